@@ -1,0 +1,57 @@
+"""Numbers as people write them in flash layouts: ``0x1000``, ``576K``, ``4MB``; offsets and sizes are in bytes."""
+
+from __future__ import annotations
+
+import re
+
+from platformio_esp_at.errors import FormatError
+
+SECTOR_SIZE = 0x1000
+"""What one flash erase clears at least, in bytes."""
+
+_NUMBER = re.compile(r"(?P<sign>-?)(?:0x(?P<hex>[0-9a-f]+)|(?P<decimal>[0-9]+)(?P<unit>(?:[km]b?)?))", re.IGNORECASE)
+_UNITS = {"": 1, "K": 1024, "M": 1024 * 1024}
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes that ``text`` means: decimal, ``0x`` hex, or decimal with K, KB, M or MB.
+
+    Raises `FormatError` for anything else; a leading zero (``010``) is refused, since upstream's tools read it as octal.
+    """
+    match = _NUMBER.fullmatch(text.strip())
+    if not match:
+        raise FormatError(f"{text!r} is not a size or offset", hint="write 4096, 0x1000, 4K or 1M")
+    sign = -1 if match["sign"] else 1
+    if match["hex"]:
+        return sign * int(match["hex"], 16)
+    digits = match["decimal"]
+    if len(digits) > 1 and digits.startswith("0"):
+        raise FormatError(f"{text!r} starts with 0", hint="write it without the leading 0, or in hex as 0x…")
+    return sign * int(digits) * _UNITS[match["unit"].upper()[:1]]
+
+
+def format_offset(offset: int) -> str:
+    """Return an offset as `esptool` and the partition tables write it.
+
+    >>> format_offset(0x21000)
+    '0x21000'
+    """
+    return f"{offset:#x}"
+
+
+def format_size(size: int) -> str:
+    """Return a size in the largest unit that leaves no rest.
+
+    >>> format_size(4 << 20), format_size(576 << 10), format_size(1176)
+    ('4MB', '576KB', '1176')
+    """
+    if size and size % (1 << 20) == 0:
+        return f"{size >> 20}MB"
+    if size and size % (1 << 10) == 0:
+        return f"{size >> 10}KB"
+    return str(size)
+
+
+def align_up(value: int, alignment: int) -> int:
+    """Return the next multiple of ``alignment`` at or above ``value``."""
+    return -(-value // alignment) * alignment
