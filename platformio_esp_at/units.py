@@ -16,7 +16,7 @@ _UNITS = {"": 1, "K": 1024, "M": 1024 * 1024}
 def parse_size(text: str) -> int:
     """Return the bytes that ``text`` means: decimal, ``0x`` hex, or decimal with K, KB, M or MB.
 
-    Raises `FormatError` for anything else; a leading zero (``010``) is refused, since upstream's tools read it as octal.
+    Raises `FormatError` for anything else; a leading zero (``010``) is refused: upstream's tools take it as octal.
     """
     match = _NUMBER.fullmatch(text.strip())
     if not match:
