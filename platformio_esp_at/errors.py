@@ -23,10 +23,19 @@ class EspAtError(Exception):
         self.message = message
         self.where = where
         self.hint = hint
+        self.problems: tuple[EspAtError, ...] = ()
+        """The single problems where one error tells several."""
 
     def __str__(self) -> str:
+        if self.problems:
+            return "\n".join([self.message, *map(str, self.problems)])
         text = f"{self.where}: {self.message}" if self.where else self.message
         return f"{text}\n  {self.hint}" if self.hint else text
+
+    def locate(self, place: str) -> None:
+        """Put ``place`` in front of the place that the error names already."""
+        for error in self.problems or (self,):
+            error.where = f"{place}:{error.where}" if error.where else place
 
 
 class FormatError(EspAtError, ValueError):
@@ -72,13 +81,16 @@ def located(place: str) -> Iterator[None]:
     try:
         yield
     except EspAtError as error:
-        error.where = f"{place}:{error.where}" if error.where else place
+        error.locate(place)
         raise
 
 
 def raise_all(problems: Sequence[EspAtError]) -> None:
     """Raise nothing, the one problem, or one error of the first one's kind that tells them all."""
-    if len(problems) > 1:
-        raise type(problems[0])("\n".join([f"{len(problems)} problems", *(f"  {problem}" for problem in problems)]))
-    if problems:
+    if not problems:
+        return
+    if len(problems) == 1:
         raise problems[0]
+    error = type(problems[0])(f"{len(problems)} problems:")
+    error.problems = tuple(problems)
+    raise error

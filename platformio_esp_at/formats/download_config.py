@@ -1,0 +1,77 @@
+"""``download.config``: which file goes where, as arguments of ``esptool write_flash``; `FlashArgs` is what it says.
+
+One line, or one image a line (``flash_project_args``)::
+
+    --flash_mode dio --flash_freq 40m --flash_size 4MB 0x8000 partition_table/partition-table.bin …
+
+Source: ESP-AT ``build.py``. Options are read in both of esptool's spellings (``--flash_mode``, ``--flash-mode``) and
+written with underscores, which every esptool takes; ``detect`` is an allowed flash size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from platformio_esp_at.errors import FormatError, located
+from platformio_esp_at.formats.esp_image import FlashSettings
+from platformio_esp_at.units import format_offset, parse_size
+
+SETTINGS = ("mode", "freq", "size")
+"""The flash settings, in the order in which they are written."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlashImage:
+    """A file, by its path inside the firmware package, and its offset in flash, in bytes."""
+
+    offset: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlashArgs:
+    """What a firmware package says about flashing itself, whichever file says it."""
+
+    settings: FlashSettings
+    images: tuple[FlashImage, ...]
+    chip: str | None = None
+    """esptool's name of the chip; only ``flasher_args.json`` says it."""
+
+
+def parse_download_config(text: str) -> FlashArgs:
+    """Return what a ``download.config`` says. Raises `FormatError`, naming the word that can't be understood."""
+    words = text.split()
+    settings: dict[str, str] = {}
+    images: list[FlashImage] = []
+    position = 0
+    while position < len(words):
+        word = words[position]
+        name, equals, value = word.partition("=")
+        if name.startswith("--"):
+            position += 1 if equals else 2
+            if not equals and position > len(words):
+                raise FormatError(f"{word} lacks its value")
+            settings[flash_setting(name)] = value if equals else words[position - 1]
+            continue
+        if position + 1 == len(words):
+            raise FormatError(f"{word!r} at the end has no file or no offset")
+        with located(word):
+            images.append(FlashImage(parse_size(word), words[position + 1].replace("\\", "/")))
+        position += 2
+    if not images:
+        raise FormatError("download.config names no image")
+    return FlashArgs(FlashSettings(**settings), tuple(images))
+
+
+def format_download_config(args: FlashArgs) -> str:
+    """Return ``args`` as one line, without a line end, as upstream writes it."""
+    words = [f"--flash_{name} {getattr(args.settings, name)}" for name in SETTINGS]
+    return " ".join([*words, *(f"{format_offset(image.offset)} {image.path}" for image in args.images)])
+
+
+def flash_setting(option: str) -> str:
+    """Return which of `SETTINGS` an esptool option such as ``--flash-mode`` sets. Raises `FormatError` for others."""
+    name = option.removeprefix("--").replace("-", "_").removeprefix("flash_")
+    if name not in SETTINGS:
+        raise FormatError(f"unknown option {option}", hint="known: --flash_mode, --flash_freq, --flash_size")
+    return name

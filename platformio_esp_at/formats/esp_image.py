@@ -1,0 +1,207 @@
+"""The header of an ESP image (bootloader, application), as far as flashing touches it.
+
+Little endian::
+
+    offset  size  field
+    0       1     magic E9
+    1       1     number of segments
+    2       1     flash mode
+    3       1     flash size (high nibble) and frequency (low nibble)
+    4       4     entry point
+    8       16    all chips but ESP8266:
+                    8  1  WP pin          9  3  SPI pin drive     12  2  chip id
+                    14 1  minimum revision (old)  15  2  minimum, 17  2  maximum revision (major * 100 + minor)
+                    23 1  1: a SHA-256 of all before it is appended
+    8 or 24 …     segments: load address, length, data
+    …       …     zeros, then one byte of checksum, at the end of a block of 16
+    …       32    the SHA-256, if byte 23 says so
+
+Source: ESP-IDF ``components/bootloader_support/include/esp_app_format.h``; the numbers of sizes and frequencies by
+chip: esptool ``targets/*.py``, FLASH_SIZES and FLASH_FREQUENCY.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import xor
+
+from platformio_esp_at.errors import FormatError, unknown_name
+from platformio_esp_at.units import align_up, format_offset
+
+ESP8266 = "esp8266"
+"""The one chip whose images have the short header."""
+
+FLASH_MODES = {"qio": 0, "qout": 1, "dio": 2, "dout": 3}
+
+_SIZES = {size: number for number, size in enumerate(("1MB", "2MB", "4MB", "8MB", "16MB", "32MB", "64MB", "128MB"))}
+_ESP8266_SIZES = {
+    "512KB": 0,
+    "256KB": 1,
+    "1MB": 2,
+    "2MB": 3,
+    "4MB": 4,
+    "2MB-c1": 5,
+    "4MB-c1": 6,
+    "8MB": 8,
+    "16MB": 9,
+}
+_FREQUENCIES = {"80m": 0xF, "40m": 0, "26m": 1, "20m": 2}
+_FREQUENCIES_BY_CHIP = {
+    "esp32c2": {"60m": 0xF, "30m": 0, "20m": 1, "15m": 2},
+    # Its ROM divides the clock wrongly: 80 MHz is written as 0 too, and read back as 40m.
+    "esp32c6": {"40m": 0, "80m": 0, "20m": 2},
+}
+
+_MAGIC = 0xE9
+_SHORT_HEADER = 8
+_LONG_HEADER = 24
+_SEGMENT = struct.Struct("<LL")
+_CHECKSUM_SEED = 0xEF
+_DIGEST_SIZE = 32
+_MAX_SEGMENTS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class FlashSettings:
+    """How the chip drives its flash, in esptool's words.
+
+    ``keep`` leaves an image's header as it is, and so does ``detect`` for the size.
+    """
+
+    mode: str = "keep"
+    freq: str = "keep"
+    size: str = "keep"
+
+
+def flash_sizes(chip: str) -> dict[str, int]:
+    """Return the header's numbers for the flash sizes of a chip."""
+    return _ESP8266_SIZES if chip == ESP8266 else _SIZES
+
+
+def flash_frequencies(chip: str) -> dict[str, int]:
+    """Return the header's numbers for the flash frequencies of a chip."""
+    return _FREQUENCIES_BY_CHIP.get(chip, _FREQUENCIES)
+
+
+@dataclass(frozen=True, slots=True)
+class EspImage:
+    """An image and where its parts end. ``data`` has whatever follows the image, too."""
+
+    data: bytes
+    chip_id: int | None
+    """The chip id of the header; None on ESP8266, which has none."""
+    size: int
+    """Length in bytes up to and with the checksum and the digest."""
+    hash_appended: bool
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, esp8266: bool = False) -> EspImage:
+        """Return the image at the start of ``data``. Raises `FormatError`, naming the offset."""
+        header = _SHORT_HEADER if esp8266 else _LONG_HEADER
+        if not data.startswith(bytes([_MAGIC])):
+            raise FormatError(f"no ESP image: it starts with {data[:1].hex() or 'nothing'} instead of e9", where="0x0")
+        if len(data) < header:
+            raise FormatError(f"the ESP image is cut: {len(data)} bytes are less than its header")
+        hash_appended = not esp8266 and data[23] == 1
+        end, checksum = _walk_segments(data, header)
+        end = align_up(end + 1, 16)
+        if end + (_DIGEST_SIZE if hash_appended else 0) > len(data):
+            raise FormatError(f"the ESP image is cut: it ends at {format_offset(len(data))}, before its checksum")
+        if data[end - 1] != checksum:
+            raise FormatError(
+                f"the ESP image's checksum is {data[end - 1]:#04x}, its segments give {checksum:#04x}",
+                where=format_offset(end - 1),
+                hint="the file is damaged: take it from the firmware package again",
+            )
+        chip_id = None if esp8266 else int.from_bytes(data[12:14], "little")
+        return cls(data, chip_id, end + (_DIGEST_SIZE if hash_appended else 0), hash_appended)
+
+    def to_bytes(self) -> bytes:
+        """Return the image as it stands in flash."""
+        return self.data
+
+    @property
+    def digest_valid(self) -> bool:
+        """Whether the appended SHA-256 matches; True where none is appended."""
+        return not self.hash_appended or self.data[self.size - _DIGEST_SIZE : self.size] == self._digest()
+
+    @property
+    def min_chip_revision(self) -> int:
+        """The oldest silicon that it runs on, as major * 100 + minor."""
+        return 0 if self.chip_id is None else int.from_bytes(self.data[15:17], "little")
+
+    @property
+    def max_chip_revision(self) -> int:
+        """The newest silicon that it runs on, as major * 100 + minor; 65535 where it sets no limit."""
+        revision = 0 if self.chip_id is None else int.from_bytes(self.data[17:19], "little")
+        return revision or 0xFFFF
+
+    def flash_settings(self, chip: str) -> FlashSettings:
+        """Return what the header says; a number that the chip doesn't know is given as such."""
+        size, freq = self.data[3] >> 4, self.data[3] & 0xF
+        return FlashSettings(
+            mode=_word(FLASH_MODES, self.data[2]),
+            freq=_word(flash_frequencies(chip), freq),
+            size=_word(flash_sizes(chip), size),
+        )
+
+    def with_flash_settings(self, settings: FlashSettings, chip: str) -> EspImage:
+        """Return a copy whose header says ``settings``, with its digest made anew where it has one.
+
+        Upstream's factory images up to v4.0 leave the old digest, which a bootloader only tells on the log port.
+        Raises `UnknownNameError` for a word that the chip doesn't have.
+        """
+        mode, size_freq = self.data[2:4]
+        if settings.mode != "keep":
+            mode = _number(FLASH_MODES, settings.mode, "flash mode", chip)
+        size, freq = size_freq >> 4, size_freq & 0xF
+        if settings.size not in ("keep", "detect"):
+            size = _number(flash_sizes(chip), settings.size, "flash size", chip)
+        if settings.freq != "keep":
+            freq = _number(flash_frequencies(chip), settings.freq, "flash frequency", chip)
+        patched = self.data[:2] + bytes([mode, size << 4 | freq]) + self.data[4:]
+        if patched == self.data:
+            return self
+        image = replace(self, data=patched)
+        if not self.hash_appended:
+            return image
+        start = self.size - _DIGEST_SIZE
+        return replace(image, data=patched[:start] + image._digest() + patched[self.size :])  # noqa: SLF001
+
+    def _digest(self) -> bytes:
+        return hashlib.sha256(self.data[: self.size - _DIGEST_SIZE]).digest()
+
+
+def _walk_segments(data: bytes, at: int) -> tuple[int, int]:
+    """Return the offset behind the last segment and the checksum of them all."""
+    count = data[1]
+    if not 0 < count <= _MAX_SEGMENTS:
+        raise FormatError(f"an ESP image with {count} segments", where="0x1")
+    checksum = _CHECKSUM_SEED
+    for number in range(count):
+        begin = at + _SEGMENT.size
+        length = _SEGMENT.unpack_from(data, at)[1] if begin <= len(data) else 0
+        if not length or begin + length > len(data):
+            raise FormatError(f"the ESP image is cut inside segment {number}", where=format_offset(at))
+        checksum = reduce(xor, _xor_fold(data[begin : begin + length]), checksum)
+        at = begin + length
+    return at, checksum
+
+
+def _xor_fold(data: bytes) -> bytes:
+    """Return 8 bytes with the same XOR as ``data``: a megabyte byte by byte would take a tenth of a second."""
+    words = struct.unpack(f"<{len(data) // 8}Q", data[: len(data) // 8 * 8])
+    return reduce(xor, words, int.from_bytes(data[len(data) // 8 * 8 :], "little")).to_bytes(8, "little")
+
+
+def _word(words: dict[str, int], number: int) -> str:
+    return next((word for word, value in words.items() if value == number), f"{number:#x}")
+
+
+def _number(words: dict[str, int], word: str, kind: str, chip: str) -> int:
+    if word not in words:
+        raise unknown_name(f"{kind} of {chip}", word, words)
+    return words[word]

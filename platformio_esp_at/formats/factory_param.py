@@ -1,0 +1,182 @@
+"""``factory_param.bin``: which pins the AT command port uses, baud rate, country, and for which module, up to v3.0.0.0.
+
+`PARTITION_SIZE` bytes, FF where nothing is said, little endian::
+
+    offset  size  field             in version
+    0       2     magic FC FC
+    2       1     version           1: up to v2.0, 2: v2.1, 3: v2.2 to v3.0
+    3       1     module_id         1, 2 (in 3: reserved1)
+    4       1     tx_max_power      in 0.25 dBm
+    5       1     uart_port         2, 3
+    6       1     start_channel
+    7       1     channel_num
+    8       4     country_code      NUL padded
+    12      4     uart_baudrate     -1: no UART
+    16      1     uart_tx_pin       this and the pins below: -1 where unused
+    17      1     uart_rx_pin
+    18      1     uart_cts_pin
+    19      1     uart_rts_pin
+    20      1     tx_control_pin
+    21      1     rx_control_pin
+    22      2     reserved2
+    24      32    platform          3, NUL padded, such as PLATFORM_ESP32
+    56      32    module_name       3, NUL padded
+
+Source: ESP-AT ``components/customized_partitions/raw_data/factory_param/factory_param_type.csv`` of each release. That
+of v2.1.0.0_esp32s2 misspells one column, so that release's own files leave ``uart_cts_pin`` FF; nothing needs that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from platformio_esp_at.errors import FormatError, unknown_name
+from platformio_esp_at.units import format_offset
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PARTITION_SIZE = 4096
+"""Size of a factory_param image, in bytes."""
+
+VERSIONS = (1, 2, 3)
+_MAGIC = b"\xfc\xfc"
+_VERSION_OFFSET = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    name: str
+    offset: int
+    size: int
+    kind: type[int | str] = int
+    signed: bool = False
+    versions: tuple[int, ...] = VERSIONS
+
+    def read(self, data: bytes) -> int | str:
+        raw = data[self.offset : self.offset + self.size]
+        if self.kind is int:
+            return int.from_bytes(raw, "little", signed=self.signed)
+        text = raw.partition(b"\0")[0]
+        # A field that was never written is all FF.
+        return "" if text == b"\xff" * self.size else text.decode("utf-8", "backslashreplace")
+
+    def write(self, value: int | str) -> bytes:
+        if isinstance(value, bool) or not isinstance(value, self.kind):
+            kind = "a number" if self.kind is int else "text"
+            raise FormatError(f"{self.name} must be {kind}, not {value!r}")
+        if isinstance(value, str):
+            raw = value.encode()
+            if len(raw) > self.size or b"\0" in raw:
+                raise FormatError(f"{self.name} {value!r} doesn't fit into {self.size} bytes")
+            return raw.ljust(self.size, b"\0")
+        try:
+            return value.to_bytes(self.size, "little", signed=self.signed)
+        except OverflowError:
+            low, high = (
+                (-(1 << 8 * self.size - 1), (1 << 8 * self.size - 1)) if self.signed else (0, 1 << 8 * self.size)
+            )
+            raise FormatError(f"{self.name} must be {low}…{high - 1}, not {value}") from None
+
+
+_FIELDS = (
+    _Field("version", 2, 1),
+    _Field("module_id", 3, 1, versions=(1, 2)),
+    _Field("reserved1", 3, 1, versions=(3,)),
+    _Field("tx_max_power", 4, 1),
+    _Field("uart_port", 5, 1, signed=True, versions=(2, 3)),
+    _Field("start_channel", 6, 1),
+    _Field("channel_num", 7, 1),
+    _Field("country_code", 8, 4, str),
+    _Field("uart_baudrate", 12, 4, signed=True),
+    _Field("uart_tx_pin", 16, 1, signed=True),
+    _Field("uart_rx_pin", 17, 1, signed=True),
+    _Field("uart_cts_pin", 18, 1, signed=True),
+    _Field("uart_rts_pin", 19, 1, signed=True),
+    _Field("tx_control_pin", 20, 1, signed=True),
+    _Field("rx_control_pin", 21, 1, signed=True),
+    _Field("platform", 24, 32, str, versions=(3,)),
+    _Field("module_name", 56, 32, str, versions=(3,)),
+)
+
+
+def field_names(version: int) -> tuple[str, ...]:
+    """Return the fields of a version, in the order of their offsets. Raises `FormatError` for an unknown one."""
+    return tuple(field.name for field in _fields(version))
+
+
+@dataclass(frozen=True, slots=True)
+class FactoryParam:
+    """A factory_param image. ``data`` keeps the bytes that no field covers as they were."""
+
+    data: bytes
+
+    def __post_init__(self) -> None:
+        if not self.data.startswith(_MAGIC):
+            hint = "this partition was never written" if not self.data[:2].strip(b"\xff") else None
+            raise FormatError(
+                f"no factory_param: its magic FC FC is missing (found {self.data[:2].hex(' ')})", hint=hint
+            )
+        last = _fields(self.version)[-1]
+        if not last.offset + last.size <= len(self.data) <= PARTITION_SIZE:
+            raise FormatError(f"a factory_param of {len(self.data)} bytes", hint=f"it has {PARTITION_SIZE}")
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> FactoryParam:
+        """Return the image. Raises `FormatError` for a wrong magic, version or length."""
+        return cls(data)
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, int | str]) -> FactoryParam:
+        """Return a new image with these fields; ``version`` is among them, what isn't said stays FF.
+
+        Raises `FormatError` for a value that its field can't hold, `UnknownNameError` for a field that the version
+        doesn't have.
+        """
+        blank = bytearray(b"\xff" * PARTITION_SIZE)
+        blank[:2] = _MAGIC
+        version = values.get("version")
+        if not isinstance(version, int) or version not in VERSIONS:
+            raise FormatError(f"factory_param version {version!r} is unknown", hint=_KNOWN_VERSIONS)
+        blank[_VERSION_OFFSET] = version
+        return cls(bytes(blank)).replace(values)
+
+    def to_bytes(self) -> bytes:
+        """Return the image as it stands in flash."""
+        return self.data
+
+    @property
+    def version(self) -> int:
+        """Which layout it has: 1, 2 or 3."""
+        return self.data[_VERSION_OFFSET] if len(self.data) > _VERSION_OFFSET else 0
+
+    @property
+    def values(self) -> dict[str, int | str]:
+        """Every field of its version by name."""
+        return {field.name: field.read(self.data) for field in _fields(self.version)}
+
+    def replace(self, values: Mapping[str, int | str]) -> FactoryParam:
+        """Return a copy with these fields changed. Raises as `from_values` does."""
+        known = {field.name: field for field in _fields(self.version)}
+        data = bytearray(self.data)
+        for name, value in values.items():
+            if name not in known:
+                raise unknown_name(f"field of factory_param version {self.version}", name, known)
+            field = known[name]
+            data[field.offset : field.offset + field.size] = field.write(value)
+        return FactoryParam(bytes(data))
+
+
+_KNOWN_VERSIONS = f"known versions: {', '.join(map(str, VERSIONS))}; 4 is kept in mfg_nvs, from v3.1.0.0 on"
+
+
+def _fields(version: int) -> tuple[_Field, ...]:
+    fields = tuple(field for field in _FIELDS if version in field.versions)
+    if not fields:
+        raise FormatError(
+            f"factory_param version {version} is unknown",
+            where=format_offset(_VERSION_OFFSET),
+            hint=_KNOWN_VERSIONS,
+        )
+    return fields

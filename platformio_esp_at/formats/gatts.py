@@ -1,0 +1,173 @@
+r"""GATT services of the Bluetooth LE server: the CSV that people write, and ``ble_data.bin`` up to v3.0.0.0.
+
+``ble_data.bin`` is a short header and JSON::
+
+    offset  size  field
+    0       2     length of the JSON, little endian
+    2       2     27 95
+    4       …     {"Service": [{"index": 0, "uuid_len": 16, "uuid": "2800", …}, …]}
+
+No padding and no NUL. Source: ESP-AT ``tools/BLEService.py`` and its ``Configs/ATBleService.yml``. The order of the keys
+in the JSON came from the CSV's header on Python 3 and from dict hashing on Python 2; the firmware reads both.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import struct
+from dataclasses import dataclass, fields
+from typing import Any
+
+from platformio_esp_at.errors import FormatError, located, unknown_name
+from platformio_esp_at.units import format_offset, parse_size
+
+_HEADER = struct.Struct("<H2s")
+_MAGIC = b"\x27\x95"
+_HEX = re.compile(r"(?:[0-9A-F]{2})*")
+_DEFAULTS = {"val_max_len": "512", "val_cur_len": "0", "value": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class GattRow:
+    """One attribute; ``uuid`` and ``value`` are upper-case hex without 0x, lengths are in bytes, uuid_len in bits."""
+
+    index: int
+    uuid_len: int
+    uuid: str
+    perm: int
+    val_max_len: int
+    val_cur_len: int
+    value: str
+
+    def __post_init__(self) -> None:
+        for name in ("uuid", "value"):
+            if not _HEX.fullmatch(getattr(self, name)):
+                raise FormatError(f"{name} {getattr(self, name)!r} isn't hex")
+        if len(self.uuid) * 4 != self.uuid_len:
+            raise FormatError(f"uuid {self.uuid} doesn't have the {self.uuid_len} bits that uuid_len says")
+        if len(self.value) // 2 > self.val_max_len:
+            raise FormatError(f"the value has {len(self.value) // 2} bytes, more than val_max_len {self.val_max_len}")
+
+
+COLUMNS = tuple(field.name for field in fields(GattRow))
+"""The columns of the CSV, in upstream's order."""
+
+PYTHON2_KEYS = ("index", "uuid", "uuid_len", "val_max_len", "value", "perm", "val_cur_len")
+"""The order of the JSON keys in releases that were built with Python 2, up to v2.1."""
+
+
+@dataclass(frozen=True, slots=True)
+class GattTable:
+    """The rows of a GATT table; ``keys`` is the order in which the JSON names a row's fields."""
+
+    rows: tuple[GattRow, ...]
+    keys: tuple[str, ...] = COLUMNS
+
+    @classmethod
+    def from_csv(cls, text: str) -> GattTable:
+        """Return the table that a GATT CSV describes, up to its first empty row.
+
+        ``val_max_len``, ``val_cur_len`` and ``value`` may be blank. Raises `FormatError`, naming the line.
+        """
+        reader = csv.reader(text.splitlines())
+        header = [cell.strip() for cell in next(reader, [])]
+        for name in header:
+            if name not in COLUMNS:
+                raise unknown_name("GATT column", name, COLUMNS, where="1")
+        if missing := [name for name in COLUMNS if name not in header and name not in _DEFAULTS]:
+            raise FormatError(f"the GATT CSV has no column {missing[0]!r}", where="1")
+        rows = []
+        for cells in reader:
+            if not any(cell.strip() for cell in cells):
+                break
+            with located(str(reader.line_num)):
+                if len(cells) > len(header):
+                    raise FormatError(f"the row has {len(cells)} cells for {len(header)} columns")
+                rows.append(_row_of_cells(dict(zip(header, (cell.strip() for cell in cells), strict=False))))
+        if not rows:
+            raise FormatError("the GATT CSV has no rows")
+        return cls(tuple(rows), (*header, *(name for name in COLUMNS if name not in header)))
+
+    def to_csv(self) -> str:
+        """Return the CSV that gives this table again."""
+        lines = [",".join(self.keys)]
+        for row in self.rows:
+            cells = {name: str(getattr(row, name)) for name in COLUMNS}
+            cells |= {"uuid": f"0x{row.uuid}", "perm": f"{row.perm:#04x}"}
+            lines.append(",".join(cells[name] for name in self.keys))
+        return "\n".join(lines) + "\n"
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> GattTable:
+        """Return the table in a ``ble_data`` image; the rest of its partition, FF, may follow.
+
+        Raises `FormatError`, naming the place.
+        """
+        if len(data) < _HEADER.size or data[2:4] != _MAGIC:
+            hint = "upstream's tool of v2.0 and v2.1 writes C2 there on Python 3" if data[2:4] == b"\x27\xc2" else None
+            raise FormatError(f"no ble_data: its magic 27 95 is missing (found {data[2:4].hex(' ')})", hint=hint)
+        length, _ = _HEADER.unpack_from(data)
+        end = _HEADER.size + length
+        if end > len(data):
+            raise FormatError(f"ble_data is cut: it says {end} bytes and has {len(data)}", where="0x0")
+        if data[end:].strip(b"\xff"):
+            raise FormatError("there are bytes behind the JSON of ble_data", where=format_offset(end))
+        try:
+            services = json.loads(data[_HEADER.size : end])["Service"]
+            keys = tuple(services[0])
+        except (ValueError, LookupError, TypeError, RecursionError):
+            raise FormatError("the JSON of ble_data can't be read", where=format_offset(_HEADER.size)) from None
+        rows = []
+        for number, service in enumerate(services):
+            with located(f"row {number}"):
+                rows.append(_row_of_json(service))
+        return cls(tuple(rows), keys)
+
+    def to_bytes(self) -> bytes:
+        """Return the ``ble_data`` image. Raises `FormatError` where the JSON is longer than its length field counts."""
+        services = [{name: getattr(row, name) for name in self.keys} for row in self.rows]
+        text = json.dumps({"Service": services}).encode("ascii")
+        if len(text) > 0xFFFF:
+            raise FormatError(
+                f"{len(self.rows)} GATT rows make {len(text)} bytes of JSON", hint="the format ends at 65535"
+            )
+        return _HEADER.pack(len(text), _MAGIC) + text
+
+
+def _row_of_cells(cells: dict[str, str]) -> GattRow:
+    for name in COLUMNS:
+        if not cells.get(name):
+            if name not in _DEFAULTS:
+                raise FormatError(f"the cell {name!r} is empty")
+            cells[name] = _DEFAULTS[name]
+    return GattRow(
+        index=parse_size(cells["index"]),
+        uuid_len=parse_size(cells["uuid_len"]),
+        uuid=_hex_digits(cells["uuid"], pad_front=True),
+        perm=int(_hex_digits(cells["perm"], pad_front=True), 16),
+        val_max_len=parse_size(cells["val_max_len"]),
+        val_cur_len=parse_size(cells["val_cur_len"]),
+        value=_hex_digits(cells["value"], pad_front=False),
+    )
+
+
+def _hex_digits(text: str, *, pad_front: bool) -> str:
+    """Return upper-case digits in pairs; an odd one is completed in front, or, in a value, as a byte of its own."""
+    digits = re.sub("^0[xX]", "", text).upper()
+    if not re.fullmatch("[0-9A-F]*", digits):
+        raise FormatError(f"{text!r} isn't hex")
+    if len(digits) % 2 == 0:
+        return digits
+    return f"0{digits}" if pad_front else f"{digits[:-1]}0{digits[-1]}"
+
+
+def _row_of_json(service: Any) -> GattRow:  # noqa: ANN401 - what json.loads gave
+    if not isinstance(service, dict) or set(service) != set(COLUMNS):
+        raise FormatError(f"a row of ble_data has the fields {', '.join(COLUMNS)}")
+    for name, value in service.items():
+        kind = str if name in ("uuid", "value") else int
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise FormatError(f"{name} is {value!r}")
+    return GattRow(**service)

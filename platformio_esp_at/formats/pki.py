@@ -1,0 +1,115 @@
+"""The PKI container: certificates, keys and CAs of one partition (``client_cert``, ``mqtt_ca``…), up to v3.0.0.0.
+
+Little endian::
+
+    offset  size  field
+    0       2     magic F1 F1
+    2       2     number of items
+    4       4     length of all items, padding included
+    8       …     items, each:
+                    0  1  type: 1 CA, 2 certificate, 3 key
+                    1  1  id: 0, 1, … (the first and the second set)
+                    2  2  length of the content
+                    4  …  content, a PEM or DER file as it is, padded with FF to a multiple of 4
+
+Source: ESP-AT ``tools/AtPKI.py`` of v2.4.2.0. From v2.2.0.0 to v3.0.0.0 upstream's build gives CAs and keys the type of
+certificates, 2: released packages carry that byte, so a firmware of these releases is given the same.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from platformio_esp_at.errors import FormatError, located
+from platformio_esp_at.units import align_up, format_offset
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_HEADER = struct.Struct("<2sHL")
+_ITEM = struct.Struct("<BBH")
+_MAGIC = b"\xf1\xf1"
+_ALIGNMENT = 4
+
+
+class PkiType(IntEnum):
+    """What an item is."""
+
+    CA = 1
+    CERT = 2
+    KEY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PkiItem:
+    """One file in the container; ``type`` is a byte, see `PkiType`, ``id`` tells the sets apart."""
+
+    type: int
+    id: int
+    content: bytes
+
+    def __post_init__(self) -> None:
+        if len(self.content) > 0xFFFF:
+            raise FormatError(f"a certificate or key of {len(self.content)} bytes", hint="the format ends at 65535")
+        if not (0 <= self.type <= 0xFF and 0 <= self.id <= 0xFF):
+            raise FormatError(f"a PKI item of type {self.type} and id {self.id}")
+
+
+@dataclass(frozen=True, slots=True)
+class PkiContainer:
+    """The items of one partition, in their order."""
+
+    items: tuple[PkiItem, ...]
+
+    @classmethod
+    def of(cls, type_: int, contents: Sequence[bytes]) -> PkiContainer:
+        """Return a container of these files, with ids 0, 1, …; raises `FormatError` where one is too long."""
+        return cls(tuple(PkiItem(type_, number, content) for number, content in enumerate(contents)))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> PkiContainer:
+        """Return the container; the rest of its partition, FF, may follow.
+
+        Raises `FormatError`, naming the offset.
+        """
+        if len(data) < _HEADER.size or not data.startswith(_MAGIC):
+            raise FormatError(f"no PKI container: its magic F1 F1 is missing (found {data[:2].hex(' ')})")
+        _, count, length = _HEADER.unpack_from(data)
+        end = _HEADER.size + length
+        if end > len(data):
+            raise FormatError(f"the PKI container is cut: it says {end} bytes and has {len(data)}", where="0x4")
+        items = []
+        at = _HEADER.size
+        for _ in range(count):
+            with located(format_offset(at)):
+                item, at = _parse_item(data[:end], at)
+            items.append(item)
+        if at != end or data[end:].strip(b"\xff"):
+            raise FormatError("there are bytes behind the last PKI item", where=format_offset(at))
+        return cls(tuple(items))
+
+    def to_bytes(self) -> bytes:
+        """Return the container, without the padding of its partition."""
+        body = b"".join(
+            _ITEM.pack(item.type, item.id, len(item.content))
+            + item.content.ljust(align_up(len(item.content), _ALIGNMENT), b"\xff")
+            for item in self.items
+        )
+        return _HEADER.pack(_MAGIC, len(self.items), len(body)) + body
+
+
+def _parse_item(data: bytes, start: int) -> tuple[PkiItem, int]:
+    """Return the item at ``start`` and the offset behind its padding."""
+    begin = start + _ITEM.size
+    if begin > len(data):
+        raise FormatError("the PKI container ends inside an item's header")
+    type_, id_, length = _ITEM.unpack_from(data, start)
+    end = start + _ITEM.size + align_up(length, _ALIGNMENT)
+    if end > len(data):
+        raise FormatError(f"the PKI item says {length} bytes, more than the container has")
+    if data[begin + length : end].strip(b"\xff"):
+        raise FormatError("the PKI item's padding isn't FF")
+    return PkiItem(type_, id_, data[begin : begin + length]), end
