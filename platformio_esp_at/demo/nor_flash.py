@@ -1,0 +1,49 @@
+"""A NOR flash: an erase sets whole sectors to 0xFF, a write can only clear bits, and both are recorded."""
+
+from __future__ import annotations
+
+from platformio_esp_at.errors import LayoutError
+from platformio_esp_at.units import SECTOR_SIZE, align_up, format_offset, format_size
+
+ERASED = b"\xff"
+
+
+class NorFlash:
+    """The contents of one flash chip, and the (offset, length) of all that was erased and written."""
+
+    def __init__(self, size: int, contents: bytes = b"") -> None:
+        if len(contents) > size:
+            raise LayoutError(f"{format_size(len(contents))} of contents don't fit in a {format_size(size)} flash")
+        self.size = size
+        self.erases: list[tuple[int, int]] = []
+        self.writes: list[tuple[int, int]] = []
+        self._data = bytearray(contents.ljust(size, ERASED))
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return the bytes there, fewer at the end of the flash."""
+        return bytes(self._data[offset : offset + length])
+
+    def erase(self, offset: int, length: int) -> None:
+        """Set every sector that the range touches to 0xFF."""
+        if not length:
+            return
+        start = offset // SECTOR_SIZE * SECTOR_SIZE
+        end = align_up(offset + length, SECTOR_SIZE)
+        self._check_inside(start, end)
+        self._data[start:end] = ERASED * (end - start)
+        self.erases.append((start, end - start))
+
+    def write(self, offset: int, data: bytes, *, continues: bool = False) -> None:
+        """Clear the bits that are 0 in ``data``; one that ``continues`` the last write extends its record."""
+        end = offset + len(data)
+        self._check_inside(offset, end)
+        before = int.from_bytes(self._data[offset:end], "little")
+        self._data[offset:end] = (before & int.from_bytes(data, "little")).to_bytes(len(data), "little")
+        if continues and self.writes:
+            offset, _ = self.writes.pop()
+        self.writes.append((offset, end - offset))
+
+    def _check_inside(self, start: int, end: int) -> None:
+        if end > self.size:
+            place = f"{format_offset(start)}..{format_offset(end)}"
+            raise LayoutError(f"the {format_size(self.size)} flash ends before this", where=place)

@@ -1,0 +1,340 @@
+"""What an ESP's ROM bootloader and esptool's stub answer to esptool, frame by frame, without any port.
+
+The chip's own face (registers, eFuses, security info, status bytes) comes from esp32-mock-bootloader; the downloads,
+the flash and its identification are ours. The protocol, upstream:
+https://docs.espressif.com/projects/esptool/en/latest/esp32/advanced-topics/serial-protocol.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import struct
+import zlib
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+from platformio_esp_at.errors import EspAtError, LayoutError, unknown_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from platformio_esp_at.demo.nor_flash import NorFlash
+
+FLASH_SIZES = tuple(1 << bits for bits in range(20, 25))
+"""The flash sizes that ESP-AT modules come with: 1 MB to 16 MB."""
+
+_FRAME_END = b"\xc0"
+_GREETING = b"OHAI"
+_REQUEST, _RESPONSE = 0, 1
+_SYNC_ANSWERS = 8
+_ROM_READ_LENGTH = 64
+
+
+class Command(IntEnum):
+    """The commands that this simulation answers itself."""
+
+    FLASH_BEGIN = 0x02
+    FLASH_DATA = 0x03
+    FLASH_END = 0x04
+    MEM_BEGIN = 0x05
+    MEM_END = 0x06
+    MEM_DATA = 0x07
+    SYNC = 0x08
+    WRITE_REG = 0x09
+    READ_REG = 0x0A
+    SPI_SET_PARAMS = 0x0B
+    SPI_ATTACH = 0x0D
+    READ_FLASH_SLOW = 0x0E
+    CHANGE_BAUDRATE = 0x0F
+    FLASH_DEFL_BEGIN = 0x10
+    FLASH_DEFL_DATA = 0x11
+    FLASH_DEFL_END = 0x12
+    SPI_FLASH_MD5 = 0x13
+    GET_SECURITY_INFO = 0x14
+    ERASE_FLASH = 0xD0
+    ERASE_REGION = 0xD1
+    READ_FLASH = 0xD2
+
+
+class _RefusedError(Exception):
+    """The command fails; its code says why, in the ROM's and in the stub's numbers."""
+
+    def __init__(self, rom: int, stub: int) -> None:
+        super().__init__(rom, stub)
+        self.codes = (rom, stub)
+
+
+def _unknown_command() -> _RefusedError:
+    return _RefusedError(0x05, 0xFF)
+
+
+def _bad_checksum() -> _RefusedError:
+    return _RefusedError(0x07, 0xC1)
+
+
+def _flash_failed() -> _RefusedError:
+    return _RefusedError(0x06, 0xC4)
+
+
+def _not_in_flash_mode() -> _RefusedError:
+    return _RefusedError(0x06, 0xC6)
+
+
+def _inflate_failed() -> _RefusedError:
+    return _RefusedError(0x0B, 0xC7)
+
+
+_REVISIONS = {
+    # v1.2, v0.4, v1.0, v0.1, v1.0, v1.0: the mock's v0.0 is older than what ESP-AT's images ask for
+    "esp32c2": ("EFUSE_BLOCK2_ADDR", 1, 1 << 20 | 2 << 16),
+    "esp32c3": ("EFUSE_BLOCK1_ADDR", 3, 4 << 18),
+    "esp32c5": ("EFUSE_BLOCK1_ADDR", 2, 1 << 4),
+    "esp32c6": ("EFUSE_BLOCK1_ADDR", 3, 1 << 18),
+    "esp32c61": ("EFUSE_BLOCK1_ADDR", 2, 1 << 4),
+    "esp32s2": ("EFUSE_BLOCK1_ADDR", 3, 1 << 18),
+}
+"""Where a chip keeps its revision (an eFuse block, a word in it) and the bits of a current one."""
+
+
+class _IdentifiedSpi:
+    """The mock's SPI peripheral, with the identification of a flash of our own size."""
+
+    def __init__(self, spi: Any, flash_id: int, mock_flash_id: int) -> None:  # noqa: ANN401 - the mock has no types
+        self._spi = spi
+        self._flash_id = flash_id
+        self._mock_flash_id = mock_flash_id
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._spi, name)
+
+    def read_reg(self, address: int) -> int:
+        # The mock answers one global constant; changing that would change every other module in this process.
+        value: int = self._spi.read_reg(address)
+        is_identification = address == self._spi.spi_base + self._spi.w0_offs and value == self._mock_flash_id
+        return self._flash_id if is_identification else value
+
+
+@dataclass
+class _Download:
+    """One region on its way into the flash."""
+
+    flash: NorFlash
+    offset: int
+    size: int
+    inflate: Callable[[bytes], bytes] | None = None
+    written: int = 0
+
+    def feed(self, block: bytes) -> None:
+        # The last uncompressed block is padded to its full length; ROM and stub ignore what goes beyond the size.
+        data = (self.inflate(block) if self.inflate else block)[: self.size - self.written]
+        if data:
+            self.flash.write(self.offset + self.written, data, continues=self.written > 0)
+            self.written += len(data)
+
+
+@dataclass
+class _Reading:
+    """One range on its way out: the stub sends packets ahead and waits when too many are unacknowledged."""
+
+    flash: NorFlash
+    offset: int
+    length: int
+    packet_size: int
+    max_in_flight: int
+    sent: int = 0
+
+    def after_acknowledgement(self, received: int) -> bytes:
+        """Return the frames that may go now; the last one is the MD5 of it all."""
+        frames = []
+        limit = received + self.max_in_flight * self.packet_size
+        while self.sent < min(self.length, limit):
+            size = min(self.packet_size, self.length - self.sent)
+            frames.append(encode_frame(self.flash.read(self.offset + self.sent, size)))
+            self.sent += size
+        if received >= self.length:
+            frames.append(encode_frame(_md5(self.flash.read(self.offset, self.length)).digest()))
+        return b"".join(frames)
+
+
+class SimulatedRom:
+    """One chip in download mode; `answer` takes a request frame and returns the bytes to send back."""
+
+    def __init__(self, chip: str, flash: NorFlash) -> None:
+        self._mock = _import_mock("server")
+        known = _import_mock("chips").SUPPORTED
+        if chip not in known:
+            raise unknown_name("chip", chip, known)
+        self.chip = chip
+        self.flash = flash
+        self.reset()
+
+    def reset(self) -> None:
+        """Leave the stub and forget everything but the flash."""
+        self._session = self._mock.ChipSession(self.chip)
+        self._session.registers.update(_revision_registers(self.chip))
+        flash_id = (self.flash.size.bit_length() - 1) << 16 | 0x4020  # JEDEC: capacity, type, maker
+        mock_flash_id = _import_mock("protocol").MOCK_FLASH_ID
+        self._session.spi = _IdentifiedSpi(self._session.spi, flash_id, mock_flash_id)
+        self._download: _Download | None = None
+        self._reading: _Reading | None = None
+
+    def answer(self, frame: bytes) -> bytes:
+        """Return the encoded frames that answer one request, or b"" for what isn't one."""
+        if self._reading and len(frame) == 4:
+            return self._continue_reading(int.from_bytes(frame, "little"))
+        if len(frame) < 8 or frame[0] != _REQUEST:
+            return b""
+        self._reading = None
+        code, size, checksum = struct.unpack_from("<xBHI", frame)
+        data = frame[8 : 8 + size]
+        try:
+            command = Command(code)
+            if not self._mock.checksum_valid(command, checksum, data):
+                raise _bad_checksum()
+            return self._answer(command, data)
+        except LayoutError:
+            return self._status(code, _flash_failed())
+        except zlib.error:
+            return self._status(code, _inflate_failed())
+        except (ValueError, struct.error):
+            return self._status(code, _unknown_command())
+        except _RefusedError as refusal:
+            return self._status(code, refusal)
+
+    def _answer(self, command: Command, data: bytes) -> bytes:
+        if command is Command.SYNC:
+            # esptool resets the chip before it syncs; a pty carries no reset line.
+            self.reset()
+            return bytes(self._mock.make_sync_response()) * _SYNC_ANSWERS
+        if command is Command.READ_REG:
+            return bytes(self._mock.handle_read_reg(data, self._session))
+        if command is Command.WRITE_REG:
+            return bytes(self._mock.handle_write_reg(data, self._session))
+        if command is Command.GET_SECURITY_INFO:
+            return bytes(self._mock.handle_get_security_info(self._session))
+        if command is Command.MEM_END:
+            return self._end_memory(data)
+        if command in {Command.FLASH_BEGIN, Command.FLASH_DEFL_BEGIN}:
+            self._begin(data, compressed=command is Command.FLASH_DEFL_BEGIN)
+        elif command in {Command.FLASH_DATA, Command.FLASH_DEFL_DATA}:
+            self._feed(data)
+        elif command in {Command.FLASH_END, Command.FLASH_DEFL_END}:
+            self._download = None
+        elif command is Command.SPI_FLASH_MD5:
+            return self._md5(data)
+        elif command is Command.READ_FLASH_SLOW:
+            return self._read_slowly(data)
+        elif command in {Command.ERASE_FLASH, Command.ERASE_REGION, Command.READ_FLASH}:
+            return self._answer_as_stub(command, data)
+        return self._status(command)
+
+    def _answer_as_stub(self, command: Command, data: bytes) -> bytes:
+        if not self._session.stub_active:
+            raise _unknown_command()
+        if command is Command.READ_FLASH:
+            self._reading = _Reading(self.flash, *struct.unpack_from("<IIII", data))
+            return self._status(command) + self._continue_reading(0)
+        offset, size = struct.unpack_from("<II", data) if command is Command.ERASE_REGION else (0, self.flash.size)
+        self.flash.erase(offset, size)
+        return self._status(command)
+
+    def _begin(self, data: bytes, *, compressed: bool) -> None:
+        size, blocks, block_size, offset = struct.unpack_from("<IIII", data)
+        if self.chip == "esp8266" and not self._session.stub_active:
+            # This ROM erases more than it is told, so esptool tells it less: only the blocks say what will come.
+            size = blocks * block_size
+        inflate = zlib.decompressobj().decompress if compressed else None
+        self._download = _Download(self.flash, offset, size, inflate)
+        self.flash.erase(offset, size)
+
+    def _feed(self, data: bytes) -> None:
+        if self._download is None:
+            raise _not_in_flash_mode()
+        self._download.feed(data[16:])
+
+    def _end_memory(self, data: bytes) -> bytes:
+        stays, entry = struct.unpack_from("<II", data)
+        answer = self._status(Command.MEM_END)
+        if stays or not entry:
+            return answer
+        self._session.stub_active = True
+        return answer + encode_frame(_GREETING)
+
+    def _continue_reading(self, received: int) -> bytes:
+        reading = self._reading
+        if reading is None:
+            return b""
+        frames = reading.after_acknowledgement(received)
+        if received >= reading.length:
+            self._reading = None
+        return frames
+
+    def _read_slowly(self, data: bytes) -> bytes:
+        if self._session.stub_active:
+            raise _unknown_command()
+        offset, length = struct.unpack_from("<II", data)
+        return self._result(Command.READ_FLASH_SLOW, self.flash.read(offset, length).ljust(_ROM_READ_LENGTH, b"\xff"))
+
+    def _md5(self, data: bytes) -> bytes:
+        digest = _md5(self.flash.read(*struct.unpack_from("<II", data)))
+        # The stub answers 16 bytes, the ROM the same as 32 hex digits.
+        found = digest.digest() if self._session.stub_active else digest.hexdigest().encode("ascii")
+        return self._result(Command.SPI_FLASH_MD5, found)
+
+    def _result(self, command: Command, result: bytes) -> bytes:
+        status = bytes(2 if self._session.stub_active else 4)
+        body = result + status
+        return encode_frame(struct.pack("<BBHI", _RESPONSE, command, len(body), 0) + body)
+
+    def _status(self, code: int, refusal: _RefusedError | None = None) -> bytes:
+        stub = self._session.stub_active
+        error = refusal.codes[stub] if refusal else 0
+        return bytes(self._mock.make_response(code, status=int(bool(refusal)), error=error, stub=stub))
+
+
+class FrameReader:
+    """Cuts a byte stream into SLIP frames, whatever pieces it comes in."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Return the decoded frames that ``data`` completes."""
+        *frames, self._rest = (self._rest + data).split(_FRAME_END)
+        return [_unescape(frame) for frame in frames if frame]
+
+
+def encode_frame(data: bytes) -> bytes:
+    """Return ``data`` as one SLIP frame.
+
+    >>> encode_frame(bytes.fromhex("01c002db")).hex()
+    'c001dbdc02dbddc0'
+    """
+    return _FRAME_END + data.replace(b"\xdb", b"\xdb\xdd").replace(_FRAME_END, b"\xdb\xdc") + _FRAME_END
+
+
+def _unescape(frame: bytes) -> bytes:
+    return frame.replace(b"\xdb\xdc", _FRAME_END).replace(b"\xdb\xdd", b"\xdb")
+
+
+def _revision_registers(chip: str) -> dict[int, int]:
+    if chip not in _REVISIONS:
+        return {}
+    block, word, bits = _REVISIONS[chip]
+    registers = _import_mock("registers")
+    address = getattr(registers.CHIP_DEFS[chip], block) + 4 * word
+    return {address: registers.read_reg_value(chip, address) | bits}
+
+
+def _md5(data: bytes) -> hashlib._Hash:
+    return hashlib.md5(data, usedforsecurity=False)
+
+
+def _import_mock(name: str) -> Any:  # noqa: ANN401 - an optional package without types
+    try:
+        return importlib.import_module(f"esp32_mock_bootloader.{name}")
+    except ImportError as error:
+        hint = 'pip install "platformio-esp-at[demo]"'
+        raise EspAtError(f"a simulated module needs esp32-mock-bootloader: {error}", hint=hint) from error
