@@ -1,0 +1,16 @@
+"""The YAML files of this package, read once."""
+
+from __future__ import annotations
+
+import functools
+from importlib import resources
+from typing import Any
+
+
+@functools.cache
+def load(name: str) -> Any:  # noqa: ANN401 - YAML; each module here gives its own file a type
+    """Return the content of the catalog file ``name``; the result is shared, so nobody may change it."""
+    import yaml  # noqa: PLC0415 - importing the catalog costs nothing until something is looked up
+
+    text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return yaml.safe_load(text)

@@ -1,0 +1,111 @@
+"""Chips: their names, their ids in images, and where the ROM expects what."""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from platformio_esp_at.catalog import _data
+from platformio_esp_at.errors import SelectionError, UnknownNameError, unknown_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A chip that ESP-AT has firmware for."""
+
+    key: str
+    """``esp32c3``: ESP-IDF's target, PlatformIO's ``build.mcu``, esptool's ``--chip``."""
+    platform: str
+    """``PLATFORM_ESP32C3``: the chip in ESP-AT's factory parameters."""
+    display_name: str
+    """``ESP32-C3``: the chip as people write it."""
+    image_chip_id: int | None
+    """``chip_id`` in the header of its images; None for the ESP8266, whose images don't name the chip."""
+    bootloader_offset: int
+    partition_table_offset: int
+    """Where the newest firmware has its primary partition table; a firmware package may say otherwise."""
+    download_tx_pin: int
+    download_rx_pin: int
+
+
+def chips() -> tuple[Chip, ...]:
+    """Return every chip that ESP-AT has firmware for."""
+    return tuple(_chips().values())
+
+
+def chip(name: str) -> Chip:
+    """Return the chip that ``name`` means: ``esp32c3``, ``ESP32-C3``, ``PLATFORM_ESP32C3``, ``ESP8685``.
+
+    Raises `SelectionError` for a chip without AT firmware, `UnknownNameError` for anything else.
+
+    >>> chip("ESP32-C3").key
+    'esp32c3'
+    """
+    key = _spellings().get(_folded(name))
+    if key in _chips():
+        return _chips()[key]
+    if key:
+        raise _unsupported(key)
+    raise unknown_name("chip", name, _chips())
+
+
+def chip_by_image_id(image_chip_id: int) -> Chip:
+    """Return the chip that an image's header names; raises as `chip` does."""
+    for candidate in chips():
+        if candidate.image_chip_id == image_chip_id:
+            return candidate
+    for key, row in _unsupported_rows().items():
+        if row["image_chip_id"] == image_chip_id:
+            raise _unsupported(key)
+    known = ", ".join(f"{c.image_chip_id} {c.display_name}" for c in chips() if c.image_chip_id is not None)
+    raise UnknownNameError(f"no known chip has the image chip id {image_chip_id}", hint=f"known: {known}")
+
+
+@functools.cache
+def _chips() -> dict[str, Chip]:
+    return {
+        key: Chip(
+            key=key,
+            platform=f"PLATFORM_{key.upper()}",
+            display_name=row["display_name"],
+            image_chip_id=row["image_chip_id"],
+            bootloader_offset=row["bootloader_offset"],
+            partition_table_offset=row["partition_table_offset"],
+            download_tx_pin=row["download_pins"]["tx"],
+            download_rx_pin=row["download_pins"]["rx"],
+        )
+        for key, row in _data.load("chips.yml")["chips"].items()
+    }
+
+
+def _unsupported_rows() -> Mapping[str, Mapping[str, int | str]]:
+    rows: Mapping[str, Mapping[str, int | str]] = _data.load("chips.yml")["unsupported"]
+    return rows
+
+
+def _unsupported(key: str) -> SelectionError:
+    row = _unsupported_rows()[key]
+    why = f": {row['why']}" if "why" in row else ""
+    supported = ", ".join(c.display_name for c in chips())
+    return SelectionError(
+        f"no ESP-AT release has firmware for the {row['display_name']}{why}",
+        hint=f"put an AT module with one of these chips beside it: {supported}",
+    )
+
+
+@functools.cache
+def _spellings() -> dict[str, str]:
+    """Return every folded spelling of every chip that we know of, with the chip's key."""
+    spellings = {key: key for key in (*_chips(), *_unsupported_rows())}
+    for key, row in _data.load("chips.yml")["chips"].items():
+        spellings |= {_folded(alias): key for alias in row.get("aliases", ())}
+    return spellings
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[-_\s]", "", name.strip().casefold().removeprefix("platform_"))

@@ -1,0 +1,236 @@
+"""AT modules: what ESP-AT builds firmware for, and the factory parameters that each starts with."""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from platformio_esp_at.catalog import _data, chips
+from platformio_esp_at.errors import FormatError, SelectionError, unknown_name
+from platformio_esp_at.units import parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Release = tuple[int, ...]
+
+_RADIO = ("start_channel", "channel_num", "country_code")
+_UART_PINS = ("uart_tx_pin", "uart_rx_pin", "uart_cts_pin", "uart_rts_pin")
+_CONTROL_PINS = ("tx_control_pin", "rx_control_pin")
+
+# The columns of factory_param_type.csv in the order of each version, without magic_flag and what always stays 0xFF.
+_FIELDS: dict[int, tuple[str, ...]] = {
+    1: ("version", "module_id", "tx_max_power", *_RADIO, "uart_baudrate", *_UART_PINS, *_CONTROL_PINS),
+    2: ("version", "module_id", "tx_max_power", "uart_port", *_RADIO, "uart_baudrate", *_UART_PINS, *_CONTROL_PINS),
+    3: (
+        *("version", "reserved1", "tx_max_power", "uart_port", *_RADIO, "uart_baudrate", *_UART_PINS, *_CONTROL_PINS),
+        *("platform", "module_name"),
+    ),
+    4: (
+        *("version", "module_name", "max_tx_power", "country_code", "start_channel", "channel_num"),
+        *("uart_port", "uart_baudrate", *_UART_PINS, "sys_store"),
+    ),
+}
+_SYS_STORE_SINCE: Release = (4, 1, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Releases:
+    """Ranges of releases, both ends included, as the catalog writes them: ``v2.2.0.0..v3.0.0.0``, ``v4.1.0.0..``."""
+
+    text: str
+
+    def __contains__(self, release: str) -> bool:
+        wanted = _release(release)
+        return any(first <= wanted and (last is None or wanted <= last) for first, last in self._ranges())
+
+    def __str__(self) -> str:
+        return re.sub(r"\.\.(?=,|$)", " and later", self.text).replace("..", " to ")
+
+    def _ranges(self) -> Iterator[tuple[Release, Release | None]]:
+        for part in self.text.split(","):
+            first, dots, last = part.strip().partition("..")
+            if last:
+                yield _release(first), _release(last)
+            else:
+                yield _release(first), None if dots else _release(first)
+
+
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """The module that takes the place of another from a release on."""
+
+    since: str
+    module: str
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """An AT module; only ``chip`` and ``name`` together name it: the ESP32 and the ESP32-C3 each have a MINI-1."""
+
+    chip: str
+    name: str
+    """``module_name`` of ESP-AT's factory parameters."""
+    description: str
+    flash_size: int
+    """The flash that its firmware is laid out for: hardware needs as much or more."""
+    psram: bool
+    covers: tuple[str, ...]
+    """Hardware that it stands for, by marketing name."""
+    alternatives: tuple[str, ...]
+    """Other modules of the chip whose firmware runs on the same hardware."""
+    successor: Successor | None
+    versions: Mapping[int, Releases] = field(hash=False)
+    """Factory parameter version -> the releases that have the module with it; 0: before factory parameters."""
+    parameters: Mapping[str, int | str] = field(hash=False, repr=False)
+    """Factory parameters under ESP-AT's names, whatever the version."""
+    exceptions: tuple[tuple[Releases, Mapping[str, int | str]], ...] = field(hash=False, repr=False)
+
+    @property
+    def uart_port(self) -> int:
+        """The UART of the AT command port; -1 where AT commands come over SDIO or SPI."""
+        return int(self.parameters["uart_port"])
+
+    @property
+    def uart_baudrate(self) -> int:
+        """The speed of the AT command port."""
+        return int(self.parameters["uart_baudrate"])
+
+    @property
+    def uart_tx_pin(self) -> int:
+        """The GPIO that the module sends on."""
+        return int(self.parameters["uart_tx_pin"])
+
+    @property
+    def uart_rx_pin(self) -> int:
+        """The GPIO that the module listens on."""
+        return int(self.parameters["uart_rx_pin"])
+
+    @property
+    def uart_cts_pin(self) -> int:
+        """The GPIO of CTS, -1 for none."""
+        return int(self.parameters["uart_cts_pin"])
+
+    @property
+    def uart_rts_pin(self) -> int:
+        """The GPIO of RTS, -1 for none."""
+        return int(self.parameters["uart_rts_pin"])
+
+    def factory_param(self, version: int, *, release: str | None = None) -> Mapping[str, int | str]:
+        """Return the module's row of that version's table: ESP-AT's field names and values, in its order.
+
+        ``release`` (``v2.2.2.0``) takes in what that release does otherwise; without it, the values are those of most.
+        Raises `SelectionError` when no release has this module with that version.
+        """
+        if version not in self.versions or version not in _FIELDS:
+            has = "; ".join(f"version {number} in {when}" for number, when in self.versions.items() if number)
+            display_name = chips.chip(self.chip).display_name
+            raise SelectionError(
+                f"the {display_name} module {self.name} has no factory parameters version {version}",
+                hint=f"it has {has}",
+            )
+        values: dict[str, int | str] = {
+            **self.parameters,
+            "version": version,
+            "reserved1": 0,
+            "platform": chips.chip(self.chip).platform,
+            "module_name": self.name,
+        }
+        if release is not None:
+            for releases, changes in self.exceptions:
+                if release in releases:
+                    values |= changes
+        values["max_tx_power"] = values["tx_max_power"]
+        fields = _FIELDS[version]
+        if release is not None and _release(release) < _SYS_STORE_SINCE:
+            fields = tuple(name for name in fields if name != "sys_store")
+        return MappingProxyType({name: values[name] for name in fields})
+
+
+def modules(chip: str | None = None) -> tuple[Module, ...]:
+    """Return every AT module, or those of one chip (any spelling of it)."""
+    if chip is None:
+        return tuple(_modules().values())
+    key = chips.chip(chip).key
+    return tuple(module for module in modules() if module.chip == key)
+
+
+def module(chip: str, name: str) -> Module:
+    """Return the AT module of ``chip`` that ``name`` means: ``MINI-1``, ``mini-1``, ``ESP32-C3-MINI-1``, ``WROOM-32E``.
+
+    Raises `UnknownNameError` with near names. A flash suffix (``-N4``, ``-N8R2``, ``-H4``) counts only if listed.
+    """
+    found = chips.chip(chip)
+    spellings = _spellings(found.key)
+    for spelling in (name, re.sub(r"[-_][NH]\d+(R\d+)?[A-Z]*$", "", name.strip(), flags=re.IGNORECASE)):
+        if match := spellings.get(_folded(spelling)):
+            return _modules()[found.key, match]
+    error = unknown_name(f"{found.display_name} AT module", name, (m.name for m in modules(found.key)))
+    others = [c.display_name for c in chips.chips() if c != found and _folded(name) in _spellings(c.key)]
+    if others:
+        error.hint = f"that is a module of the {' and '.join(others)}; {error.hint}"
+    raise error
+
+
+@functools.cache
+def _modules() -> dict[tuple[str, str], Module]:
+    catalog = _data.load("modules.yml")
+    found = {}
+    for chip, rows in catalog["modules"].items():
+        chip_defaults = rows.get("defaults", {})
+        for name, row in rows.items():
+            if name != "defaults":
+                found[chip, name] = _module(chip, name, {**catalog["defaults"], **chip_defaults, **row})
+    return found
+
+
+def _module(chip: str, name: str, row: dict[str, Any]) -> Module:
+    successor = row.pop("successor", None)
+    exceptions = row.pop("exceptions", ())
+    row |= zip(_UART_PINS, row.pop("pins"), strict=True)
+    return Module(
+        chip=chip,
+        name=name,
+        description=row.pop("description"),
+        flash_size=parse_size(row.pop("flash_size")),
+        psram=row.pop("psram"),
+        covers=tuple(row.pop("covers", ())),
+        alternatives=tuple(row.pop("alternatives", ())),
+        successor=successor and Successor(successor["from"], successor["module"]),
+        versions=MappingProxyType({number: Releases(when) for number, when in row.pop("versions").items()}),
+        parameters=MappingProxyType(row),
+        exceptions=tuple(
+            (Releases(changes["releases"]), MappingProxyType({k: v for k, v in changes.items() if k != "releases"}))
+            for changes in exceptions
+        ),
+    )
+
+
+@functools.cache
+def _spellings(chip: str) -> dict[str, str]:
+    """Return every folded spelling of the chip's modules with the module's name; its own name goes first."""
+    prefix = _folded(chips.chip(chip).display_name)
+    spellings: dict[str, str] = {}
+    for covers_turn in (False, True):
+        for candidate in modules(chip):
+            for spelling in candidate.covers if covers_turn else (candidate.name,):
+                folded = _folded(spelling)
+                spellings.setdefault(folded, candidate.name)
+                spellings.setdefault(folded.removeprefix(prefix), candidate.name)
+                spellings.setdefault(prefix + folded.removeprefix(prefix), candidate.name)
+    return spellings
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.casefold())
+
+
+def _release(text: str) -> Release:
+    """Return the numbers of ``v2.2.2.0`` or ``v2.2.2.0_esp8266``, to compare."""
+    match = re.fullmatch(r"v?(\d+(?:\.\d+)*)(?:[-_].*)?", text.strip(), flags=re.IGNORECASE)
+    if not match:
+        raise FormatError(f"{text!r} is not a release of ESP-AT", hint="write it as v4.1.1.0")
+    return tuple(int(number) for number in match[1].split("."))
