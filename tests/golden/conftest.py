@@ -1,0 +1,17 @@
+"""Golden tests compare with what upstream's tools made; the files lie outside this repository."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """Return the folder of the reference data; tests that need it are skipped where it isn't there."""
+    place = os.environ.get("ESP_AT_REFERENCE")
+    if not place:
+        pytest.skip("ESP_AT_REFERENCE isn't set: no reference data to compare with")
+    return Path(place)
