@@ -44,7 +44,7 @@ class Releases:
     text: str
 
     def __contains__(self, release: str) -> bool:
-        wanted = _release(release)
+        wanted = release_key(release)
         return any(first <= wanted and (last is None or wanted <= last) for first, last in self._ranges())
 
     def __str__(self) -> str:
@@ -54,9 +54,9 @@ class Releases:
         for part in self.text.split(","):
             first, dots, last = part.strip().partition("..")
             if last:
-                yield _release(first), _release(last)
+                yield release_key(first), release_key(last)
             else:
-                yield _release(first), None if dots else _release(first)
+                yield release_key(first), None if dots else release_key(first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ class Module:
                     values |= changes
         values["max_tx_power"] = values["tx_max_power"]
         fields = _FIELDS[version]
-        if release is not None and _release(release) < _SYS_STORE_SINCE:
+        if release is not None and release_key(release) < _SYS_STORE_SINCE:
             fields = tuple(name for name in fields if name != "sys_store")
         return MappingProxyType({name: values[name] for name in fields})
 
@@ -173,6 +173,14 @@ def module(chip: str, name: str) -> Module:
     if others:
         error.hint = f"that is a module of the {' and '.join(others)}; {error.hint}"
     raise error
+
+
+def release_key(text: str) -> Release:
+    """Return the numbers of ``v2.2.2.0``, ``v2.2.2.0_esp8266`` or ``4.0.0.0-dev``, to compare releases by."""
+    match = re.fullmatch(r"v?(\d+(?:\.\d+)*)(?:[-_].*)?", text.strip(), flags=re.IGNORECASE)
+    if not match:
+        raise FormatError(f"{text!r} is not a release of ESP-AT", hint="write it as v4.1.1.0")
+    return tuple(int(number) for number in match[1].split("."))
 
 
 @functools.cache
@@ -226,11 +234,3 @@ def _spellings(chip: str) -> dict[str, str]:
 
 def _folded(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.casefold())
-
-
-def _release(text: str) -> Release:
-    """Return the numbers of ``v2.2.2.0`` or ``v2.2.2.0_esp8266``, to compare."""
-    match = re.fullmatch(r"v?(\d+(?:\.\d+)*)(?:[-_].*)?", text.strip(), flags=re.IGNORECASE)
-    if not match:
-        raise FormatError(f"{text!r} is not a release of ESP-AT", hint="write it as v4.1.1.0")
-    return tuple(int(number) for number in match[1].split("."))

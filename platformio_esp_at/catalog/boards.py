@@ -1,0 +1,313 @@
+"""Which AT module a board carries, from what its PlatformIO manifest says.
+
+The manifest rarely names the module, so `select_module` goes through ordered rules and tells the fact that decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import NamedTuple
+
+from platformio_esp_at.catalog import _data
+from platformio_esp_at.catalog.chips import Chip, chip
+from platformio_esp_at.catalog.modules import Module, module, modules, release_key
+from platformio_esp_at.errors import FormatError, SelectionError, UnknownNameError
+from platformio_esp_at.units import format_size, parse_size
+
+_LARGEST_FLASH = 1 << 30
+"""More than any flash chip has: beyond it, a manifest talks nonsense."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoardFacts:
+    """What a PlatformIO board manifest says that helps to find the AT module."""
+
+    id: str
+    name: str = ""
+    mcu: str = ""
+    variant: str = ""
+    extra_flags: str = ""
+    flash_size: int | None = None
+    """The flash chip in bytes; None when the manifest doesn't tell."""
+    openocd: str = ""
+    at: Mapping[str, object] = field(default_factory=dict, hash=False)
+    """The board's own ``at`` block, or ``board_at.*`` of platformio.ini."""
+
+    @classmethod
+    def from_manifest(cls, board_id: str, manifest: Mapping[str, object]) -> BoardFacts:
+        """Return the facts of a board's JSON file; raises `FormatError` naming the key whose value can't be meant."""
+        where = f"board {board_id}"
+        if not isinstance(manifest, Mapping):
+            raise FormatError(f"the manifest is {_kind(manifest)}, not an object", where=where)
+        build, upload, debug = (_block(manifest, name, where) for name in ("build", "upload", "debug"))
+        mcu = _text(build, "build.mcu", where).strip().lower()
+        return cls(
+            id=board_id,
+            name=_text(manifest, "name", where),
+            mcu=mcu,
+            variant=_text(build, "build.variant", where),
+            extra_flags=_flags(build, where),
+            flash_size=_flash_size(upload, mcu, where),
+            openocd=_text(debug, "debug.openocd_board", where) or _text(debug, "debug.openocd_target", where),
+            at=MappingProxyType(dict(_block(manifest, "at", where))),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The AT module chosen for a board, and why."""
+
+    chip: str
+    module: str
+    reason: str
+    """One sentence that names the fact that decided."""
+    assumed: bool = False
+    """A guess: nothing in the manifest tells."""
+    alternatives: tuple[str, ...] = ()
+    """Other modules of the chip whose firmware would run on the board."""
+
+
+def select_module(facts: BoardFacts) -> Choice:
+    """Return the AT module that the board carries.
+
+    Raises `SelectionError` for a board that no AT firmware fits, `UnknownNameError` for a module in the board's ``at``
+    block that doesn't exist.
+    """
+    found = _chip(facts)
+    pick = _named(facts, found) or _exception(facts, found) or _by_rule(facts, found)
+    chosen = module(found.key, pick.module)
+    _check_flash(facts, chosen)
+    return Choice(
+        chip=found.key,
+        module=chosen.name,
+        reason=pick.reason,
+        assumed=pick.assumed,
+        alternatives=tuple(name for name in chosen.alternatives if _fits(facts, module(found.key, name))),
+    )
+
+
+def module_for_release(choice: Choice, release: str) -> Choice:
+    """Return the choice for firmware of ``release``: an old module gives way to the one that took its place.
+
+    Not for a module that the user named: what the user says, stays.
+
+    >>> module_for_release(Choice("esp32", "WROVER-32", "board name has 'wrover'"), "v4.1.1.0").module
+    'MINI-1'
+    """
+    successor = module(choice.chip, choice.module).successor
+    if successor is None or release_key(release) < release_key(successor.since):
+        return choice
+    reason = (
+        f"{choice.reason}; from {successor.since} on, {successor.module} firmware takes the place of {choice.module}"
+    )
+    others = (choice.module, *(name for name in choice.alternatives if name != successor.module))
+    return replace(choice, module=successor.module, reason=reason, alternatives=others)
+
+
+# --- reading the manifest ---------------------------------------------------------------------------------------------
+
+
+def _block(manifest: Mapping[str, object], name: str, where: str) -> Mapping[str, object]:
+    block = manifest.get(name)
+    if block is None:
+        return {}
+    if not isinstance(block, Mapping):
+        raise FormatError(f"{name} is {_kind(block)}, not an object", where=where)
+    return block
+
+
+def _text(block: Mapping[str, object], key: str, where: str) -> str:
+    """Return the string under the last part of ``key``, or "" where there is none."""
+    value = block.get(key.rpartition(".")[2])
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise FormatError(f"{key} is {_kind(value)}, not a string", where=where)
+    return value
+
+
+def _flags(build: Mapping[str, object], where: str) -> str:
+    flags = build.get("extra_flags")
+    if isinstance(flags, (list, tuple)) and all(isinstance(flag, str) for flag in flags):
+        return " ".join(flags)
+    if isinstance(flags, (list, tuple)):
+        raise FormatError("build.extra_flags has something in it that is not a string", where=where)
+    return _text(build, "build.extra_flags", where)
+
+
+def _flash_size(upload: Mapping[str, object], mcu: str, where: str) -> int | None:
+    if (flash_size := _size(upload, "upload.flash_size", where)) is not None:
+        return flash_size
+    if not mcu.startswith("esp82"):
+        return None  # maximum_size is the room for the program there, and wrong in several manifests
+    # The room for a sketch: the flash chip, or what its layout leaves of it (434160 of 512 KB, 1044464 of 1 MB).
+    program = _size(upload, "upload.maximum_size", where)
+    return None if program is None else 1 << (program - 1).bit_length()
+
+
+def _size(upload: Mapping[str, object], key: str, where: str) -> int | None:
+    value = upload.get(key.rpartition(".")[2])
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise FormatError(f"{key} is {_kind(value)}, not a size", where=where, hint="write 4MB")
+    try:
+        size = parse_size(value) if isinstance(value, str) else value
+    except ValueError:
+        raise FormatError(f"{key} is {str(value)[:40]!r}, not a size", where=where, hint="write 4MB") from None
+    if not 0 < size <= _LARGEST_FLASH:
+        raise FormatError(f"{key} is no size of a flash chip", where=where, hint="write 4MB")
+    return size
+
+
+def _kind(value: object) -> str:
+    return {dict: "an object", list: "a list", bool: "true or false", str: "a string"}.get(type(value), "a number")
+
+
+# --- choosing ---------------------------------------------------------------------------------------------------------
+
+
+class _Pick(NamedTuple):
+    module: str
+    reason: str
+    assumed: bool = False
+
+
+def _chip(facts: BoardFacts) -> Chip:
+    """Return the board's chip, from ``build.mcu`` alone: names of boards are often those of another chip."""
+    if not facts.mcu:
+        raise SelectionError(
+            f"board {facts.id} doesn't say which chip it has",
+            hint="add build.mcu to its JSON file, or choose another board",
+        )
+    try:
+        found = chip(facts.mcu)
+    except UnknownNameError as error:
+        raise SelectionError(
+            f"board {facts.id} has a {facts.mcu}, which is no chip with ESP-AT firmware", hint=error.hint
+        ) from None
+    except SelectionError as error:
+        raise SelectionError(f"board {facts.id}: {error.message}", hint=error.hint) from None
+    if (named := facts.at.get("chip")) is not None and chip(str(named)) != found:
+        raise SelectionError(
+            f"board {facts.id} has a {found.display_name}, but its at.chip says {named}", hint="correct one of them"
+        )
+    return found
+
+
+def _named(facts: BoardFacts, found: Chip) -> _Pick | None:
+    """Rule 1: the board's own ``at.module``."""
+    name = facts.at.get("module")
+    if name is None or name == "":
+        return None
+    if not isinstance(name, str):
+        raise FormatError(f"at.module is {_kind(name)}, not a string", where=f"board {facts.id}")
+    try:
+        chosen = module(found.key, name)
+    except UnknownNameError as error:
+        error.where = f"board {facts.id}, at.module"
+        raise
+    return _Pick(chosen.name, f"the board's own at.module names {name}")
+
+
+def _exception(facts: BoardFacts, found: Chip) -> _Pick | None:
+    """Rule 2: boards whose manifest misleads the other rules."""
+    row = _data.load("boards.yml")["exceptions"].get(found.key, {}).get(facts.id)
+    return _Pick(row["module"], f"{facts.id} is known: {row['why']}") if row else None
+
+
+def _by_rule(facts: BoardFacts, found: Chip) -> _Pick:
+    return _esp32(facts) if found.key == "esp32" else _by_flash(facts, found)
+
+
+def _by_flash(facts: BoardFacts, found: Chip) -> _Pick:
+    """Rules 4 to 7: chips whose modules differ in flash alone."""
+    names: list[str] = _data.load("boards.yml")["by_flash"][found.key]
+    if len(names) == 1:
+        return _Pick(names[0], f"{names[0]} firmware is for every {found.display_name} board")
+    smallest = names[-1]
+    if facts.flash_size is None:
+        return _Pick(
+            smallest, f"its manifest doesn't tell the flash size, and {smallest} needs the least", assumed=True
+        )
+    name = next((name for name in names if _fits(facts, module(found.key, name))), smallest)
+    return _Pick(name, f"it has {format_size(facts.flash_size)} of flash")
+
+
+class _Hint(NamedTuple):
+    """A word in the manifest that tells the module."""
+
+    module: str
+    places: tuple[str, ...]
+    words: tuple[str, ...]
+
+
+_NAME = ("board id", "board name")
+_BUILD = ("build.variant", "build.extra_flags")
+
+# Rule 3: the ESP32, whose modules differ in AT pins, PSRAM and flash. The first hint that fits decides:
+# - WROOM goes before PSRAM, since some boards with a WROOM carry a spurious PSRAM flag;
+# - PICO goes before WROVER and PSRAM, since PICO parts may have PSRAM in their package, and a WROVER's OpenOCD file;
+# - a bare "mini" says nothing (MiniKit, mini32).
+_ESP32_NAMES = (
+    _Hint("SOLO-1", _NAME, ("solo",)),
+    _Hint("SOLO-1", _BUILD, ("core32solo1",)),
+    _Hint("WROOM-32", (*_NAME, *_BUILD), ("wroom",)),
+    _Hint("PICO-D4", (*_NAME, *_BUILD), ("pico",)),
+    _Hint("WROVER-32", (*_NAME, *_BUILD), ("wrover",)),
+    _Hint("ESP32-D2WD", _NAME, ("nina", "d2wd")),
+)
+_ESP32_SIGNS = (
+    _Hint("MINI-1", _BUILD, ("unicore",)),
+    _Hint("MINI-1", ("OpenOCD file",), ("solo",)),
+    _Hint("MINI-1", _NAME, ("esp32-mini-1", "u4wdh")),
+    _Hint("WROVER-32", ("build.extra_flags",), ("board_has_psram",)),
+    _Hint("WROVER-32", ("OpenOCD file",), ("wrover",)),
+)
+
+
+def _esp32(facts: BoardFacts) -> _Pick:
+    if pick := _first_hint(facts, _ESP32_NAMES):
+        return pick
+    if facts.flash_size is not None and facts.flash_size < module("esp32", "WROOM-32").flash_size:
+        return _Pick("ESP32-D2WD", f"it has only {format_size(facts.flash_size)} of flash")
+    if pick := _first_hint(facts, _ESP32_SIGNS):
+        return pick
+    return _Pick(
+        "WROOM-32", "nothing in its manifest tells the module, and most ESP32 boards carry this one", assumed=True
+    )
+
+
+def _first_hint(facts: BoardFacts, hints: tuple[_Hint, ...]) -> _Pick | None:
+    texts = {
+        "board id": facts.id,
+        "board name": facts.name,
+        "build.variant": facts.variant,
+        "build.extra_flags": facts.extra_flags,
+        "OpenOCD file": facts.openocd,
+    }
+    for hint in hints:
+        for place in hint.places:
+            for word in hint.words:
+                if (at := texts[place].lower().find(word)) >= 0:
+                    return _Pick(hint.module, f"{place} has '{texts[place][at : at + len(word)]}'")
+    return None
+
+
+def _fits(facts: BoardFacts, candidate: Module) -> bool:
+    return facts.flash_size is None or candidate.flash_size <= facts.flash_size
+
+
+def _check_flash(facts: BoardFacts, chosen: Module) -> None:
+    if facts.flash_size is None or _fits(facts, chosen):
+        return
+    smaller = [other.name for other in modules(chosen.chip) if other.uart_port >= 0 and _fits(facts, other)]
+    raise SelectionError(
+        f"board {facts.id} has {format_size(facts.flash_size)} of flash, but {chosen.name} firmware needs "
+        f"{format_size(chosen.flash_size)}",
+        hint=f"if the board's flash is right, set board_at.module to one that fits: {', '.join(smaller)}"
+        if smaller
+        else "no AT firmware fits into that; if the board has more, correct its flash size in platformio.ini",
+    )
