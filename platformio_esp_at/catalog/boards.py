@@ -40,7 +40,7 @@ class BoardFacts:
         """Return the facts of a board's JSON file; raises `FormatError` naming the key whose value can't be meant."""
         where = f"board {board_id}"
         if not isinstance(manifest, Mapping):
-            raise FormatError(f"the manifest is {_kind(manifest)}, not an object", where=where)
+            raise FormatError(f"manifest is {_kind(manifest)}, not an object", where=where)
         build, upload, debug = (_block(manifest, name, where) for name in ("build", "upload", "debug"))
         mcu = _text(build, "build.mcu", where).strip().lower()
         return cls(
@@ -186,13 +186,14 @@ def _chip(facts: BoardFacts) -> Chip:
         found = chip(facts.mcu)
     except UnknownNameError as error:
         raise SelectionError(
-            f"board {facts.id} has a {facts.mcu}, which is no chip with ESP-AT firmware", hint=error.hint
+            f"board {facts.id} has the chip {facts.mcu}, for which there is no ESP-AT firmware", hint=error.hint
         ) from None
     except SelectionError as error:
         raise SelectionError(f"board {facts.id}: {error.message}", hint=error.hint) from None
     if (named := facts.at.get("chip")) is not None and chip(str(named)) != found:
         raise SelectionError(
-            f"board {facts.id} has a {found.display_name}, but its at.chip says {named}", hint="correct one of them"
+            f"board {facts.id} has the chip {found.display_name}, but its at.chip says {named}",
+            hint="correct one of them",
         )
     return found
 

@@ -169,9 +169,10 @@ def module(chip: str, name: str) -> Module:
         if match := spellings.get(_folded(spelling)):
             return _modules()[found.key, match]
     error = unknown_name(f"{found.display_name} AT module", name, (m.name for m in modules(found.key)))
-    others = [c.display_name for c in chips.chips() if c != found and _folded(name) in _spellings(c.key)]
+    others = [m for m in modules() if _folded(name) in map(_folded, (m.name, *m.covers))]
     if others:
-        error.hint = f"that is a module of the {' and '.join(others)}; {error.hint}"
+        owners = ", ".join(chips.chip(other.chip).display_name for other in others)
+        error.hint = f"that is a module of {owners}; {error.hint}"
     raise error
 
 

@@ -1,0 +1,58 @@
+"""Every row of upstream's factory parameter tables comes out of our catalog."""
+
+import csv
+
+import pytest
+
+from platformio_esp_at.catalog.chips import chip
+from platformio_esp_at.catalog.modules import module
+
+LEGACY = ["v2.0.0.0_esp32", "v2.1.0.0_esp32s2", "v2.2.0.0_esp32", "v2.2.1.0_esp8266", "v2.4.0.0"]
+MFG_NVS = {"v3.1.0.0": "v3.1.0.0", "v4.1.1.0": "v4.1.1.0", "HEAD": "v5.0.1.0"}
+
+
+def rows(reference, release):
+    with (reference / "golden" / release / "_inputs" / "factory_param_data.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            found = module(chip(row.pop("platform")).key, row["module_name"])
+            # v2.0 and v2.1 misspell uart_cts_pin; magic_flag is the same everywhere and not a parameter.
+            fields = {name.replace("ctx", "cts"): value for name, value in row.items()}
+            yield found, {name: fields[name] for name in fields if name not in {"description", "magic_flag"}}
+
+
+@pytest.mark.parametrize("release", LEGACY)
+def test_factory_param_rows(reference, release):
+    checked = 0
+    for found, expected in rows(reference, release):
+        version = int(expected["version"])
+        row = {name: str(value) for name, value in found.factory_param(version).items()}
+        if version == 3:
+            expected["platform"] = chip(found.chip).platform
+        else:
+            expected.pop("module_name")
+        assert row == expected, f"{found.chip} {found.name}"
+        checked += 1
+    assert checked >= 6
+
+
+@pytest.mark.parametrize(("folder", "release"), MFG_NVS.items())
+def test_mfg_nvs_rows(reference, folder, release):
+    checked = 0
+    for found, expected in rows(reference, folder):
+        row = found.factory_param(4, release=release)
+        assert {name: str(value) for name, value in row.items()} == expected, f"{found.chip} {found.name}"
+        checked += 1
+    assert checked >= 12
+
+
+@pytest.mark.parametrize("release", [*LEGACY, *MFG_NVS])
+def test_fields_are_in_the_order_of_the_type_table(reference, release):
+    path = reference / "golden" / release / "_inputs" / "factory_param_type.csv"
+    lines = [line.split(",") for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    legacy = lines[0][0] == "param_name"
+    # The table has more than a row does: what stands in no blob (offset -1), the magic, and bytes that stay 0xFF.
+    names = [line[0].replace("ctx", "cts") for line in lines if not legacy or line[1].isdigit()]
+    names = [name for name in names if name not in {"magic_flag", "reserved2"}]
+    found, expected = next(rows(reference, release))
+    version = int(expected["version"])
+    assert list(found.factory_param(version, release=MFG_NVS.get(release, release))) == names

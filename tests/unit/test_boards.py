@@ -1,0 +1,240 @@
+import pytest
+
+from platformio_esp_at.catalog.boards import BoardFacts, Choice, module_for_release, select_module
+from platformio_esp_at.errors import FormatError, SelectionError, UnknownNameError
+
+KIB = 1 << 10
+MIB = 1 << 20
+PSRAM = "-DBOARD_HAS_PSRAM -mfix-esp32-psram-cache-issue"
+
+
+def board(board_id="my_board", *, mcu="esp32", flash_size=4 * MIB, **facts):
+    return BoardFacts(board_id, mcu=mcu, flash_size=flash_size, **facts)
+
+
+def test_facts_of_a_manifest():
+    facts = BoardFacts.from_manifest(
+        "esp-wrover-kit",
+        {
+            "name": "Espressif ESP-WROVER-KIT",
+            "build": {"mcu": "esp32", "variant": "esp32", "extra_flags": ["-DARDUINO_ESP32_DEV", "-DBOARD_HAS_PSRAM"]},
+            "upload": {"flash_size": "4MB", "maximum_size": 1310720},
+            "debug": {"openocd_board": "esp32-wrover.cfg", "openocd_target": "esp32.cfg"},
+            "at": {"module": "WROVER-32"},
+        },
+    )
+    assert facts == BoardFacts(
+        id="esp-wrover-kit",
+        name="Espressif ESP-WROVER-KIT",
+        mcu="esp32",
+        variant="esp32",
+        extra_flags="-DARDUINO_ESP32_DEV -DBOARD_HAS_PSRAM",
+        flash_size=4 * MIB,
+        openocd="esp32-wrover.cfg",
+        at={"module": "WROVER-32"},
+    )
+    assert isinstance(hash(facts), int)
+
+
+def test_a_bare_manifest_has_no_facts():
+    assert BoardFacts.from_manifest("x", {}) == BoardFacts("x")
+    assert BoardFacts.from_manifest("x", {"build": None, "upload": {"flash_size": None}}) == BoardFacts("x")
+
+
+@pytest.mark.parametrize(
+    ("mcu", "upload", "flash_size"),
+    [
+        ("esp32", {"flash_size": "16MB"}, 16 * MIB),
+        ("esp32", {"flash_size": 4194304}, 4 * MIB),
+        ("esp32", {"flash_size": "0x200000"}, 2 * MIB),
+        ("esp32", {"maximum_size": 1310720}, None),
+        ("esp8266", {"maximum_size": 4194304}, 4 * MIB),
+        ("esp8266", {"maximum_size": 1044464}, 1 * MIB),
+        ("ESP8266", {"maximum_size": 761840}, 1 * MIB),
+        ("esp8266", {"maximum_size": 434160}, 512 * KIB),
+        ("esp8266", {"maximum_size": 499696}, 512 * KIB),
+        ("esp8266", {"maximum_size": 1044464, "flash_size": "4MB"}, 4 * MIB),
+        ("esp8266", {}, None),
+    ],
+)
+def test_flash_size(mcu, upload, flash_size):
+    assert BoardFacts.from_manifest("x", {"build": {"mcu": mcu}, "upload": upload}).flash_size == flash_size
+
+
+@pytest.mark.parametrize(
+    ("manifest", "told"),
+    [
+        ([], "manifest is a list"),
+        ({"build": "esp32"}, "build is a string"),
+        ({"build": {"mcu": 32}}, "build.mcu is a number"),
+        ({"name": ["x"]}, "name is a list"),
+        ({"build": {"variant": {}}}, "build.variant is an object"),
+        ({"build": {"extra_flags": ["-DX", 1]}}, "build.extra_flags has something"),
+        ({"build": {"extra_flags": 1.5}}, "build.extra_flags is a number"),
+        ({"upload": []}, "upload is a list"),
+        ({"upload": {"flash_size": True}}, "upload.flash_size is true or false"),
+        ({"upload": {"flash_size": 4.0}}, "upload.flash_size is a number"),
+        ({"upload": {"flash_size": "detect"}}, "upload.flash_size is 'detect'"),
+        ({"upload": {"flash_size": "9" * 9999}}, "upload.flash_size is '9999"),
+        ({"upload": {"flash_size": "-4MB"}}, "upload.flash_size is no size"),
+        ({"upload": {"flash_size": 0}}, "upload.flash_size is no size"),
+        ({"upload": {"flash_size": 10**5000}}, "upload.flash_size is no size"),
+        ({"build": {"mcu": "esp8266"}, "upload": {"maximum_size": {}}}, "upload.maximum_size is an object"),
+        ({"build": {"mcu": "esp8266"}, "upload": {"maximum_size": -1}}, "upload.maximum_size is no size"),
+        ({"debug": {"openocd_board": 1}}, "debug.openocd_board is a number"),
+        ({"at": "WROOM-32"}, "at is a string"),
+    ],
+)
+def test_odd_manifests_are_refused_by_key(manifest, told):
+    with pytest.raises(FormatError) as caught:
+        BoardFacts.from_manifest("odd", manifest)
+    assert str(caught.value).startswith(f"board odd: {told}")
+
+
+@pytest.mark.parametrize(
+    ("facts", "module", "reason"),
+    [
+        (board("esp32-solo1"), "SOLO-1", "board id has 'solo'"),
+        (board(name="Kit with ESP32-SOLO-1"), "SOLO-1", "board name has 'SOLO'"),
+        (board(extra_flags="-DCORE32SOLO1"), "SOLO-1", "build.extra_flags has 'CORE32SOLO1'"),
+        (board(name="Kit Wroom", extra_flags=PSRAM), "WROOM-32", "board name has 'Wroom'"),
+        (board(variant="wroom_da", extra_flags=PSRAM), "WROOM-32", "build.variant has 'wroom'"),
+        (board(variant="pico32", extra_flags=PSRAM, openocd="esp32-wrover.cfg"), "PICO-D4", "build.variant has 'pico'"),
+        (board("tinypico", name="TinyPICO"), "PICO-D4", "board id has 'pico'"),
+        (board(name="DevKit WROVER"), "WROVER-32", "board name has 'WROVER'"),
+        (board("nina_w10", flash_size=2 * MIB), "ESP32-D2WD", "board id has 'nina'"),
+        (board(name="D2WD stick"), "ESP32-D2WD", "board name has 'D2WD'"),
+        (board(flash_size=2 * MIB), "ESP32-D2WD", "it has only 2MB of flash"),
+        (board(flash_size=2 * MIB, extra_flags=PSRAM), "ESP32-D2WD", "it has only 2MB of flash"),
+        (board(extra_flags="-DCONFIG_FREERTOS_UNICORE=1"), "MINI-1", "build.extra_flags has 'UNICORE'"),
+        (board(openocd="esp32-solo-1.cfg"), "MINI-1", "OpenOCD file has 'solo'"),
+        (board(name="Board with ESP32-MINI-1"), "MINI-1", "board name has 'ESP32-MINI-1'"),
+        (board(name="U4WDH board"), "MINI-1", "board name has 'U4WDH'"),
+        (board(extra_flags=PSRAM), "WROVER-32", "build.extra_flags has 'BOARD_HAS_PSRAM'"),
+        (board(openocd="esp32-wrover.cfg"), "WROVER-32", "OpenOCD file has 'wrover'"),
+        (board("wipy3"), "WROVER-32", "wipy3 is known: it carries an ESP32 with PSRAM"),
+        (board("roboheart_hercules", extra_flags=PSRAM), "WROOM-32", "roboheart_hercules is known"),
+        (board(mcu="esp32s2"), "MINI", "every ESP32-S2 board"),
+        (board("lolin_s2_pico", mcu="esp32s2", extra_flags=PSRAM), "MINI", "every ESP32-S2 board"),
+        (board("nodemcu-32s2", mcu="esp32s2"), "WROOM", "is known: it carries an Ai-Thinker ESP-12K"),
+        (board(mcu="esp32c3"), "MINI-1", "every ESP32-C3 board"),
+        (board("esp32-wroom-clone", mcu="esp32c3", name="ESP32 S3 WROVER"), "MINI-1", "every ESP32-C3 board"),
+        (board(mcu="esp32c5", flash_size=8 * MIB), "ESP32C5-4MB", "every ESP32-C5 board"),
+        (board(mcu="esp32c6"), "ESP32C6-4MB", "every ESP32-C6 board"),
+        (board(mcu="esp32c61"), "ESP32C61-4MB", "every ESP32-C61 board"),
+        (board(mcu="esp32c2", flash_size=2 * MIB), "ESP32C2-2MB", "it has 2MB of flash"),
+        (board(mcu="esp32c2"), "ESP32C2-4MB", "it has 4MB of flash"),
+        (board(mcu="esp8266", flash_size=1 * MIB), "ESP8266_1MB", "it has 1MB of flash"),
+        (board(mcu="esp8266", flash_size=2 * MIB), "WROOM-02", "it has 2MB of flash"),
+        (board(mcu="esp8266", flash_size=16 * MIB), "WROOM-02", "it has 16MB of flash"),
+        (board(at={"module": "mini-1"}, extra_flags=PSRAM), "MINI-1", "the board's own at.module names mini-1"),
+        (board("wipy3", at={"module": "WROOM-32"}), "WROOM-32", "at.module"),
+        (board(at={"chip": "ESP32", "module": "ESP32-SDIO"}), "ESP32-SDIO", "at.module"),
+    ],
+)
+def test_the_fact_that_decides(facts, module, reason):
+    choice = select_module(facts)
+    assert (choice.chip, choice.module) == (facts.mcu, module)
+    assert reason in choice.reason
+    assert not choice.assumed
+
+
+@pytest.mark.parametrize(
+    ("facts", "module"),
+    [
+        (board("esp32dev"), "WROOM-32"),
+        (board("mh-et-live-minikit"), "WROOM-32"),  # a bare "mini" is no MINI-1
+        (board(flash_size=None), "WROOM-32"),
+        (board(mcu="esp32c2", flash_size=None), "ESP32C2-2MB"),
+        (board(mcu="esp8266", flash_size=None), "ESP8266_1MB"),
+    ],
+)
+def test_guesses_say_so(facts, module):
+    choice = select_module(facts)
+    assert choice.module == module
+    assert choice.assumed
+    assert "tell" in choice.reason
+
+
+@pytest.mark.parametrize(
+    ("facts", "alternatives"),
+    [
+        (board("esp32dev"), ("SOLO-1",)),
+        (board(extra_flags=PSRAM), ("PICO-D4", "MINI-1")),
+        (board("pico32"), ("MINI-1",)),
+        (board(flash_size=2 * MIB), ()),
+        (board(mcu="esp32s2"), ("WROOM", "WROVER", "SOLO")),
+        (board(mcu="esp32c2", flash_size=2 * MIB), ("ESP32C2-2MB-G2",)),
+        (board(mcu="esp32c3"), ()),
+        (board(mcu="esp8266", flash_size=None), ()),
+    ],
+)
+def test_alternatives(facts, alternatives):
+    assert select_module(facts).alternatives == alternatives
+
+
+@pytest.mark.parametrize(
+    ("facts", "told", "hint"),
+    [
+        (board(mcu="esp32s3"), "ESP32-S3", "put an AT module"),
+        (board(mcu="esp32h2"), "ESP32-H2: it has no Wi-Fi", "put an AT module"),
+        (board(mcu="esp32p4"), "ESP32-P4", "put an AT module"),
+        (board("esp32-c3-looking", mcu="esp32s3"), "ESP32-S3", "put an AT module"),
+        (board(mcu="stm32f103c8t6"), "has the chip stm32f103c8t6, for which", "known: "),
+        (board(mcu=""), "doesn't say which chip", "build.mcu"),
+        (board(mcu="esp8266", flash_size=512 * KIB), "512KB of flash, but ESP8266_1MB", "no AT firmware fits"),
+        (
+            board(mcu="esp32c3", flash_size=2 * MIB),
+            "2MB of flash, but MINI-1 firmware needs 4MB",
+            "no AT firmware fits",
+        ),
+        (board(mcu="esp32c2", flash_size=1 * MIB), "but ESP32C2-2MB firmware needs 2MB", "no AT firmware fits"),
+        (board(flash_size=1 * MIB), "1MB of flash, but ESP32-D2WD", "no AT firmware fits"),
+        (board(name="WROOM", flash_size=2 * MIB), "but WROOM-32 firmware needs 4MB", "board_at.module"),
+        (board("wipy3", flash_size=2 * MIB), "but WROVER-32 firmware needs 4MB", "ESP32-D2WD"),
+        (board(at={"module": "WROOM-32"}, flash_size=2 * MIB), "but WROOM-32 firmware needs 4MB", "ESP32-D2WD"),
+        (board(at={"chip": "esp32c3"}), "has the chip ESP32, but its at.chip says esp32c3", "correct one"),
+        (board(mcu="esp32s3", at={"module": "WROOM-32"}), "ESP32-S3", "put an AT module"),
+    ],
+)
+def test_boards_that_no_firmware_fits(facts, told, hint):
+    with pytest.raises(SelectionError) as caught:
+        select_module(facts)
+    assert told in caught.value.message
+    assert facts.id in caught.value.message
+    assert hint in caught.value.hint
+
+
+def test_at_module_that_does_not_exist():
+    with pytest.raises(UnknownNameError, match=r"my_board, at\.module: unknown ESP32-C3 AT module 'WROOM-32'"):
+        select_module(board(mcu="esp32c3", at={"module": "WROOM-32"}))
+
+
+def test_at_module_of_an_odd_type():
+    with pytest.raises(FormatError, match=r"at\.module is a list, not a string"):
+        select_module(board(at={"module": ["WROOM-32"]}))
+
+
+def test_an_empty_at_module_is_none():
+    assert "at.module" not in select_module(board(at={"module": ""})).reason
+
+
+@pytest.mark.parametrize(
+    ("chip", "module", "release", "then"),
+    [
+        ("esp32", "WROVER-32", "v2.4.0.0", "WROVER-32"),
+        ("esp32", "WROVER-32", "v3.0.0.0", "MINI-1"),
+        ("esp32", "WROVER-32", "v4.1.1.0", "MINI-1"),
+        ("esp32", "WROOM-32", "v4.1.1.0", "WROOM-32"),
+        ("esp32s2", "WROOM", "v2.1.0.0", "WROOM"),
+        ("esp32s2", "WROOM", "v3.4.0.0", "MINI"),
+    ],
+)
+def test_module_for_release(chip, module, release, then):
+    assert module_for_release(Choice(chip, module, "because"), release).module == then
+
+
+def test_a_replaced_module_says_why_and_stays_an_alternative():
+    choice = module_for_release(select_module(board(extra_flags=PSRAM)), "v4.1.1.0")
+    assert choice.alternatives == ("WROVER-32", "PICO-D4")
+    assert choice.reason.startswith("build.extra_flags has 'BOARD_HAS_PSRAM'; from v3.0.0.0 on, MINI-1 firmware")

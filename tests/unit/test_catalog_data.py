@@ -1,0 +1,158 @@
+"""The catalog's YAML files keep to their schema: a slip in the data fails here and not at a user's desk."""
+
+import subprocess
+import sys
+from importlib import resources
+
+import pytest
+import yaml
+
+from platformio_esp_at.catalog.chips import chip, chips
+from platformio_esp_at.catalog.modules import _spellings, module, modules, release_key
+
+CHIP_KEYS = {"display_name", "image_chip_id", "bootloader_offset", "partition_table_offset", "download_pins"}
+PARAMETERS = {
+    *("tx_max_power", "start_channel", "channel_num", "country_code", "uart_port", "uart_baudrate"),
+    *("tx_control_pin", "rx_control_pin", "sys_store"),
+}
+MODULE_KEYS = {"description", "flash_size", "pins", "versions"}
+OPTIONAL_KEYS = {"psram", "covers", "alternatives", "successor", "module_id", "exceptions", *PARAMETERS}
+HIGHEST_GPIO = {
+    "esp32": 39,
+    "esp32s2": 46,
+    "esp32c2": 20,
+    "esp32c3": 21,
+    "esp32c5": 28,
+    "esp32c6": 30,
+    "esp32c61": 29,
+    "esp8266": 16,
+}
+
+
+class UniqueKeyLoader(yaml.SafeLoader):
+    """Refuses a mapping that has a key twice, of which YAML would silently keep the last."""
+
+    def construct_mapping(self, node, deep=False):  # noqa: FBT002 - PyYAML's signature
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        assert len(keys) == len(set(keys)), f"{node.start_mark}: a key stands here twice"
+        return super().construct_mapping(node, deep)
+
+
+def read(name):
+    text = resources.files("platformio_esp_at.catalog").joinpath(name).read_text(encoding="utf-8")
+    return yaml.load(text, UniqueKeyLoader)  # noqa: S506 - derived from SafeLoader
+
+
+def module_rows():
+    for chip_key, rows in read("modules.yml")["modules"].items():
+        for name, row in rows.items():
+            if name != "defaults":
+                yield pytest.param(chip_key, name, row, id=f"{chip_key}-{name}")
+
+
+def test_chips():
+    content = read("chips.yml")
+    assert set(content) == {"chips", "unsupported"}
+    for key, row in content["chips"].items():
+        assert key == key.lower()
+        assert key == row["display_name"].lower().replace("-", "")
+        assert CHIP_KEYS <= set(row) <= CHIP_KEYS | {"aliases"}
+        assert row["bootloader_offset"] in {0, 0x1000, 0x2000}
+        assert row["partition_table_offset"] % 0x1000 == 0
+        assert row["bootloader_offset"] < row["partition_table_offset"]
+        assert set(row["download_pins"]) == {"tx", "rx"}
+        assert all(0 <= pin <= HIGHEST_GPIO[key] for pin in row["download_pins"].values())
+    for row in content["unsupported"].values():
+        assert {"display_name", "image_chip_id"} <= set(row) <= {"display_name", "image_chip_id", "why"}
+
+
+def test_image_chip_ids_are_unique():
+    content = read("chips.yml")
+    ids = [row["image_chip_id"] for rows in content.values() for row in rows.values()]
+    assert len(ids) == len(set(ids))
+    assert [key for key, row in content["chips"].items() if row["image_chip_id"] is None] == ["esp8266"]
+
+
+def test_module_defaults():
+    content = read("modules.yml")
+    assert set(content) == {"defaults", "modules"}
+    assert set(content["defaults"]) == {"psram", *PARAMETERS}
+    assert set(content["modules"]) == set(read("chips.yml")["chips"])
+    for rows in content["modules"].values():
+        assert set(rows.get("defaults", {})) <= PARAMETERS
+
+
+@pytest.mark.parametrize(("chip_key", "name", "row"), list(module_rows()))
+def test_module_row(chip_key, name, row):
+    assert isinstance(name, str)
+    assert len(name) < 32, "module_name[32] of factory parameters version 3 ends in a NUL"
+    assert MODULE_KEYS <= set(row) <= MODULE_KEYS | OPTIONAL_KEYS
+    assert isinstance(row["description"], str)
+    assert row["flash_size"] in {"1MB", "2MB", "4MB"}
+    assert len(row["pins"]) == 4
+    assert all(-1 <= pin <= HIGHEST_GPIO[chip_key] for pin in row["pins"])
+    used = [pin for pin in row["pins"] if pin >= 0]
+    assert len(used) == len(set(used))
+    assert set(row["versions"]) <= {0, 1, 2, 3, 4}
+    assert ("module_id" in row) == bool({1, 2} & set(row["versions"]))
+
+
+@pytest.mark.parametrize("found", modules(), ids=lambda m: f"{m.chip}-{m.name}")
+def test_module_values(found):
+    assert chip(found.chip).key == found.chip
+    assert (found.uart_tx_pin >= 0) == (found.uart_baudrate > 0)
+    assert found.uart_port in {-1, 0, 1}
+    assert found.parameters["country_code"] == "CN"
+    for version, releases in found.versions.items():
+        starts = [release_key(part.partition("..")[0]) for part in releases.text.split(",")]
+        assert starts == sorted(starts)
+        assert all(len(start) == 4 for start in starts)
+        if version:
+            row = found.factory_param(version)
+            assert row["version"] == version
+            assert all(isinstance(value, int | str) and not isinstance(value, bool) for value in row.values())
+    assert all(module(found.chip, other).name == other != found.name for other in found.alternatives)
+    if found.successor:
+        assert module(found.chip, found.successor.module).successor is None
+    for releases, changes in found.exceptions:
+        assert releases.text
+        assert set(changes) <= PARAMETERS
+
+
+def test_versions_of_a_module_do_not_overlap():
+    for found in modules():
+        starts = [releases.text.partition("..")[0].partition(",")[0] for releases in found.versions.values()]
+        for version, start in zip(found.versions, starts, strict=True):
+            assert [v for v, releases in found.versions.items() if start in releases] == [version]
+
+
+@pytest.mark.parametrize("key", [c.key for c in chips()])
+def test_every_name_and_covered_hardware_is_unambiguous(key):
+    covered = [spelling for m in modules(key) for spelling in m.covers]
+    assert len(covered) == len(set(covered))
+    for found in modules(key):
+        assert module(key, found.name) is found
+        assert all(module(key, spelling) is found for spelling in found.covers)
+    assert "" not in _spellings(key)
+
+
+def test_boards():
+    content = read("boards.yml")
+    assert set(content) == {"by_flash", "exceptions"}
+    assert set(content["by_flash"]) == {c.key for c in chips()} - {"esp32"}
+    for key, names in content["by_flash"].items():
+        sizes = [module(key, name).flash_size for name in names]
+        assert sizes == sorted(set(sizes), reverse=True)
+    for key, rows in content["exceptions"].items():
+        for row in rows.values():
+            assert set(row) == {"module", "why"}
+            assert module(key, row["module"]).name == row["module"]
+            assert row["why"].startswith("it carries ")
+
+
+def test_importing_the_catalog_reads_nothing():
+    code = (
+        "import sys; import platformio_esp_at.catalog.boards;"
+        "sys.exit(any(name in sys.modules for name in ('yaml', 'click', 'SCons', 'subprocess')))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
