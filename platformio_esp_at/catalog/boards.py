@@ -190,7 +190,8 @@ def _chip(facts: BoardFacts) -> Chip:
         ) from None
     except SelectionError as error:
         raise SelectionError(f"board {facts.id}: {error.message}", hint=error.hint) from None
-    if (named := facts.at.get("chip")) is not None and chip(str(named)) != found:
+    named = _text(facts.at, "at.chip", f"board {facts.id}")
+    if named and chip(named) != found:
         raise SelectionError(
             f"board {facts.id} has the chip {found.display_name}, but its at.chip says {named}",
             hint="correct one of them",
@@ -200,11 +201,9 @@ def _chip(facts: BoardFacts) -> Chip:
 
 def _named(facts: BoardFacts, found: Chip) -> _Pick | None:
     """Rule 1: the board's own ``at.module``."""
-    name = facts.at.get("module")
-    if name is None or name == "":
+    name = _text(facts.at, "at.module", f"board {facts.id}")
+    if not name:
         return None
-    if not isinstance(name, str):
-        raise FormatError(f"at.module is {_kind(name)}, not a string", where=f"board {facts.id}")
     try:
         chosen = module(found.key, name)
     except UnknownNameError as error:
