@@ -9,7 +9,10 @@ from platformio_esp_at.errors import FormatError
 SECTOR_SIZE = 0x1000
 """What one flash erase clears at least, in bytes."""
 
-_NUMBER = re.compile(r"(?P<sign>-?)(?:0x(?P<hex>[0-9a-f]+)|(?P<decimal>[0-9]+)(?P<unit>(?:[km]b?)?))", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"(?P<sign>-?)(?:0x(?P<hex>[0-9a-f]{1,16})|(?P<decimal>[0-9]{1,20})(?P<unit>(?:[km]b?)?))",
+    re.ASCII | re.IGNORECASE,
+)
 _UNITS = {"": 1, "K": 1024, "M": 1024 * 1024}
 
 

@@ -27,6 +27,10 @@ class FlashImage:
     offset: int
     path: str
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.offset < 1 << 32:
+            raise FormatError(f"{self.path!r} at offset {format_offset(self.offset)} lies in no flash")
+
 
 @dataclass(frozen=True, slots=True)
 class FlashArgs:
@@ -48,10 +52,13 @@ def parse_download_config(text: str) -> FlashArgs:
         word = words[position]
         name, equals, value = word.partition("=")
         if name.startswith("--"):
+            setting = flash_setting(name)
             position += 1 if equals else 2
-            if not equals and position > len(words):
+            if not equals and position <= len(words):
+                value = words[position - 1]
+            if not value or value.startswith("--"):
                 raise FormatError(f"{word} lacks its value")
-            settings[flash_setting(name)] = value if equals else words[position - 1]
+            settings[setting] = value
             continue
         if position + 1 == len(words):
             raise FormatError(f"{word!r} at the end has no file or no offset")

@@ -67,7 +67,10 @@ class _Field:
             kind = "a number" if self.kind is int else "text"
             raise FormatError(f"{self.name} must be {kind}, not {value!r}")
         if isinstance(value, str):
-            raw = value.encode()
+            try:
+                raw = value.encode()
+            except UnicodeEncodeError:
+                raise FormatError(f"{self.name} {value!r} isn't text") from None
             if len(raw) > self.size or b"\0" in raw:
                 raise FormatError(f"{self.name} {value!r} doesn't fit into {self.size} bytes")
             return raw.ljust(self.size, b"\0")

@@ -7,8 +7,8 @@ r"""GATT services of the Bluetooth LE server: the CSV that people write, and ``b
     2       2     27 95
     4       …     {"Service": [{"index": 0, "uuid_len": 16, "uuid": "2800", …}, …]}
 
-No padding and no NUL. Source: ESP-AT ``tools/BLEService.py`` and its ``Configs/ATBleService.yml``. The order of the keys
-in the JSON came from the CSV's header on Python 3 and from dict hashing on Python 2; the firmware reads both.
+No padding and no NUL. Source: ESP-AT ``tools/BLEService.py`` and its ``Configs/ATBleService.yml``. The order of the
+keys in the JSON came from the CSV's header on Python 3 and from dict hashing on Python 2; the firmware reads both.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from platformio_esp_at.units import format_offset, parse_size
 _HEADER = struct.Struct("<H2s")
 _MAGIC = b"\x27\x95"
 _HEX = re.compile(r"(?:[0-9A-F]{2})*")
+_MAX_NUMBER = 0xFFFF
 _DEFAULTS = {"val_max_len": "512", "val_cur_len": "0", "value": ""}
 
 
@@ -42,6 +43,9 @@ class GattRow:
     value: str
 
     def __post_init__(self) -> None:
+        for name in ("index", "perm", "val_max_len", "val_cur_len"):
+            if not 0 <= getattr(self, name) <= _MAX_NUMBER:
+                raise FormatError(f"{name} is outside 0…{_MAX_NUMBER}")
         for name in ("uuid", "value"):
             if not _HEX.fullmatch(getattr(self, name)):
                 raise FormatError(f"{name} {getattr(self, name)!r} isn't hex")
@@ -71,18 +75,20 @@ class GattTable:
 
         ``val_max_len``, ``val_cur_len`` and ``value`` may be blank. Raises `FormatError`, naming the line.
         """
-        reader = csv.reader(text.splitlines())
-        header = [cell.strip() for cell in next(reader, [])]
+        lines = _csv_lines(text)
+        header = [cell.strip() for cell in lines[0][1]] if lines else []
         for name in header:
             if name not in COLUMNS:
                 raise unknown_name("GATT column", name, COLUMNS, where="1")
+            if header.count(name) > 1:
+                raise FormatError(f"the GATT CSV has the column {name!r} twice", where="1")
         if missing := [name for name in COLUMNS if name not in header and name not in _DEFAULTS]:
             raise FormatError(f"the GATT CSV has no column {missing[0]!r}", where="1")
         rows = []
-        for cells in reader:
+        for number, cells in lines[1:]:
             if not any(cell.strip() for cell in cells):
                 break
-            with located(str(reader.line_num)):
+            with located(str(number)):
                 if len(cells) > len(header):
                     raise FormatError(f"the row has {len(cells)} cells for {len(header)} columns")
                 rows.append(_row_of_cells(dict(zip(header, (cell.strip() for cell in cells), strict=False))))
@@ -134,6 +140,15 @@ class GattTable:
                 f"{len(self.rows)} GATT rows make {len(text)} bytes of JSON", hint="the format ends at 65535"
             )
         return _HEADER.pack(len(text), _MAGIC) + text
+
+
+def _csv_lines(text: str) -> list[tuple[int, list[str]]]:
+    """Return the cells of each line, with its number."""
+    reader = csv.reader(text.splitlines())
+    try:
+        return [(reader.line_num, cells) for cells in reader]
+    except csv.Error as error:
+        raise FormatError(f"the GATT CSV can't be read: {error}", where=str(reader.line_num)) from None
 
 
 def _row_of_cells(cells: dict[str, str]) -> GattRow:

@@ -93,7 +93,7 @@ SUBTYPES: dict[int, dict[str, int]] = {
 FLAGS = {"encrypted": 1 << 0, "readonly": 1 << 1}
 """Names of flags, as the last column of a CSV spells them, joined with ``:``."""
 
-_BAD_NAME = re.compile(r"[\x00-\x1f\x7f,]|^\s|\s$|^#")
+_BAD_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff,]|^\s|\s$|^#")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Partition:
     """The line of the CSV that it was read from."""
 
     def __post_init__(self) -> None:
-        if len(self.name.encode()) > _NAME_SIZE:
+        if len(self.name.encode(errors="surrogatepass")) > _NAME_SIZE:
             raise FormatError(
                 f"partition name {self.name!r} is longer than {_NAME_SIZE} bytes", hint="the firmware would see it cut"
             )
@@ -176,12 +176,16 @@ class PartitionTable:
                         raise FormatError("the MD5 row doesn't match the rows before it", hint=_DAMAGED)
                     return cls._checked_end(data, start + _ENTRY.size, partitions, md5=True)
                 partitions.append(_parse_entry(entry))
-        return cls._checked_end(data, min(len(data), TABLE_SIZE), partitions, md5=False)
+        end = min(len(data), TABLE_SIZE)
+        with located(format_offset(end)):
+            return cls._checked_end(data, end, partitions, md5=False)
 
     @classmethod
     def _checked_end(cls, data: bytes, end: int, partitions: list[Partition], *, md5: bool) -> PartitionTable:
         if not partitions:
             raise FormatError("no partition table: there is no entry (AA 50) at its start")
+        if end >= TABLE_SIZE or (end >= len(data) and not md5):
+            raise FormatError("no blank row ends the partition table", hint=_DAMAGED)
         if data[end:TABLE_SPAN].strip(b"\xff"):
             raise FormatError("there are bytes after the last row", hint=_DAMAGED)
         return cls(tuple(partitions), md5=md5)

@@ -81,11 +81,11 @@ class PkiContainer:
         end = _HEADER.size + length
         if end > len(data):
             raise FormatError(f"the PKI container is cut: it says {end} bytes and has {len(data)}", where="0x4")
-        items = []
+        container, items = data[:end], []
         at = _HEADER.size
         for _ in range(count):
             with located(format_offset(at)):
-                item, at = _parse_item(data[:end], at)
+                item, at = _parse_item(container, at)
             items.append(item)
         if at != end or data[end:].strip(b"\xff"):
             raise FormatError("there are bytes behind the last PKI item", where=format_offset(at))
