@@ -12,7 +12,7 @@ import importlib
 import struct
 import zlib
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any
 
 from platformio_esp_at.errors import EspAtError, LayoutError, unknown_name
@@ -58,32 +58,20 @@ class Command(IntEnum):
     READ_FLASH = 0xD2
 
 
+class _Refusal(Enum):
+    """Why a command fails, in the ROM's and in the stub's numbers."""
+
+    UNKNOWN_COMMAND = (0x05, 0xFF)
+    FLASH_FAILED = (0x06, 0xC4)
+    NOT_IN_FLASH_MODE = (0x06, 0xC6)
+    BAD_CHECKSUM = (0x07, 0xC1)
+    INFLATE_FAILED = (0x0B, 0xC7)
+
+
 class _RefusedError(Exception):
-    """The command fails; its code says why, in the ROM's and in the stub's numbers."""
-
-    def __init__(self, rom: int, stub: int) -> None:
-        super().__init__(rom, stub)
-        self.codes = (rom, stub)
-
-
-def _unknown_command() -> _RefusedError:
-    return _RefusedError(0x05, 0xFF)
-
-
-def _bad_checksum() -> _RefusedError:
-    return _RefusedError(0x07, 0xC1)
-
-
-def _flash_failed() -> _RefusedError:
-    return _RefusedError(0x06, 0xC4)
-
-
-def _not_in_flash_mode() -> _RefusedError:
-    return _RefusedError(0x06, 0xC6)
-
-
-def _inflate_failed() -> _RefusedError:
-    return _RefusedError(0x0B, 0xC7)
+    def __init__(self, refusal: _Refusal) -> None:
+        super().__init__(refusal.name)
+        self.refusal = refusal
 
 
 _REVISIONS = {
@@ -192,16 +180,16 @@ class SimulatedRom:
         try:
             command = Command(code)
             if not self._mock.checksum_valid(command, checksum, data):
-                raise _bad_checksum()
+                return self._status(code, _Refusal.BAD_CHECKSUM)
             return self._answer(command, data)
         except LayoutError:
-            return self._status(code, _flash_failed())
+            return self._status(code, _Refusal.FLASH_FAILED)
         except zlib.error:
-            return self._status(code, _inflate_failed())
+            return self._status(code, _Refusal.INFLATE_FAILED)
         except (ValueError, struct.error):
-            return self._status(code, _unknown_command())
-        except _RefusedError as refusal:
-            return self._status(code, refusal)
+            return self._status(code, _Refusal.UNKNOWN_COMMAND)
+        except _RefusedError as error:
+            return self._status(code, error.refusal)
 
     def _answer(self, command: Command, data: bytes) -> bytes:
         if command is Command.SYNC:
@@ -232,7 +220,7 @@ class SimulatedRom:
 
     def _answer_as_stub(self, command: Command, data: bytes) -> bytes:
         if not self._session.stub_active:
-            raise _unknown_command()
+            raise _RefusedError(_Refusal.UNKNOWN_COMMAND)
         if command is Command.READ_FLASH:
             self._reading = _Reading(self.flash, *struct.unpack_from("<IIII", data))
             return self._status(command) + self._continue_reading(0)
@@ -251,7 +239,7 @@ class SimulatedRom:
 
     def _feed(self, data: bytes) -> None:
         if self._download is None:
-            raise _not_in_flash_mode()
+            raise _RefusedError(_Refusal.NOT_IN_FLASH_MODE)
         self._download.feed(data[16:])
 
     def _end_memory(self, data: bytes) -> bytes:
@@ -273,7 +261,7 @@ class SimulatedRom:
 
     def _read_slowly(self, data: bytes) -> bytes:
         if self._session.stub_active:
-            raise _unknown_command()
+            raise _RefusedError(_Refusal.UNKNOWN_COMMAND)
         offset, length = struct.unpack_from("<II", data)
         return self._result(Command.READ_FLASH_SLOW, self.flash.read(offset, length).ljust(_ROM_READ_LENGTH, b"\xff"))
 
@@ -288,10 +276,10 @@ class SimulatedRom:
         body = result + status
         return encode_frame(struct.pack("<BBHI", _RESPONSE, command, len(body), 0) + body)
 
-    def _status(self, code: int, refusal: _RefusedError | None = None) -> bytes:
+    def _status(self, code: int, refusal: _Refusal | None = None) -> bytes:
         stub = self._session.stub_active
-        error = refusal.codes[stub] if refusal else 0
-        return bytes(self._mock.make_response(code, status=int(bool(refusal)), error=error, stub=stub))
+        error = refusal.value[stub] if refusal else 0
+        return bytes(self._mock.make_response(code, status=int(refusal is not None), error=error, stub=stub))
 
 
 class FrameReader:

@@ -210,6 +210,12 @@ def test_what_cannot_be_simulated(options, error, message):
         SimulatedModule(**options)
 
 
+def test_without_the_mock_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "esp32_mock_bootloader.server", None)
+    with pytest.raises(EspAtError, match=r"platformio-esp-at\[demo\]"):
+        SimulatedModule()
+
+
 def test_writes_only_clear_bits():
     flash = NorFlash(MEGABYTE)
     flash.write(0x10, b"\xf0\x0f")
