@@ -1,0 +1,121 @@
+"""The files that a plan becomes: the image set, ``download.config``, ``flasher_args.json``, factory image, manifest.
+
+The same plan gives the same bytes on every machine. A folder is written beside its final name and then put in place, so
+that there is never half of one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from platformio_esp_at import __version__
+from platformio_esp_at.content import FACTORY_PARAM
+from platformio_esp_at.errors import EspAtError, PackageError
+from platformio_esp_at.formats.download_config import FlashArgs, FlashImage, format_download_config
+from platformio_esp_at.formats.factory_param import FactoryParam
+from platformio_esp_at.formats.flasher_args import format_flasher_args
+from platformio_esp_at.units import format_offset
+
+if TYPE_CHECKING:
+    from platformio_esp_at.plan import FlashPlan
+
+MANIFEST = "esp_at_manifest.json"
+"""Says what a folder was made from; a folder with it may be replaced."""
+
+_PUBLIC_MODE = 0o644
+_SECRET_MODE = 0o600
+
+
+def factory_image_path(plan: FlashPlan) -> str:
+    """Return the factory image's path in the image set."""
+    return f"factory/factory_{plan.module.name}.bin"
+
+
+def image_set(plan: FlashPlan) -> dict[str, bytes]:
+    """Return every file of the image set by its path."""
+    files: dict[str, bytes] = {}
+    args = FlashArgs(
+        settings=plan.settings,
+        images=tuple(FlashImage(region.offset, region.path) for region in plan.regions),
+        chip=plan.chip.key,
+    )
+    factory_image = plan.factory_image()
+    made = {
+        "download.config": format_download_config(args).encode(),
+        "flasher_args.json": format_flasher_args(args).encode(),
+        factory_image_path(plan): factory_image,
+        f"factory/factory_{plan.module.name}_unfilled.bin": factory_image[: max(region.end for region in plan.regions)],
+        MANIFEST: (json.dumps(_manifest(plan, factory_image), indent=2) + "\n").encode(),
+    }
+    for path, data in [*((region.path, region.data) for region in plan.regions), *made.items()]:
+        if files.setdefault(path, data) != data:
+            raise PackageError("two different images have this path", where=path)
+    return files
+
+
+def write_artifacts(plan: FlashPlan, folder: Path) -> None:
+    """Write the image set as ``folder``, in place of what an earlier run wrote there.
+
+    Images of user partitions and the factory image may hold private keys: only their owner can read them. Raises
+    `EspAtError` where the folder is somebody else's or can't be written.
+    """
+    if folder.exists() and not (folder / MANIFEST).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise EspAtError(f"{folder} holds other files", hint="name a new or empty folder: its content is replaced")
+    secret = {region.path for region in plan.regions if plan.secondary.find(region.name)}
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+            new, old = Path(scratch, "new"), Path(scratch, "old")
+            for path, data in image_set(plan).items():
+                mode = _SECRET_MODE if path in secret or path.startswith("factory/") else _PUBLIC_MODE
+                _write(new / path, data, mode)
+            if folder.exists():
+                folder.replace(old)
+            new.replace(folder)
+    except OSError as error:
+        raise EspAtError(f"{folder} can't be written: {error.strerror or error}") from None
+
+
+def _write(file: Path, data: bytes, mode: int) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as stream:
+        stream.write(data)
+
+
+def _manifest(plan: FlashPlan, factory_image: bytes) -> dict[str, Any]:
+    param = next((region.data for region in plan.regions if region.name == FACTORY_PARAM), None)
+    return {
+        "generator": f"platformio-esp-at {__version__}",
+        "firmware_package": {
+            "name": plan.package.name,
+            "sha256": plan.package.sha256,
+            "files": {path: _sha256(data) for path, data in plan.package.files.items()},
+        },
+        "chip": plan.chip.key,
+        "module": plan.module.name,
+        "flash_settings": {"mode": plan.settings.mode, "freq": plan.settings.freq, "size": plan.settings.size},
+        "factory_param": FactoryParam.from_bytes(param).values if param else None,
+        "inputs": {file.label: _sha256(file.data) for file in plan.inputs},
+        "images": [
+            {
+                "name": region.name,
+                "offset": format_offset(region.offset),
+                "size": len(region.data),
+                "path": region.path,
+                "sha256": _sha256(region.data),
+                "origin": region.origin,
+            }
+            for region in plan.regions
+        ],
+        "kept": [row.name for row in plan.kept],
+        "factory_image": {"path": factory_image_path(plan), "sha256": _sha256(factory_image)},
+    }
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

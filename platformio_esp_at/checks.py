@@ -1,0 +1,97 @@
+"""Everything that must be true before the first erase.
+
+Understanding a request is `plan`'s; here a finished plan is held against the flash, the board and itself. Every problem
+is told, not only the first.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from platformio_esp_at.content import FACTORY_PARAM, MFG_NVS
+from platformio_esp_at.errors import EspAtError, LayoutError, PackageError, located, raise_all
+from platformio_esp_at.formats.esp_image import ESP8266, EspImage
+from platformio_esp_at.formats.partition_table import (
+    APP_ALIGNMENT,
+    ESP8266_APP_ALIGNMENT,
+    PartitionType,
+    check_primary,
+    check_secondary,
+)
+from platformio_esp_at.selection import check_flash_size
+from platformio_esp_at.units import format_offset, format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from platformio_esp_at.catalog.boards import BoardFacts
+    from platformio_esp_at.formats.partition_table import Partition
+    from platformio_esp_at.plan import FlashPlan
+
+
+def check_plan(plan: FlashPlan, board: BoardFacts | None) -> None:
+    """Check that ``plan`` can be flashed without harm. Raises an `EspAtError` with every problem of the first kind."""
+    check_flash_size(plan.module, board, plan.flash_size, plan.package)
+    esp8266 = plan.chip.key == ESP8266
+    with located(plan.package.primary_image.path):
+        check_primary(
+            plan.primary,
+            table_offset=plan.package.primary_image.offset,
+            flash_size=plan.flash_size,
+            app_alignment=ESP8266_APP_ALIGNMENT if esp8266 else APP_ALIGNMENT,
+        )
+    with located(plan.secondary_source):
+        check_secondary(plan.secondary, home=plan.package.home)
+    raise_all([*_missing_parameters(plan), *_oversized_regions(plan), *_overlapping_regions(plan)])
+    _check_apps(plan, esp8266=esp8266)
+
+
+def _missing_parameters(plan: FlashPlan) -> Iterator[EspAtError]:
+    if not any(region.name in (FACTORY_PARAM, MFG_NVS) for region in plan.regions):
+        wanted = MFG_NVS if plan.package.has_mfg_nvs else FACTORY_PARAM
+        hint = "without it the module answers on other pins"
+        yield LayoutError(f"the partition table has no {wanted}", where=plan.secondary_source, hint=hint)
+
+
+def _oversized_regions(plan: FlashPlan) -> Iterator[EspAtError]:
+    homes: dict[int, tuple[Partition, str]] = {}
+    for table, source in ((plan.primary, plan.package.primary_image.path), (plan.secondary, plan.secondary_source)):
+        homes |= {row.offset: (row, source) for row in table}
+    for region in plan.regions:
+        if region.end > plan.flash_size:
+            message = f"{region.name} ends at {format_offset(region.end)}, the flash has {format_size(plan.flash_size)}"
+            yield LayoutError(message, where=region.path)
+        row, source = homes.get(region.offset, (None, ""))
+        if row and len(region.data) > row.size:
+            where = f"{source}:{row.line}" if row.line else source
+            yield LayoutError(
+                f"partition {row.name!r} has {row.size} bytes, its content ({region.origin}) {len(region.data)}",
+                where=where,
+                hint="make the partition larger, or its content smaller",
+            )
+
+
+def _overlapping_regions(plan: FlashPlan) -> Iterator[EspAtError]:
+    """Yield a problem for two images in one sector: erasing it for the second would take the end of the first."""
+    for before, region in pairwise(sorted(plan.regions, key=lambda region: region.offset)):
+        if before.erase_end > region.offset:
+            yield LayoutError(
+                f"{region.path} at {format_offset(region.offset)} would be written over {before.path}, "
+                f"which takes {format_offset(before.offset)}…{format_offset(before.erase_end)}"
+            )
+
+
+def _check_apps(plan: FlashPlan, *, esp8266: bool) -> None:
+    """Check that bootloader and application are whole, and built for the same chip."""
+    apps = {row.offset for row in plan.primary if row.type == PartitionType.APP}
+    for region in plan.regions:
+        if region.offset not in apps | {plan.package.bootloader.offset}:
+            continue
+        with located(region.path):
+            image = EspImage.from_bytes(region.data, esp8266=esp8266)
+            if not image.digest_valid:
+                hint = "the file is damaged: download the firmware package again"
+                raise PackageError("the image's SHA-256 doesn't match its bytes", hint=hint)
+            if image.chip_id != plan.chip.image_chip_id:
+                raise PackageError(f"not an image for {plan.chip.display_name} (chip id {image.chip_id})")

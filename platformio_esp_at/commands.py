@@ -1,0 +1,124 @@
+"""The five things that every front end offers: package, upload, upload the factory image, verify, info.
+
+A front end gathers a `Setup`, calls one of these, and translates `EspAtError` into its host's way of failing. The data
+goes one way: options -> request, firmware package -> plan -> checks -> files -> esptool.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from platformio_esp_at import flash, report
+from platformio_esp_at.artifacts import factory_image_path, write_artifacts
+from platformio_esp_at.checks import check_plan
+from platformio_esp_at.package import open_package
+from platformio_esp_at.plan import make_plan
+from platformio_esp_at.project import Layer, layer_of_board, make_request, option_text
+from platformio_esp_at.selection import select
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from platformio_esp_at.catalog.boards import BoardFacts
+    from platformio_esp_at.plan import FlashPlan
+    from platformio_esp_at.project import Request
+
+NO_BOARD = "none"
+"""Value of the option ``board`` that says: the AT module is on no board, or beside the project's board."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a front end knows."""
+
+    layers: tuple[Layer, ...]
+    """Options, the weakest first."""
+    folder: Path
+    """Where the image set is written."""
+    find_board: Callable[[str | None], BoardFacts | None]
+    """Returns the facts of a board by its id, of the host's own board for None (None where it has none)."""
+    find_port: Callable[[], str | None] = lambda: None
+    """Returns the host's serial port where no option names one; None leaves the search to esptool."""
+    baud: int | None = None
+    """The host's speed where no option names one."""
+    say: Callable[[str], None] = print
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    plan: FlashPlan
+    request: Request
+
+
+def info(setup: Setup) -> None:
+    """Say what an upload would do. Writes nothing, needs no device."""
+    setup.say(report.describe_plan(_prepare(setup).plan))
+
+
+def package(setup: Setup) -> FlashPlan:
+    """Write the image set, and return its plan."""
+    plan = _prepare(setup).plan
+    setup.say(report.describe_choice(plan))
+    write_artifacts(plan, setup.folder)
+    setup.say(f"Wrote {len(plan.regions)} images and the factory image to {setup.folder}")
+    return plan
+
+
+def upload(setup: Setup) -> None:
+    """Write every image of the plan to the device; what the plan doesn't own stays."""
+    job = _prepare(setup)
+    images = [(region.offset, region.path) for region in job.plan.regions]
+    _write(setup, job, images)
+    setup.say(report.describe_update(job.plan))
+
+
+def upload_factory(setup: Setup) -> None:
+    """Write the factory image to the device, which erases all of its flash."""
+    job = _prepare(setup)
+    setup.say(report.describe_factory(job.plan))
+    _write(setup, job, [(0, factory_image_path(job.plan))])
+    setup.say(report.describe_wiring(job.plan.wiring))
+
+
+def verify(setup: Setup) -> None:
+    """Compare the device's flash with the plan. Raises `FlashError` where they differ."""
+    job = _prepare(setup)
+    setup.say(report.describe_choice(job.plan))
+    write_artifacts(job.plan, setup.folder)
+    images = [(region.offset, region.path) for region in job.plan.regions]
+    command = flash.verify_command(job.plan.chip.key, images, _connection(setup, job), major=flash.esptool_major())
+    flash.run_esptool(command, folder=setup.folder)
+    setup.say(f"The device has all {len(images)} images of the plan.")
+
+
+def _write(setup: Setup, job: _Job, images: list[tuple[int, str]]) -> None:
+    setup.say(report.describe_choice(job.plan))
+    connection = _connection(setup, job)
+    write_artifacts(job.plan, setup.folder)
+    command = flash.write_command(job.plan.chip.key, images, connection, major=flash.esptool_major())
+    flash.run_esptool(command, folder=setup.folder)
+
+
+def _connection(setup: Setup, job: _Job) -> flash.Connection:
+    port = job.request.port or setup.find_port()
+    flash.check_port(port)
+    return flash.Connection(port, job.request.baud or setup.baud)
+
+
+def _prepare(setup: Setup) -> _Job:
+    """Return the checked plan: after this, writing files and flash is all that is left to do."""
+    wanted = option_text(setup.layers, "board")
+    board = None if wanted and wanted.text == NO_BOARD else setup.find_board(wanted.text if wanted else None)
+    layers = (
+        setup.layers
+        if board is None
+        else (layer_of_board(board.id, board.at, base=setup.layers[0].base), *setup.layers)
+    )
+    request = make_request(layers)
+    firmware = open_package(request.firmware)
+    module = select(request.module, board, firmware)
+    plan = make_plan(firmware, module, request)
+    check_plan(plan, board)
+    return _Job(plan, request)

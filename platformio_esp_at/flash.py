@@ -1,0 +1,128 @@
+"""From a plan to one esptool run: the argument lists, and the one place that starts a process.
+
+esptool is run and not imported: its Python API differs between 4 and 5. Version 4 knows only names with underscores,
+version 5 prefers dashes and warns about the others.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from platformio_esp_at.errors import EspAtError, FlashError
+from platformio_esp_at.units import format_offset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+_OUTPUT_KEPT = 4000
+
+_HINTS = (
+    (
+        r"could not open|no such file|port is busy|permission",
+        "check the port's name, and that nothing else has it open",
+    ),
+    (
+        r"failed to connect|no serial data|invalid head of packet|timed out",
+        "hold BOOT, tap RESET (or EN), and try again",
+    ),
+    (
+        r"this chip is|unexpected chip|wrong chip|--chip",
+        "the device on this port is another chip than the firmware is for",
+    ),
+    (
+        r"flash size|does not fit|will not fit|larger than",
+        "the device's flash is smaller than the firmware is laid out for",
+    ),
+    (r"verif|mismatch|differ", "flash it again; if that doesn't help, the flash or its wiring may be bad"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How to reach the module's download interface; None leaves it to esptool."""
+
+    port: str | None = None
+    baud: int | None = None
+
+
+def write_command(chip: str, images: Iterable[tuple[int, str]], connection: Connection, *, major: int) -> list[str]:
+    """Return esptool's arguments that write ``images`` (offset in bytes, path) in one run.
+
+    Headers are in their final form already, so every flash setting is ``keep``: what is written is what was checked.
+    """
+    return _command(chip, "write_flash", images, connection, major)
+
+
+def verify_command(chip: str, images: Iterable[tuple[int, str]], connection: Connection, *, major: int) -> list[str]:
+    """Return esptool's arguments that compare ``images`` with the device's flash."""
+    return _command(chip, "verify_flash", images, connection, major)
+
+
+def esptool_major() -> int:
+    """Return the major version of the esptool beside us. Raises `FlashError` where there is none."""
+    try:
+        return int(version("esptool").partition(".")[0])
+    except PackageNotFoundError:
+        hint = f"install it: {sys.executable} -m pip install esptool"
+        raise FlashError("esptool is not installed in this Python", hint=hint) from None
+
+
+def run_esptool(arguments: list[str], *, folder: Path) -> None:
+    """Run esptool in ``folder``, showing what it says as it says it. Raises `FlashError` unless it succeeds."""
+    # In the folder of the images, also because -m would take an esptool.py of the current folder for esptool.
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "esptool", *arguments],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
+        assert process.stdout is not None  # noqa: S101 - asked for above
+        output = ""
+        while chunk := process.stdout.read1(4096):  # type: ignore[attr-defined]
+            text = chunk.decode("utf-8", "replace")
+            sys.stdout.write(text)
+            sys.stdout.flush()
+            output = (output + text)[-_OUTPUT_KEPT:]
+    if process.returncode:
+        raise FlashError(f"esptool failed: {_last_error(output)}", output=output, hint=_hint(output))
+
+
+def check_port(port: str | None) -> None:
+    """Raise `EspAtError` for a port that no esptool option could be meant by."""
+    if port is not None and (not port or port.startswith("-")):
+        raise EspAtError(f"{port!r} is not a serial port")
+
+
+def _command(chip: str, verb: str, images: Iterable[tuple[int, str]], connection: Connection, major: int) -> list[str]:
+    settings = [word for name in ("mode", "freq", "size") for word in (_spelled(f"--flash_{name}", major), "keep")]
+    return [
+        "--chip",
+        chip,
+        *(["--port", connection.port] if connection.port else []),
+        *(["--baud", str(connection.baud)] if connection.baud else []),
+        _spelled(verb, major),
+        *settings,
+        *(word for offset, path in images for word in (format_offset(offset), path)),
+    ]
+
+
+def _spelled(name: str, major: int) -> str:
+    return name if major < 5 else name.replace("_", "-")
+
+
+def _last_error(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    told = [line for line in lines if "error" in line.lower()]
+    return (told or lines or ["it said nothing"])[-1]
+
+
+def _hint(output: str) -> str | None:
+    error = _last_error(output)
+    return next((hint for pattern, hint in _HINTS if re.search(pattern, error, re.IGNORECASE)), None)

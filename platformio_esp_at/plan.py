@@ -1,0 +1,268 @@
+"""The plan: firmware package, module and request become the bytes of every region of flash, and what is said of them.
+
+Nothing here reads a file or a device. Whether a plan is safe, `checks` tells.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from platformio_esp_at.content import FACTORY_PARAM, MFG_NVS, make_content
+from platformio_esp_at.errors import EspAtError, FormatError, PackageError, located, unknown_name
+from platformio_esp_at.formats.esp_image import ESP8266, EspImage, FlashSettings
+from platformio_esp_at.formats.factory_param import FactoryParam
+from platformio_esp_at.formats.partition_table import Partition, PartitionTable
+from platformio_esp_at.units import SECTOR_SIZE, align_up, parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from platformio_esp_at.catalog.chips import Chip
+    from platformio_esp_at.content import Content
+    from platformio_esp_at.package import FirmwarePackage
+    from platformio_esp_at.project import InputFile, Request
+    from platformio_esp_at.selection import SelectedModule
+
+_CONTENT_FOLDER = "customized_partitions"
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """One image of the plan, and where it goes."""
+
+    name: str
+    """Its partition, or ``bootloader``, ``partition_table``."""
+    offset: int
+    data: bytes = field(repr=False)
+    path: str
+    """Where it lies in the image set."""
+    origin: str
+    """Where the bytes come from, for people."""
+
+    @property
+    def end(self) -> int:
+        """The offset behind its last byte."""
+        return self.offset + len(self.data)
+
+    @property
+    def erase_end(self) -> int:
+        """The offset behind the last sector that writing it erases."""
+        return align_up(self.end, SECTOR_SIZE)
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """How the module is connected: GPIO numbers, -1 where unused."""
+
+    tx: int
+    rx: int
+    cts: int
+    rts: int
+    baudrate: int
+    download_tx: int
+    download_rx: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlashPlan:
+    """Everything that is written, and what there is to say about it."""
+
+    package: FirmwarePackage
+    module: SelectedModule
+    settings: FlashSettings
+    """Flash mode, frequency and size, as the bootloader's header has them."""
+    flash_size: int
+    """What the firmware is laid out for, in bytes."""
+    regions: tuple[Region, ...]
+    primary: PartitionTable
+    secondary: PartitionTable
+    secondary_source: str
+    """The file that the user partition table comes from."""
+    kept: tuple[Partition, ...]
+    """Partitions that an update doesn't touch."""
+    wiring: Wiring | None
+    """None where the module has no UART for AT commands, or its pins aren't known."""
+    notes: tuple[str, ...]
+    inputs: tuple[InputFile, ...]
+
+    @property
+    def chip(self) -> Chip:
+        """The chip that it is for."""
+        return self.package.chip
+
+    def factory_image(self) -> bytes:
+        """Return all regions in one image of the whole flash, FF between them."""
+        image = bytearray(b"\xff" * self.flash_size)
+        for region in self.regions:
+            image[region.offset : region.end] = region.data
+        return bytes(image)
+
+
+def make_plan(package: FirmwarePackage, module: SelectedModule, request: Request) -> FlashPlan:
+    """Return the plan that flashes ``package`` for ``module`` as ``request`` asks for.
+
+    Raises an `EspAtError` for a request that can't be understood or that the package can't fulfil.
+    """
+    secondary = _secondary_table(package, request)
+    contents = make_content(package, module, request)
+    bootloader = _bootloader(package)
+    regions = (
+        *_system_regions(package, bootloader, secondary, request),
+        *_user_regions(package, secondary, contents, _skipped(package, request, secondary, contents)),
+    )
+    return FlashPlan(
+        package=package,
+        module=module,
+        settings=bootloader.flash_settings(package.chip.key),
+        flash_size=_flash_size(package, bootloader),
+        regions=regions,
+        primary=package.primary,
+        secondary=secondary,
+        secondary_source=request.partitions.label if request.partitions else package.secondary_image.path,
+        kept=_kept(package, secondary, regions),
+        wiring=_wiring(package, module, regions),
+        notes=tuple(_notes(package, request, secondary)),
+        inputs=_inputs(request),
+    )
+
+
+# --- the flash regions ---
+
+
+def _system_regions(
+    package: FirmwarePackage, bootloader: EspImage, secondary: PartitionTable, request: Request
+) -> Iterator[Region]:
+    """Yield the images outside the user partitions: the package's own, but for the bootloader and the user table."""
+    for image in package.args.images:
+        name = package.name_of(image)
+        if package.secondary.find(name):
+            continue
+        data, origin = package.files[image.path], "firmware package"
+        if image == package.bootloader:
+            data = bootloader.to_bytes()
+        elif image == package.secondary_image and request.partitions:
+            data, origin = secondary.to_bytes(), request.partitions.label
+        yield Region(name, image.offset, data, image.path, origin)
+
+
+def _user_regions(
+    package: FirmwarePackage, secondary: PartitionTable, contents: Mapping[str, Content], skipped: set[str]
+) -> Iterator[Region]:
+    """Yield the images of the user partitions: at the offset of the table in force, the request's content first."""
+    left = dict(contents)
+    for image in package.args.images:
+        name = package.name_of(image)
+        home = secondary.find(name)
+        if home is None or name in skipped or not package.secondary.find(name):
+            continue
+        region = Region(name, home.offset, package.files[image.path], image.path, "firmware package")
+        if content := left.pop(name, None):
+            region = replace(region, data=content.data, origin=content.origin)
+        yield region
+    for name, content in left.items():
+        home = secondary.find(name)
+        if home is None:
+            error = unknown_name("partition", name, (row.name for row in secondary), where=content.where)
+            error.hint = f"the user partition table has no such row; {error.hint}"
+            raise error
+        file_name = re.sub(r"[^\w.-]", "_", name)
+        yield Region(name, home.offset, content.data, f"{_CONTENT_FOLDER}/{file_name}.bin", content.origin)
+
+
+def _bootloader(package: FirmwarePackage) -> EspImage:
+    """Return the bootloader with the package's flash settings in its header, as esptool would patch it."""
+    path = package.bootloader.path
+    with located(path):
+        image = EspImage.from_bytes(package.files[path], esp8266=package.chip.key == ESP8266)
+        return image.with_flash_settings(package.args.settings, package.chip.key)
+
+
+def _flash_size(package: FirmwarePackage, bootloader: EspImage) -> int:
+    word = bootloader.flash_settings(package.chip.key).size
+    try:
+        # ESP8266 has 2MB-c1 and 4MB-c1: other memory maps of the same size.
+        return parse_size(word.removesuffix("-c1"))
+    except FormatError:
+        raise PackageError(f"the flash size {word} is unknown", where=package.bootloader.path) from None
+
+
+def _secondary_table(package: FirmwarePackage, request: Request) -> PartitionTable:
+    if request.partitions is None:
+        return package.secondary
+    with located(request.partitions.label):
+        first_offset = package.secondary_image.offset + SECTOR_SIZE
+        return PartitionTable.from_csv(request.partitions.text(), first_offset=first_offset)
+
+
+def _skipped(
+    package: FirmwarePackage, request: Request, secondary: PartitionTable, contents: Mapping[str, Content]
+) -> set[str]:
+    """Return the partitions to leave out. Raises `EspAtError` for one that doesn't exist or that can't be missed."""
+    names = {row.name for table in (secondary, package.secondary) for row in table}
+    for name in request.skip:
+        if name.text not in names:
+            raise unknown_name("partition", name.text, names, where=name.where)
+        if name.text in (FACTORY_PARAM, MFG_NVS):
+            hint = "without it the module answers on other pins"
+            raise EspAtError(f"{name.text} can't be skipped", where=name.where, hint=hint)
+        if name.text in contents:
+            hint = f"its content comes from {contents[name.text].origin}: remove one of the two"
+            raise EspAtError(f"{name.text} is skipped and given content", where=name.where, hint=hint)
+    return {name.text for name in request.skip}
+
+
+# --- what is said about it ---
+
+
+def _kept(package: FirmwarePackage, secondary: PartitionTable, regions: Iterable[Region]) -> tuple[Partition, ...]:
+    written = {region.offset for region in regions}
+    rows = [row for row in package.primary if row != package.home] + list(secondary)
+    return tuple(sorted((row for row in rows if row.offset not in written), key=lambda row: row.offset))
+
+
+def _wiring(package: FirmwarePackage, module: SelectedModule, regions: Iterable[Region]) -> Wiring | None:
+    """Return the wiring that the flashed parameters give; where they are in ``mfg_nvs``, that of the catalog."""
+    param = next((region.data for region in regions if region.name == FACTORY_PARAM), None)
+    if param is not None:
+        values = FactoryParam.from_bytes(param).values
+    elif module.row is not None:
+        values = module.factory_param_values(4)
+    else:
+        return None
+    if int(values["uart_baudrate"]) < 0:
+        return None
+    return Wiring(
+        tx=int(values["uart_tx_pin"]),
+        rx=int(values["uart_rx_pin"]),
+        cts=int(values["uart_cts_pin"]),
+        rts=int(values["uart_rts_pin"]),
+        baudrate=int(values["uart_baudrate"]),
+        download_tx=package.chip.download_tx_pin,
+        download_rx=package.chip.download_rx_pin,
+    )
+
+
+def _notes(package: FirmwarePackage, request: Request, secondary: PartitionTable) -> Iterator[str]:
+    for image in package.args.images:
+        name = package.name_of(image)
+        if package.secondary.find(name) and not secondary.find(name):
+            yield f"{image.path} is not written: the partition CSV has no row {name}"
+    for row in secondary:
+        own = package.secondary.find(row.name)
+        if own and (own.type, own.subtype) != (row.type, row.subtype):
+            was, now = (f"{table_row.type_name}, {table_row.subtype_name}" for table_row in (own, row))
+            yield f"{row.name} is {now} in the partition CSV, and {was} in the firmware package"
+    if package.has_mfg_nvs:
+        return
+    for name in request.pki:
+        role, _, kind = name.partition("_")
+        partner = {"cert": f"{role}_key", "key": f"{role}_cert"}.get(kind)
+        if partner and partner not in request.pki and partner not in request.data:
+            yield f"{name} is the project's, {partner} stays as the firmware package has it: they won't match"
+
+
+def _inputs(request: Request) -> tuple[InputFile, ...]:
+    files = [*filter(None, (request.partitions, request.gatts)), *request.data.values()]
+    return (*files, *(file for group in request.pki.values() for file in group))

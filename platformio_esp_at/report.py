@@ -1,0 +1,78 @@
+"""What is told to people about a plan, as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from platformio_esp_at.units import format_offset, format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from platformio_esp_at.plan import FlashPlan, Wiring
+
+
+def describe_choice(plan: FlashPlan) -> str:
+    """Return which module was chosen, and why."""
+    module = plan.module
+    lines = [
+        f"Firmware package: {plan.package.name} ({plan.chip.display_name}, {format_size(plan.flash_size)} flash)",
+        f"AT module: {module.name} ({module.reason})",
+    ]
+    if module.assumed:
+        others = f"; it may also be {' or '.join(module.alternatives)}" if module.alternatives else ""
+        lines.append(f"  That is a guess{others}. Settle it with module: {module.name} in esp_at.yml.")
+    return "\n".join(lines)
+
+
+def describe_plan(plan: FlashPlan) -> str:
+    """Return all that a plan writes and keeps, and the wiring."""
+    settings = f"Flash: {plan.settings.mode}, {plan.settings.freq}, {plan.settings.size}"
+    return "\n".join([describe_choice(plan), settings, "", describe_update(plan)])
+
+
+def describe_update(plan: FlashPlan) -> str:
+    """Return what an update writes where, what it keeps, how the module is wired, and what to mind."""
+    rows = [
+        (format_offset(region.offset), format_size(len(region.data)), region.name, region.origin)
+        for region in sorted(plan.regions, key=lambda region: region.offset)
+    ]
+    lines = [*table(("Offset", "Size", "Written", "From"), rows), ""]
+    if plan.kept:
+        kept = [(format_offset(row.offset), format_size(row.size), row.name) for row in plan.kept]
+        lines += [*table(("Offset", "Size", "Kept as the device has it"), kept), ""]
+    lines += [f"Note: {note}" for note in plan.notes]
+    lines.append(describe_wiring(plan.wiring))
+    return "\n".join(lines)
+
+
+def describe_factory(plan: FlashPlan) -> str:
+    """Return what writing the factory image erases."""
+    rows = [(format_offset(row.offset), format_size(row.size), row.name) for row in plan.kept]
+    lines = [f"The factory image erases all {format_size(plan.flash_size)} of the flash."]
+    if rows:
+        lines += ["Besides what it writes, these are lost:", *table(("Offset", "Size", "Erased"), rows)]
+    return "\n".join(lines)
+
+
+def describe_wiring(wiring: Wiring | None) -> str:
+    """Return how to connect the module, seen from the module."""
+    if wiring is None:
+        return "AT commands don't come over a UART of this module, or its pins aren't known."
+
+    def pin(number: int) -> str:
+        return f"GPIO{number}" if number >= 0 else "unused"
+
+    rows = [
+        ("AT commands", pin(wiring.tx), pin(wiring.rx), pin(wiring.cts), pin(wiring.rts), str(wiring.baudrate)),
+        ("Download, log", pin(wiring.download_tx), pin(wiring.download_rx), "", "", ""),
+    ]
+    advice = "The module answers AT on the first of them; TX goes to the other side's RX."
+    return "\n".join([*table(("Module's UART", "TX", "RX", "CTS", "RTS", "Baud"), rows), advice])
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return the lines of a table, its columns two spaces apart."""
+    lines = [head, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]

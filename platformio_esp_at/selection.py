@@ -1,0 +1,150 @@
+"""Which AT module a firmware package is flashed for: the user's word, else the board, else the package itself.
+
+Whatever decides is told to the user in one sentence (`SelectedModule.reason`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from platformio_esp_at.catalog.boards import select_module
+from platformio_esp_at.catalog.chips import chip as find_chip
+from platformio_esp_at.catalog.modules import module as find_module
+from platformio_esp_at.errors import EspAtError, FormatError, SelectionError, UnknownNameError, located
+from platformio_esp_at.package import MODULE_NAME
+from platformio_esp_at.project import CustomModule, Text
+from platformio_esp_at.units import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from platformio_esp_at.catalog.boards import BoardFacts
+    from platformio_esp_at.catalog.chips import Chip
+    from platformio_esp_at.catalog.modules import Module
+    from platformio_esp_at.package import FirmwarePackage
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedModule:
+    """The module, and why this one."""
+
+    name: str
+    chip: Chip
+    reason: str
+    assumed: bool = False
+    """A guess, which the user should confirm."""
+    alternatives: tuple[str, ...] = ()
+    row: Module | None = None
+    """Its row in the catalog, or that of the module it is based on; None where only the firmware package knows it."""
+    changes: Mapping[str, Text] = field(default_factory=dict)
+    """What a module of the user's own changes in the row's factory parameters."""
+
+    def factory_param_values(self, version: int) -> dict[str, int | str]:
+        """Return its factory parameters in that version of the format, ``changes`` left out.
+
+        Raises `SelectionError` where the catalog doesn't know the module, or not in that version.
+        """
+        if self.row is None:
+            raise SelectionError(
+                f"the firmware package has no factory_param_{self.name}.bin, and the catalog has no module {self.name}",
+                hint=f"name the module that it is like: module: {{name: {self.name}, based_on: WROOM-32, …}}",
+            )
+        values = dict(self.row.factory_param(version))
+        if "module_name" in values:
+            values["module_name"] = self.name
+        return values
+
+
+def select(wanted: Text | CustomModule | None, board: BoardFacts | None, package: FirmwarePackage) -> SelectedModule:
+    """Return the module to flash ``package`` for.
+
+    Raises `SelectionError` where none can be chosen, or where board, module and package don't fit together;
+    `UnknownNameError` for a module that neither the catalog nor the package knows.
+    """
+    if board is not None:
+        _check_board_chip(board, package)
+    if isinstance(wanted, CustomModule):
+        return _own_module(wanted, package)
+    if wanted is not None:
+        return _named_module(wanted, package)
+    if board is not None:
+        choice = select_module(board)
+        return SelectedModule(
+            name=choice.module,
+            chip=package.chip,
+            reason=f"board {board.id}: {choice.reason}",
+            assumed=choice.assumed,
+            alternatives=choice.alternatives,
+            row=find_module(choice.chip, choice.module),
+        )
+    if len(package.modules) == 1:
+        return _named_module(Text(package.modules[0], f"the only module of firmware package {package.name}"), package)
+    raise SelectionError(
+        f"which AT module? The firmware package has {', '.join(package.modules) or 'no name of one'}",
+        hint="write module: NAME into esp_at.yml, or give --module NAME; esp-at modules lists them",
+    )
+
+
+def check_flash_size(
+    selected: SelectedModule, board: BoardFacts | None, flash_size: int, package: FirmwarePackage
+) -> None:
+    """Check that board and module have the flash that the package is laid out for, in bytes.
+
+    Raises `SelectionError`. A larger flash is fine.
+    """
+    owners = [(f"board {board.id}", board.flash_size)] if board else []
+    if selected.row is not None:
+        owners.append((f"module {selected.row.name}", selected.row.flash_size))
+    for owner, size in owners:
+        if size is not None and size < flash_size:
+            raise SelectionError(
+                f"the firmware package {package.name} needs {format_size(flash_size)} of flash, "
+                f"{owner} has {format_size(size)}",
+                hint="take a firmware package for that flash size, or name the module that is really there",
+            )
+
+
+def _check_board_chip(board: BoardFacts, package: FirmwarePackage) -> None:
+    chip = find_chip(board.mcu)
+    if chip != package.chip:
+        raise SelectionError(
+            f"board {board.id} has an {chip.display_name}, "
+            f"the firmware package {package.name} is for {package.chip.display_name}",
+            hint="take the firmware package of that chip, or the board that carries the AT module",
+        )
+
+
+def _named_module(wanted: Text, package: FirmwarePackage) -> SelectedModule:
+    try:
+        with located(wanted.where):
+            row = find_module(package.chip.key, wanted.text)
+    except UnknownNameError:
+        # A build of one's own can have modules that no release has: its factory_param says the rest.
+        own = next((name for name in package.modules if name.casefold() == wanted.text.casefold()), None)
+        if own is None:
+            raise
+        return SelectedModule(own, package.chip, wanted.where)
+    return SelectedModule(row.name, package.chip, wanted.where, alternatives=row.alternatives, row=row)
+
+
+def _own_module(wanted: CustomModule, package: FirmwarePackage) -> SelectedModule:
+    if not MODULE_NAME.fullmatch(wanted.name.text):
+        hint = "write letters, digits, - and _, 31 at most"
+        raise FormatError(f"{wanted.name.text!r} can't be a module's name", where=wanted.name.where, hint=hint)
+    if wanted.based_on is None:
+        raise FormatError(
+            f"module {wanted.name.text} doesn't say which module it is like",
+            where=wanted.name.where,
+            hint="add based_on: WROOM-32, or whichever is nearest; esp-at modules lists them",
+        )
+    row = _named_module(wanted.based_on, package).row
+    if row is None:
+        raise EspAtError(f"{wanted.based_on.text} is not in the catalog", where=wanted.based_on.where)
+    return SelectedModule(
+        name=wanted.name.text,
+        chip=package.chip,
+        reason=f"{wanted.name.where}, based on {row.name}",
+        row=row,
+        changes=wanted.values,
+    )
