@@ -49,6 +49,8 @@ class GattRow:
         for name in ("uuid", "value"):
             if not _HEX.fullmatch(getattr(self, name)):
                 raise FormatError(f"{name} {getattr(self, name)!r} isn't hex")
+        if not self.uuid:
+            raise FormatError("the row has no uuid")
         if len(self.uuid) * 4 != self.uuid_len:
             raise FormatError(f"uuid {self.uuid} doesn't have the {self.uuid_len} bits that uuid_len says")
         if len(self.value) // 2 > self.val_max_len:
@@ -171,7 +173,7 @@ def _row_of_cells(cells: dict[str, str]) -> GattRow:
 def _hex_digits(text: str, *, pad_front: bool) -> str:
     """Return upper-case digits in pairs; an odd one is completed in front, or, in a value, as a byte of its own."""
     digits = re.sub("^0[xX]", "", text).upper()
-    if not re.fullmatch("[0-9A-F]*", digits):
+    if not re.fullmatch("[0-9A-F]+" if pad_front else "[0-9A-F]*", digits):
         raise FormatError(f"{text!r} isn't hex")
     if len(digits) % 2 == 0:
         return digits

@@ -1,0 +1,226 @@
+"""The header of an ESP image, as far as flashing touches it."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from platformio_esp_at.errors import FormatError, UnknownNameError
+from platformio_esp_at.formats.esp_image import EspImage, FlashSettings, flash_frequencies, flash_sizes
+
+# ESP32-C3: one segment of 4 bytes; 24 + 8 + 4 bytes, zeros, and the checksum EF ^ 01 ^ 02 ^ 03 ^ 04 at 0x2f.
+PLAIN = bytes.fromhex(
+    "e9 01 02 2f 00003840 ee 000000 0500 00 0300 6300 00000000 01"
+    "0000 c83f 04000000 01020304"
+    "0000000000000000000000 eb"
+)  # fmt: skip
+LONG = PLAIN + hashlib.sha256(PLAIN).digest()
+NO_DIGEST = PLAIN[:23] + b"\0" + PLAIN[24:]
+# ESP8266: two segments; 8 + 8 + 4 + 8 + 5 bytes, so the checksum EF ^ 11 ^ 22 ^ 33 ^ 44 ^ aa is at 0x2f.
+SHORT = bytes.fromhex(
+    "e9 02 03 2f 00001040"
+    "00001040 04000000 11223344"
+    "0000fe3f 05000000 aa00000000"
+    "0000000000000000000000000000 01"
+)  # fmt: skip
+DAMAGED = "the file is damaged: take it from the firmware package again"
+
+
+def test_long_header():
+    image = EspImage.from_bytes(LONG)
+    assert (image.chip_id, image.size, image.hash_appended, image.digest_valid) == (5, 80, True, True)
+    assert (image.min_chip_revision, image.max_chip_revision) == (3, 99)
+    assert image.flash_settings("esp32c3") == FlashSettings("dio", "80m", "4MB")
+    assert image.to_bytes() == LONG
+
+
+def test_long_header_without_digest():
+    image = EspImage.from_bytes(NO_DIGEST)
+    assert (image.size, image.hash_appended, image.digest_valid) == (48, False, True)
+
+
+def test_short_header():
+    image = EspImage.from_bytes(SHORT, esp8266=True)
+    assert (image.chip_id, image.size, image.hash_appended, image.digest_valid) == (None, 48, False, True)
+    assert (image.min_chip_revision, image.max_chip_revision) == (0, 0xFFFF)
+    assert image.flash_settings("esp8266") == FlashSettings("dout", "80m", "1MB")
+
+
+def test_no_maximum_revision():
+    assert EspImage.from_bytes(NO_DIGEST[:17] + b"\0\0" + NO_DIGEST[19:]).max_chip_revision == 0xFFFF
+
+
+def test_wrong_digest_is_told_but_no_refusal():
+    image = EspImage.from_bytes(LONG[:-1] + b"\0")
+    assert (image.size, image.digest_valid) == (80, False)
+
+
+@pytest.mark.parametrize("data", [LONG + b"\xff" * 100, LONG + b"another"], ids=["blank", "signature"])
+def test_what_follows_stays(data):
+    image = EspImage.from_bytes(data)
+    assert (image.size, image.digest_valid, image.to_bytes()) == (80, True, data)
+    changed = image.with_flash_settings(FlashSettings(mode="dout"), "esp32c3")
+    assert changed.to_bytes()[80:] == data[80:]
+    assert changed.digest_valid
+
+
+@pytest.mark.parametrize(
+    ("settings", "header"),
+    [
+        pytest.param(FlashSettings("qio", "40m", "16MB"), "e9010040", id="all-three"),
+        pytest.param(FlashSettings(mode="dout"), "e901032f", id="mode"),
+        pytest.param(FlashSettings(freq="26m"), "e9010221", id="freq"),
+        pytest.param(FlashSettings(size="1MB"), "e901020f", id="size"),
+        pytest.param(FlashSettings(size="detect"), "e901022f", id="detect-keeps-the-size"),
+        pytest.param(FlashSettings(), "e901022f", id="nothing"),
+    ],
+)
+def test_with_flash_settings(settings, header):
+    image = EspImage.from_bytes(LONG).with_flash_settings(settings, "esp32c3")
+    patched = bytes.fromhex(header) + PLAIN[4:]
+    assert image.to_bytes() == patched + hashlib.sha256(patched).digest()
+    assert EspImage.from_bytes(image.to_bytes()) == image
+
+
+def test_settings_that_change_nothing_leave_a_wrong_digest():
+    image = EspImage.from_bytes(LONG[:-1] + b"\0")
+    assert image.with_flash_settings(FlashSettings("dio", "80m", "4MB"), "esp32c3") is image
+
+
+def test_without_digest_only_the_header_changes():
+    image = EspImage.from_bytes(SHORT, esp8266=True)
+    changed = image.with_flash_settings(FlashSettings("qio", "40m", "512KB"), "esp8266")
+    assert changed.to_bytes() == bytes.fromhex("e9020000") + SHORT[4:]
+
+
+@pytest.mark.parametrize(
+    ("chip", "freq", "size", "number"),
+    [
+        ("esp32", "40m", "4MB", 0x20),
+        ("esp32", "80m", "2MB", 0x1F),
+        ("esp32c2", "60m", "2MB", 0x1F),
+        ("esp32c2", "15m", "4MB", 0x22),
+        ("esp8266", "80m", "1MB", 0x2F),
+        ("esp8266", "26m", "2MB-c1", 0x51),
+        ("esp8266", "20m", "16MB", 0x92),
+        ("esp32c6", "80m", "4MB", 0x20),
+        ("esp32s2", "40m", "128MB", 0x70),
+    ],
+)
+def test_numbers_by_chip(chip, freq, size, number):
+    image = EspImage.from_bytes(NO_DIGEST).with_flash_settings(FlashSettings(freq=freq, size=size), chip)
+    assert image.to_bytes()[3] == number
+    assert number == flash_sizes(chip)[size] << 4 | flash_frequencies(chip)[freq]
+
+
+def test_numbers_that_a_chip_does_not_know():
+    image = EspImage.from_bytes(NO_DIGEST[:2] + b"\x09\xf7" + NO_DIGEST[4:])
+    assert image.flash_settings("esp32") == FlashSettings("0x9", "0x7", "0xf")
+
+
+@pytest.mark.parametrize(
+    ("settings", "chip", "message", "hint"),
+    [
+        pytest.param(
+            FlashSettings(mode="dios"), "esp32", "unknown flash mode of esp32 'dios'", "did you mean dio?", id="mode"
+        ),
+        pytest.param(
+            FlashSettings(freq="60m"),
+            "esp32",
+            "unknown flash frequency of esp32 '60m'",
+            "did you mean 80m or 40m or 26m?",
+            id="freq-of-another-chip",
+        ),
+        pytest.param(
+            FlashSettings(freq="26m"),
+            "esp32c6",
+            "unknown flash frequency of esp32c6 '26m'",
+            "did you mean 20m?",
+            id="freq-esp32c6",
+        ),
+        pytest.param(
+            FlashSettings(size="3MB"),
+            "esp32",
+            "unknown flash size of esp32 '3MB'",
+            "did you mean 32MB or 8MB or 4MB?",
+            id="size",
+        ),
+        pytest.param(
+            FlashSettings(size="4MB-c1"),
+            "esp32",
+            "unknown flash size of esp32 '4MB-c1'",
+            "did you mean 4MB or 64MB?",
+            id="size-of-esp8266",
+        ),
+    ],
+)
+def test_with_flash_settings_refuses(settings, chip, message, hint):
+    with pytest.raises(UnknownNameError) as caught:
+        EspImage.from_bytes(LONG).with_flash_settings(settings, chip)
+    assert (caught.value.message, caught.value.where) == (message, None)
+    assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("data", "message", "where", "hint"),
+    [
+        pytest.param(b"", "no ESP image: it starts with nothing instead of e9", "0x0", None, id="nothing"),
+        pytest.param(b"\xff" * 64, "no ESP image: it starts with ff instead of e9", "0x0", None, id="blank"),
+        pytest.param(
+            LONG[:23], "the ESP image is cut: 23 bytes are less than its header", None, None, id="cut-in-header"
+        ),
+        pytest.param(b"\xe9\x00" + LONG[2:], "an ESP image with 0 segments", "0x1", None, id="no-segment"),
+        pytest.param(b"\xe9\x11" + LONG[2:], "an ESP image with 17 segments", "0x1", None, id="17-segments"),
+        pytest.param(LONG[:30], "the ESP image is cut inside segment 0", "0x18", None, id="cut-in-segment-header"),
+        pytest.param(LONG[:34], "the ESP image is cut inside segment 0", "0x18", None, id="cut-in-segment"),
+        pytest.param(
+            b"\xe9\x02" + PLAIN[2:40], "the ESP image is cut inside segment 1", "0x24", None, id="cut-in-second-segment"
+        ),
+        pytest.param(
+            LONG[:40],
+            "the ESP image is cut: it ends at 0x28, before its checksum",
+            None,
+            None,
+            id="cut-before-checksum",
+        ),
+        pytest.param(
+            LONG[:79], "the ESP image is cut: it ends at 0x4f, before its checksum", None, None, id="cut-in-digest"
+        ),
+        pytest.param(
+            LONG[:32] + b"\x00" + LONG[33:],
+            "the ESP image's checksum is 0xeb, its segments give 0xea",
+            "0x2f",
+            DAMAGED,
+            id="content-changed",
+        ),
+        pytest.param(
+            LONG[:47] + b"\x00" + LONG[48:],
+            "the ESP image's checksum is 0x00, its segments give 0xeb",
+            "0x2f",
+            DAMAGED,
+            id="checksum-changed",
+        ),
+    ],
+)
+def test_from_bytes_refuses(data, message, where, hint):
+    with pytest.raises(FormatError) as caught:
+        EspImage.from_bytes(data)
+    assert (caught.value.message, caught.value.where, caught.value.hint) == (message, where, hint)
+
+
+def test_short_header_is_not_taken_for_a_long_one():
+    with pytest.raises(FormatError, match="the ESP image is cut inside segment 0"):
+        EspImage.from_bytes(SHORT)
+
+
+@pytest.mark.parametrize("length", range(1, 20))
+def test_checksum_of_any_length(length):
+    """The checksum is taken eight bytes at a time; here it is taken one by one."""
+    content = bytes(range(0x31, 0x31 + length))
+    checksum = 0xEF
+    for byte in content:
+        checksum ^= byte
+    start = SHORT[:1] + b"\x01" + SHORT[2:12] + length.to_bytes(4, "little") + content
+    data = start + bytes(-(len(start) + 1) % 16) + bytes([checksum])
+    assert EspImage.from_bytes(data, esp8266=True).size == len(data)

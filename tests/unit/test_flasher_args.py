@@ -1,0 +1,188 @@
+"""flasher_args.json: the same as download.config, and the chip."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from platformio_esp_at.errors import FormatError
+from platformio_esp_at.formats.download_config import FlashArgs, FlashImage
+from platformio_esp_at.formats.esp_image import FlashSettings
+from platformio_esp_at.formats.flasher_args import format_flasher_args, parse_flasher_args
+
+TEXT = """\
+{
+    "write_flash_args": [
+        "--flash_mode",
+        "dio",
+        "--flash_freq",
+        "60m",
+        "--flash_size",
+        "2MB"
+    ],
+    "flash_settings": {
+        "flash_mode": "dio",
+        "flash_freq": "60m",
+        "flash_size": "2MB"
+    },
+    "flash_files": {
+        "0x0": "bootloader/bootloader.bin",
+        "0x60000": "esp-at.bin"
+    },
+    "extra_esptool_args": {
+        "after": "hard_reset",
+        "before": "default_reset",
+        "stub": true,
+        "chip": "esp32c2"
+    }
+}
+"""
+ARGS = FlashArgs(
+    FlashSettings("dio", "60m", "2MB"),
+    (FlashImage(0, "bootloader/bootloader.bin"), FlashImage(0x60000, "esp-at.bin")),
+    "esp32c2",
+)
+FILES = {"0x0": "bootloader/bootloader.bin", "0x60000": "esp-at.bin"}
+
+
+def test_both_ways():
+    assert parse_flasher_args(TEXT) == ARGS
+    assert format_flasher_args(ARGS) == TEXT
+
+
+def test_without_a_chip():
+    args = FlashArgs(ARGS.settings, ARGS.images)
+    assert json.loads(format_flasher_args(args))["extra_esptool_args"]["chip"] is None
+    assert parse_flasher_args(format_flasher_args(args)) == args
+
+
+def _parse(**root) -> FlashArgs:
+    return parse_flasher_args(json.dumps({"flash_files": FILES, **root}))
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        pytest.param(
+            {"flash_settings": {"flash_mode": "dio", "flash_freq": "60m", "flash_size": "2MB"}}, id="settings"
+        ),
+        pytest.param({"flash-settings": {"flash-mode": "dio", "flash-freq": "60m", "flash-size": "2MB"}}, id="dashes"),
+        pytest.param(
+            {"write_flash_args": ["--flash_mode", "dio", "--flash_freq", "60m", "--flash_size", "2MB"]}, id="arguments"
+        ),
+        pytest.param(
+            {"write_flash_args": ["--flash-mode", "dio", "--flash-freq", "60m", "--flash-size", "2MB"]},
+            id="arguments-with-dashes",
+        ),
+    ],
+)
+def test_settings(root):
+    assert _parse(**root) == FlashArgs(ARGS.settings, ARGS.images)
+
+
+def test_settings_that_are_not_said_are_kept():
+    assert _parse() == FlashArgs(FlashSettings("keep", "keep", "keep"), ARGS.images)
+
+
+def test_what_idf_writes_besides_is_ignored():
+    args = _parse(
+        bootloader={"offset": "0x0", "file": "bootloader/bootloader.bin", "encrypted": "false"},
+        extra_esptool_args={"after": "hard_reset", "chip": "esp32c2"},
+    )
+    assert (args.images, args.chip) == (ARGS.images, "esp32c2")
+
+
+def test_backslashes_and_offsets_with_units():
+    assert _parse(flash_files={"64K": "a\\b.bin"}).images == (FlashImage(0x10000, "a/b.bin"),)
+
+
+SPELLING = "write 4096, 0x1000, 4K or 1M"
+KNOWN = "known: --flash_mode, --flash_freq, --flash_size"
+NO_OBJECT = "it must be an object"
+
+
+@pytest.mark.parametrize(
+    ("root", "message", "where", "hint"),
+    [
+        pytest.param({"flash_files": {}}, "it names no image", "flash_files", None, id="no-image"),
+        pytest.param({"flash_files": None}, NO_OBJECT, "flash_files", None, id="files-null"),
+        pytest.param({"flash_files": ["0x0", "a.bin"]}, NO_OBJECT, "flash_files", None, id="files-list"),
+        pytest.param(
+            {"flash_files": {"zero": "a"}},
+            "'zero' is not a size or offset",
+            "flash_files.zero",
+            SPELLING,
+            id="offset-word",
+        ),
+        pytest.param(
+            {"flash_files": {"0x100000000": "a"}},
+            "'a' at offset 0x100000000 lies in no flash",
+            "flash_files.0x100000000",
+            None,
+            id="offset-over-32-bits",
+        ),
+        pytest.param({"flash_files": {"0x0": 5}}, "5 must be text", "flash_files.0x0", None, id="path-number"),
+        pytest.param({"flash_settings": []}, NO_OBJECT, "flash_settings", None, id="settings-list"),
+        pytest.param(
+            {"flash_settings": {"flash_speed": "40m"}},
+            "unknown option flash_speed",
+            "flash_settings",
+            KNOWN,
+            id="unknown-setting",
+        ),
+        pytest.param(
+            {"flash_settings": {"flash_mode": 2}}, "2 must be text", "flash_settings", None, id="setting-number"
+        ),
+        pytest.param(
+            {"write_flash_args": "--flash_mode dio"},
+            "it must be a list of options and values",
+            "write_flash_args",
+            None,
+            id="arguments-text",
+        ),
+        pytest.param(
+            {"write_flash_args": ["--flash_mode"]},
+            "it must be a list of options and values",
+            "write_flash_args",
+            None,
+            id="option-without-value",
+        ),
+        pytest.param(
+            {"write_flash_args": ["--encrypt", "1"]},
+            "unknown option --encrypt",
+            "flash_settings",
+            KNOWN,
+            id="unknown-option",
+        ),
+        pytest.param({"write_flash_args": [1, 2]}, "1 must be text", "flash_settings", None, id="option-number"),
+        pytest.param({"extra_esptool_args": "esp32"}, NO_OBJECT, "extra_esptool_args", None, id="extra-text"),
+        pytest.param({"extra_esptool_args": {"chip": 32}}, "32 must be text", None, None, id="chip-number"),
+    ],
+)
+def test_parse_refuses(root, message, where, hint):
+    with pytest.raises(FormatError) as caught:
+        _parse(**root)
+    assert (caught.value.message, caught.value.where, caught.value.hint) == (message, where, hint)
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "where"),
+    [
+        pytest.param("[]", NO_OBJECT, "its root", id="list"),
+        pytest.param("null", NO_OBJECT, "its root", id="null"),
+        pytest.param("{}", NO_OBJECT, "flash_files", id="no-files"),
+        pytest.param("", "not JSON: Expecting value: line 1 column 1 (char 0)", None, id="empty"),
+        pytest.param(TEXT[:-3], None, None, id="cut"),
+        pytest.param("[" * 100000, None, None, id="nested-100000-deep"),
+        pytest.param("9" * 5000, None, None, id="5000-digits"),
+    ],
+)
+def test_text_refused(text, message, where):
+    with pytest.raises(FormatError) as caught:
+        parse_flasher_args(text)
+    assert caught.value.where == where
+    if message:
+        assert caught.value.message == message
+    else:
+        assert caught.value.message.startswith("not JSON: ") or where

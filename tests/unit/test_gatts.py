@@ -1,0 +1,227 @@
+"""GATT tables: the CSV that people write and ble_data.bin."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from platformio_esp_at.errors import EspAtError, FormatError, UnknownNameError
+from platformio_esp_at.formats.gatts import COLUMNS, PYTHON2_KEYS, GattRow, GattTable
+
+HEADER = "index,uuid_len,uuid,perm,val_max_len,val_cur_len,value"
+CSV = f"""\
+{HEADER}
+0,16,0x2800,0x01,2,2,A002
+1,128,0x6E400001B5A3F393E0A9E50E24DCCA9E,0x11,512,0,
+"""
+TABLE = GattTable(
+    (
+        GattRow(0, 16, "2800", 1, 2, 2, "A002"),
+        GattRow(1, 128, "6E400001B5A3F393E0A9E50E24DCCA9E", 0x11, 512, 0, ""),
+    )
+)
+JSON = (
+    b'{"Service": [{"index": 0, "uuid_len": 16, "uuid": "2800", "perm": 1, "val_max_len": 2, "val_cur_len": 2, '
+    b'"value": "A002"}, {"index": 1, "uuid_len": 128, "uuid": "6E400001B5A3F393E0A9E50E24DCCA9E", "perm": 17, '
+    b'"val_max_len": 512, "val_cur_len": 0, "value": ""}]}'
+)
+BYTES = b"\x05\x01\x27\x95" + JSON
+
+
+def test_bytes():
+    assert len(JSON) == 0x105
+    assert TABLE.to_bytes() == BYTES
+    assert GattTable.from_bytes(BYTES) == TABLE
+    assert GattTable.from_bytes(BYTES + b"\xff" * 100) == TABLE
+
+
+def test_bytes_with_the_keys_of_python_2():
+    table = GattTable(TABLE.rows[:1], PYTHON2_KEYS)
+    data = (
+        b"\x7b\x00\x27\x95"
+        b'{"Service": [{"index": 0, "uuid": "2800", "uuid_len": 16, "val_max_len": 2, "value": "A002", "perm": 1, '
+        b'"val_cur_len": 2}]}'
+    )
+    assert table.to_bytes() == data
+    assert GattTable.from_bytes(data) == table
+    assert sorted(PYTHON2_KEYS) == sorted(COLUMNS)
+
+
+def test_csv():
+    assert GattTable.from_csv(CSV) == TABLE
+    assert TABLE.to_csv() == CSV
+
+
+def test_header_gives_the_order_of_keys():
+    text = "uuid,index,uuid_len,perm\n0x2800,0,16,0x01\n"
+    table = GattTable.from_csv(text)
+    assert table.keys == ("uuid", "index", "uuid_len", "perm", "val_max_len", "val_cur_len", "value")
+    assert table.rows == (GattRow(0, 16, "2800", 1, 512, 0, ""),)
+    assert table.to_bytes()[4:].startswith(b'{"Service": [{"uuid": "2800", "index": 0, "uuid_len": 16, "perm": 1, ')
+    assert GattTable.from_csv(table.to_csv()) == table
+
+
+@pytest.mark.parametrize(
+    ("line", "row"),
+    [
+        pytest.param("0,16,0x800,0x1,,,", GattRow(0, 16, "0800", 1, 512, 0, ""), id="odd-uuid-is-padded-in-front"),
+        pytest.param("0,16,2a00,11,,,", GattRow(0, 16, "2A00", 0x11, 512, 0, ""), id="no-0x"),
+        pytest.param("0,16,0X2a00,0x01,5,1,ab", GattRow(0, 16, "2A00", 1, 5, 1, "AB"), id="lower-case"),
+        pytest.param("0,16,0x2800,0x01,5,1,A00", GattRow(0, 16, "2800", 1, 5, 1, "A000"), id="odd-digit-is-a-byte"),
+        pytest.param("0,16,0x2800,0x01,5,1,0xA002", GattRow(0, 16, "2800", 1, 5, 1, "A002"), id="0x-in-value"),
+        pytest.param("0x10,16,0x2800,0x01,0x20,1,30", GattRow(16, 16, "2800", 1, 32, 1, "30"), id="hex-numbers"),
+        pytest.param(" 0 , 16 ,\t0x2800 , 0x01", GattRow(0, 16, "2800", 1, 512, 0, ""), id="short-row-with-spaces"),
+        pytest.param('"0","16","0x2800","0x01"', GattRow(0, 16, "2800", 1, 512, 0, ""), id="quoted"),
+        pytest.param("0,32,0x12345678,0x01", GattRow(0, 32, "12345678", 1, 512, 0, ""), id="32-bit-uuid"),
+    ],
+)
+def test_row(line, row):
+    assert GattTable.from_csv(f"{HEADER}\n{line}\n").rows == (row,)
+
+
+@pytest.mark.parametrize("end", ["\n", ",,,,,,\n", " , ,\n"], ids=["blank", "commas", "spaces"])
+def test_first_empty_row_ends_the_table(end):
+    assert GattTable.from_csv(f"{CSV}{end}not read any more\n") == TABLE
+
+
+def _refusal(call, kind=FormatError) -> EspAtError:
+    with pytest.raises(kind) as caught:
+        call()
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        pytest.param("0,16,0x2800,0x01,2,2,00,1", "the row has 8 cells for 7 columns", id="cell-too-many"),
+        pytest.param("0,16,,0x01,2,2,00", "the cell 'uuid' is empty", id="no-uuid"),
+        pytest.param("0,16,0x2800", "the cell 'perm' is empty", id="row-too-short"),
+        pytest.param("zero,16,0x2800,0x01,2,2,00", "'zero' is not a size or offset", id="index-no-number"),
+        pytest.param("0,16,0x28g0,0x01,2,2,00", "'0x28g0' isn't hex", id="uuid-no-hex"),
+        pytest.param("0,16,0x2800,rw,2,2,00", "'rw' isn't hex", id="perm-no-hex"),
+        pytest.param("0,16,0x2800,0x01,2,2,hello", "'hello' isn't hex", id="value-no-hex"),
+        pytest.param("0,16,0x2800,-0x01,2,2,00", "'-0x01' isn't hex", id="perm-negative"),
+        pytest.param("0,0,0x,0x01,2,2,00", "'0x' isn't hex", id="uuid-without-digits"),
+        pytest.param("0,16,0x2800,0x,2,2,00", "'0x' isn't hex", id="perm-without-digits"),
+        pytest.param(
+            "0,128,0x2800,0x01,2,2,00", "uuid 2800 doesn't have the 128 bits that uuid_len says", id="uuid-short"
+        ),
+        pytest.param(
+            "0,16,0x12800,0x01,2,2,00", "uuid 012800 doesn't have the 16 bits that uuid_len says", id="uuid-long"
+        ),
+        pytest.param(
+            "0,16,0x2800,0x01,1,2,A002", "the value has 2 bytes, more than val_max_len 1", id="value-too-long"
+        ),
+        pytest.param("-1,16,0x2800,0x01,2,2,00", "index is outside 0…65535", id="index-negative"),
+        pytest.param("0,16,0x2800,0x10000,2,2,00", "perm is outside 0…65535", id="perm-over-16-bits"),
+        pytest.param("0,16,0x2800,0x01,64K,2,00", "val_max_len is outside 0…65535", id="val_max_len-over-16-bits"),
+        pytest.param("0,16,0x2800,0x01,2,-2,00", "val_cur_len is outside 0…65535", id="val_cur_len-negative"),
+        pytest.param("0,16,0x2800," + "f" * 20000, "perm is outside 0…65535", id="perm-of-20000-digits"),
+    ],
+)
+def test_row_refused(line, message):
+    error = _refusal(lambda: GattTable.from_csv(f"{HEADER}\n0,16,0x2800,0x01,2,2,A002\n{line}\n"))
+    assert (error.message, error.where) == (message, "3")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "message", "where", "hint"),
+    [
+        pytest.param("", FormatError, "the GATT CSV has no column 'index'", "1", None, id="empty"),
+        pytest.param(
+            "index,uuid,perm\n", FormatError, "the GATT CSV has no column 'uuid_len'", "1", None, id="no-uuid_len"
+        ),
+        pytest.param(
+            "index,uid\n", UnknownNameError, "unknown GATT column 'uid'", "1", "did you mean uuid?", id="misspelt"
+        ),
+        pytest.param("index,index\n", FormatError, "the GATT CSV has the column 'index' twice", "1", None, id="twice"),
+        pytest.param(f"{HEADER}\n", FormatError, "the GATT CSV has no rows", None, None, id="only-a-header"),
+        pytest.param(
+            f"{HEADER}\n\n0,16,0x2800,1", FormatError, "the GATT CSV has no rows", None, None, id="blank-first"
+        ),
+        pytest.param(
+            f"{HEADER}\n0,16,{'0' * 200000}",
+            FormatError,
+            "the GATT CSV can't be read: field larger than field limit (131072)",
+            "2",
+            None,
+            id="endless-cell",
+        ),
+    ],
+)
+def test_csv_refused(text, kind, message, where, hint):
+    error = _refusal(lambda: GattTable.from_csv(text), kind)
+    assert (error.message, error.where, error.hint) == (message, where, hint)
+
+
+def _image(text: bytes) -> bytes:
+    return len(text).to_bytes(2, "little") + b"\x27\x95" + text
+
+
+def _image_of(**changed) -> bytes:
+    service = {name: getattr(TABLE.rows[0], name) for name in COLUMNS} | changed
+    return _image(json.dumps({"Service": [service]}).encode())
+
+
+MISSING = "no ble_data: its magic 27 95 is missing (found {})"
+UNREADABLE = "the JSON of ble_data can't be read"
+FIELDS = "a row of ble_data has the fields index, uuid_len, uuid, perm, val_max_len, val_cur_len, value"
+CORRUPT_HINT = "upstream's tool of v2.0 and v2.1 writes C2 there on Python 3"
+
+
+@pytest.mark.parametrize(
+    ("data", "message", "where", "hint"),
+    [
+        pytest.param(b"", MISSING.format(""), None, None, id="nothing"),
+        pytest.param(BYTES[:3], MISSING.format("27"), None, None, id="cut-in-header"),
+        pytest.param(b"\xff" * 64, MISSING.format("ff ff"), None, None, id="blank"),
+        pytest.param(
+            b"\x53\x19\x27\xc2\x95{", MISSING.format("27 c2"), None, CORRUPT_HINT, id="header-written-as-text"
+        ),
+        pytest.param(BYTES[:-1], "ble_data is cut: it says 265 bytes and has 264", "0x0", None, id="cut"),
+        pytest.param(BYTES + b"\0", "there are bytes behind the JSON of ble_data", "0x109", None, id="bytes-behind"),
+        pytest.param(_image(JSON[:-1]), UNREADABLE, "0x4", None, id="json-cut"),
+        pytest.param(_image(b""), UNREADABLE, "0x4", None, id="no-json"),
+        pytest.param(_image(b"\xfe\xfe"), UNREADABLE, "0x4", None, id="no-text"),
+        pytest.param(_image(b"[1]"), UNREADABLE, "0x4", None, id="json-list"),
+        pytest.param(_image(b'"Service"'), UNREADABLE, "0x4", None, id="json-text"),
+        pytest.param(_image(b'{"Services": []}'), UNREADABLE, "0x4", None, id="other-key"),
+        pytest.param(_image(b'{"Service": []}'), UNREADABLE, "0x4", None, id="no-row"),
+        pytest.param(_image(b'{"Service": {"a": 1}}'), UNREADABLE, "0x4", None, id="service-object"),
+        pytest.param(_image(b'{"Service": [5]}'), UNREADABLE, "0x4", None, id="row-number"),
+        pytest.param(_image(b"[" * 60000), UNREADABLE, "0x4", None, id="nested-60000-deep"),
+        pytest.param(_image(b'{"Service": [' + b"9" * 5000 + b"]}"), UNREADABLE, "0x4", None, id="5000-digits"),
+        pytest.param(_image(b'{"Service": "abc"}'), FIELDS, "row 0", None, id="service-text"),
+        pytest.param(_image(b'{"Service": [{"index": 0}]}'), FIELDS, "row 0", None, id="fields-missing"),
+        pytest.param(_image_of(more=1), FIELDS, "row 0", None, id="field-too-many"),
+        pytest.param(_image_of(index="0"), "index is '0'", "row 0", None, id="text-for-a-number"),
+        pytest.param(_image_of(index=True), "index is True", "row 0", None, id="bool-for-a-number"),
+        pytest.param(_image_of(index=0.5), "index is 0.5", "row 0", None, id="fraction"),
+        pytest.param(_image_of(index=None), "index is None", "row 0", None, id="null"),
+        pytest.param(_image_of(uuid=2800), "uuid is 2800", "row 0", None, id="number-for-text"),
+        pytest.param(_image_of(uuid="", uuid_len=0), "the row has no uuid", "row 0", None, id="no-uuid"),
+        pytest.param(_image_of(uuid="28zz"), "uuid '28zz' isn't hex", "row 0", None, id="uuid-no-hex"),
+        pytest.param(_image_of(value="abc"), "value 'abc' isn't hex", "row 0", None, id="value-lower-case-and-odd"),
+        pytest.param(_image_of(perm=-1), "perm is outside 0…65535", "row 0", None, id="perm-negative"),
+        pytest.param(_image_of(index=1 << 70), "index is outside 0…65535", "row 0", None, id="index-over-16-bits"),
+    ],
+)
+def test_from_bytes_refuses(data, message, where, hint):
+    error = _refusal(lambda: GattTable.from_bytes(data))
+    assert (error.message, error.where, error.hint) == (message, where, hint)
+
+
+def test_second_row_is_named():
+    services = [{name: getattr(TABLE.rows[0], name) for name in COLUMNS}, {}]
+    error = _refusal(lambda: GattTable.from_bytes(_image(json.dumps({"Service": services}).encode())))
+    assert (error.message, error.where) == (FIELDS, "row 1")
+
+
+def test_json_that_is_too_long_for_its_length_field():
+    row = replace(TABLE.rows[0], val_max_len=512, value="00" * 512)
+    assert len(GattTable((row,) * 56).to_bytes()) == 4 + 13 + 56 * 1132
+    error = _refusal(lambda: GattTable((row,) * 58).to_bytes())
+    assert error.message == f"58 GATT rows make {13 + 58 * 1132} bytes of JSON"
+    assert error.hint == "the format ends at 65535"

@@ -1,0 +1,574 @@
+"""The primary and the secondary partition table: text, bytes, and what makes a layout unsafe."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+
+import pytest
+
+from platformio_esp_at.errors import FormatError, LayoutError, UnknownNameError
+from platformio_esp_at.formats.partition_table import (
+    ESP8266_APP_ALIGNMENT,
+    TABLE_SIZE,
+    Partition,
+    PartitionTable,
+    check_primary,
+    check_secondary,
+)
+
+DAMAGED = "the file is damaged: take it from the firmware package again"
+
+CSV = """\
+# Name, Type, SubType, Offset, Size, Flags
+otadata, data, ota, 0x9000, 0x2000
+factory_param, 0x40, 0x08, 0x19000, 0x1000
+factory, app, factory, 0x20000, 0xe0000, encrypted:readonly
+"""
+TABLE = PartitionTable(
+    (
+        Partition("otadata", 1, 0, 0x9000, 0x2000),
+        Partition("factory_param", 0x40, 8, 0x19000, 0x1000),
+        Partition("factory", 0, 0, 0x20000, 0xE0000, 3),
+    )
+)
+ROWS = (
+    bytes.fromhex("aa50 01 00 00900000 00200000") + b"otadata\0\0\0\0\0\0\0\0\0" + bytes.fromhex("00000000")
+    + bytes.fromhex("aa50 40 08 00900100 00100000") + b"factory_param\0\0\0" + bytes.fromhex("00000000")
+    + bytes.fromhex("aa50 00 00 00000200 00000e00") + b"factory\0\0\0\0\0\0\0\0\0" + bytes.fromhex("03000000")
+)  # fmt: skip
+MD5_ROW = bytes.fromhex("ebeb ffffffffffffffffffffffffffff 4dfdce963319144daa28866a00839b8e")
+BLANK = b"\xff"
+ONLY_MD5 = MD5_ROW[:16] + bytes.fromhex("d41d8cd98f00b204e9800998ecf8427e")
+
+
+def _padded(data: bytes) -> bytes:
+    return data + BLANK * (3072 - len(data))
+
+
+def _from_csv(text: str, **options) -> PartitionTable:
+    return PartitionTable.from_csv(text, **{"first_offset": 0x9000, **options})
+
+
+def test_bytes_with_md5():
+    assert MD5_ROW[16:] == hashlib.md5(ROWS).digest()  # noqa: S324 - the format's
+    assert TABLE.to_bytes() == _padded(ROWS + MD5_ROW)
+    assert len(TABLE.to_bytes()) == TABLE_SIZE
+    assert PartitionTable.from_bytes(TABLE.to_bytes()) == TABLE
+
+
+def test_bytes_without_md5():
+    table = PartitionTable(TABLE.partitions, md5=False)
+    assert table.to_bytes() == _padded(ROWS)
+    assert PartitionTable.from_bytes(_padded(ROWS)) == table
+
+
+@pytest.mark.parametrize(
+    ("data", "md5"),
+    [
+        pytest.param(ROWS + MD5_ROW, True, id="ends-with-md5"),
+        pytest.param(ROWS + BLANK * 32, False, id="one-blank-row"),
+        pytest.param(ROWS + BLANK * 7, False, id="part-of-a-blank-row"),
+        pytest.param(_padded(ROWS) + BLANK * 1024, False, id="flash-sector"),
+        pytest.param(_padded(ROWS + MD5_ROW) + BLANK * 1024 + b"next", True, id="flash-behind-the-sector"),
+    ],
+)
+def test_bytes_of_other_lengths(data, md5):
+    assert PartitionTable.from_bytes(data) == PartitionTable(TABLE.partitions, md5=md5)
+
+
+def test_csv():
+    table = _from_csv(CSV)
+    assert table == TABLE
+    assert [row.line for row in table] == [2, 3, 4]
+    assert TABLE.to_csv() == CSV
+
+
+def test_rows_keep_their_order():
+    rows = tuple(reversed(TABLE.partitions))
+    assert PartitionTable.from_bytes(PartitionTable(rows).to_bytes()).partitions == rows
+    assert _from_csv(PartitionTable(rows).to_csv()).partitions == rows
+
+
+def test_find():
+    assert TABLE.find("factory_param") is TABLE.partitions[1]
+    assert TABLE.find("fatfs") is None
+
+
+@pytest.mark.parametrize(
+    ("row", "partition"),
+    [
+        pytest.param("a,data,nvs,0x9000,4K", Partition("a", 1, 2, 0x9000, 0x1000), id="no-spaces"),
+        pytest.param("  a ,\tDATA , NVS, 36864, 4k  ", Partition("a", 1, 2, 0x9000, 0x1000), id="spaces-and-capitals"),
+        pytest.param("a,data,fat,0x70000,576K,", Partition("a", 1, 0x81, 0x70000, 0x90000), id="empty-flags"),
+        pytest.param("a,data,fat,0x70000,1M,,", Partition("a", 1, 0x81, 0x70000, 0x100000), id="empty-seventh-cell"),
+        pytest.param("a,0x40,14,0x3B000,8K", Partition("a", 0x40, 14, 0x3B000, 0x2000), id="numbers-for-types"),
+        pytest.param("a,app,ota_15,0x10000,1M", Partition("a", 0, 0x1F, 0x10000, 0x100000), id="ota_15"),
+        pytest.param("a,app,test,0x10000,1M", Partition("a", 0, 0x20, 0x10000, 0x100000), id="test-app"),
+        pytest.param("a,data,,0x9000,4K", Partition("a", 1, 6, 0x9000, 0x1000), id="no-subtype-is-undefined"),
+        pytest.param("a,data,nvs,,4K", Partition("a", 1, 2, 0x9000, 0x1000), id="no-offset-is-the-first"),
+        pytest.param("a,app,factory,,1M", Partition("a", 0, 0, 0x10000, 0x100000), id="no-offset-app-aligned"),
+        pytest.param("a,data,nvs,0x9000,-0x10000", Partition("a", 1, 2, 0x9000, 0x7000), id="negative-size-is-an-end"),
+        pytest.param("a,data,nvs,0x9000,4K,encrypted", Partition("a", 1, 2, 0x9000, 0x1000, 1), id="encrypted"),
+        pytest.param("a,data,nvs,0x9000,4K,readonly", Partition("a", 1, 2, 0x9000, 0x1000, 2), id="readonly"),
+        pytest.param("b c,data,nvs,0x9000,4K", Partition("b c", 1, 2, 0x9000, 0x1000), id="space-in-name"),
+        pytest.param(
+            "sixteen_bytes_xx,data,nvs,0x9000,4K",
+            Partition("sixteen_bytes_xx", 1, 2, 0x9000, 0x1000),
+            id="longest-name",
+        ),
+    ],
+)
+def test_row(row, partition):
+    assert _from_csv(row).partitions == (partition,)
+
+
+def test_blank_offsets_follow_the_row_before():
+    table = _from_csv("a,data,nvs,0xa000,100\nb,data,phy,,4K\nc,app,ota_0,,64K\nd,data,fat,,4K\n")
+    assert [row.offset for row in table] == [0xA000, 0xB000, 0x10000, 0x20000]
+
+
+def test_blank_app_offset_on_esp8266():
+    table = _from_csv("a,data,nvs,0xa000,4K\nb,app,ota_0,,64K\n", app_alignment=ESP8266_APP_ALIGNMENT)
+    assert table.find("b").offset == 0xB000
+
+
+def test_comments_and_blank_lines_count_as_lines():
+    (row,) = _from_csv("# head\r\n\r\n   # more\r\na,data,nvs,0x9000,4K\r\n")
+    assert row.line == 4
+
+
+ROW_FORM = "a row is: name, type, subtype, offset, size[, flags]"
+
+
+@pytest.mark.parametrize(
+    ("row", "kind", "message", "hint"),
+    [
+        pytest.param("a,data,nvs", FormatError, ROW_FORM, "this one is: a,data,nvs", id="cells-missing"),
+        pytest.param("a,data,nvs,1,2,,x", FormatError, ROW_FORM, "this one is: a,data,nvs,1,2,,x", id="cell-too-many"),
+        pytest.param(",data,nvs,0x9000,4K", FormatError, "'' can't be a partition name", None, id="no-name"),
+        pytest.param(
+            "sixteen_bytes_xxx,data,nvs,0x9000,4K",
+            FormatError,
+            "partition name 'sixteen_bytes_xxx' is longer than 16 bytes",
+            "the firmware would see it cut",
+            id="name-of-17-bytes",
+        ),
+        pytest.param(
+            "a\x07,data,nvs,0x9000,4K",
+            FormatError,
+            "'a\\x07' can't be a partition name",
+            None,
+            id="control-character-in-name",
+        ),
+        pytest.param(
+            "a,date,nvs,0x9000,4K",
+            UnknownNameError,
+            "unknown partition type 'date'",
+            "did you mean data?",
+            id="misspelt-type",
+        ),
+        pytest.param(
+            "a,,nvs,0x9000,4K",
+            UnknownNameError,
+            "unknown partition type ''",
+            "known: app, bootloader, data, partition_table",
+            id="no-type",
+        ),
+        pytest.param(
+            "a,data,nvs2,0x9000,4K",
+            UnknownNameError,
+            "unknown partition subtype 'nvs2'",
+            "did you mean nvs?",
+            id="misspelt-subtype",
+        ),
+        pytest.param(
+            "a,0x40,nvs,0x9000,4K",
+            UnknownNameError,
+            "unknown partition subtype 'nvs'",
+            "known: none",
+            id="subtype-of-another-type",
+        ),
+        pytest.param(
+            "a,app,,0x10000,4K",
+            FormatError,
+            "an app partition needs a subtype",
+            "write factory, ota_0 or ota_1",
+            id="app-without-subtype",
+        ),
+        pytest.param(
+            "a,256,0,0x9000,4K",
+            FormatError,
+            "type 0x100 of partition 'a' is outside 0…0xff",
+            None,
+            id="type-over-a-byte",
+        ),
+        pytest.param(
+            "a,data,256,0x9000,4K",
+            FormatError,
+            "subtype 0x100 of partition 'a' is outside 0…0xff",
+            None,
+            id="subtype-over-a-byte",
+        ),
+        pytest.param(
+            "a,data,nvs,0x100000000,4K",
+            FormatError,
+            "offset 0x100000000 of partition 'a' is outside 0…0xffffffff",
+            None,
+            id="offset-over-32-bits",
+        ),
+        pytest.param(
+            "a,data,nvs,-0x1000,4K",
+            FormatError,
+            "offset -0x1000 of partition 'a' is outside 0…0xffffffff",
+            None,
+            id="negative-offset",
+        ),
+        pytest.param(
+            "a,data,nvs,0x9000,8G",
+            FormatError,
+            "'8G' is not a size or offset",
+            "write 4096, 0x1000, 4K or 1M",
+            id="unknown-unit",
+        ),
+        pytest.param(
+            "a,data,nvs,0x9000,",
+            FormatError,
+            "'' is not a size or offset",
+            "write 4096, 0x1000, 4K or 1M",
+            id="no-size",
+        ),
+        pytest.param(
+            "a,data,nvs,$OFFSET,4K",
+            FormatError,
+            "'$OFFSET' is not a size or offset",
+            "write 4096, 0x1000, 4K or 1M",
+            id="variable",
+        ),
+        pytest.param(
+            "a,data,nvs,0x9000,-0x8000",
+            FormatError,
+            "partition 'a' starts at 0x9000, behind its end",
+            None,
+            id="end-before-offset",
+        ),
+        pytest.param(
+            "a,data,nvs,0x9000,4K,encrypt",
+            UnknownNameError,
+            "unknown partition flag 'encrypt'",
+            "did you mean encrypted?",
+            id="misspelt-flag",
+        ),
+    ],
+)
+def test_row_refused(row, kind, message, hint):
+    with pytest.raises(kind) as caught:
+        _from_csv(f"# head\n{row}\n")
+    assert (caught.value.message, caught.value.where, caught.value.hint) == (message, "2", hint)
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "# Name, Type\n"], ids=["empty", "blank", "only-a-comment"])
+def test_csv_without_rows(text):
+    with pytest.raises(FormatError) as caught:
+        _from_csv(text)
+    assert caught.value.message == "the partition CSV has no rows"
+    assert caught.value.hint == "a row is: name, type, subtype, offset, size"
+
+
+def test_every_bad_row_is_told():
+    with pytest.raises(FormatError) as caught:
+        _from_csv("a,data,nvs,zz,4K\nb,data,nvs,0x9000,4K\nc,data,nvz,0xa000,4K\n")
+    assert [(problem.where, problem.message) for problem in caught.value.problems] == [
+        ("1", "'zz' is not a size or offset"),
+        ("3", "unknown partition subtype 'nvz'"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a,b", " a", "a ", "#a", "a\nb", "a\x7f", "a\x85b", "a\u2028b", "a\u2029b", "\udcff"],
+    ids=["comma", "space-before", "space-after", "hash", "line-end", "del", "nel", "ls", "ps", "undecoded-byte"],
+)
+def test_names_that_a_csv_could_not_hold(name):
+    with pytest.raises(FormatError, match="can't be a partition name"):
+        Partition(name, 1, 2, 0x9000, 0x1000)
+
+
+def test_flags_without_a_name_stay_in_bytes_but_not_in_csv():
+    table = PartitionTable((Partition("a", 1, 2, 0x9000, 0x1000, flags=0x80000001),))
+    assert PartitionTable.from_bytes(table.to_bytes()) == table
+    with pytest.raises(FormatError) as caught:
+        table.to_csv()
+    assert caught.value.message == "flags 0x80000001 of partition 'a' have no name"
+
+
+def test_words_of_types():
+    row = Partition("a", 0x40, 8, 0, 0)
+    assert (row.type_name, row.subtype_name) == ("0x40", "0x08")
+    row = Partition("a", 1, 0x99, 0x1000, 0x1000)
+    assert (row.type_name, row.subtype_name, row.end, str(row)) == ("data", "0x99", 0x2000, "'a' (0x1000…0x2000)")
+
+
+def _entry(**changed) -> bytes:
+    """Return one row of bytes, written apart from the code under test."""
+    row = {"magic": b"\xaa\x50", "type": 1, "subtype": 2, "offset": 0x9000, "size": 0x1000, "name": b"nvs", "flags": 0}
+    return struct.pack("<2sBBLL16sL", *(row | changed).values())
+
+
+@pytest.mark.parametrize(
+    ("data", "message", "where", "hint"),
+    [
+        pytest.param(b"", "no partition table: there is no entry (AA 50) at its start", "0x0", None, id="nothing"),
+        pytest.param(
+            BLANK * 3072, "no partition table: there is no entry (AA 50) at its start", "0x0", None, id="blank"
+        ),
+        pytest.param(b"PK\x03\x04" + bytes(60), "not a partition entry (AA 50)", "0x0", DAMAGED, id="another-file"),
+        pytest.param(_padded(ROWS)[:40], "not a partition entry (AA 50)", "0x20", DAMAGED, id="cut-in-a-row"),
+        pytest.param(ROWS, "no blank row ends the partition table", "0x60", DAMAGED, id="cut-between-rows"),
+        pytest.param(ROWS[:64], "no blank row ends the partition table", "0x40", DAMAGED, id="cut-before-last-row"),
+        pytest.param(
+            _padded(ROWS[:32] + b"\xab" + ROWS[33:]),
+            "not a partition entry (AA 50)",
+            "0x20",
+            DAMAGED,
+            id="magic-changed",
+        ),
+        pytest.param(
+            _padded(ROWS[:4] + b"\x01" + ROWS[5:] + MD5_ROW),
+            "the MD5 row doesn't match the rows before it",
+            "0x60",
+            DAMAGED,
+            id="row-changed-under-md5",
+        ),
+        pytest.param(
+            _padded(ROWS + MD5_ROW[:31]),
+            "the MD5 row doesn't match the rows before it",
+            "0x60",
+            DAMAGED,
+            id="md5-changed",
+        ),
+        pytest.param(
+            _padded(ROWS + BLANK * 32 + b"\0"),
+            "there are bytes after the last row",
+            "0x60",
+            DAMAGED,
+            id="bytes-after-blank-row",
+        ),
+        pytest.param(
+            _padded(ROWS + MD5_ROW + ROWS[:32]),
+            "there are bytes after the last row",
+            "0x60",
+            DAMAGED,
+            id="row-after-md5",
+        ),
+        pytest.param(
+            _padded(ROWS) + b"\0", "there are bytes after the last row", "0x60", DAMAGED, id="bytes-in-the-sector"
+        ),
+        pytest.param(
+            _padded(ONLY_MD5),
+            "no partition table: there is no entry (AA 50) at its start",
+            "0x0",
+            None,
+            id="only-an-md5-row",
+        ),
+        pytest.param(
+            _padded(_entry(name=b"nvs\0rest")),
+            "there are bytes after the end of the partition's name",
+            "0x0",
+            DAMAGED,
+            id="bytes-behind-the-name",
+        ),
+        pytest.param(
+            _padded(_entry(name=b"nv\xff")),
+            "the partition's name b'nv\\xff' isn't text",
+            "0x0",
+            DAMAGED,
+            id="name-not-utf8",
+        ),
+        pytest.param(_padded(_entry(name=b"")), "'' can't be a partition name", "0x0", None, id="no-name"),
+        pytest.param(_padded(_entry(name=b"a,b")), "'a,b' can't be a partition name", "0x0", None, id="comma-in-name"),
+        pytest.param(_entry() * 96, "no blank row ends the partition table", "0xc00", DAMAGED, id="96-rows"),
+    ],
+)
+def test_from_bytes_refuses(data, message, where, hint):
+    with pytest.raises(FormatError) as caught:
+        PartitionTable.from_bytes(data)
+    assert (caught.value.message, caught.value.where, caught.value.hint) == (message, where, hint)
+
+
+@pytest.mark.parametrize(("md5", "most"), [(True, 94), (False, 95)], ids=["with-md5", "without-md5"])
+def test_most_rows(md5, most):
+    rows = tuple(Partition(f"p{number}", 1, 2, number << 12, 0x1000) for number in range(most + 1))
+    table = PartitionTable(rows[:most], md5=md5)
+    assert len(table.to_bytes()) == 3072
+    assert PartitionTable.from_bytes(table.to_bytes()) == table
+    with pytest.raises(FormatError) as caught:
+        PartitionTable(rows, md5=md5).to_bytes()
+    assert caught.value.message == f"{most + 1} partitions are more than a table holds"
+
+
+def test_md5_row_in_the_last_place():
+    rows = _entry() * 95
+    with pytest.raises(FormatError, match="no blank row ends the partition table"):
+        PartitionTable.from_bytes(rows + MD5_ROW[:16] + hashlib.md5(rows).digest())  # noqa: S324
+
+
+PRIMARY = """\
+nvs,data,nvs,0x9000,24K
+at_customize,0x40,0,0x20000,64K
+ota_0,app,ota_0,0x30000,832K
+"""
+
+
+def _check_primary(text: str, **options) -> None:
+    check_primary(_from_csv(text), **{"table_offset": 0x8000, "flash_size": 0x100000, **options})
+
+
+def test_check_primary():
+    _check_primary(PRIMARY)
+    _check_primary(PRIMARY.replace("832K", "64M"), flash_size=None)
+    _check_primary("app,app,factory,0x11000,4K\n", app_alignment=ESP8266_APP_ALIGNMENT)
+
+
+MULTIPLE = "partition {} doesn't start at a multiple of {}"
+UNDER_TABLE = "the partition table itself lies before that"
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "where", "hint"),
+    [
+        pytest.param(
+            "a,data,nvs,0x9000,4K\na,data,nvs,0xa000,4K",
+            "partition name 'a' is used twice",
+            "2",
+            "the firmware finds partitions by name",
+            id="name-twice",
+        ),
+        pytest.param(
+            "a,data,nvs,0x9000,8K\nb,data,phy,0xa000,4K",
+            "partition 'b' (0xa000…0xb000) overlaps 'a' (0x9000…0xb000)",
+            "2",
+            "move it to 0xb000",
+            id="overlap",
+        ),
+        pytest.param(
+            "b,data,phy,0xa000,4K\na,data,nvs,0x9000,8K",
+            "partition 'b' (0xa000…0xb000) overlaps 'a' (0x9000…0xb000)",
+            "1",
+            "move it to 0xb000",
+            id="overlap-out-of-order",
+        ),
+        pytest.param(
+            "a,data,nvs,0x9000,4K\nb,data,nvs,0x9000,4K",
+            "partition 'b' (0x9000…0xa000) overlaps 'a' (0x9000…0xa000)",
+            "2",
+            "move it to 0xa000",
+            id="same-place",
+        ),
+        pytest.param(
+            "a,data,nvs,0x9000,100\nb,data,nvs,0x9000,200",
+            "partition 'b' (0x9000…0x90c8) overlaps 'a' (0x9000…0x9064)",
+            "2",
+            "move it to 0xa000",
+            id="overlap-inside-a-sector",
+        ),
+        pytest.param(
+            "a,data,nvs,0x9004,4K", MULTIPLE.format("'a' (0x9004…0xa004)", "0x1000"), "1", None, id="data-misaligned"
+        ),
+        pytest.param(
+            "a,app,ota_0,0x11000,4K",
+            MULTIPLE.format("'a' (0x11000…0x12000)", "0x10000"),
+            "1",
+            None,
+            id="app-misaligned",
+        ),
+        pytest.param("a,data,nvs,0x9000,0", "partition 'a' (0x9000…0x9000) has no size", "1", None, id="no-size"),
+        pytest.param(
+            "a,data,nvs,0x8000,4K",
+            "partition 'a' (0x8000…0x9000) starts before 0x9000",
+            "1",
+            UNDER_TABLE,
+            id="over-the-table",
+        ),
+        pytest.param(
+            "a,data,nvs,0x0,4K",
+            "partition 'a' (0x0…0x1000) starts before 0x9000",
+            "1",
+            UNDER_TABLE,
+            id="before-the-table",
+        ),
+        pytest.param(
+            "a,data,nvs,0xff000,8K",
+            "partition 'a' (0xff000…0x101000) ends behind 0x100000, the end of the flash",
+            "1",
+            "at most 4KB fit there",
+            id="over-the-end",
+        ),
+        pytest.param(
+            "a,data,nvs,0x100000,4K",
+            "partition 'a' (0x100000…0x101000) ends behind 0x100000, the end of the flash",
+            "1",
+            None,
+            id="behind-the-end",
+        ),
+    ],
+)
+def test_check_primary_refuses(text, message, where, hint):
+    with pytest.raises(LayoutError) as caught:
+        _check_primary(text)
+    assert (caught.value.message, caught.value.where, caught.value.hint) == (message, where, hint)
+
+
+def test_check_tells_every_problem():
+    with pytest.raises(LayoutError) as caught:
+        _check_primary("a,data,nvs,0x9004,8K\nb,data,phy,0xa000,0\n")
+    assert [problem.message for problem in caught.value.problems] == [
+        "partition 'a' (0x9004…0xb004) doesn't start at a multiple of 0x1000",
+        "partition 'b' (0xa000…0xa000) has no size",
+        "partition 'b' (0xa000…0xa000) overlaps 'a' (0x9004…0xb004)",
+    ]
+    assert [problem.where for problem in caught.value.problems] == ["1", "2", "2"]
+
+
+HOME = Partition("at_customize", 0x40, 0, 0x18000, 0x8000)
+BEHIND_HOME = "ends behind 0x20000, the end of the primary table's 'at_customize' (0x18000…0x20000)"
+
+
+def test_check_secondary():
+    check_secondary(_from_csv("a,0x40,8,0x19000,4K\nb,0x40,5,0x1a000,24K\n"), home=HOME)
+
+
+@pytest.mark.parametrize(
+    ("row", "message", "hint"),
+    [
+        pytest.param(
+            "a,0x40,8,0x18000,4K",
+            "partition 'a' (0x18000…0x19000) starts before 0x19000",
+            UNDER_TABLE,
+            id="over-the-table",
+        ),
+        pytest.param(
+            "a,0x40,8,0x1f000,8K",
+            f"partition 'a' (0x1f000…0x21000) {BEHIND_HOME}",
+            "at most 4KB fit there",
+            id="over-the-end",
+        ),
+        pytest.param(
+            "a,0x40,8,0x30000,4K",
+            f"partition 'a' (0x30000…0x31000) {BEHIND_HOME}",
+            None,
+            id="behind-the-end",
+        ),
+        pytest.param("a,0x40,8,0x19800,2K", MULTIPLE.format("'a' (0x19800…0x1a000)", "0x1000"), None, id="misaligned"),
+    ],
+)
+def test_check_secondary_refuses(row, message, hint):
+    with pytest.raises(LayoutError) as caught:
+        check_secondary(_from_csv(row), home=HOME)
+    assert (caught.value.message, caught.value.where, caught.value.hint) == (message, "1", hint)
+
+
+def test_check_of_a_table_from_bytes_names_no_line():
+    with pytest.raises(LayoutError) as caught:
+        check_secondary(PartitionTable.from_bytes(_padded(_entry())), home=HOME)
+    assert (caught.value.message, caught.value.where) == ("partition 'nvs' (0x9000…0xa000) starts before 0x19000", None)
