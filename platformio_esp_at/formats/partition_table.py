@@ -161,7 +161,7 @@ class PartitionTable:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> PartitionTable:
-        """Return the table that ``data`` starts with; what follows its last row must be blank.
+        """Return the table that ``data`` starts with; a blank or an MD5 row ends it, and what follows must be blank.
 
         Raises `FormatError`, naming the offset inside the table.
         """
