@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from platformio_esp_at import flash, report
 from platformio_esp_at.artifacts import factory_image_path, write_artifacts
 from platformio_esp_at.checks import check_plan
+from platformio_esp_at.errors import located
 from platformio_esp_at.package import open_package
 from platformio_esp_at.plan import make_plan
 from platformio_esp_at.project import Layer, layer_of_board, make_request, option_text
@@ -109,16 +110,23 @@ def _connection(setup: Setup, job: _Job) -> flash.Connection:
 
 def _prepare(setup: Setup) -> _Job:
     """Return the checked plan: after this, writing files and flash is all that is left to do."""
-    wanted = option_text(setup.layers, "board")
-    board = None if wanted and wanted.text == NO_BOARD else setup.find_board(wanted.text if wanted else None)
-    layers = (
-        setup.layers
-        if board is None
-        else (layer_of_board(board.id, board.at, base=setup.layers[0].base), *setup.layers)
-    )
-    request = make_request(layers)
+    board = _board(setup)
+    own_options = [layer_of_board(board.id, board.at, base=setup.layers[0].base)] if board else []
+    request = make_request([*own_options, *setup.layers])
     firmware = open_package(request.firmware)
     module = select(request.module, board, firmware)
     plan = make_plan(firmware, module, request)
     check_plan(plan, board)
     return _Job(plan, request)
+
+
+def _board(setup: Setup) -> BoardFacts | None:
+    """Return the board that carries the AT module; None where there is none, or only a host MCU's board."""
+    wanted = option_text(setup.layers, "board")
+    if wanted is None:
+        board = setup.find_board(None)
+        return board if board and board.mcu.startswith("esp") else None
+    if wanted.text == NO_BOARD:
+        return None
+    with located(wanted.where):
+        return setup.find_board(wanted.text)

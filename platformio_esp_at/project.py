@@ -7,6 +7,7 @@ layer that comes later wins, and mappings (``factory_param``, ``pki``, ``data``)
 from __future__ import annotations
 
 import enum
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -154,14 +155,14 @@ def read_project(folder: Path) -> Layer:
 def layer_of_options(options: Mapping[str, str], *, base: Path, spelling: str) -> Layer:
     """Return a host's options, given as text, as a layer; a blank one counts as not given.
 
-    ``spelling`` shows how the host names an option, such as ``custom_at_{}``. Mappings are written as YAML or as lines
-    of ``name = value``. Raises `FormatError` or `UnknownNameError`, naming the option.
+    ``spelling`` shows where the host has an option, such as ``--{}``. Mappings are written as YAML or as lines of
+    ``name = value``. Raises `FormatError` or `UnknownNameError`, naming the option.
     """
     nodes = {}
     for name, text in options.items():
         where = spelling.format(name)
         if name not in _OPTIONS:
-            raise unknown_name("option", where, map(spelling.format, _OPTIONS))
+            raise unknown_name("option", name, _OPTIONS, where=where)
         if text.strip():
             nodes[name] = _parse_option(text.strip(), _OPTIONS[name].kind, where)
     return Layer(base, nodes)
@@ -238,7 +239,7 @@ _NAME_FIRMWARE = (
 
 
 def _existing(text: Text, path: Path) -> Path:
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises for a name that is too long, up to Python 3.11
         kind = "a URL or a release" if re.match(r"\w+://|v\d|latest$", text.text) else "a file or folder"
         hint = f"looked for {path}"
         if kind != "a file or folder":
@@ -333,7 +334,10 @@ def _to_path(node: Node, base: Path, name: str) -> tuple[Text, Path]:
     text = _to_text(node, base, name)
     if "\0" in text.text:
         raise _wrong(node, name, Kind.PATH)
-    return text, base / Path(text.text).expanduser()
+    try:
+        return text, base / Path(text.text).expanduser()
+    except RuntimeError:
+        raise FormatError(f"{name}: there is no user of {text.text}", where=text.where) from None
 
 
 def _to_names(node: Node, base: Path, name: str) -> tuple[Text, ...]:
@@ -380,7 +384,8 @@ _READERS = {
 
 def _read_inputs(name: str, paths: tuple[tuple[Text, Path], ...], most: int) -> tuple[InputFile, ...]:
     if not 0 < len(paths) <= most:
-        raise FormatError(f"{name} takes {'one file' if most == 1 else 'one or two files'}", where=paths[-1][0].where)
+        where = paths[-1][0].where if paths else None
+        raise FormatError(f"{name} takes {'one file' if most == 1 else 'one or two files'}", where=where)
     return tuple(_read_input(text, path) for text, path in paths)
 
 

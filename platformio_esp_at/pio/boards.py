@@ -68,7 +68,11 @@ def module_boards() -> Mapping[str, Mapping[str, Any]]:
             "vendor": "Espressif",
             "url": "https://docs.espressif.com/projects/esp-at/",
             "build": {"mcu": module.chip},
-            "upload": {"flash_size": format_size(module.flash_size), "speed": 460800},
+            "upload": {
+                "flash_size": format_size(module.flash_size),
+                "maximum_size": module.flash_size,
+                "speed": 460800,
+            },
             "at": {"module": module.name},
         }
         for module in modules()

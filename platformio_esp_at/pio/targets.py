@@ -90,7 +90,7 @@ def _setup(env: Any) -> Setup:  # noqa: ANN401
     own = {name.removeprefix(prefix): str(value) for name, value in options.items() if name.startswith(prefix)}
     layers = [
         read_project(folder),
-        layer_of_options(own, base=folder, spelling=f"{prefix}{{}} of [env:{env['PIOENV']}]"),
+        layer_of_options(own, base=folder, spelling=f"platformio.ini [env:{env['PIOENV']}] {prefix}{{}}"),
     ]
     port = env.subst("$UPLOAD_PORT")
     if port and port != options.get("upload_port"):

@@ -1,0 +1,187 @@
+"""``esp-at``: the command line. Exit code 0 done, 1 refused or failed, 2 wrong usage."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from platformio_esp_at import __version__, commands
+from platformio_esp_at.errors import EspAtError
+from platformio_esp_at.project import OPTIONS, Kind, layer_of_options, read_project
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from platformio_esp_at.catalog.boards import BoardFacts
+
+_BAUD = 460800
+"""What idf.py takes, too; ``-b 115200`` helps where a USB adapter can't."""
+
+_METAVARS = {Kind.VALUES: "NAME=VALUE", Kind.FILES: "NAME=FILE", Kind.NAMES: "NAME", Kind.PATH: "PATH"}
+_REPEATED = (Kind.VALUES, Kind.FILES, Kind.NAMES)
+_SHORT = {"port": "-p", "baud": "-b"}
+
+
+def main() -> None:
+    """Run the command line; every expected failure ends here, as one message."""
+    try:
+        cli()
+    except EspAtError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="esp-at")
+def cli() -> None:
+    """Flash ESP-AT firmware packages onto Espressif modules."""
+
+
+def _project_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add what every command about a project takes: its folder, and all of `OPTIONS`."""
+    for option in reversed(OPTIONS):
+        names = [f"--{option.name.replace('_', '-')}", option.name, *filter(None, [_SHORT.get(option.name)])]
+        repeated = option.kind in _REPEATED
+        text = f"{option.help} (repeat for more)" if repeated else option.help
+        metavar = _METAVARS.get(option.kind, option.name.upper())
+        function = click.option(*names, multiple=repeated, metavar=metavar, help=text)(function)
+    folder = click.Path(exists=True, file_okay=False, path_type=Path)
+    output = click.Path(file_okay=False, path_type=Path)
+    function = click.option("-o", "--output", type=output, help="folder of the image set (default: build/esp_at)")(
+        function
+    )
+    return click.option("-C", "folder", type=folder, default=Path(), help="folder of the project (default: this one)")(
+        function
+    )
+
+
+def _setup(folder: Path, output: Path | None, **options: Any) -> commands.Setup:  # noqa: ANN401 - click's values
+    texts = {name: "\n".join(value) if isinstance(value, tuple) else value for name, value in options.items() if value}
+    own = {option.name: texts[option.name] for option in OPTIONS if option.name in texts}
+    return commands.Setup(
+        layers=(read_project(folder), layer_of_options(own, base=Path(), spelling="--{}")),
+        folder=output or folder / "build" / "esp_at",
+        find_board=lambda board: _find_board(board, folder) if board else None,
+        baud=_BAUD,
+        say=click.echo,
+    )
+
+
+def _find_board(board: str, folder: Path = Path()) -> BoardFacts:
+    from platformio_esp_at.pio.boards import find_board, read_board  # noqa: PLC0415 - only where a board is named
+
+    if board.endswith(".json"):
+        return read_board(Path(board))
+    return find_board(board, own_boards=folder / "boards")
+
+
+@cli.command()
+@_project_options
+def package(**options: Any) -> None:  # noqa: ANN401
+    """Write the image set, the factory image and their manifest."""
+    commands.package(_setup(**options))
+
+
+@cli.command()
+@_project_options
+@click.option("--factory", is_flag=True, help="write the factory image: erases all that the module has saved")
+def flash(*, factory: bool, **options: Any) -> None:  # noqa: ANN401
+    """Write everything to the module; what it has saved stays."""
+    command = commands.upload_factory if factory else commands.upload
+    command(_setup(**options))
+
+
+@cli.command()
+@_project_options
+def verify(**options: Any) -> None:  # noqa: ANN401
+    """Compare the module's flash with the project."""
+    commands.verify(_setup(**options))
+
+
+@cli.command()
+@_project_options
+def info(**options: Any) -> None:  # noqa: ANN401
+    """Show what flash would write and keep, and the wiring; needs no module."""
+    commands.info(_setup(**options))
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="for programs")
+def inspect(*, file: Path, as_json: bool) -> None:
+    """Decode FILE: any artefact of an AT firmware, or a firmware package."""
+    from platformio_esp_at.inspection import describe, inspect_path  # noqa: PLC0415 - only where it is asked for
+
+    decoded = inspect_path(file)
+    click.echo(json.dumps(decoded, indent=2) if as_json else describe(decoded))
+
+
+@cli.command()
+@click.option("--chip", help="only those of a chip, such as esp32c3")
+@click.option("--json", "as_json", is_flag=True, help="for programs")
+def modules(*, chip: str | None, as_json: bool) -> None:
+    """List the AT modules that are known."""
+    from platformio_esp_at.catalog.modules import modules as known_modules  # noqa: PLC0415
+    from platformio_esp_at.report import table  # noqa: PLC0415
+    from platformio_esp_at.units import format_size  # noqa: PLC0415
+
+    found = known_modules(chip)
+    uart = ("uart_tx_pin", "uart_rx_pin", "uart_cts_pin", "uart_rts_pin", "uart_baudrate")
+    if as_json:
+        fields = ("chip", "name", "description", "flash_size", *uart)
+        click.echo(json.dumps([{name: getattr(module, name) for name in fields} for module in found], indent=2))
+        return
+    rows = [
+        (
+            module.chip,
+            module.name,
+            format_size(module.flash_size),
+            *(str(getattr(module, name)) for name in uart),
+            module.description,
+        )
+        for module in found
+    ]
+    head = ("Chip", "Module", "Flash", "TX", "RX", "CTS", "RTS", "Baud", "What it is")
+    click.echo("\n".join(table(head, rows)))
+
+
+@cli.command("module-for")
+@click.argument("board")
+@click.option("--json", "as_json", is_flag=True, help="for programs")
+def module_for(*, board: str, as_json: bool) -> None:
+    """Show the AT module of BOARD: a PlatformIO board, or the JSON file of one."""
+    from platformio_esp_at.catalog.boards import select_module  # noqa: PLC0415
+
+    choice = select_module(_find_board(board))
+    if as_json:
+        values = {name: getattr(choice, name) for name in ("chip", "module", "reason", "assumed", "alternatives")}
+        click.echo(json.dumps(values, indent=2))
+        return
+    guess = " This is a guess." if choice.assumed else ""
+    click.echo(f"{choice.module} ({choice.chip}): {choice.reason}.{guess}")
+    if choice.alternatives:
+        click.echo(f"Firmware for {', '.join(choice.alternatives)} runs on it, too.")
+
+
+@cli.command("pio-platform")
+def pio_platform() -> None:
+    """Print where the flash-only PlatformIO platform is, as `pio pkg install -g -p` takes it."""
+    from platformio_esp_at.pio.boards import PLATFORM  # noqa: PLC0415
+
+    click.echo(f"symlink://{PLATFORM}")
+
+
+@cli.command()
+def demo() -> None:
+    """Show it all at work: the example project, a real `pio run -t upload_at`, a simulated module."""
+    from platformio_esp_at.demo.run import run_demo  # noqa: PLC0415
+
+    run_demo(say=click.echo)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""``esp-at demo``: the example project, a real ``pio run -t upload_at``, a simulated module, and its flash compared."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platformio_esp_at.demo.sample_package import write_sample_package
+from platformio_esp_at.errors import EspAtError, FlashError
+from platformio_esp_at.formats.download_config import parse_download_config
+from platformio_esp_at.pio.boards import PLATFORM
+from platformio_esp_at.units import SECTOR_SIZE, align_up, format_offset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from platformio_esp_at.demo.simulated_module import SimulatedModule
+
+_ENVIRONMENT = "at-module"
+"""The environment of the example's ``platformio.ini``."""
+
+_OLD_CONTENT = b"what the module had saved before "
+
+
+def run_demo(say: Callable[[str], None]) -> None:
+    """Flash the example project onto a simulated module, and compare what is then in its flash.
+
+    Raises `EspAtError` where a part is missing, `FlashError` where the flash isn't as planned.
+    """
+    try:
+        from platformio_esp_at.demo.pio_home import make_pio_home, run_pio  # noqa: PLC0415 - parts of an extra
+        from platformio_esp_at.demo.simulated_module import SimulatedModule  # noqa: PLC0415
+    except ImportError as error:
+        raise _missing(error.name) from None
+    with tempfile.TemporaryDirectory(prefix="esp-at-demo-") as scratch:
+        project = Path(scratch, "project")
+        shutil.copytree(_example(), project)
+        write_sample_package(project / "firmware.zip")
+        env = make_pio_home(Path(scratch, "pio-home"))
+        old = (_OLD_CONTENT * (4 << 20))[: 4 << 20]
+        with SimulatedModule("esp32", flash=old) as module:
+            for words in (
+                f"pkg install -g -p symlink://{PLATFORM}",
+                "run --list-targets",
+                f"run -t upload_at --upload-port {module.port}",
+            ):
+                say(f"$ pio {words}")
+                done = run_pio(words.split(), project=project, env=env)
+                say(done.stdout)
+                if done.returncode:
+                    raise FlashError("pio failed", output=done.stdout + done.stderr, hint=done.stderr.strip())
+            say(_compare(module, project / ".pio" / "build" / _ENVIRONMENT / "esp_at", old))
+
+
+def _missing(name: str | None) -> EspAtError:
+    return EspAtError(f"the demo needs {name}", hint='install it with: pip install "platformio-esp-at[demo]"')
+
+
+def _example() -> Path:
+    """Return the flash-only template: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package, package.parent):
+        if (example := folder / "examples" / "flash-only").is_dir():
+            return example
+    raise EspAtError("the example project isn't installed", hint=f"looked for examples/flash-only in {package}")
+
+
+def _compare(module: SimulatedModule, image_set: Path, old: bytes) -> str:
+    """Return what was found equal. Raises `FlashError` for a byte that is neither the image set's nor the old one."""
+    args = parse_download_config((image_set / "download.config").read_text())
+    expected = bytearray(old)
+    for image in args.images:
+        data = (image_set / image.path).read_bytes()
+        end = image.offset + align_up(len(data), SECTOR_SIZE)
+        expected[image.offset : end] = data.ljust(end - image.offset, b"\xff")
+    found = module.flash
+    if found != expected:
+        first = next(offset for offset, pair in enumerate(zip(found, expected, strict=True)) if pair[0] != pair[1])
+        raise FlashError(f"the module's flash differs from the plan at {format_offset(first)}")
+    written = sum(length for _, length in module.writes)
+    return (
+        f"The module's flash was read back: all {len(args.images)} images of the plan are there ({written} bytes), "
+        "and every byte outside their sectors is as it was."
+    )

@@ -1,0 +1,254 @@
+"""Any AT artefact, decoded into plain values: what ``esp-at inspect`` shows.
+
+Fields are named as upstream's tables name them: ``factory_param_data.csv``, the GATT CSV, the partition CSVs. Private
+keys are summarised, never shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from platformio_esp_at.catalog.chips import chips
+from platformio_esp_at.errors import EspAtError, FormatError, located
+from platformio_esp_at.formats.esp_image import ESP8266, EspImage
+from platformio_esp_at.formats.factory_param import FactoryParam
+from platformio_esp_at.formats.gatts import COLUMNS, GattTable
+from platformio_esp_at.formats.partition_table import AT_TYPE, PartitionTable, PartitionType
+from platformio_esp_at.formats.pki import PkiContainer, PkiType
+from platformio_esp_at.package import MAX_IMAGE_SIZE, FirmwarePackage, open_package
+from platformio_esp_at.report import table
+from platformio_esp_at.units import format_offset, format_size
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Decoded: TypeAlias = "dict[str, Any]"
+"""An artefact as plain values that JSON can hold; ``kind`` says what it is."""
+
+_TABLE_OFFSETS = sorted({chip.partition_table_offset for chip in chips()})
+
+
+def inspect_path(path: Path) -> Decoded:
+    """Return what a file, a zip or a folder holds. Raises an `EspAtError` for what is no AT artefact or damaged."""
+    if path.is_dir() or path.suffix.lower() == ".zip":
+        return _firmware_package(open_package(path))
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_IMAGE_SIZE + 1)
+    except OSError as error:
+        raise EspAtError(f"can't be read: {error.strerror}", where=str(path)) from None
+    with located(str(path)):
+        if len(data) > MAX_IMAGE_SIZE:
+            raise FormatError(f"larger than {format_size(MAX_IMAGE_SIZE)}, the largest flash of a module")
+        return inspect_bytes(data)
+
+
+def inspect_bytes(data: bytes) -> Decoded:
+    """Return what an artefact's bytes say. Raises `FormatError` for unknown or damaged ones."""
+    if any(data[offset : offset + 2] == b"\xaa\x50" for offset in _TABLE_OFFSETS):
+        return _factory_image(data)
+    if data.startswith(b"\xaa\x50"):
+        return _partition_table(PartitionTable.from_bytes(data))
+    if data.startswith(b"\xfc\xfc"):
+        return {"kind": "factory_param", **FactoryParam.from_bytes(data).values}
+    if data.startswith(b"\xf1\xf1"):
+        return _pki(PkiContainer.from_bytes(data))
+    if data[2:4] == b"\x27\x95":
+        return _ble_data(GattTable.from_bytes(data))
+    if data.startswith(b"\xe9"):
+        return _esp_image(data)
+    start = data[:4].hex(" ") or "nothing"
+    raise FormatError(f"no AT artefact that is known here: it starts with {start}", hint=_KNOWN)
+
+
+_KNOWN = (
+    "known: partition tables, factory_param, PKI containers, ble_data, ESP images, factory images, firmware packages"
+)
+
+
+def describe(decoded: Decoded) -> str:
+    """Return a decoded artefact as text for people."""
+    return "\n".join(_lines(decoded))
+
+
+# --- one function a kind ---
+
+
+def _partition_table(rows: PartitionTable) -> Decoded:
+    return {
+        "kind": "partition_table",
+        "md5": rows.md5,
+        "partitions": [
+            {
+                "name": row.name,
+                "type": row.type_name,
+                "subtype": row.subtype_name,
+                "offset": row.offset,
+                "size": row.size,
+                "flags": row.flags,
+            }
+            for row in rows
+        ],
+    }
+
+
+def _pki(container: PkiContainer) -> Decoded:
+    kinds = {kind.value: kind.name.lower() for kind in PkiType}
+    return {
+        "kind": "pki",
+        "items": [
+            {
+                "type": kinds.get(item.type, f"{item.type:#04x}"),
+                "id": item.id,
+                "size": len(item.content),
+                "content": _pem_label(item.content),
+                "sha256": hashlib.sha256(item.content).hexdigest(),
+            }
+            for item in container.items
+        ],
+    }
+
+
+def _pem_label(content: bytes) -> str:
+    labels = re.findall(rb"-----BEGIN ([A-Z0-9 ]+)-----", content)
+    return ", ".join(label.decode() for label in labels) or ("DER" if content.startswith(b"\x30") else "unknown")
+
+
+def _ble_data(rows: GattTable) -> Decoded:
+    return {"kind": "ble_data", "rows": [{name: getattr(row, name) for name in COLUMNS} for row in rows.rows]}
+
+
+def _esp_image(data: bytes) -> Decoded:
+    try:
+        image = EspImage.from_bytes(data)
+        key = next((chip.key for chip in chips() if chip.image_chip_id == image.chip_id), f"chip id {image.chip_id}")
+    except FormatError as error:
+        try:
+            image, key = EspImage.from_bytes(data, esp8266=True), ESP8266
+        except FormatError:
+            raise error from None
+    settings = image.flash_settings(key)
+    decoded = {
+        "kind": "esp_image",
+        "chip": key,
+        "size": image.size,
+        "flash_mode": settings.mode,
+        "flash_freq": settings.freq,
+        "flash_size": settings.size,
+    }
+    if key != ESP8266:
+        decoded |= {
+            "min_chip_rev": image.min_chip_revision,
+            "max_chip_rev": image.max_chip_revision,
+            "hash_appended": image.hash_appended,
+            "hash_valid": image.digest_valid,
+        }
+    return decoded
+
+
+def _factory_image(data: bytes) -> Decoded:
+    """Decode a whole image of a flash: the tables, and what lies where they say."""
+    offset = next(offset for offset in _TABLE_OFFSETS if data[offset : offset + 2] == b"\xaa\x50")
+    with located(format_offset(offset)):
+        primary = PartitionTable.from_bytes(data[offset : offset + 0x1000])
+    home = next((row for row in primary if row.type == AT_TYPE and row.subtype == 0), None)
+    secondary = None
+    if home is not None and data[home.offset : home.offset + 2] == b"\xaa\x50":
+        with located(format_offset(home.offset)):
+            secondary = PartitionTable.from_bytes(data[home.offset : home.offset + 0x1000])
+    bootloader = _bootloader(data, offset)
+    contents = {}
+    for row in (*primary, *(secondary or ())):
+        if row != home:
+            esp_image = row.type == PartitionType.APP
+            contents[row.name] = _content(data[row.offset : row.end], esp_image=esp_image)
+    return {
+        "kind": "factory_image",
+        "size": len(data),
+        "bootloader": bootloader,
+        "partition_table": _partition_table(primary),
+        "at_customize": _partition_table(secondary) if secondary else None,
+        "content": contents,
+    }
+
+
+def _bootloader(data: bytes, table_offset: int) -> Decoded:
+    for chip in chips():
+        start = chip.bootloader_offset
+        if start < table_offset and data[start : start + 1] == b"\xe9":
+            decoded = _content(data[start:table_offset], esp_image=True)
+            if decoded.get("chip") == chip.key:
+                return decoded
+    return {"kind": "blank"}
+
+
+def _content(data: bytes, *, esp_image: bool) -> Decoded:
+    """Decode what a partition holds; what isn't known is told by its size and hash, not refused."""
+    filled = data.rstrip(b"\xff")
+    if not filled:
+        return {"kind": "blank"}
+    known = data.startswith((b"\xfc\xfc", b"\xf1\xf1")) or data[2:4] == b"\x27\x95"
+    if known or esp_image:
+        try:
+            return _esp_image(data) if esp_image else inspect_bytes(data)
+        except EspAtError as error:
+            return {"kind": "damaged", "problem": str(error)}
+    return {"kind": "data", "size": len(filled), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _firmware_package(package: FirmwarePackage) -> Decoded:
+    settings = package.args.settings
+    images = []
+    for image in sorted(package.args.images, key=lambda image: image.offset):
+        data = package.files[image.path]
+        images.append(
+            {
+                "name": package.name_of(image),
+                "offset": image.offset,
+                "size": len(data),
+                "path": image.path,
+                "sha256": hashlib.sha256(data).hexdigest(),
+            }
+        )
+    return {
+        "kind": "firmware_package",
+        "name": package.name,
+        "chip": package.chip.key,
+        "modules": list(package.modules),
+        "flash_mode": settings.mode,
+        "flash_freq": settings.freq,
+        "flash_size": settings.size,
+        "images": images,
+        "partition_table": _partition_table(package.primary),
+        "at_customize": _partition_table(package.secondary),
+        "content": {
+            path: _content(data, esp_image=data.startswith(b"\xe9"))
+            for path, data in {**package.files, **package.factory_params}.items()
+        },
+    }
+
+
+# --- text ---
+
+
+def _lines(decoded: Decoded, indent: str = "") -> list[str]:
+    lines = []
+    for name, value in decoded.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{name}:", *_lines(value, f"{indent}  ")]
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            rows = [[_word(column, cell) for column, cell in row.items()] for row in value]
+            lines += [f"{indent}{name}:", *(f"{indent}  {line}" for line in table(list(value[0]), rows))]
+        elif isinstance(value, list):
+            lines.append(f"{indent}{name}: {', '.join(map(str, value))}")
+        else:
+            lines.append(f"{indent}{name}: {_word(name, value)}")
+    return lines
+
+
+def _word(name: str, value: object) -> str:
+    if value is None:
+        return "none"
+    return format_offset(value) if name == "offset" and isinstance(value, int) else str(value)
