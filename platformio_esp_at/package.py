@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import struct
 import zipfile
 import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
@@ -20,7 +22,7 @@ from platformio_esp_at.catalog.chips import chip_by_image_id
 from platformio_esp_at.errors import EspAtError, FormatError, PackageError, located
 from platformio_esp_at.formats.download_config import FlashArgs, FlashImage, parse_download_config
 from platformio_esp_at.formats.esp_image import ESP8266, EspImage
-from platformio_esp_at.formats.factory_param import FactoryParam
+from platformio_esp_at.formats.factory_param import PARTITION_SIZE, FactoryParam
 from platformio_esp_at.formats.flasher_args import parse_flasher_args
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable
 from platformio_esp_at.units import format_offset, format_size
@@ -106,19 +108,31 @@ def open_package(path: Path) -> FirmwarePackage:
 
     Raises `PackageError` for what is missing, incomplete, damaged or hostile, naming the file.
     """
+    path = path if path.name else path.absolute()  # "." has no name
     with located(path.name):
         if path.is_dir():
             return _read(_FolderTree(path), path.name, None)
-        try:
-            with zipfile.ZipFile(path) as archive:
-                sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-                return _read(_ZipTree(archive), path.stem, sha256)
-        except FileNotFoundError:
-            raise PackageError("no such firmware package", hint=f"looked for {path}") from None
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
-            raise PackageError(f"the zip can't be read: {error}", hint="download it again") from None
-        except OSError as error:
-            raise PackageError(f"can't be read: {error.strerror}") from None
+        with _zip_errors():
+            try:
+                archive = zipfile.ZipFile(path)
+            except FileNotFoundError:
+                raise PackageError("no such firmware package", hint=f"looked for {path}") from None
+        with archive:
+            sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+            return _read(_ZipTree(archive), path.stem, sha256)
+
+
+@contextmanager
+def _zip_errors() -> Iterator[None]:
+    """Turn what `zipfile` raises for a damaged zip, which is more than it documents, into `PackageError`."""
+    try:
+        yield
+    except EspAtError:
+        raise
+    except OSError as error:
+        raise PackageError(f"can't be read: {error.strerror or error}") from None
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, LookupError, RuntimeError, ValueError) as error:
+        raise PackageError(f"the zip can't be read: {error}", hint="download it again") from None
 
 
 class _Tree(Protocol):
@@ -140,11 +154,17 @@ class _FolderTree:
             yield from ((inside / file).as_posix() for file in sorted(files))
 
     def read(self, name: str, limit: int) -> bytes:
-        file = (self._root / name).resolve()
-        if not file.is_relative_to(self._root):
-            raise PackageError("the file is a link that leads out of the package", where=name)
-        with file.open("rb") as stream:
-            return _bounded(stream.read(limit + 1), name, limit)
+        try:
+            file = (self._root / name).resolve()
+            if not file.is_relative_to(self._root):
+                raise PackageError("the file is a link that leads out of the package", where=name)
+            if not file.is_file():
+                raise PackageError("neither a file nor a link to one", where=name)
+            with file.open("rb") as stream:
+                return _bounded(stream.read(limit + 1), name, limit)
+        except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, up to Python 3.12
+            reason = error.strerror if isinstance(error, OSError) else "it is a link to itself"
+            raise PackageError(f"can't be read: {reason}", where=name) from None
 
 
 class _ZipTree:
@@ -154,7 +174,7 @@ class _ZipTree:
     def names(self) -> Iterator[str]:
         seen = set()
         for info in self._archive.infolist():
-            if info.is_dir():
+            if not info.filename or info.filename.endswith("/"):
                 continue
             if info.filename in seen:
                 raise PackageError("the zip has this file twice", where=info.filename)
@@ -162,11 +182,14 @@ class _ZipTree:
             yield info.filename
 
     def read(self, name: str, limit: int) -> bytes:
-        with self._archive.open(name) as stream:
-            return _bounded(stream.read(limit + 1), name, limit)
+        if self._archive.getinfo(name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            # The others of zipfile don't bound what they unpack at once, and no release comes with them.
+            raise PackageError("the file isn't compressed with deflate", where=name, hint="zip it again")
+        with located(name), _zip_errors(), self._archive.open(name) as stream:
+            return _bounded(stream.read(limit + 1), None, limit)
 
 
-def _bounded(data: bytes, name: str, limit: int) -> bytes:
+def _bounded(data: bytes, name: str | None, limit: int) -> bytes:
     if len(data) > limit:
         raise PackageError(f"the file is larger than {format_size(limit)}", where=name)
     return data
@@ -188,7 +211,7 @@ def _read(tree: _Tree, name: str, sha256: str | None) -> FirmwarePackage:
     chip = _chip_of(args, bootloader, files[bootloader.path])
     _check_complete(args, chip, bootloader, primary)
     factory_params = {
-        path: tree.read(inside[path], MAX_IMAGE_SIZE)
+        path: tree.read(inside[path], PARTITION_SIZE)
         for path in inside
         if _FACTORY_PARAM.fullmatch(PurePosixPath(path).name)
     }
@@ -215,7 +238,7 @@ def _useful_names(tree: _Tree) -> list[str]:
         if count == _MAX_FILES:
             raise PackageError(f"more than {_MAX_FILES} files", hint="point to the firmware package itself")
         parts = PurePosixPath(name).parts
-        if "__MACOSX" not in parts and not parts[-1].startswith("._") and parts[-1] != ".DS_Store":
+        if parts and "__MACOSX" not in parts and not parts[-1].startswith("._") and parts[-1] != ".DS_Store":
             useful.append(name)
     return useful
 
@@ -257,16 +280,23 @@ def _read_images(tree: _Tree, inside: Mapping[str, str], args: FlashArgs) -> dic
     for image in args.images:
         if image.path.startswith("/") or ":" in image.path or ".." in PurePosixPath(image.path).parts:
             raise PackageError("the path leads out of the package", where=image.path)
+        if image.path.startswith(("-", "@")):
+            raise PackageError("esptool would take this path for an option", where=image.path)
+        if not re.fullmatch(r"\S+", image.path):
+            raise PackageError("a path with a space can't be written into download.config", where=repr(image.path))
     missing = [image.path for image in args.images if str(PurePosixPath(image.path)) not in inside]
     if missing:
         raise PackageError(
             f"incomplete: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing",
             hint="download the package again, or unpack all of it",
         )
-    files = {image.path: tree.read(inside[str(PurePosixPath(image.path))], MAX_IMAGE_SIZE) for image in args.images}
-    for path, data in files.items():
+    files: dict[str, bytes] = {}
+    for path in dict.fromkeys(image.path for image in args.images):
+        data = files[path] = tree.read(inside[str(PurePosixPath(path))], MAX_IMAGE_SIZE)
         if not data:
             raise PackageError("the file is empty", where=path, hint="download the package again")
+        if sum(map(len, files.values())) > MAX_IMAGE_SIZE:
+            raise PackageError(f"its images are larger together than {format_size(MAX_IMAGE_SIZE)}")
     return files
 
 
