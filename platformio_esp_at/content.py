@@ -78,8 +78,9 @@ def _legacy_content(package: FirmwarePackage, module: SelectedModule, request: R
         container = PkiContainer.of(_pki_type(package, kind, param.version), contents)
         yield Content(name, container.to_bytes(), ", ".join(file.label for file in files), files[0].where)
     if request.gatts:
+        text = request.gatts.text()
         with located(request.gatts.label):
-            data = GattTable.from_csv(request.gatts.text()).to_bytes()
+            data = GattTable.from_csv(text).to_bytes()
         yield Content(BLE_DATA, data, request.gatts.label, request.gatts.where)
 
 

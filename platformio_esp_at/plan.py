@@ -122,7 +122,7 @@ def make_plan(package: FirmwarePackage, module: SelectedModule, request: Request
         secondary=secondary,
         secondary_source=request.partitions.label if request.partitions else package.secondary_image.path,
         kept=_kept(package, secondary, regions),
-        wiring=_wiring(package, module, regions),
+        wiring=None if MFG_NVS in contents else _wiring(package, module, regions),
         notes=tuple(_notes(package, request, secondary)),
         inputs=_inputs(request),
     )
@@ -191,9 +191,9 @@ def _flash_size(package: FirmwarePackage, bootloader: EspImage) -> int:
 def _secondary_table(package: FirmwarePackage, request: Request) -> PartitionTable:
     if request.partitions is None:
         return package.secondary
+    text = request.partitions.text()
     with located(request.partitions.label):
-        first_offset = package.secondary_image.offset + SECTOR_SIZE
-        return PartitionTable.from_csv(request.partitions.text(), first_offset=first_offset)
+        return PartitionTable.from_csv(text, first_offset=package.secondary_image.offset + SECTOR_SIZE)
 
 
 def _skipped(
@@ -223,7 +223,7 @@ def _kept(package: FirmwarePackage, secondary: PartitionTable, regions: Iterable
 
 
 def _wiring(package: FirmwarePackage, module: SelectedModule, regions: Iterable[Region]) -> Wiring | None:
-    """Return the wiring that the flashed parameters give; where they are in ``mfg_nvs``, that of the catalog."""
+    """Return the wiring that the flashed parameters give; in the package's ``mfg_nvs``, they are the catalog's."""
     param = next((region.data for region in regions if region.name == FACTORY_PARAM), None)
     if param is not None:
         values = FactoryParam.from_bytes(param).values
