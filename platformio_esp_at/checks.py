@@ -20,7 +20,7 @@ from platformio_esp_at.formats.partition_table import (
     check_secondary,
 )
 from platformio_esp_at.selection import check_flash_size
-from platformio_esp_at.units import format_offset, format_size
+from platformio_esp_at.units import SECTOR_SIZE, format_offset, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,14 @@ def check_plan(plan: FlashPlan, board: BoardFacts | None) -> None:
         )
     with located(plan.secondary_source):
         check_secondary(plan.secondary, home=plan.package.home)
-    raise_all([*_missing_parameters(plan), *_oversized_regions(plan), *_overlapping_regions(plan)])
+    raise_all(
+        [
+            *_missing_parameters(plan),
+            *_misplaced_regions(plan),
+            *_overlapping_regions(plan),
+            *_overwritten_partitions(plan),
+        ]
+    )
     _check_apps(plan, esp8266=esp8266)
 
 
@@ -54,11 +61,14 @@ def _missing_parameters(plan: FlashPlan) -> Iterator[EspAtError]:
         yield LayoutError(f"the partition table has no {wanted}", where=plan.secondary_source, hint=hint)
 
 
-def _oversized_regions(plan: FlashPlan) -> Iterator[EspAtError]:
+def _misplaced_regions(plan: FlashPlan) -> Iterator[EspAtError]:
     homes: dict[int, tuple[Partition, str]] = {}
     for table, source in ((plan.primary, plan.package.primary_image.path), (plan.secondary, plan.secondary_source)):
         homes |= {row.offset: (row, source) for row in table}
     for region in plan.regions:
+        if region.offset % SECTOR_SIZE:
+            message = f"{region.name} goes to {format_offset(region.offset)}, inside a sector of the flash"
+            yield LayoutError(message, where=region.path, hint=f"sectors start at multiples of {SECTOR_SIZE:#x}")
         if region.end > plan.flash_size:
             message = f"{region.name} ends at {format_offset(region.end)}, the flash has {format_size(plan.flash_size)}"
             yield LayoutError(message, where=region.path)
@@ -80,6 +90,17 @@ def _overlapping_regions(plan: FlashPlan) -> Iterator[EspAtError]:
                 f"{region.path} at {format_offset(region.offset)} would be written over {before.path}, "
                 f"which takes {format_offset(before.offset)}…{format_offset(before.erase_end)}"
             )
+
+
+def _overwritten_partitions(plan: FlashPlan) -> Iterator[EspAtError]:
+    """Yield a problem for an image outside the tables that reaches into a partition that an update keeps."""
+    homes = {row.offset for table in (plan.primary, plan.secondary) for row in table}
+    outside = [region for region in plan.regions if region.offset not in homes]
+    for region in outside:
+        for row in plan.kept:
+            if region.offset < row.end and row.offset < region.erase_end:
+                message = f"it takes {format_offset(region.offset)}…{format_offset(region.erase_end)}, inside {row}"
+                yield LayoutError(f"{message}, which an update keeps", where=region.path)
 
 
 def _check_apps(plan: FlashPlan, *, esp8266: bool) -> None:
