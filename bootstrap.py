@@ -1,0 +1,89 @@
+"""Set up this checkout on a machine with nothing but Python 3.10 or newer, and run it: `python3 bootstrap.py demo`.
+
+Everything goes into `.venv` beside this file; nothing outside of it is touched. Only the standard library is used, and
+nothing that a Python too old couldn't at least read.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+USAGE = """usage: python3 bootstrap.py COMMAND [ARGUMENT ...]
+
+  demo                 flash the example project onto a simulated module
+  test [PYTEST ARG]    run the tests
+  lint                 check style and types
+  run PROGRAM [ARG]    run a program of the environment, such as: run esp-at --help
+"""
+
+
+def main(arguments):
+    """Run one command and return its exit code."""
+    if sys.version_info < (3, 10):
+        sys.exit("Python 3.10 or newer is needed; this is {}.{}".format(*sys.version_info[:2]))
+    command, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
+    if command == "demo":
+        return run(set_up("demo"), "-m", "platformio_esp_at", "demo", *rest)
+    if command == "test":
+        workers = ("-n", str(os.cpu_count() or 1), "--dist", "loadgroup")
+        return run(set_up("test"), "-m", "pytest", *workers, *rest)
+    if command == "lint":
+        checks = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",))
+        python = set_up("test")
+        return max(run(python, "-m", *check) for check in checks)
+    if command == "run" and rest:
+        set_up("test")
+        return subprocess.call([str(PYTHON.parent / rest[0]), *rest[1:]])
+    sys.stderr.write(USAGE)
+    return 2
+
+
+def run(python, *arguments):
+    """Run Python in the folder of the checkout and return its exit code."""
+    return subprocess.call([str(python), *arguments], cwd=str(ROOT))
+
+
+def set_up(extra):
+    """Return the Python of the environment with ``extra`` of pyproject.toml installed, made anew where it is stale."""
+    wanted = hashlib.sha256((sys.version + extra).encode() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    stamp = VENV / ("installed-" + extra)
+    if stamp.is_file() and stamp.read_text() == wanted and PYTHON.exists():
+        return PYTHON
+    print("Setting up {} (once)".format(VENV), flush=True)
+    make_environment()
+    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.check_call([*pip, "--editable", "{}[{}]".format(ROOT, extra)])
+    stamp.write_text(wanted)
+    return PYTHON
+
+
+def make_environment():
+    """Make an environment with pip, also where Debian left ensurepip out of its Python."""
+    if PYTHON.exists() and subprocess.call([str(PYTHON), "-c", "import pip"], stderr=subprocess.DEVNULL) == 0:
+        return
+    try:
+        import ensurepip  # noqa: F401, PLC0415 - python3-venv brings it on Debian
+    except ImportError:
+        venv.create(str(VENV), clear=True, with_pip=False)
+        script = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
+        packages = subprocess.check_output([str(PYTHON), "-c", script], universal_newlines=True).strip()
+        # The system's pip refuses its own Python there, but not another folder.
+        if subprocess.call([sys.executable, "-m", "pip", "install", "--quiet", "--target", packages, "pip"]):
+            sys.exit("This Python has neither venv nor pip: install one (Debian, Ubuntu: apt install python3-venv)")
+    else:
+        venv.create(str(VENV), clear=True, with_pip=True)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except subprocess.CalledProcessError as failure:
+        sys.exit("failed: {}".format(" ".join(map(str, failure.cmd))))
+    except KeyboardInterrupt:
+        sys.exit(130)
