@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from platformio_esp_at import flash, report
 from platformio_esp_at.artifacts import factory_image_path, write_artifacts
 from platformio_esp_at.checks import check_plan
-from platformio_esp_at.errors import located
+from platformio_esp_at.errors import FlashError, located
 from platformio_esp_at.package import open_package
 from platformio_esp_at.plan import make_plan
 from platformio_esp_at.project import Layer, layer_of_board, make_request, option_text
@@ -90,7 +90,15 @@ def verify(setup: Setup) -> None:
     write_artifacts(job.plan, setup.folder)
     images = [(region.offset, region.path) for region in job.plan.regions]
     command = flash.verify_command(job.plan.chip.key, images, _connection(setup, job), major=flash.esptool_major())
-    flash.run_esptool(command, folder=setup.folder)
+    try:
+        flash.run_esptool(command, folder=setup.folder)
+    except FlashError as error:
+        offsets = flash.differing_offsets(error.output)
+        names = ", ".join(region.name for region in job.plan.regions if region.offset in offsets)
+        if names:
+            hint = "upload again; if it differs then, too, the flash or its wiring may be bad"
+            raise FlashError(f"the device has other content in {names}", output=error.output, hint=hint) from None
+        raise
     setup.say(f"The device has all {len(images)} images of the plan.")
 
 

@@ -6,6 +6,7 @@ version 5 prefers dashes and warns about the others.
 
 from __future__ import annotations
 
+import codecs
 import re
 import subprocess
 import sys
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-_OUTPUT_KEPT = 4000
+_OUTPUT_KEPT = 64 << 10
+_VERIFIED = re.compile(r"^Verifying 0x[0-9a-f]+ \(\d+\) bytes (?:at|@) 0x([0-9a-f]+) .*\n(.*)", re.MULTILINE)
 
 _HINTS = (
     (
@@ -39,7 +41,6 @@ _HINTS = (
         r"flash size|does not fit|will not fit|larger than",
         "the device's flash is smaller than the firmware is laid out for",
     ),
-    (r"verif|mismatch|differ", "flash it again; if that doesn't help, the flash or its wiring may be bad"),
 )
 
 
@@ -85,13 +86,25 @@ def run_esptool(arguments: list[str], *, folder: Path) -> None:
     ) as process:
         assert process.stdout is not None  # noqa: S101 - asked for above
         output = ""
+        decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         while chunk := process.stdout.read1(4096):  # type: ignore[attr-defined]
-            text = chunk.decode("utf-8", "replace")
-            sys.stdout.write(text)
-            sys.stdout.flush()
+            text = decode(chunk)
+            _show(text)
             output = (output + text)[-_OUTPUT_KEPT:]
     if process.returncode:
         raise FlashError(f"esptool failed: {_last_error(output)}", output=output, hint=_hint(output))
+
+
+def _show(text: str) -> None:
+    """Print esptool's words as they are, as far as the terminal can: its progress bars aren't ASCII."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+    sys.stdout.flush()
+
+
+def differing_offsets(output: str) -> tuple[int, ...]:
+    """Return the offsets of the images that esptool's verify found to differ, from what it said."""
+    return tuple(int(offset, 16) for offset, result in _VERIFIED.findall(output) if "failed" in result.lower())
 
 
 def check_port(port: str | None) -> None:
