@@ -265,9 +265,10 @@ def _read_args(tree: _Tree, inside: Mapping[str, str]) -> FlashArgs:
     parsed = {}
     for config in found:
         parse = parse_flasher_args if config == _FLASHER_ARGS else parse_download_config
+        data = tree.read(inside[config], _MAX_CONFIG_SIZE)
         with located(config):
             try:
-                parsed[config] = parse(tree.read(inside[config], _MAX_CONFIG_SIZE).decode("utf-8-sig"))
+                parsed[config] = parse(data.decode("utf-8-sig"))
             except UnicodeDecodeError:
                 raise FormatError("not a text file") from None
     args = parsed[found[0]]
