@@ -227,9 +227,15 @@ def make_request(layers: Iterable[Layer]) -> Request:
     return Request(
         firmware=_existing(*firmware),
         port=port.text if port else None,
-        baud=baud.number() if baud else None,
+        baud=_speed(baud) if baud else None,
         **settings,
     )
+
+
+def _speed(text: Text) -> int:
+    if (baud := text.number()) <= 0:
+        raise FormatError(f"baud must be above 0, not {baud}", where=text.where)
+    return baud
 
 
 _NAME_FIRMWARE = (
