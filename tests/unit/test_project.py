@@ -1,0 +1,506 @@
+"""The request: esp_at.yml, options of a host, a board's own, and the files that they name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from platformio_esp_at.errors import EspAtError, FormatError, UnknownNameError
+from platformio_esp_at.project import (
+    OPTIONS,
+    CustomModule,
+    InputFile,
+    Kind,
+    Layer,
+    Request,
+    Text,
+    layer_of_board,
+    layer_of_options,
+    make_request,
+    option_text,
+    read_project,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILES = {
+    "fw.zip": b"zip",
+    "user.csv": b"# csv",
+    "gatts.csv": b"index",
+    "certs/ca.pem": b"ca",
+    "certs/one.pem": b"one",
+    "certs/two.pem": b"two",
+    "table.bin": b"table",
+}
+
+PROJECT = """\
+firmware: fw.zip
+board: esp32dev
+module: WROOM-32
+partitions: user.csv
+factory_param:
+  uart_tx_pin: 17
+  country_code: NO
+pki:
+  mqtt_ca: certs/ca.pem
+  client_cert: [certs/one.pem, certs/two.pem]
+gatts: gatts.csv
+data:
+  my_partition: table.bin
+skip: [ble_data, server_ca]
+port: /dev/ttyUSB0
+baud: 921600
+"""
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    for name, data in FILES.items():
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(data)
+    return tmp_path
+
+
+def _project(folder: Path, text: str | bytes) -> Layer:
+    (folder / "esp_at.yml").write_bytes(text.encode() if isinstance(text, str) else text)
+    return read_project(folder)
+
+
+def _options(folder: Path, **options: str) -> Layer:
+    return layer_of_options(options, base=folder, spelling="custom_at_{}")
+
+
+def _request(folder: Path, text: str) -> Request:
+    return make_request([_project(folder, f"firmware: fw.zip\n{text}")])
+
+
+# --- every option ---
+
+
+def test_every_option_in_the_project_file(folder):
+    request = make_request([_project(folder, PROJECT)])
+    assert request == Request(
+        firmware=folder / "fw.zip",
+        module=Text("WROOM-32", "esp_at.yml:3"),
+        partitions=InputFile("user.csv", "esp_at.yml:4", b"# csv"),
+        factory_param={"uart_tx_pin": Text("17", "esp_at.yml:6"), "country_code": Text("NO", "esp_at.yml:7")},
+        pki={
+            "mqtt_ca": (InputFile("certs/ca.pem", "esp_at.yml:9", b"ca"),),
+            "client_cert": (
+                InputFile("certs/one.pem", "esp_at.yml:10", b"one"),
+                InputFile("certs/two.pem", "esp_at.yml:10", b"two"),
+            ),
+        },
+        gatts=InputFile("gatts.csv", "esp_at.yml:11", b"index"),
+        data={"my_partition": InputFile("table.bin", "esp_at.yml:13", b"table")},
+        skip=(Text("ble_data", "esp_at.yml:14"), Text("server_ca", "esp_at.yml:14")),
+        port="/dev/ttyUSB0",
+        baud=921600,
+    )
+    assert {line.partition(":")[0] for line in PROJECT.splitlines() if line[0] != " "} == {
+        option.name for option in OPTIONS
+    }
+
+
+def test_every_option_as_text_of_the_host(folder):
+    request = make_request(
+        [
+            _options(
+                folder,
+                firmware="fw.zip",
+                board="esp32dev",
+                module="WROOM-32",
+                partitions="user.csv",
+                factory_param="uart_tx_pin = 17\ncountry_code = NO",
+                pki="mqtt_ca = certs/ca.pem\nclient_cert = certs/one.pem, certs/two.pem",
+                gatts=" gatts.csv ",
+                data="my_partition=table.bin",
+                skip="ble_data, server_ca",
+                port="COM3",
+                baud="0x1C200",
+            )
+        ]
+    )
+    assert request.firmware == folder / "fw.zip"
+    assert request.module == Text("WROOM-32", "custom_at_module")
+    assert request.partitions == InputFile("user.csv", "custom_at_partitions", b"# csv")
+    assert {name: text.text for name, text in request.factory_param.items()} == {
+        "uart_tx_pin": "17",
+        "country_code": "NO",
+    }
+    assert {name: [file.data for file in files] for name, files in request.pki.items()} == {
+        "mqtt_ca": [b"ca"],
+        "client_cert": [b"one", b"two"],
+    }
+    assert request.gatts.data == b"index"
+    assert request.data["my_partition"] == InputFile("table.bin", "custom_at_data", b"table")
+    assert [name.text for name in request.skip] == ["ble_data", "server_ca"]
+    assert (request.port, request.baud) == ("COM3", 115200)
+
+
+def test_nothing_but_the_firmware(folder):
+    assert make_request([_options(folder, firmware="fw.zip", module="  ")]) == Request(firmware=folder / "fw.zip")
+
+
+def _values(request: Request) -> dict[str, str]:
+    return {name: text.text for name, text in request.factory_param.items()}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("uart_tx_pin = 1\nuart_rx_pin = 3", id="lines-with-equals"),
+        pytest.param("\n  uart_tx_pin = 1\n\n  uart_rx_pin=3\n", id="indented-lines-with-equals"),
+        pytest.param("uart_tx_pin: 1\nuart_rx_pin: 3", id="yaml-lines"),
+        pytest.param("{uart_tx_pin: 1, uart_rx_pin: 3}", id="yaml-in-one-line"),
+        pytest.param('{"uart_tx_pin": "1", "uart_rx_pin": 3}', id="json"),
+    ],
+)
+def test_spellings_of_values(folder, text):
+    request = make_request([_options(folder, firmware="fw.zip", factory_param=text)])
+    assert _values(request) == {"uart_tx_pin": "1", "uart_rx_pin": "3"}
+    assert request.factory_param["uart_rx_pin"].where == "custom_at_factory_param"
+
+
+@pytest.mark.parametrize("text", ["a b", "a, b", "a,b", "[a, b]", "a\nb", " a ,\n b "], ids=repr)
+def test_spellings_of_names(folder, text):
+    request = make_request([_options(folder, firmware="fw.zip", skip=text)])
+    assert request.skip == (Text("a", "custom_at_skip"), Text("b", "custom_at_skip"))
+
+
+@pytest.mark.parametrize("text", ["skip: a", "skip:\n- a"], ids=["one-name", "list"])
+def test_spellings_of_names_in_the_project_file(folder, text):
+    assert [name.text for name in _request(folder, text).skip] == ["a"]
+
+
+CUSTOM = CustomModule(
+    Text("MY-BOARD", "custom_at_module"),
+    Text("WROOM-32", "custom_at_module"),
+    {"uart_tx_pin": Text("4", "custom_at_module")},
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("{name: MY-BOARD, based_on: WROOM-32, uart_tx_pin: 4}", id="one-line"),
+        pytest.param("name = MY-BOARD\nbased_on = WROOM-32\nuart_tx_pin = 4", id="lines-with-equals"),
+        pytest.param("name: MY-BOARD\nbased_on: WROOM-32\nuart_tx_pin: 4", id="yaml-lines"),
+    ],
+)
+def test_spellings_of_an_own_module(folder, text):
+    assert make_request([_options(folder, firmware="fw.zip", module=text)]).module == CUSTOM
+
+
+def test_own_module_in_the_project_file(folder):
+    module = _request(folder, "module:\n  name: MY-BOARD\n").module
+    assert module == CustomModule(Text("MY-BOARD", "esp_at.yml:3"), None, {})
+
+
+@pytest.mark.parametrize("word", ["NO", "yes", "null", "~", "0x10", "1e3", "2024-01-01", "010", "1_000"])
+def test_a_value_stays_the_text_that_was_written(folder, word):
+    assert _values(_request(folder, f"factory_param: {{country_code: {word}}}")) == {"country_code": word}
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "# only a comment\n", "---\n"], ids=repr)
+def test_empty_project_file(folder, text):
+    assert _project(folder, text) == Layer(folder, {})
+
+
+def test_no_project_file(tmp_path):
+    assert read_project(tmp_path) == Layer(tmp_path, {})
+
+
+def test_project_file_with_a_byte_order_mark(folder):
+    assert make_request([_project(folder, "\ufefffirmware: fw.zip")]).firmware == folder / "fw.zip"
+
+
+# --- layers ---
+
+
+def test_a_later_layer_wins(folder):
+    weak = _project(folder, PROJECT)
+    strong = _options(folder, module="MINI-1", skip="fatfs", port="COM3", gatts="user.csv")
+    request = make_request([weak, strong])
+    assert request.module == Text("MINI-1", "custom_at_module")
+    assert [name.text for name in request.skip] == ["fatfs"]
+    assert (request.port, request.baud) == ("COM3", 921600)
+    assert request.gatts.label == "user.csv"
+
+
+def test_mappings_are_merged(folder):
+    strong = _options(
+        folder, factory_param="uart_tx_pin = 1\nuart_rx_pin = 3", pki="mqtt_ca = certs/two.pem", data="other=table.bin"
+    )
+    request = make_request([_project(folder, PROJECT), strong])
+    assert _values(request) == {"uart_tx_pin": "1", "country_code": "NO", "uart_rx_pin": "3"}
+    assert [file.data for file in request.pki["mqtt_ca"]] == [b"two"]
+    assert len(request.pki["client_cert"]) == 2
+    assert set(request.data) == {"my_partition", "other"}
+
+
+def test_an_own_module_is_replaced_and_not_merged(folder):
+    weak = _project(folder, "firmware: fw.zip\nmodule: {name: A, based_on: WROOM-32}")
+    assert make_request([weak, _options(folder, module="{name: B}")]).module == CustomModule(
+        Text("B", "custom_at_module"), None, {}
+    )
+
+
+def test_paths_start_at_the_layers_own_folder(folder):
+    inner = folder / "inner"
+    inner.mkdir()
+    (inner / "user.csv").write_bytes(b"inner")
+    request = make_request([_project(folder, "firmware: fw.zip"), _options(inner, partitions="user.csv")])
+    assert request.firmware == folder / "fw.zip"
+    assert request.partitions.data == b"inner"
+    absolute = make_request([_options(inner, firmware=str(folder / "fw.zip"))])
+    assert absolute.firmware == folder / "fw.zip"
+
+
+def test_home_folder(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("USERPROFILE", str(folder))
+    assert make_request([_options(folder / "else", firmware="~/fw.zip")]).firmware == folder / "fw.zip"
+
+
+def test_option_text(folder):
+    layers = [_options(folder, board="one"), _options(folder, board="two"), _options(folder, port="COM3")]
+    assert option_text(layers, "board") == Text("two", "custom_at_board")
+    assert option_text(layers, "baud") is None
+
+
+def test_board(folder):
+    own = {
+        "module": "WROOM-32",
+        "chip": "esp32",
+        "firmware": "fw.zip",
+        "baud": 460800,
+        "skip": ["ble_data"],
+        "factory_param": {"uart_tx_pin": 4},
+        "pki": "mqtt_ca = certs/ca.pem",
+    }
+    request = make_request([layer_of_board("my_board", own, base=folder)])
+    assert (request.module, request.baud) == (None, 460800)
+    assert request.skip == (Text("ble_data", "board my_board, at"),)
+    assert request.factory_param == {"uart_tx_pin": Text("4", "board my_board, at")}
+    assert request.pki["mqtt_ca"][0].data == b"ca"
+
+
+def test_unknown_option_of_a_board(folder):
+    with pytest.raises(UnknownNameError) as caught:
+        layer_of_board("my_board", {"firmwares": "x"}, base=folder)
+    assert str(caught.value) == "board my_board, at: unknown option 'firmwares'\n  did you mean firmware?"
+
+
+# --- what is wrong in the project file ---
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "message", "hint"),
+    [
+        pytest.param("modul: x\n", "esp_at.yml:1", "unknown option 'modul'", "did you mean module?", id="misspelt"),
+        pytest.param("zzz: x\n", "esp_at.yml:1", "unknown option 'zzz'", "known: baud, board,", id="unknown"),
+        pytest.param("\n\nport: 1\nport: 2\n", "esp_at.yml:4", "'port' is given twice", None, id="twice"),
+        pytest.param(
+            "data:\n  a: 1\n  a: 2\n", "esp_at.yml:3", "'a' is given twice", None, id="twice-inside-a-mapping"
+        ),
+        pytest.param(
+            "pki: &a {x: y}\ndata: *a\n", "esp_at.yml:1", "YAML aliases are not supported here", None, id="alias"
+        ),
+        pytest.param("data: &a {x: *a}\n", "esp_at.yml:1", "YAML aliases are not supported here", None, id="loop"),
+        pytest.param("data: *a\n", "esp_at.yml:1", "not YAML: found undefined alias 'a'", None, id="unknown-alias"),
+        pytest.param("[a]: b\n", "esp_at.yml:1", "a key must be a name", None, id="list-as-a-key"),
+        pytest.param(
+            "port: x\n\tbaud: 1\n",
+            "esp_at.yml:2",
+            "not YAML: found character '\\t' that cannot start any token",
+            None,
+            id="tab",
+        ),
+        pytest.param(
+            "port: [1\nbaud: 2\n", "esp_at.yml:2", "not YAML: expected ',' or ']', but got ':'", None, id="open-bracket"
+        ),
+        pytest.param("- port\n", "esp_at.yml", "it must be a mapping of options", "known: firmware, ", id="list"),
+        pytest.param("port\n", "esp_at.yml", "it must be a mapping of options", "known: firmware, ", id="text"),
+        pytest.param(
+            "a: 1\n---\nb: 2\n", "esp_at.yml:2", "not YAML: but found another document", None, id="two-documents"
+        ),
+        pytest.param(b"port: x\nbaud: \xff\n", "esp_at.yml:2", "not UTF-8 text", None, id="not-text"),
+        pytest.param("port: \x01\n", "esp_at.yml", "not YAML: unacceptable character #x0001", None, id="control"),
+        pytest.param("[" * 5000, "esp_at.yml", "not YAML: maximum recursion depth exceeded", None, id="nested"),
+        pytest.param(
+            b"#" * ((1 << 20) + 1), "esp_at.yml", "esp_at.yml is larger than 1MB", None, id="larger-than-anybody-writes"
+        ),
+    ],
+)
+def test_project_file_refuses(tmp_path, text, where, message, hint):
+    with pytest.raises(EspAtError) as caught:
+        _project(tmp_path, text)
+    assert caught.value.where == where
+    assert caught.value.message.startswith(message)
+    assert caught.value.hint is None if hint is None else caught.value.hint.startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "message"),
+    [
+        pytest.param("port: [a]", "esp_at.yml:2", "port must be text", id="list-for-text"),
+        pytest.param("port:", "esp_at.yml:2", "port must be text", id="nothing-for-text"),
+        pytest.param("partitions: {a: b}", "esp_at.yml:2", "partitions must be text", id="mapping-for-a-path"),
+        pytest.param('partitions: "a\\0b"', "esp_at.yml:2", "partitions must be a path", id="nul-in-a-path"),
+        pytest.param("skip: {a: b}", "esp_at.yml:2", "skip must be text", id="mapping-for-names"),
+        pytest.param("skip: [[a]]", "esp_at.yml:2", "skip must be text", id="list-in-names"),
+        pytest.param(
+            "factory_param: x",
+            "esp_at.yml:2",
+            "factory_param must be a mapping of names to values",
+            id="text-for-values",
+        ),
+        pytest.param(
+            "factory_param: []",
+            "factory_param",
+            "factory_param must be a mapping of names to values",
+            id="empty-list-for-values",
+        ),
+        pytest.param("factory_param: {a: [1]}", "esp_at.yml:2", "factory_param.a must be text", id="list-for-a-value"),
+        pytest.param("pki: x", "esp_at.yml:2", "pki must be a mapping of names to files", id="text-for-files"),
+        pytest.param("pki:\n  a: {b: c}", "esp_at.yml:3", "pki.a must be text", id="mapping-for-a-file"),
+        pytest.param("pki:\n  a: []", None, "a takes one or two files", id="no-file"),
+        pytest.param("pki: {a: [x, y, z]}", "esp_at.yml:2", "a takes one or two files", id="three-certificates"),
+        pytest.param("data: {a: [x, y]}", "esp_at.yml:2", "a takes one file", id="two-files-of-data"),
+        pytest.param("module: [a]", "esp_at.yml:2", "a module of your own needs a name", id="list-for-a-module"),
+        pytest.param(
+            "module: {based_on: b}", "esp_at.yml:2", "a module of your own needs a name", id="module-without-a-name"
+        ),
+        pytest.param("baud: fast", "esp_at.yml:2", "'fast' is not a whole number", id="word-for-a-speed"),
+        pytest.param("baud: 0", "esp_at.yml:2", "baud must be above 0, not 0", id="no-speed"),
+        pytest.param("baud: -9600", "esp_at.yml:2", "baud must be above 0, not -9600", id="negative-speed"),
+        pytest.param(
+            "gatts: ~nosuchuserhere/x",
+            "esp_at.yml:2",
+            "gatts: there is no user of ~nosuchuserhere/x",
+            id="home-of-nobody",
+        ),
+    ],
+)
+def test_request_refuses(folder, text, where, message):
+    with pytest.raises(FormatError) as caught:
+        _request(folder, text)
+    assert (caught.value.where, caught.value.message) == (where, message)
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "message"),
+    [
+        pytest.param(
+            "factory_param", "17", "factory_param must be a mapping of names to values", id="number-for-values"
+        ),
+        pytest.param("factory_param", "a =", "factory_param.a must be text", id="name-without-a-value"),
+        pytest.param("factory_param", "a = 1, 2", "factory_param.a must be text", id="two-values"),
+        pytest.param("factory_param", "a = 1\nb: 2", "not YAML: mapping values are not allowed here", id="mixed"),
+        pytest.param("module", "a = b", "a module of your own needs a name", id="module-without-a-name"),
+    ],
+)
+def test_option_refuses(folder, option, text, message):
+    with pytest.raises(FormatError) as caught:
+        make_request([_options(folder, firmware="fw.zip", **{option: text})])
+    assert (caught.value.where, caught.value.message) == (f"custom_at_{option}", message)
+
+
+def test_unknown_option_of_the_host(folder):
+    with pytest.raises(UnknownNameError) as caught:
+        _options(folder, firmwar="x")
+    assert str(caught.value) == "custom_at_firmwar: unknown option 'firmwar'\n  did you mean firmware?"
+
+
+# --- files ---
+
+
+def test_no_firmware(folder):
+    with pytest.raises(EspAtError) as caught:
+        make_request([_project(folder, "module: WROOM-32")])
+    assert caught.value.message == "no firmware package is named"
+    for way in ("firmware: PATH into esp_at.yml", "custom_at_firmware = PATH", "--firmware PATH", "Released Firmware"):
+        assert way in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("firmware", "hint"),
+    [
+        pytest.param("other.zip", "looked for {path}", id="file"),
+        pytest.param("x" * 300, "looked for {path}", id="name-too-long"),
+        pytest.param("https://example.com/a.zip", "download the zip, and name its path", id="address"),
+        pytest.param("v2.4.0.0", "download the zip, and name its path", id="release"),
+        pytest.param("latest", "download the zip, and name its path", id="latest"),
+    ],
+)
+def test_firmware_that_is_not_there(folder, firmware, hint):
+    with pytest.raises(EspAtError) as caught:
+        make_request([_project(folder, f"firmware: {firmware}")])
+    assert caught.value.where == "esp_at.yml:1"
+    assert caught.value.message == f"firmware package {firmware!r} is not there"
+    assert caught.value.hint == hint.format(path=folder / firmware)
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        pytest.param("partitions: none.csv", "none.csv is not there", "looked for ", id="partitions"),
+        pytest.param("gatts: none.csv", "none.csv is not there", "looked for ", id="gatts"),
+        pytest.param("pki: {mqtt_ca: [certs/one.pem, none.pem]}", "none.pem is not there", "looked for ", id="pki"),
+        pytest.param("data: {a: none.bin}", "none.bin is not there", "looked for ", id="data"),
+        pytest.param("data: {a: table.bin/x}", "table.bin/x can't be read: ", None, id="file-as-a-folder"),
+        pytest.param("gatts: certs", "certs ", None, id="folder-for-a-file"),
+    ],
+)
+def test_file_that_cant_be_read(folder, text, message, hint):
+    with pytest.raises(EspAtError) as caught:
+        _request(folder, text)
+    assert caught.value.where == "esp_at.yml:2"
+    assert caught.value.message.startswith(message)
+    assert hint is None or caught.value.hint.startswith(hint + str(folder))
+
+
+def test_file_larger_than_any_flash(folder):
+    with (folder / "table.bin").open("wb") as stream:
+        stream.truncate((16 << 20) + 1)
+    with pytest.raises(EspAtError) as caught:
+        _request(folder, "data: {a: table.bin}")
+    assert str(caught.value) == "esp_at.yml:2: table.bin is larger than 16MB"
+
+
+# --- values ---
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("17", 17), ("-1", -1), ("0x11", 17), ("0", 0), ("115200", 115200), (" 5 ", 5)]
+)
+def test_number(text, number):
+    assert Text(text, "here").number() == number
+
+
+@pytest.mark.parametrize("text", ["", "x", "1.5", "010", "17 # tx", "0x", "9" * 5000])
+def test_no_number(text):
+    with pytest.raises(FormatError) as caught:
+        Text(text, "esp_at.yml:3").number()
+    assert str(caught.value) == f"esp_at.yml:3: {text!r} is not a whole number"
+
+
+def test_text_of_a_file():
+    assert InputFile("a.csv", "here", "\ufeffü".encode()).text() == "ü"
+    with pytest.raises(FormatError) as caught:
+        InputFile("a.csv", "here", b"a\nb\n\xff").text()
+    assert str(caught.value) == "a.csv:3: not UTF-8 text"
+
+
+def test_secrets_are_not_in_the_repr():
+    assert "one" not in repr(InputFile("key.pem", "here", b"one"))
+
+
+def test_every_option_has_a_sentence():
+    assert len({option.name for option in OPTIONS}) == len(OPTIONS)
+    assert {option.kind for option in OPTIONS} == set(Kind)
+    assert all(option.help and not option.help.endswith(".") for option in OPTIONS)
