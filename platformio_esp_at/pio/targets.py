@@ -81,6 +81,8 @@ def _run(command: str, target: Any, source: Any, env: Any) -> int:  # noqa: ANN4
 
 
 def _setup(env: Any) -> Setup:  # noqa: ANN401
+    from SCons.Script import ARGUMENTS  # noqa: PLC0415
+
     from platformio_esp_at.commands import Setup  # noqa: PLC0415
     from platformio_esp_at.project import Layer, layer_of_options, read_project  # noqa: PLC0415
 
@@ -92,10 +94,9 @@ def _setup(env: Any) -> Setup:  # noqa: ANN401
         read_project(folder),
         layer_of_options(own, base=folder, spelling=f"platformio.ini [env:{env['PIOENV']}] {prefix}{{}}"),
     ]
-    port = env.subst("$UPLOAD_PORT")
-    if port and port != options.get("upload_port"):
+    if "UPLOAD_PORT" in ARGUMENTS:
         # --upload-port of the command line beats what any file says; upload_port of platformio.ini is the program's.
-        layers.append(layer_of_options({"port": port}, base=folder, spelling="--upload-{}"))
+        layers.append(layer_of_options({"port": env.subst("$UPLOAD_PORT")}, base=folder, spelling="--upload-{}"))
     return Setup(
         layers=tuple[Layer, ...](layers),
         folder=Path(env.subst("$BUILD_DIR")) / "esp_at",
