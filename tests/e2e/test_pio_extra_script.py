@@ -1,0 +1,64 @@
+"""The targets on a platform that compiles programs, through the extra script of our templates."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+TARGETS = {
+    "package_at": ("Package AT Firmware", "Write the image set of the AT module, without a device"),
+    "upload_at": ("Upload AT Firmware", "Flash the AT module; its saved settings stay"),
+    "upload_at_factory": (
+        "Upload AT Factory Image",
+        "Flash the AT module's combined image; erases all that is saved on it",
+    ),
+    "verify_at": ("Verify AT Firmware", "Compare the AT module's flash with the image set"),
+    "info_at": ("Show AT Flash Plan", "Show what upload_at writes and keeps, without a device"),
+}
+INI = """\
+    [env:it]
+    platform = compiling
+    board = esp32dev
+    extra_scripts = pre:esp_at.py
+    custom_at_firmware = firmware.zip
+    custom_at_module = WROOM-32
+"""
+FRAMEWORKS = {"no framework": "", "framework": "    framework = arduino\n"}
+COMPILING = "Compiling the program"
+
+
+@pytest.fixture(params=FRAMEWORKS.values(), ids=FRAMEWORKS)
+def framework_project(request, project, shim):
+    return project(INI + request.param, **{"esp_at.py": shim})
+
+
+def test_it_is_three_lines(shim):
+    assert len([line for line in shim.read_text().splitlines() if line and not line.startswith("#")]) == 3
+
+
+def test_flashing_the_module_never_compiles_the_program(framework_project, compiling_pio, used_module):
+    module = used_module()
+    said = compiling_pio(f"run -t upload_at -t verify_at --upload-port {module.port}", framework_project).stdout
+    build = framework_project / ".pio/build/it"
+    assert COMPILING not in said
+    assert not (build / "program.bin").exists()
+    assert module.flash == module.after_upload(build / "esp_at")
+
+
+def test_everything_else_still_compiles_it(framework_project, compiling_pio):
+    said = compiling_pio("run", framework_project).stdout
+    assert COMPILING in said
+    assert "AT module" not in said
+    program = framework_project / ".pio/build/it/program.bin"
+    program.unlink()
+    said = compiling_pio("run -t upload -t info_at", framework_project).stdout
+    assert said.index(COMPILING) < said.index("Uploading the program") < said.index("AT module: WROOM-32")
+    assert program.exists()
+
+
+def test_the_targets_are_listed_with_titles_and_descriptions(framework_project, compiling_pio):
+    said = compiling_pio("run --list-targets", framework_project).stdout
+    rows = [re.split(r"\s{2,}", line.strip()) for line in said.splitlines()]
+    ours = {row[2]: (row[3], row[4]) for row in rows if row[0] == "it" and row[1] == "Custom"}
+    assert ours == TARGETS
