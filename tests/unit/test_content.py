@@ -1,0 +1,376 @@
+"""The content of user partitions: what the module and the request give, in the bytes that the release reads."""
+
+from __future__ import annotations
+
+import pytest
+
+from platformio_esp_at.content import PKI_PARTITIONS, Content, make_content
+from platformio_esp_at.demo.sample_package import sample_package
+from platformio_esp_at.errors import EspAtError, FormatError, PackageError, UnknownNameError
+from platformio_esp_at.formats.factory_param import FactoryParam
+from platformio_esp_at.formats.gatts import GattTable
+from platformio_esp_at.formats.pki import PkiContainer, PkiType
+from platformio_esp_at.package import FirmwarePackage, open_package
+from platformio_esp_at.project import CustomModule, InputFile, Request, Text
+from platformio_esp_at.selection import select
+
+FOLDER = "customized_partitions"
+SAMPLE = sample_package("esp32")
+PARAM = FactoryParam.from_bytes(SAMPLE[f"{FOLDER}/factory_param.bin"])
+HERE = "esp_at.yml:7"
+PEM = b"-----BEGIN %b-----\nMIIB\n-----END %b-----\n"
+CERT = PEM % (b"CERTIFICATE", b"CERTIFICATE")
+KEY = PEM % (b"RSA PRIVATE KEY", b"RSA PRIVATE KEY")
+DER = b"\x30\x03\x02\x01\x05"
+LONG_DER = b"\x30\x82\x01\x00" + bytes(256)
+
+
+def _package(tmp_path, chip: str = "esp32", **changes: bytes | None) -> FirmwarePackage:
+    """Return the sample package; ``changes`` are files of customized_partitions without .bin (None: left out)."""
+    files = sample_package(chip)
+    for name, data in changes.items():
+        files[f"{FOLDER}/{name}.bin"] = data
+    for name, data in files.items():
+        if data is not None:
+            file = tmp_path / "AT_PACK" / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+    return open_package(tmp_path / "AT_PACK")
+
+
+def _file(data: bytes, label: str = "certs/a.pem") -> InputFile:
+    return InputFile(label, HERE, data)
+
+
+def _make(
+    tmp_path, package: FirmwarePackage, module: str | CustomModule | None = None, **request
+) -> dict[str, Content]:
+    wanted = Text(module, HERE) if isinstance(module, str) else module
+    return make_content(package, select(wanted, None, package), Request(tmp_path, **request))
+
+
+def _values(contents: dict[str, Content]) -> dict[str, int | str]:
+    return FactoryParam.from_bytes(contents["factory_param"].data).values
+
+
+def _texts(**values: str) -> dict[str, Text]:
+    return {name: Text(value, HERE) for name, value in values.items()}
+
+
+# --- factory_param ---
+
+
+def test_the_packages_own_factory_param_is_taken(tmp_path):
+    own = PARAM.replace({"uart_tx_pin": 33}).to_bytes()
+    contents = _make(tmp_path, _package(tmp_path, **{"factory_param_WROOM-32": own}))
+    assert contents == {
+        "factory_param": Content(
+            "factory_param", own, "firmware package", "the only module of firmware package AT_PACK"
+        )
+    }
+
+
+def test_a_factory_param_is_found_by_the_module_in_it(tmp_path):
+    other = PARAM.replace({"module_name": "SOLO-1", "uart_tx_pin": 33}).to_bytes()
+    contents = _make(tmp_path, _package(tmp_path, factory_param_misnamed=other), "SOLO-1")
+    assert contents["factory_param"].data == other
+
+
+def test_another_modules_factory_param_is_generated(tmp_path):
+    contents = _make(tmp_path, _package(tmp_path), "MINI-1")
+    values = _values(contents)
+    assert [values[name] for name in ("version", "module_name", "uart_tx_pin", "uart_rx_pin")] == [3, "MINI-1", 22, 19]
+    assert contents["factory_param"].origin == "generated for MINI-1"
+
+
+def test_a_blank_factory_param_is_generated(tmp_path):
+    """Upstream's build leaves a blank one for a module whose name it misspells."""
+    package = _package(tmp_path, **{"factory_param_SOLO-1": b"\xff" * 4096})
+    contents = _make(tmp_path, package, "SOLO-1")
+    assert (_values(contents)["module_name"], contents["factory_param"].origin) == ("SOLO-1", "generated for SOLO-1")
+
+
+def test_generated_in_the_version_of_the_package(tmp_path):
+    old = FactoryParam.from_values({"version": 1, "module_id": 1}).to_bytes()
+    package = _package(tmp_path, **{"factory_param": old, "factory_param_WROOM-32": old})
+    values = _values(_make(tmp_path, package, "SOLO-1"))
+    assert (values["version"], values["module_id"], values["uart_tx_pin"]) == (1, 4, 17)
+    assert "module_name" not in values
+
+
+def test_the_projects_values_go_on_top(tmp_path):
+    values = _texts(uart_tx_pin="0x1A", uart_cts_pin="-1", country_code="NO", uart_baudrate="921600")
+    contents = _make(tmp_path, _package(tmp_path), factory_param=values)
+    expected = {"uart_tx_pin": 26, "uart_cts_pin": -1, "country_code": "NO", "uart_baudrate": 921600}
+    assert _values(contents) == PARAM.values | expected
+    assert contents["factory_param"].origin == (
+        "firmware package, with uart_tx_pin, uart_cts_pin, country_code, uart_baudrate of the project"
+    )
+
+
+def test_own_module_below_the_projects_values(tmp_path):
+    own = CustomModule(
+        Text("MY-BOARD", HERE), Text("WROOM-32", HERE), _texts(uart_tx_pin="4", uart_rx_pin="5", country_code="DE")
+    )
+    contents = _make(tmp_path, _package(tmp_path), own, factory_param=_texts(uart_rx_pin="6"))
+    values = _values(contents)
+    assert [values[name] for name in ("module_name", "uart_tx_pin", "uart_rx_pin", "country_code", "uart_rts_pin")] == [
+        "MY-BOARD",
+        4,
+        6,
+        "DE",
+        14,
+    ]
+    assert contents["factory_param"].origin == "generated for MY-BOARD, with uart_rx_pin of the project"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message", "hint"),
+    [
+        pytest.param("uart_txd", "1", "unknown factory parameter 'uart_txd'", "did you mean uart_tx_pin", id="unknown"),
+        pytest.param("version", "2", "unknown factory parameter 'version'", "known: ", id="version"),
+        pytest.param("reserved1", "2", "unknown factory parameter 'reserved1'", "", id="reserved"),
+        pytest.param("uart_tx_pin", "GPIO4", "'GPIO4' is not a whole number", None, id="no-number"),
+        pytest.param("uart_tx_pin", "128", "uart_tx_pin must be -128…127, not 128", None, id="number-too-large"),
+        pytest.param(
+            "uart_baudrate", "9" * 12, "uart_baudrate must be -2147483648…2147483647, not 99", None, id="baud"
+        ),
+        pytest.param("country_code", "GERMANY", "country_code 'GERMANY' doesn't fit into 4 bytes", None, id="long"),
+    ],
+)
+def test_refuses_a_value(tmp_path, name, value, message, hint):
+    with pytest.raises(EspAtError) as caught:
+        _make(tmp_path, _package(tmp_path), factory_param=_texts(**{name: value}))
+    assert caught.value.message.startswith(message)
+    assert (caught.value.where or "").startswith(HERE)
+    assert hint is None or (caught.value.hint or "").startswith(hint)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"factory_param": b"\xff" * 4096, "factory_param_WROOM-32": None}, id="none-readable"),
+        pytest.param({"factory_param": FactoryParam.from_values({"version": 1}).to_bytes()}, id="two-versions"),
+    ],
+)
+def test_refuses_to_guess_the_version(tmp_path, changes):
+    with pytest.raises(PackageError) as caught:
+        _make(tmp_path, _package(tmp_path, **changes), "SOLO-1")
+    assert str(caught.value) == (
+        "AT_PACK has no factory_param.bin that says something, so its version isn't known\n"
+        "  download the package again, or unpack all of it"
+    )
+
+
+def test_refuses_a_damaged_factory_param(tmp_path):
+    with pytest.raises(FormatError) as caught:
+        _make(tmp_path, _package(tmp_path, factory_param=b"\0" * 4096))
+    assert caught.value.where == "customized_partitions/factory_param.bin"
+    assert caught.value.message == "no factory_param: its magic FC FC is missing (found 00 00)"
+
+
+# --- certificates and keys ---
+
+
+def _items(contents: dict[str, Content], name: str) -> list[tuple[int, int, bytes]]:
+    return [(item.type, item.id, item.content) for item in PkiContainer.from_bytes(contents[name].data).items]
+
+
+def test_certificate_and_key(tmp_path):
+    pki = {"client_cert": (_file(CERT, "one.pem"), _file(DER, "two.der")), "client_key": (_file(KEY, "key.pem"),)}
+    contents = _make(tmp_path, _package(tmp_path), pki=pki)
+    assert _items(contents, "client_cert") == [(PkiType.CERT, 0, CERT), (PkiType.CERT, 1, DER)]
+    # The sample's own containers mark a key as a certificate, as upstream's of these releases do.
+    assert _items(contents, "client_key") == [(PkiType.CERT, 0, KEY)]
+    assert (contents["client_cert"].origin, contents["client_cert"].where) == ("one.pem, two.der", HERE)
+
+
+def test_the_packages_own_images_tell_the_type_byte(tmp_path):
+    own = {name: PkiContainer.of(kind, [b"x"]).to_bytes() for name, kind in PKI_PARTITIONS.items()}
+    contents = _make(tmp_path, _package(tmp_path, **own), pki={"mqtt_ca": (_file(CERT),), "mqtt_key": (_file(KEY),)})
+    assert _items(contents, "mqtt_ca") == [(PkiType.CA, 0, CERT)]
+    assert _items(contents, "mqtt_key") == [(PkiType.KEY, 0, KEY)]
+
+
+def test_the_packages_own_images_go_before_the_version(tmp_path):
+    old = FactoryParam.from_values({"version": 1, "module_id": 1}).to_bytes()
+    package = _package(tmp_path, **{"factory_param": old, "factory_param_WROOM-32": old})
+    contents = _make(tmp_path, package, pki={"mqtt_ca": (_file(CERT),)})
+    assert _items(contents, "mqtt_ca") == [(PkiType.CERT, 0, CERT)]
+
+
+@pytest.mark.parametrize(
+    ("version", "kind"), [pytest.param(1, PkiType.KEY, id="v2.0"), pytest.param(3, PkiType.CERT, id="v2.2")]
+)
+def test_factory_param_tells_the_type_byte_where_no_image_does(tmp_path, version, kind):
+    param = PARAM if version == 3 else FactoryParam.from_values({"version": version, "module_id": 1})
+    package = _package(tmp_path, **{"factory_param": param.to_bytes(), "factory_param_WROOM-32": param.to_bytes()})
+    config = (tmp_path / "AT_PACK/download.config").read_text()
+    words = config.split()
+    kept = [
+        pair for pair in zip(words[6::2], words[7::2], strict=True) if not pair[1].endswith(("_ca.bin", "_key.bin"))
+    ]
+    (tmp_path / "AT_PACK/download.config").write_text(" ".join([*words[:6], *(word for pair in kept for word in pair)]))
+    package = open_package(tmp_path / "AT_PACK")
+    contents = _make(tmp_path, package, pki={"mqtt_key": (_file(KEY),)})
+    assert _items(contents, "mqtt_key") == [(kind, 0, KEY)]
+
+
+@pytest.mark.parametrize("data", [CERT, CERT + CERT, b"text before\n" + CERT, DER, LONG_DER, b"\x30\x81\x02ab"])
+def test_certificates_are_taken_as_they_are(tmp_path, data):
+    contents = _make(tmp_path, _package(tmp_path), pki={"mqtt_ca": (_file(data),)})
+    assert [content for _, _, content in _items(contents, "mqtt_ca")] == [data]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message", "hint"),
+    [
+        pytest.param("mqtt_ca", b"", "neither PEM nor DER", "a PEM file has a line -----BEGIN …", id="empty"),
+        pytest.param("mqtt_ca", b"hello", "neither PEM nor DER", "a PEM file has a line -----BEGIN …", id="text"),
+        pytest.param("mqtt_ca", b"\x30", "neither PEM nor DER", "a PEM file has a line -----BEGIN …", id="one-byte"),
+        pytest.param(
+            "mqtt_ca", LONG_DER[:-1], "neither PEM nor DER", "a PEM file has a line -----BEGIN …", id="der-cut"
+        ),
+        pytest.param(
+            "mqtt_ca", DER + b"\n", "neither PEM nor DER", "a PEM file has a line -----BEGIN …", id="bytes-behind-der"
+        ),
+        pytest.param("mqtt_ca", KEY, "there is no certificate in this PEM file", None, id="key-for-a-ca"),
+        pytest.param("mqtt_key", CERT, "there is no private key in this PEM file", None, id="certificate-for-a-key"),
+        pytest.param(
+            "mqtt_key",
+            PEM % (b"ENCRYPTED PRIVATE KEY", b"ENCRYPTED PRIVATE KEY"),
+            "the key is encrypted",
+            "the module can't ask for a passphrase: decrypt it first",
+            id="encrypted-key",
+        ),
+        pytest.param(
+            "mqtt_key",
+            b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n-----END RSA PRIVATE KEY-----\n",
+            "the key is encrypted",
+            "the module can't ask for a passphrase: decrypt it first",
+            id="encrypted-key-in-the-old-form",
+        ),
+    ],
+)
+def test_refuses_a_file(tmp_path, name, data, message, hint):
+    with pytest.raises(FormatError) as caught:
+        _make(tmp_path, _package(tmp_path), pki={name: (_file(data),)})
+    assert (caught.value.where, caught.value.message, caught.value.hint) == ("certs/a.pem", message, hint)
+
+
+def test_refuses_an_unknown_certificate(tmp_path):
+    with pytest.raises(UnknownNameError) as caught:
+        _make(tmp_path, _package(tmp_path), pki={"mqtt_crt": (_file(CERT),)})
+    assert caught.value.where == HERE
+    assert caught.value.message == "unknown certificate or key 'mqtt_crt'"
+    assert "mqtt_cert" in caught.value.hint
+
+
+def test_names_of_certificates():
+    assert set(PKI_PARTITIONS) == {
+        f"{role}_{kind}" for role in ("server", "client", "mqtt", "wpa2") for kind in ("ca", "cert", "key")
+    }
+
+
+# --- services and data ---
+
+GATTS = b"index,uuid_len,uuid,perm,val_max_len,val_cur_len,value\n0,16,0x2800,0x01,2,2,A002\n"
+
+
+def test_gatts(tmp_path):
+    contents = _make(tmp_path, _package(tmp_path), gatts=_file(GATTS, "gatts.csv"))
+    assert contents["ble_data"].data == GattTable.from_csv(GATTS.decode()).to_bytes()
+    assert (contents["ble_data"].origin, contents["ble_data"].where) == ("gatts.csv", HERE)
+
+
+@pytest.mark.parametrize(
+    ("data", "where", "message"),
+    [
+        pytest.param(b"index,uuid\n", "gatts.csv:1", "the GATT CSV has no column 'uuid_len'", id="column-missing"),
+        pytest.param(GATTS + b"1,16,zz,1\n", "gatts.csv:3", "'zz' isn't hex", id="bad-row"),
+        pytest.param(b"index\n\xff", "gatts.csv:2", "not UTF-8 text", id="not-text"),
+    ],
+)
+def test_refuses_gatts(tmp_path, data, where, message):
+    with pytest.raises(FormatError) as caught:
+        _make(tmp_path, _package(tmp_path), gatts=_file(data, "gatts.csv"))
+    assert (caught.value.where, caught.value.message) == (where, message)
+
+
+def test_data(tmp_path):
+    contents = _make(tmp_path, _package(tmp_path), data={"fatfs": _file(b"anything", "fs.img")})
+    assert contents["fatfs"] == Content("fatfs", b"anything", "fs.img", HERE)
+
+
+@pytest.mark.parametrize(
+    ("request_", "name"),
+    [
+        pytest.param({}, "factory_param", id="factory_param"),
+        pytest.param({"gatts": _file(GATTS)}, "ble_data", id="gatts"),
+        pytest.param({"pki": {"mqtt_ca": (_file(CERT),)}}, "mqtt_ca", id="pki"),
+    ],
+)
+def test_refuses_content_twice(tmp_path, request_, name):
+    data = {name: InputFile("x.bin", "esp_at.yml:9", b"x")}
+    with pytest.raises(EspAtError) as caught:
+        _make(tmp_path, _package(tmp_path), data=data, **request_)
+    assert str(caught.value) == f"esp_at.yml:9: {name} is given content twice\n  take it out of data:"
+
+
+# --- packages from v3.1.0.0 on ---
+
+
+def test_mfg_nvs_is_left_alone(tmp_path):
+    assert _make(tmp_path, _package(tmp_path, "esp32c6")) == {}
+
+
+def test_mfg_nvs_of_the_users_own(tmp_path):
+    package = _package(tmp_path, "esp32c6")
+    contents = _make(tmp_path, package, "ESP32C6-4MB", data={"mfg_nvs": _file(b"nvs", "mfg_nvs.bin")})
+    assert contents == {"mfg_nvs": Content("mfg_nvs", b"nvs", "mfg_nvs.bin", HERE)}
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        pytest.param("factory_param", _texts(uart_tx_pin="1"), id="factory_param"),
+        pytest.param("pki", {"mqtt_ca": (_file(CERT),)}, id="pki"),
+        pytest.param("gatts", _file(GATTS), id="gatts"),
+    ],
+)
+def test_mfg_nvs_cant_be_edited(tmp_path, option, value):
+    with pytest.raises(PackageError) as caught:
+        _make(tmp_path, _package(tmp_path, "esp32c6"), **{option: value})
+    assert caught.value.message == (
+        f"AT_PACK keeps its parameters in mfg_nvs.bin (since v3.1.0.0), which {option} can't change yet"
+    )
+    assert caught.value.hint.startswith("edit mfg_nvs.bin with at.py and give it as data: {mfg_nvs: FILE}")
+
+
+@pytest.mark.parametrize(
+    ("chip", "module", "message"),
+    [
+        pytest.param(
+            "esp32c5",
+            "ESP32C5-SPI",
+            "AT_PACK carries the parameters of ESP32C5-4MB, not of ESP32C5-SPI (esp_at.yml:7)",
+            id="another-module",
+        ),
+        pytest.param(
+            "esp32c6",
+            CustomModule(Text("ESP32C6-4MB", HERE), Text("ESP32C6-4MB", HERE), _texts(uart_tx_pin="1")),
+            "AT_PACK carries the parameters of ESP32C6-4MB, not of ESP32C6-4MB (esp_at.yml:7, based on ESP32C6-4MB)",
+            id="own-module",
+        ),
+    ],
+)
+def test_mfg_nvs_of_another_module(tmp_path, chip, module, message):
+    with pytest.raises(PackageError) as caught:
+        _make(tmp_path, _package(tmp_path, chip), module)
+    assert caught.value.message == message
+    assert caught.value.hint.startswith("take that module's firmware package")
+
+
+def test_keys_are_not_in_the_repr(tmp_path):
+    contents = _make(tmp_path, _package(tmp_path), pki={"mqtt_key": (_file(KEY),)})
+    assert "PRIVATE" not in repr(contents)
