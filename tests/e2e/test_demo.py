@@ -1,0 +1,26 @@
+"""The demo, as people run it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+
+def test_the_demo_shows_a_real_upload_and_leaves_nothing_behind(tmp_path):
+    command = [sys.executable, "-m", "platformio_esp_at", "demo"]
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    env = {"PATH": "/usr/bin:/bin", "TMPDIR": str(scratch), "HOME": str(tmp_path)}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, encoding="utf-8", timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for part in (
+        "$ pio run --list-targets",
+        "$ pio run -t upload_at --upload-port ",
+        "Wrote 3072 bytes (129 compressed) at 0x00008000",
+        "AT commands    GPIO17  GPIO16  unused  unused  921600",
+        "every byte outside their sectors is as it was.",
+    ):
+        assert part in done.stdout
+    assert list(tmp_path.rglob("*")) == [scratch]

@@ -1,0 +1,88 @@
+"""Firmware packages as Espressif released them, flashed with `pio run -t upload_at`: every byte is the expected one."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+INI = """\
+    [env:at]
+    platform = espressif_at
+    board = {board}
+    custom_at_firmware = {firmware}
+"""
+
+
+def listed_images(config: str) -> dict[int, str]:
+    """Return what a download.config lists: paths by their offsets."""
+    return {int(offset, 16): path for offset, path in re.findall(r"(0x[0-9a-fA-F]+)\s+(\S+)", config)}
+
+
+@dataclass(frozen=True)
+class Release:
+    zip: Path
+    factory_image: bytes
+    images: dict[int, bytes]
+    """What the combined image holds where the release's own download.config says that something is written."""
+    params: dict[str, bytes]
+    """The factory_param that upstream's tools make for each module."""
+
+
+@pytest.fixture(scope="session")
+def wroom(reference) -> Release:
+    file = reference / "at-packages/ESP32-WROOM-32_AT_Bin_V2.0.zip"
+    with zipfile.ZipFile(file) as archive:
+        names = (name for name in archive.namelist() if "__MACOSX" not in name)
+        root = zipfile.Path(archive, next(name for name in names if name.endswith("/download.config"))).parent
+        factory_image = (root / "factory/factory_WROOM-32.bin").read_bytes()
+        listed = listed_images((root / "download.config").read_text())
+        sizes = {offset: len((root / path).read_bytes()) for offset, path in listed.items()}
+    golden = (reference / "golden/v2.0.0.0_esp32").glob("ESP32-*/factory_param.bin")
+    return Release(
+        zip=file,
+        factory_image=factory_image,
+        images={offset: factory_image[offset : offset + size] for offset, size in sizes.items()},
+        params={path.parent.name.removeprefix("ESP32-"): path.read_bytes() for path in golden},
+    )
+
+
+BOARDS = {"esp32dev": "WROOM-32", "esp-wrover-kit": "WROVER-32", "pico32": "PICO-D4", "esp32-solo1": "SOLO-1"}
+WIRING = {"WROVER-32": "GPIO22  GPIO19  GPIO15  GPIO14", "PICO-D4": "GPIO22  GPIO19  GPIO15  GPIO14"}
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_release_for_the_esp32(board, project, at_pio, used_module, wroom):
+    module = BOARDS[board]
+    device = used_module()
+    folder = project(INI.format(board=board, firmware=wroom.zip))
+    said = at_pio(f"run -t upload_at --upload-port {device.port}", folder).stdout
+    assert device.flash == device.after_writing(wroom.images | {0x30000: wroom.params[module]})
+    assert f"AT module: {module} (board {board}: " in said
+    assert f"AT commands    {WIRING.get(module, 'GPIO17  GPIO16  GPIO15  GPIO14')}  115200" in said
+
+
+def test_upstream_makes_the_factory_param_that_was_released(wroom):
+    assert wroom.images[0x30000] == wroom.params["WROOM-32"]
+
+
+def test_the_combined_image_is_the_released_one(project, esp_at, wroom):
+    folder = project()
+    esp_at("package", "--firmware", wroom.zip, "--module", "WROOM-32", "-o", "out", cwd=folder)
+    assert (folder / "out/factory/factory_WROOM-32.bin").read_bytes() == wroom.factory_image
+
+
+def test_release_for_a_small_esp8266(project, at_pio, used_module, reference):
+    package = reference / "at-packages/ESP8266-01_RTOS_AT_Bin_V2.2.1"
+    listed = listed_images((package / "download.config").read_text())
+    device = used_module("esp8266", 1 << 20)
+    folder = project(INI.format(board="esp01_1m", firmware=package))
+    at_pio(f"run -t upload_at -t verify_at --upload-port {device.port}", folder)
+    images = {offset: (package / path).read_bytes() for offset, path in listed.items()}
+    assert device.flash == device.after_writing(images)

@@ -1,0 +1,193 @@
+"""Bad input ends with one message that names file, place and next step; the module and the folder stay as they were."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import pytest
+
+from platformio_esp_at.demo.sample_package import sample_package
+
+BIG_PEM = "-----BEGIN CERTIFICATE-----\n" + "QUJD" * 2500 + "\n-----END CERTIFICATE-----\n"
+YML = "firmware: firmware.zip\nmodule: WROOM-32\n"
+OVERLAP = """\
+# Name, Type, SubType, Offset, Size
+factory_param, 0x40, 8, 0x30000, 4K
+
+ours, 0x40, 15, 0x30000, 4K
+"""
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return stream.getvalue()
+
+
+def changed(**changes: bytes | None) -> bytes:
+    """Return the sample package as a zip, some files of it replaced or (None) left out."""
+    files = sample_package("esp32") | changes
+    return zipped({name: data for name, data in files.items() if data is not None})
+
+
+def escaping() -> bytes:
+    """Return a zip whose download.config reaches for a file outside."""
+    files = sample_package("esp32")
+    del files["flasher_args.json"]
+    files["download.config"] = files["download.config"].replace(b" esp-at.bin", b" ../../esp-at.bin")
+    return zipped(files | {"../../esp-at.bin": files["esp-at.bin"]})
+
+
+def damaged_app() -> bytes:
+    app = bytearray(sample_package("esp32")["esp-at.bin"])
+    app[0x100] ^= 1
+    return bytes(app)
+
+
+SAMPLE = zipped(sample_package("esp32"))
+
+# What is wrong: esp_at.yml, the files that it needs, and all that the message must tell.
+PROJECTS = {
+    "no such zip": ("firmware: nowhere.zip\n", {}, ["esp_at.yml:1: ", "'nowhere.zip' is not there", "looked for "]),
+    "truncated zip": (YML, {"firmware.zip": SAMPLE[:30000]}, ["firmware.zip: ", "can't be read", "download it again"]),
+    "damaged zip": (
+        YML,
+        {"firmware.zip": SAMPLE.replace(b"stand-in", b"stand-by", 1)},
+        ["firmware.zip:bootloader/bootloader.bin: ", "can't be read", "download it again"],
+    ),
+    "zip that reaches out": (
+        YML,
+        {"firmware.zip": escaping()},
+        ["firmware.zip:../../esp-at.bin: the path leads out of the package"],
+    ),
+    "missing image": (
+        YML,
+        {"firmware.zip": changed(**{"esp-at.bin": None})},
+        ["firmware.zip: incomplete: esp-at.bin is missing", "download the package again"],
+    ),
+    "damaged application": (
+        YML,
+        {"firmware.zip": changed(**{"esp-at.bin": damaged_app()})},
+        ["esp-at.bin:0x402f: the ESP image's checksum", "take it from the firmware package again"],
+    ),
+    "application of another chip": (
+        YML,
+        {"firmware.zip": changed(**{"esp-at.bin": sample_package("esp32c3")["esp-at.bin"]})},
+        ["esp-at.bin: not an image for ESP32"],
+    ),
+    "empty folder": ("firmware: data\n", {"data/readme.txt": "no firmware"}, ["data: not a firmware package", "zip"]),
+    "board with another chip": (
+        "firmware: firmware.zip\nboard: esp32-c3-devkitm-1\n",
+        {},
+        ["esp32-c3-devkitm-1 has an ESP32-C3", "firmware is for ESP32\n", "take the firmware package of that chip"],
+    ),
+    "unknown board": ("firmware: firmware.zip\nboard: esp32dew\n", {}, ["esp_at.yml:2: ", "did you mean esp32dev"]),
+    "unknown module": ("firmware: firmware.zip\nmodule: WROM-32\n", {}, ["esp_at.yml:2: ", "did you mean WROOM-32"]),
+    "unknown option": (YML + "factory_params: {}\n", {}, ["esp_at.yml", "did you mean factory_param"]),
+    "unknown parameter": (
+        YML + "factory_param:\n  uart_tx: 5\n",
+        {},
+        ["esp_at.yml:4: ", "'uart_tx'", "did you mean uart_tx_pin"],
+    ),
+    "not YAML": (YML + "skip: [ble_data\n", {}, ["esp_at.yml:", "not YAML"]),
+    "overlap in the table": (
+        YML + "partitions: ours.csv\n",
+        {"ours.csv": OVERLAP},
+        ["ours.csv:4: partition 'ours'", "overlaps 'factory_param'", "move it to 0x31000"],
+    ),
+    "cut row in the table": (
+        YML + "partitions: ours.csv\n",
+        {"ours.csv": OVERLAP[: OVERLAP.rindex(" 0x30000")]},
+        ["ours.csv:4: ", "a row is: name, type, subtype, offset, size"],
+    ),
+    "certificate too large": (
+        YML + "pki: {mqtt_ca: big.pem}\n",
+        {"big.pem": BIG_PEM},
+        ["partition 'mqtt_ca' has 8192 bytes", "(big.pem) 10068", "make the partition larger"],
+    ),
+    "key for a certificate": (
+        YML + "pki: {mqtt_ca: key.pem}\n",
+        {"key.pem": BIG_PEM.replace("CERTIFICATE", "PRIVATE KEY")},
+        ["key.pem: there is no certificate in this PEM file"],
+    ),
+    "GATT table of another kind": (
+        YML + "gatts: g.csv\n",
+        {"g.csv": "uuid,color\n"},
+        ["g.csv:1: ", "'color'", "known"],
+    ),
+    "data that is not there": (YML + "data: {fatfs: f.bin}\n", {}, ["esp_at.yml:3: f.bin is not there", "looked for "]),
+}
+
+
+def one_message(done) -> str:
+    """Return the one message on stderr."""
+    assert done.stderr.startswith("Error: ")
+    assert done.stderr.count("Error: ") == 1
+    return done.stderr
+
+
+@pytest.mark.parametrize("fault", PROJECTS)
+def test_a_faulty_project_is_refused_before_anything_is_written(fault, project, esp_at, used_module):
+    yml, files, told = PROJECTS[fault]
+    module = used_module()
+    folder = project(yml=yml, **files)
+    before = sorted(folder.rglob("*"))
+    message = one_message(esp_at("flash", "-p", module.port, cwd=folder, code=1))
+    for part in told:
+        assert part in message
+    assert module.untouched
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_pio_tells_it_as_it_is_too(project, at_pio, used_module):
+    ini = "[env:a]\nplatform = espressif_at\nboard = esp32dev\ncustom_at_firmware = {}\n"
+    module = used_module()
+    folder = project(ini.format("cut.zip"), **{"cut.zip": SAMPLE[:30000]})
+    done = at_pio(f"run -t upload_at --upload-port {module.port}", folder, code=1)
+    assert "Error: cut.zip: the zip can't be read" in done.stderr
+    assert done.stderr.count("Error: ") == 1
+    assert module.untouched
+    assert not (folder / ".pio/build/a/esp_at").exists()
+
+    folder = project(ini.format("firmware.zip") + "custom_at_modul = WROOM-32\n")
+    done = at_pio("run -t info_at", folder, code=1)
+    assert "Error: platformio.ini [env:a] custom_at_modul: unknown option 'modul'\n  did you mean module" in done.stderr
+    assert done.stderr.count("Error: ") == 1
+
+
+def test_folders_of_others_are_not_replaced(project, esp_at, used_module):
+    module = used_module()
+    folder = project(yml=YML, **{"mine/letter.txt": "dear reader"})
+    message = one_message(esp_at("flash", "-p", module.port, "-o", "mine", cwd=folder, code=1))
+    assert "mine holds other files" in message
+    assert "name a new or empty folder" in message
+    assert module.untouched
+    assert [path.name for path in (folder / "mine").rglob("*")] == ["letter.txt"]
+
+
+def test_a_port_that_is_not_there(project, esp_at):
+    folder = project(yml=YML)
+    message = one_message(esp_at("flash", "-p", "/dev/no-such-port", cwd=folder, code=1))
+    assert "/dev/no-such-port" in message
+    assert "check the port's name" in message
+    message = one_message(esp_at("flash", "-p", "--before", cwd=folder, code=1))
+    assert "'--before' is not a serial port" in message
+
+
+@pytest.mark.parametrize(("command", "size"), [(["flash"], 1 << 20), (["flash", "--factory"], 2 << 20)])
+def test_a_device_with_too_little_flash(command, size, project, esp_at, used_module):
+    module = used_module(size=size)
+    message = one_message(esp_at(*command, "-p", module.port, cwd=project(yml=YML), code=1))
+    assert "the device's flash is smaller than the firmware is laid out for" in message
+    assert module.untouched
+
+
+@pytest.mark.parametrize("command", [["flash"], ["flash", "--factory"], ["verify"]], ids=" ".join)
+def test_a_device_of_another_chip(command, project, esp_at, used_module):
+    module = used_module("esp32c3")
+    message = one_message(esp_at(*command, "-p", module.port, cwd=project(yml=YML), code=1))
+    assert "another chip" in message
+    assert module.untouched
