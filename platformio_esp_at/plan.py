@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.content import FACTORY_PARAM, MFG_NVS, make_content
-from platformio_esp_at.errors import EspAtError, FormatError, PackageError, located, unknown_name
-from platformio_esp_at.formats.esp_image import ESP8266, EspImage, FlashSettings
+from platformio_esp_at.errors import EspAtError, PackageError, located, unknown_name
+from platformio_esp_at.formats.esp_image import ESP8266, EspImage, FlashSettings, flash_sizes
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable
 from platformio_esp_at.units import SECTOR_SIZE, align_up, parse_size
@@ -181,11 +181,10 @@ def _bootloader(package: FirmwarePackage) -> EspImage:
 
 def _flash_size(package: FirmwarePackage, bootloader: EspImage) -> int:
     word = bootloader.flash_settings(package.chip.key).size
-    try:
-        # ESP8266 has 2MB-c1 and 4MB-c1: other memory maps of the same size.
-        return parse_size(word.removesuffix("-c1"))
-    except FormatError:
-        raise PackageError(f"the flash size {word} is unknown", where=package.bootloader.path) from None
+    if word not in flash_sizes(package.chip.key):
+        raise PackageError(f"the flash size {word} is unknown", where=package.bootloader.path)
+    # ESP8266 has 2MB-c1 and 4MB-c1: other memory maps of the same size.
+    return parse_size(word.removesuffix("-c1"))
 
 
 def _secondary_table(package: FirmwarePackage, request: Request) -> PartitionTable:
