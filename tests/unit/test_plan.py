@@ -1,0 +1,365 @@
+"""The plan: which bytes go where, what is kept, how the module is wired."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from platformio_esp_at.demo.sample_package import sample_package
+from platformio_esp_at.errors import EspAtError, FormatError, PackageError, UnknownNameError
+from platformio_esp_at.formats.esp_image import EspImage, FlashSettings
+from platformio_esp_at.formats.factory_param import FactoryParam
+from platformio_esp_at.formats.partition_table import PartitionTable
+from platformio_esp_at.package import open_package
+from platformio_esp_at.plan import FlashPlan, Region, Wiring, make_plan
+from platformio_esp_at.project import InputFile, Request, Text
+from platformio_esp_at.selection import SelectedModule, select
+
+FOLDER = "customized_partitions"
+HERE = "esp_at.yml:7"
+SAMPLE = sample_package("esp32")
+USER_CSV = PartitionTable.from_bytes(SAMPLE["at_customize.bin"]).to_csv()
+CERT = b"-----BEGIN CERTIFICATE-----\n"
+
+
+def _package(tmp_path, chip: str = "esp32", **changes: bytes | str):
+    """Return the sample package with some files changed; ``config`` stands for its download.config."""
+    root = tmp_path / "AT_PACK"
+    for name, data in (sample_package(chip) | changes).items():
+        file = root / (name if name != "config" else "download.config")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data.encode() if isinstance(data, str) else data)
+    return open_package(root)
+
+
+def _file(data: bytes | str, label: str = "x.bin") -> InputFile:
+    return InputFile(label, HERE, data.encode() if isinstance(data, str) else data)
+
+
+def _plan(package, module: str | None = None, **request) -> FlashPlan:
+    selected = select(Text(module, HERE) if module else None, None, package)
+    return make_plan(package, selected, Request(Path("not-read"), **request))
+
+
+def _regions(plan: FlashPlan) -> dict[str, Region]:
+    return {region.name: region for region in plan.regions}
+
+
+def _texts(*names: str) -> tuple[Text, ...]:
+    return tuple(Text(name, HERE) for name in names)
+
+
+# --- regions ---
+
+
+def test_a_plan_without_wishes_is_the_package(tmp_path):
+    package = _package(tmp_path)
+    plan = _plan(package)
+    assert [(region.offset, region.path, region.data) for region in plan.regions] == [
+        (image.offset, image.path, package.files[image.path])
+        for image in sorted(
+            package.args.images, key=lambda image: package.secondary.find(package.name_of(image)) is not None
+        )
+    ]
+    assert {region.origin for region in plan.regions} == {"firmware package"}
+    assert (plan.settings, plan.flash_size) == (FlashSettings("dio", "40m", "4MB"), 4 << 20)
+    assert (plan.primary, plan.secondary) == (package.primary, package.secondary)
+    assert (plan.notes, plan.inputs) == ((), ())
+
+
+def test_names_of_the_regions(tmp_path):
+    assert list(_regions(_plan(_package(tmp_path, "esp8266")))) == [
+        "partition_table",
+        "bootloader",
+        "factory",
+        "otadata",
+        "at_customize",
+        "client_cert",
+        "client_key",
+        "client_ca",
+        "mqtt_cert",
+        "mqtt_key",
+        "mqtt_ca",
+        "factory_param",
+    ]
+
+
+def test_ends_of_a_region():
+    region = Region("a", 0x21000, b"x" * 0x1001, "a.bin", "here")
+    assert (region.end, region.erase_end) == (0x22001, 0x23000)
+    assert Region("a", 0x21000, b"x" * 0x1000, "a.bin", "here").erase_end == 0x22000
+
+
+def test_the_projects_content_takes_the_place_of_the_packages(tmp_path):
+    plan = _plan(_package(tmp_path), pki={"mqtt_ca": (_file(CERT, "ca.pem"),)})
+    region = _regions(plan)["mqtt_ca"]
+    assert (region.offset, region.path, region.origin) == (0x3B000, f"{FOLDER}/mqtt_ca.bin", "ca.pem")
+    assert CERT in region.data
+    assert len(plan.regions) == len(_plan(_package(tmp_path)).regions)
+
+
+def test_content_that_the_package_has_no_image_for(tmp_path):
+    plan = _plan(_package(tmp_path), data={"fatfs": _file(b"files", "fs.img")})
+    assert plan.regions[-1] == Region("fatfs", 0x70000, b"files", f"{FOLDER}/fatfs.bin", "fs.img")
+    assert "fatfs" not in {row.name for row in plan.kept}
+
+
+def test_a_partition_of_the_users_own(tmp_path):
+    csv = _file(USER_CSV + "my data/x, 0x40, 0x20, 0x60000, 0x1000\n", "user.csv")
+    plan = _plan(_package(tmp_path), partitions=csv, data={"my data/x": _file(b"own", "own.bin")})
+    assert plan.regions[-1] == Region("my data/x", 0x60000, b"own", f"{FOLDER}/my_data_x.bin", "own.bin")
+    assert _regions(plan)["at_customize"].origin == "user.csv"
+    assert PartitionTable.from_bytes(_regions(plan)["at_customize"].data) == plan.secondary
+    assert plan.secondary_source == "user.csv"
+    assert plan.inputs == (csv, _file(b"own", "own.bin"))
+
+
+def test_images_follow_a_row_that_is_moved(tmp_path):
+    csv = USER_CSV.replace("0x3b000, 0x2000", "0x50000, 0x8000")
+    plan = _plan(_package(tmp_path), partitions=_file(csv, "user.csv"))
+    region = _regions(plan)["mqtt_ca"]
+    assert (region.offset, region.data, region.origin) == (
+        0x50000,
+        SAMPLE[f"{FOLDER}/mqtt_ca.bin"],
+        "firmware package",
+    )
+
+
+def test_images_without_a_row_are_left_out(tmp_path):
+    csv = "".join(line for line in USER_CSV.splitlines(keepends=True) if not line.startswith(("ble_data", "server_ca")))
+    plan = _plan(_package(tmp_path), partitions=_file(csv, "user.csv"))
+    assert not {"ble_data", "server_ca"} & set(_regions(plan))
+    assert plan.notes == tuple(
+        f"customized_partitions/{name}.bin is not written: the partition CSV has no row {name}"
+        for name in ("ble_data", "server_ca")
+    )
+
+
+def test_blank_offsets_start_behind_the_table(tmp_path):
+    csv = "factory_param, 0x40, 8, , 4K\nmine, 0x40, 0x20, , 4K\n"
+    plan = _plan(_package(tmp_path), partitions=_file(csv, "user.csv"))
+    assert [(row.name, row.offset) for row in plan.secondary] == [("factory_param", 0x21000), ("mine", 0x22000)]
+
+
+def test_another_type_is_noted(tmp_path):
+    csv = USER_CSV.replace("fatfs, data, fat", "fatfs, data, littlefs")
+    plan = _plan(_package(tmp_path), partitions=_file(csv, "user.csv"))
+    assert plan.notes == ("fatfs is data, littlefs in the partition CSV, and data, fat in the firmware package",)
+
+
+@pytest.mark.parametrize(
+    ("pki", "data", "notes"),
+    [
+        pytest.param(
+            ["client_cert"],
+            [],
+            ["client_cert is the project's, client_key stays as the firmware package has it"],
+            id="cert",
+        ),
+        pytest.param(
+            ["client_key"],
+            [],
+            ["client_key is the project's, client_cert stays as the firmware package has it"],
+            id="key",
+        ),
+        pytest.param(["client_cert", "client_key"], [], [], id="both"),
+        pytest.param(["client_cert"], ["client_key"], [], id="key-as-data"),
+        pytest.param(["client_ca"], [], [], id="ca"),
+    ],
+)
+def test_half_a_pair_is_noted(tmp_path, pki, data, notes):
+    files = {
+        name: (_file(CERT if "cert" in name or "ca" in name else CERT.replace(b"CERTIFICATE", b"PRIVATE KEY")),)
+        for name in pki
+    }
+    plan = _plan(_package(tmp_path), pki=files, data={name: _file(b"x") for name in data})
+    assert list(plan.notes) == [f"{note}: they won't match" for note in notes]
+
+
+def test_skip(tmp_path):
+    plan = _plan(_package(tmp_path), skip=_texts("ble_data", "fatfs"))
+    assert "ble_data" not in _regions(plan)
+    assert {"ble_data", "fatfs"} <= {row.name for row in plan.kept}
+
+
+@pytest.mark.parametrize(
+    ("request_", "kind", "message", "hint"),
+    [
+        pytest.param(
+            {"skip": _texts("ble_dat")},
+            UnknownNameError,
+            "unknown partition 'ble_dat'",
+            "did you mean ble_data",
+            id="skip",
+        ),
+        pytest.param(
+            {"skip": _texts("factory_param")},
+            EspAtError,
+            "factory_param can't be skipped",
+            "without it the module answers on other pins",
+            id="skip-factory_param",
+        ),
+        pytest.param(
+            {"skip": _texts("mqtt_ca"), "pki": {"mqtt_ca": (_file(CERT, "ca.pem"),)}},
+            EspAtError,
+            "mqtt_ca is skipped and given content",
+            "its content comes from ca.pem: remove one of the two",
+            id="skip-what-is-given",
+        ),
+        pytest.param(
+            {"data": {"fatsf": _file(b"x")}},
+            UnknownNameError,
+            "unknown partition 'fatsf'",
+            "the user partition table has no such row; did you mean fatfs?",
+            id="content-without-a-row",
+        ),
+        pytest.param(
+            {"data": {"nvs": _file(b"x")}},
+            UnknownNameError,
+            "unknown partition 'nvs'",
+            "the user partition table has no such row; ",
+            id="content-of-a-system-partition",
+        ),
+    ],
+)
+def test_refuses(tmp_path, request_, kind, message, hint):
+    with pytest.raises(kind) as caught:
+        _plan(_package(tmp_path), **request_)
+    assert (caught.value.where, caught.value.message) == (HERE, message)
+    assert caught.value.hint.startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("csv", "where", "message"),
+    [
+        pytest.param("factory_param, 0x40, 8, 0x21000\n", "user.csv:1", "a row is: name, type,", id="short-row"),
+        pytest.param("# only\n", "user.csv", "the partition CSV has no rows", id="no-rows"),
+        pytest.param(b"# a\n\xff\n", "user.csv:2", "not UTF-8 text", id="not-text"),
+        pytest.param("a, 0x40, 8, 4T, 4K\n", "user.csv:1", "'4T' is not a size or offset", id="bad-offset"),
+    ],
+)
+def test_refuses_a_csv(tmp_path, csv, where, message):
+    with pytest.raises(FormatError) as caught:
+        _plan(_package(tmp_path), partitions=_file(csv, "user.csv"))
+    assert caught.value.where == where
+    assert caught.value.message.startswith(message)
+
+
+# --- the bootloader and flash settings ---
+
+
+def _config(old: str, new: str) -> str:
+    config = SAMPLE["download.config"].decode()
+    assert old in config
+    return config.replace(old, new)
+
+
+def test_the_bootloader_says_the_packages_flash_settings(tmp_path):
+    config = _config(
+        "--flash_mode dio --flash_freq 40m --flash_size 4MB", "--flash_mode qio --flash_freq 80m --flash_size 8MB"
+    )
+    plan = _plan(_package(tmp_path, config=config))
+    bootloader = EspImage.from_bytes(_regions(plan)["bootloader"].data)
+    assert bootloader.flash_settings("esp32") == plan.settings == FlashSettings("qio", "80m", "8MB")
+    assert bootloader.digest_valid
+    assert plan.flash_size == 8 << 20
+    assert _regions(plan)["ota_0"].data == SAMPLE["esp-at.bin"]
+
+
+@pytest.mark.parametrize("size", ["detect", "keep"])
+def test_the_bootloaders_own_flash_size(tmp_path, size):
+    plan = _plan(_package(tmp_path, config=_config("--flash_size 4MB", f"--flash_size {size}")))
+    assert _regions(plan)["bootloader"].data == SAMPLE["bootloader/bootloader.bin"]
+    assert (plan.settings.size, plan.flash_size) == ("4MB", 4 << 20)
+
+
+def test_another_memory_map_of_esp8266(tmp_path):
+    config = sample_package("esp8266")["download.config"].decode().replace("1MB", "2MB-c1")
+    plan = _plan(_package(tmp_path, "esp8266", config=config))
+    assert (plan.settings.size, plan.flash_size) == ("2MB-c1", 2 << 20)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        pytest.param(_config("size 4MB", "size 4GB"), "unknown flash size of esp32 '4GB'", id="size"),
+        pytest.param(_config("freq 40m", "freq 60m"), "unknown flash frequency of esp32 '60m'", id="frequency"),
+        pytest.param(_config("mode dio", "mode sio"), "unknown flash mode of esp32 'sio'", id="mode"),
+    ],
+)
+def test_refuses_flash_settings(tmp_path, config, message):
+    with pytest.raises(UnknownNameError) as caught:
+        _plan(_package(tmp_path, config=config))
+    assert (caught.value.where, caught.value.message) == ("bootloader/bootloader.bin", message)
+
+
+def test_refuses_a_bootloader_of_an_unknown_flash_size(tmp_path):
+    bootloader = bytearray(SAMPLE["bootloader/bootloader.bin"])
+    bootloader[3] |= 0xF0
+    package = _package(
+        tmp_path, **{"config": _config("size 4MB", "size keep"), "bootloader/bootloader.bin": bytes(bootloader)}
+    )
+    with pytest.raises(PackageError) as caught:
+        _plan(package)
+    assert str(caught.value) == "bootloader/bootloader.bin: the flash size 0xf is unknown"
+
+
+# --- what is kept, the factory image, the wiring ---
+
+
+def test_kept(tmp_path):
+    assert [row.name for row in _plan(_package(tmp_path)).kept] == [
+        "nvs",
+        "wpa2_cert",
+        "wpa2_key",
+        "wpa2_ca",
+        "fatfs",
+        "ota_1",
+    ]
+
+
+def test_factory_image(tmp_path):
+    plan = _plan(_package(tmp_path, "esp8266"))
+    image = plan.factory_image()
+    assert len(image) == 1 << 20
+    for region in plan.regions:
+        assert image[region.offset : region.end] == region.data
+    covered = sum(len(region.data) for region in plan.regions)
+    assert image[0x10000:0x18000] == b"\xff" * 0x8000  # nvs
+    assert image.count(0xFF) == (1 << 20) - covered + sum(region.data.count(0xFF) for region in plan.regions)
+
+
+def test_wiring_is_what_is_flashed(tmp_path):
+    values = {"uart_tx_pin": Text("4", HERE), "uart_cts_pin": Text("-1", HERE), "uart_baudrate": Text("9600", HERE)}
+    plan = _plan(_package(tmp_path), factory_param=values)
+    assert plan.wiring == Wiring(tx=4, rx=16, cts=-1, rts=14, baudrate=9600, download_tx=1, download_rx=3)
+    flashed = FactoryParam.from_bytes(_regions(plan)["factory_param"].data).values
+    assert flashed["uart_tx_pin"] == 4
+
+
+def test_wiring_of_the_catalog_where_mfg_nvs_has_it(tmp_path):
+    plan = _plan(_package(tmp_path, "esp32c6"))
+    assert plan.wiring == Wiring(tx=7, rx=6, cts=5, rts=4, baudrate=115200, download_tx=16, download_rx=17)
+
+
+def test_no_wiring_is_told_of_an_mfg_nvs_of_the_users_own(tmp_path):
+    assert _plan(_package(tmp_path, "esp32c6"), data={"mfg_nvs": _file(b"nvs")}).wiring is None
+
+
+def test_no_wiring_of_a_module_that_only_the_package_knows(tmp_path):
+    files = sample_package("esp32c6")
+    package = _package(
+        tmp_path, "esp32c6", **{"factory/factory_OWN.bin": files["factory/factory_ESP32C6-4MB_unfilled.bin"]}
+    )
+    assert make_plan(package, SelectedModule("OWN", package.chip, "said so"), Request(tmp_path)).wiring is None
+
+
+def test_no_wiring_without_a_uart(tmp_path):
+    assert _plan(_package(tmp_path), "ESP32-SDIO").wiring is None
+
+
+def test_images_are_not_in_the_repr(tmp_path):
+    plan = _plan(_package(tmp_path), pki={"mqtt_ca": (_file(CERT),)})
+    assert "CERTIFICATE" not in repr(plan.regions)
+    assert "CERTIFICATE" not in repr(plan.inputs)
