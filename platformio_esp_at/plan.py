@@ -176,6 +176,10 @@ def _bootloader(package: FirmwarePackage) -> EspImage:
     path = package.bootloader.path
     with located(path):
         image = EspImage.from_bytes(package.files[path], esp8266=package.chip.key == ESP8266)
+        if not image.digest_valid:
+            # `checks` would see the new digest that goes with new settings.
+            hint = "the file is damaged: download the firmware package again"
+            raise PackageError("the image's SHA-256 doesn't match its bytes", hint=hint)
         return image.with_flash_settings(package.args.settings, package.chip.key)
 
 
