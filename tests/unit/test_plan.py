@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -297,6 +298,7 @@ def test_refuses_flash_settings(tmp_path, config, message):
 def test_refuses_a_bootloader_of_an_unknown_flash_size(tmp_path):
     bootloader = bytearray(SAMPLE["bootloader/bootloader.bin"])
     bootloader[3] |= 0xF0
+    bootloader[-32:] = hashlib.sha256(bootloader[:-32]).digest()
     package = _package(
         tmp_path, **{"config": _config("size 4MB", "size keep"), "bootloader/bootloader.bin": bytes(bootloader)}
     )
