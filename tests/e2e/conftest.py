@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -155,8 +156,11 @@ def _checked(done: subprocess.CompletedProcess[str], code: int) -> subprocess.Co
 def esp_at(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run ``esp-at`` with these arguments in the folder ``cwd``, and return what it said."""
 
+    script = shutil.which("esp-at", path=str(Path(sys.executable).parent))
+    assert script, "esp-at isn't installed beside this Python: pip install -e ."
+
     def run(*args: object, cwd: Path = tmp_path, code: int = 0) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "platformio_esp_at", *map(str, args)]
+        command = [script, *map(str, args)]
         done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
         return _checked(done, code)
 

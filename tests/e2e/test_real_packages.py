@@ -86,3 +86,18 @@ def test_release_for_a_small_esp8266(project, at_pio, used_module, reference):
     at_pio(f"run -t upload_at -t verify_at --upload-port {device.port}", folder)
     images = {offset: (package / path).read_bytes() for offset, path in listed.items()}
     assert device.flash == device.after_writing(images)
+
+
+@pytest.mark.parametrize("name", ["ESP32-WROOM-32-AT-V4.1.0.0-dev.zip", "ESP32-C3-MINI-1-AT-V4.0.0.0-dev.zip"])
+def test_packages_with_mfg_nvs(name, esp_at, used_module, reference):
+    """Since v3.1.0.0: with no module named, it is the package's; with none to change, all bytes are."""
+    package = reference / "at-packages" / name
+    with zipfile.ZipFile(package) as archive:
+        root = zipfile.Path(
+            archive, next(inside for inside in archive.namelist() if inside.endswith("download.config"))
+        )
+        listed = listed_images(root.read_text())
+        images = {offset: (root.parent / path).read_bytes() for offset, path in listed.items()}
+    device = used_module("esp32c3" if "C3" in name else "esp32")
+    esp_at("flash", "--firmware", package, "-p", device.port)
+    assert device.flash == device.after_writing(images)

@@ -1,0 +1,200 @@
+"""The command `esp-at`, as a program: what it writes, says and returns."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from platformio_esp_at import __version__
+from platformio_esp_at.demo.sample_package import sample_package
+from platformio_esp_at.flash import Connection, verify_command, write_command
+from platformio_esp_at.formats.download_config import parse_download_config
+
+YML = "firmware: firmware.zip\nmodule: WROOM-32\n"
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"
+
+BOARD = {
+    "name": "Someone's board with an ESP32-WROVER",
+    "build": {"mcu": "esp32"},
+    "upload": {"flash_size": "8MB", "maximum_size": 1310720},
+}
+
+
+def files_in(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_project_from_package_to_verify(project, esp_at, simulated_module, used_module):
+    folder = project(yml=YML)
+    output = folder / "build/esp_at"
+
+    assert "0x12000   56KB    nvs" in esp_at("info", cwd=folder).stdout
+    assert not output.exists()
+
+    esp_at("package", cwd=folder)
+    made = files_in(output)
+    sample = sample_package("esp32")
+    assert {path: made[path] for path in sample if path in made and path.endswith(".bin")} == {
+        path: data for path, data in sample.items() if path.endswith(".bin") and "factory_param_" not in path
+    }
+    esp_at("package", "-C", folder, "-o", "elsewhere")
+    assert files_in(folder.parent / "elsewhere") == made
+    images = json.loads(made["esp_at_manifest.json"])["images"]
+    assert {image["path"] for image in images} | {
+        "download.config",
+        "flasher_args.json",
+        "esp_at_manifest.json",
+        "factory/factory_WROOM-32.bin",
+        "factory/factory_WROOM-32_unfilled.bin",
+    } == set(made)
+
+    module = used_module()
+    esp_at("flash", "-p", module.port, cwd=folder)
+    assert module.flash == module.after_upload(output)
+    assert "The device has all 17 images of the plan." in esp_at("verify", "-p", module.port, cwd=folder).stdout
+
+    changed = bytearray(module.flash)
+    changed[0x100100] ^= 0x80
+    spoiled = simulated_module("esp32", flash=bytes(changed))
+    refused = esp_at("verify", "-p", spoiled.port, cwd=folder, code=1)
+    assert refused.stderr.startswith("Error: the device has other content in ota_0\n")
+    assert spoiled.writes == []
+
+    said = esp_at("flash", "--factory", "-p", module.port, cwd=folder).stdout
+    assert said.index("The factory image erases all 4MB of the flash.") < said.index("Connecting")
+    assert module.flash == made["factory/factory_WROOM-32.bin"]
+
+
+def test_options_of_the_command_line_win(project, esp_at):
+    folder = project(
+        yml=YML + "factory_param: {uart_tx_pin: 4, uart_rx_pin: 5}\nskip: [ble_data]\n",
+        **{"ca.pem": CERTIFICATE, "own.csv": "factory_param, 0x40, 8, 0x30000, 4K\nours, 0x40, 15, 0x3d000, 4K\n"},
+    )
+    said = esp_at("info", "--factory-param", "uart_tx_pin=9", "--module", "PICO-D4", cwd=folder).stdout
+    assert "AT commands GPIO9 GPIO5 GPIO15 GPIO14" in " ".join(said.split())
+    assert "AT module: PICO-D4 (--module)" in said
+    assert "0x21000   12KB    ble_data" in said  # kept, since it is skipped
+    said = esp_at("info", "--pki", "mqtt_ca=ca.pem", "--skip", "mqtt_cert", "--skip", "mqtt_key", cwd=folder).stdout
+    assert "mqtt_ca          ca.pem" in said
+    assert "0x37000   8KB     mqtt_cert" in said
+    own = ["--partitions", "own.csv", "--data", "ours=ca.pem", "--skip", "factory_paran"]
+    refused = esp_at("info", *own, cwd=folder, code=1).stderr
+    assert "--skip: unknown partition 'factory_paran'\n  did you mean factory_param" in refused
+
+
+# --- looking ---
+
+
+def test_modules(esp_at):
+    listed = json.loads(esp_at("modules", "--json").stdout)
+    assert {"chip": "esp32", "name": "WROVER-32", "uart_tx_pin": 22, "uart_rx_pin": 19}.items() <= {
+        **next(row for row in listed if row["name"] == "WROVER-32")
+    }.items()
+    of_c3 = esp_at("modules", "--chip", "esp32c3").stdout.splitlines()
+    assert of_c3[0].split()[:3] == ["Chip", "Module", "Flash"]
+    assert {line.split()[0] for line in of_c3[1:]} == {"esp32c3"}
+    assert len(of_c3) - 1 == sum(row["chip"] == "esp32c3" for row in listed)
+    assert "unknown chip 'esp32x9'" in esp_at("modules", "--chip", "esp32x9", code=1).stderr
+
+
+def test_module_for(esp_at, tmp_path):
+    assert "WROVER-32 (esp32): board id has 'wrover'" in esp_at("module-for", "esp-wrover-kit").stdout
+    guess = json.loads(esp_at("module-for", "esp32dev", "--json").stdout)
+    assert (guess["chip"], guess["module"], guess["assumed"]) == ("esp32", "WROOM-32", True)
+    assert "most ESP32 boards carry this one" in guess["reason"]
+    (tmp_path / "mine.json").write_text(json.dumps(BOARD))
+    known = json.loads(esp_at("module-for", "mine.json", "--json").stdout)
+    assert (known["chip"], known["module"], known["assumed"]) == ("esp32", "WROVER-32", False)
+    assert "'WROVER'" in known["reason"]
+    (tmp_path / "broken.json").write_text("{")
+    assert "broken.json: not a board's JSON file" in esp_at("module-for", "broken.json", code=1).stderr
+    assert "did you mean esp32dev" in esp_at("module-for", "esp32dew", code=1).stderr
+
+
+@pytest.fixture(scope="session")
+def image_set(sample_zip, tmp_path_factory):
+    """Return a folder that has every kind of artefact."""
+    from platformio_esp_at.cli import cli  # noqa: PLC0415
+
+    folder = tmp_path_factory.mktemp("image-set") / "made"
+    options = ["--firmware", str(sample_zip()), "--module", "WROOM-32", "-o", str(folder)]
+    cli(["package", *options], standalone_mode=False)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("partition_table/partition-table.bin", {"kind": "partition_table", "md5": False}),
+        ("at_customize.bin", {"kind": "partition_table", "md5": True}),
+        (
+            "customized_partitions/factory_param.bin",
+            {"kind": "factory_param", "uart_tx_pin": 17, "module_name": "WROOM-32"},
+        ),
+        ("customized_partitions/mqtt_ca.bin", {"kind": "pki"}),
+        ("customized_partitions/ble_data.bin", {"kind": "ble_data"}),
+        ("bootloader/bootloader.bin", {"kind": "esp_image", "chip": "esp32", "flash_size": "4MB", "hash_valid": True}),
+        ("factory/factory_WROOM-32.bin", {"kind": "factory_image", "size": 4 << 20}),
+        (".", {"kind": "firmware_package", "chip": "esp32", "modules": ["WROOM-32"], "flash_mode": "dio"}),
+    ],
+)
+def test_inspect(path, told, image_set, esp_at):
+    decoded = json.loads(esp_at("inspect", image_set / path, "--json").stdout)
+    assert told.items() <= decoded.items()
+    assert esp_at("inspect", image_set / path).stdout.startswith(f"kind: {told['kind']}\n")
+
+
+def test_inspect_shows_what_is_inside_a_factory_image_and_no_private_key(image_set, esp_at):
+    done = esp_at("inspect", image_set / "factory/factory_WROOM-32.bin", "--json")
+    content = json.loads(done.stdout)["content"]
+    assert content["factory_param"]["uart_baudrate"] == 115200
+    assert [item["content"] for item in content["server_key"]["items"]] == ["PRIVATE KEY"]
+    assert content["fatfs"] == {"kind": "blank"}
+    assert "NOT/A/REAL/server/key" not in done.stdout
+
+
+def test_inspect_refuses_what_it_does_not_know(esp_at, tmp_path, image_set):
+    (tmp_path / "letter.txt").write_text("dear reader")
+    refused = esp_at("inspect", "letter.txt", code=1).stderr
+    assert "letter.txt: no AT artefact that is known here" in refused
+    assert "known: partition tables" in refused
+    (tmp_path / "cut.bin").write_bytes((image_set / "bootloader/bootloader.bin").read_bytes()[:100])
+    assert "cut.bin:" in esp_at("inspect", "cut.bin", code=1).stderr
+    assert "no-such-file: can't be read" in esp_at("inspect", "no-such-file", code=1).stderr
+
+
+def test_help_and_usage(esp_at):
+    commands = esp_at("--help").stdout
+    for name in ("package", "flash", "verify", "info", "inspect", "modules", "module-for", "pio-platform", "demo"):
+        assert f"\n  {name} " in commands
+    assert esp_at("--version").stdout == f"esp-at, version {__version__}\n"
+    assert esp_at("pio-platform").stdout.startswith("symlink://")
+    for wrong in (["flahs"], ["flash", "--no-such-option"], ["inspect"], ["info", "-C", "no-such-folder"]):
+        assert "Usage: esp-at" in esp_at(*wrong, code=2).stderr
+
+
+# --- the older esptool ---
+
+
+def test_the_arguments_serve_esptool_4(image_set, used_module):
+    python = os.environ.get("ESP_AT_ESPTOOL4")
+    if not python:
+        pytest.skip("ESP_AT_ESPTOOL4 doesn't name a Python with esptool 4")
+    args = parse_download_config((image_set / "download.config").read_text())
+    images = [(image.offset, image.path) for image in args.images]
+
+    def esptool(arguments: list[str]) -> str:
+        command = [python, "-m", "esptool", *arguments]
+        done = subprocess.run(command, cwd=image_set, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "deprecated" not in (done.stdout + done.stderr).lower()
+        return done.stdout
+
+    module = used_module()
+    connection = Connection(module.port, 460800)
+    assert "esptool.py v4." in esptool(write_command("esp32", images, connection, major=4))
+    assert module.flash == module.after_upload(image_set)
+    assert "verify OK" in esptool(verify_command("esp32", images, connection, major=4))
