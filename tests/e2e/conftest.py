@@ -87,14 +87,13 @@ def simulated_module() -> Iterator[Callable[..., SimulatedModule]]:
 
 @pytest.fixture(scope="session")
 def pio_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Return the environment for `run_pio`: one PlatformIO home for this test run and all its xdist workers.
+    """Return the environment for `run_pio`: a PlatformIO home of this process's own, for one test at a time.
 
-    A test that brings a dev-platform adds its own ``PLATFORMIO_PLATFORMS_DIR``: links to two platforms of one name
-    would overwrite each other.
+    Two runs that make their first folders in one home at the same moment may fail: PlatformIO doesn't expect it. A test
+    that brings a dev-platform adds its own ``PLATFORMIO_PLATFORMS_DIR``, since links to two platforms of one name would
+    overwrite each other.
     """
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    return make_pio_home(shared / "pio-home")
+    return make_pio_home(tmp_path_factory.mktemp("pio-home"))
 
 
 @pytest.fixture(scope="session")
