@@ -43,6 +43,9 @@ _FLASHER_ARGS = "flasher_args.json"
 _CONFIGS = ("download.config", "flash_project_args", _FLASHER_ARGS)
 """Files that say what goes where, the fullest first: IDF's JSON may lack what ESP-AT's build adds later."""
 
+_IMAGE_SUFFIXES = (".bin", ".img")
+"""esptool runs in the folder of the images: an esptool.py or esptool.cfg among them would be taken for its own."""
+
 _PRIMARY_NAMES = ("partition-table.bin", "partitions_at.bin")
 _SECONDARY_NAME = "at_customize.bin"
 MODULE_NAME = re.compile(r"\w[\w.+-]{0,30}")
@@ -285,6 +288,8 @@ def _read_images(tree: _Tree, inside: Mapping[str, str], args: FlashArgs) -> dic
             raise PackageError("esptool would take this path for an option", where=image.path)
         if not re.fullmatch(r"\S+", image.path):
             raise PackageError("a path with a space can't be written into download.config", where=repr(image.path))
+        if not image.path.lower().endswith(_IMAGE_SUFFIXES):
+            raise PackageError("not an image: its name doesn't end in .bin", where=image.path)
     missing = [image.path for image in args.images if str(PurePosixPath(image.path)) not in inside]
     if missing:
         raise PackageError(

@@ -317,6 +317,20 @@ BAD = [
         None,
         id="path-with-a-space",
     ),
+    pytest.param(
+        _sample(**{"config": _config("esp-at.bin", "esptool.py"), "esptool.py": SAMPLE["esp-at.bin"]}),
+        "esptool.py",
+        "not an image: its name doesn't end in .bin",
+        None,
+        id="program-that-would-run-as-esptool",
+    ),
+    pytest.param(
+        _sample(**{"config": f"{CONFIG} 0x6000 esptool.cfg", "esptool.cfg": b"[esptool]"}),
+        "esptool.cfg",
+        "not an image: its name doesn't end in .bin",
+        None,
+        id="settings-that-esptool-would-read",
+    ),
     pytest.param(_sample(config=b"\xff\xfe\x00"), "download.config", "not a text file", None, id="config-not-text"),
     pytest.param(
         _sample(config=b"0x0 a.bin " * 10_000),
