@@ -133,7 +133,8 @@ def _spelled(name: str, major: int) -> str:
 def _last_error(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     told = [line for line in lines if "error" in line.lower()]
-    return (told or lines or ["it said nothing"])[-1]
+    error = (told or lines or ["it said nothing"])[-1]
+    return re.sub("^(ERROR: )?(A fatal error occurred: )?", "", error)
 
 
 def _hint(output: str) -> str | None:

@@ -1,0 +1,267 @@
+"""The files that a plan becomes: the same bytes everywhere, complete or not at all, private where they must be."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from platformio_esp_at.artifacts import MANIFEST, factory_image_path, image_set, write_artifacts
+from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
+from platformio_esp_at.errors import EspAtError, PackageError
+from platformio_esp_at.formats.download_config import parse_download_config
+from platformio_esp_at.formats.flasher_args import parse_flasher_args
+from platformio_esp_at.package import open_package
+from platformio_esp_at.plan import FlashPlan, Region, make_plan
+from platformio_esp_at.project import InputFile, Request, Text
+from platformio_esp_at.selection import select
+
+FOLDER = "customized_partitions"
+KEY = b"-----BEGIN %b-----\nS3CR3T\n" % b"PRIVATE KEY"
+
+
+def _plan(tmp_path: Path, chip: str = "esp32", **request) -> FlashPlan:
+    path = tmp_path / "AT_PACK.zip"
+    write_sample_package(path, chip)
+    package = open_package(path)
+    return make_plan(package, select(None, None, package), Request(path, **request))
+
+
+def _changed_plan(tmp_path: Path) -> FlashPlan:
+    return _plan(
+        tmp_path,
+        pki={"mqtt_key": (InputFile("certs/key.pem", "esp_at.yml:3", KEY),)},
+        factory_param={"uart_tx_pin": Text("4", "esp_at.yml:5")},
+    )
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def _refusal(plan: FlashPlan, folder: Path) -> EspAtError:
+    with pytest.raises(EspAtError) as caught:
+        write_artifacts(plan, folder)
+    return caught.value
+
+
+# --- what is written ---
+
+
+@pytest.mark.parametrize("chip", ["esp32", "esp32c3", "esp32c6", "esp8266"])
+def test_every_image_and_what_says_where_it_goes(tmp_path, chip):
+    plan = _plan(tmp_path, chip)
+    write_artifacts(plan, tmp_path / "out")
+    files = _files(tmp_path / "out")
+    places = [(region.offset, region.path) for region in plan.regions]
+    for args in (
+        parse_download_config(files["download.config"].decode()),
+        parse_flasher_args(files["flasher_args.json"].decode()),
+    ):
+        assert [(image.offset, image.path) for image in args.images] == places
+        assert args.settings == plan.settings
+    assert parse_flasher_args(files["flasher_args.json"].decode()).chip == chip
+    assert {path: files[path] for _, path in places} == {region.path: region.data for region in plan.regions}
+    assert files == image_set(plan)
+    assert set(files) - {path for _, path in places} == {
+        "download.config",
+        "flasher_args.json",
+        factory_image_path(plan),
+        factory_image_path(plan).replace(".bin", "_unfilled.bin"),
+        MANIFEST,
+    }
+
+
+def test_factory_images(tmp_path):
+    plan = _plan(tmp_path)
+    files = image_set(plan)
+    full, unfilled = files["factory/factory_WROOM-32.bin"], files["factory/factory_WROOM-32_unfilled.bin"]
+    assert factory_image_path(plan) == "factory/factory_WROOM-32.bin"
+    assert full == plan.factory_image()
+    assert len(unfilled) == max(region.end for region in plan.regions)
+    assert full == unfilled.ljust(4 << 20, b"\xff")
+
+
+def test_what_is_written_is_a_firmware_package_again(tmp_path):
+    plan = _changed_plan(tmp_path)
+    write_artifacts(plan, tmp_path / "out")
+    package = open_package(tmp_path / "out")
+    again = make_plan(package, select(None, None, package), Request(tmp_path))
+    assert again.factory_image() == plan.factory_image()
+    assert (again.module.name, again.wiring, again.kept) == (plan.module.name, plan.wiring, plan.kept)
+
+
+# --- the manifest ---
+
+
+def test_manifest(tmp_path):
+    plan = _changed_plan(tmp_path)
+    manifest = json.loads(image_set(plan)[MANIFEST])
+    assert manifest["firmware_package"]["name"] == "AT_PACK"
+    assert manifest["firmware_package"]["sha256"] == hashlib.sha256((tmp_path / "AT_PACK.zip").read_bytes()).hexdigest()
+    assert manifest["firmware_package"]["files"]["esp-at.bin"] == _sha256(sample_package()["esp-at.bin"])
+    assert (manifest["chip"], manifest["module"]) == ("esp32", "WROOM-32")
+    assert manifest["flash_settings"] == {"mode": "dio", "freq": "40m", "size": "4MB"}
+    assert manifest["factory_param"]["uart_tx_pin"] == 4
+    assert manifest["inputs"] == {"certs/key.pem": _sha256(KEY)}
+    assert manifest["kept"] == ["nvs", "wpa2_cert", "wpa2_key", "wpa2_ca", "fatfs", "ota_1"]
+    assert manifest["factory_image"] == {
+        "path": "factory/factory_WROOM-32.bin",
+        "sha256": _sha256(plan.factory_image()),
+    }
+    (key,) = (image for image in manifest["images"] if image["name"] == "mqtt_key")
+    region = next(region for region in plan.regions if region.name == "mqtt_key")
+    assert key == {
+        "name": "mqtt_key",
+        "offset": "0x39000",
+        "size": len(region.data),
+        "path": f"{FOLDER}/mqtt_key.bin",
+        "sha256": _sha256(region.data),
+        "origin": "certs/key.pem",
+    }
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def test_manifest_of_a_package_without_factory_param(tmp_path):
+    assert json.loads(image_set(_plan(tmp_path, "esp32c6"))[MANIFEST])["factory_param"] is None
+
+
+def test_same_bytes_wherever_and_whenever(tmp_path, monkeypatch):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    one = image_set(_changed_plan(tmp_path / "one"))
+    monkeypatch.setattr("time.time", lambda: 0.0)
+    two = image_set(_changed_plan(tmp_path / "two"))
+    assert one == two
+    assert list(one) == list(two)
+
+
+def test_no_path_of_this_machine_and_no_key_in_the_manifest(tmp_path):
+    text = image_set(_changed_plan(tmp_path))[MANIFEST].decode()
+    assert str(tmp_path) not in text
+    assert "S3CR3T" not in text
+
+
+# --- modes ---
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such modes there")
+def test_what_may_hold_keys_is_its_owners_alone(tmp_path):
+    plan = _changed_plan(tmp_path)
+    write_artifacts(plan, tmp_path / "out")
+    modes = {path: stat.S_IMODE((tmp_path / "out" / path).stat().st_mode) & 0o077 for path in _files(tmp_path / "out")}
+    private = {path for path, mode in modes.items() if not mode}
+    assert private == {
+        *(region.path for region in plan.regions if region.path.startswith(FOLDER)),
+        "factory/factory_WROOM-32.bin",
+        "factory/factory_WROOM-32_unfilled.bin",
+    }
+    assert f"{FOLDER}/mqtt_key.bin" in private
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such modes there")
+def test_content_without_an_image_in_the_package_is_private_too(tmp_path):
+    plan = _plan(tmp_path, data={"fatfs": InputFile("fs.img", "esp_at.yml:3", KEY)})
+    write_artifacts(plan, tmp_path / "out")
+    assert stat.S_IMODE((tmp_path / "out" / FOLDER / "fatfs.bin").stat().st_mode) == 0o600
+
+
+# --- where it is written ---
+
+
+@pytest.mark.parametrize("folder", ["out", "a/b/out", ".pio/build/at"])
+def test_new_folder(tmp_path, folder):
+    write_artifacts(_plan(tmp_path), tmp_path / folder)
+    assert (tmp_path / folder / MANIFEST).is_file()
+    assert [
+        path.name for path in (tmp_path / folder).parent.iterdir() if path.name.startswith(f".{Path(folder).name}-")
+    ] == []
+
+
+def test_empty_folder(tmp_path):
+    (tmp_path / "out").mkdir()
+    write_artifacts(_plan(tmp_path), tmp_path / "out")
+    assert (tmp_path / "out/download.config").is_file()
+
+
+def test_an_earlier_run_is_replaced_whole(tmp_path):
+    write_artifacts(_plan(tmp_path, "esp32c6"), tmp_path / "out")
+    plan = _plan(tmp_path)
+    write_artifacts(plan, tmp_path / "out")
+    assert _files(tmp_path / "out") == image_set(plan)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["AT_PACK.zip", "out"]
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "download.config", "inner/esp_at_manifest.json"])
+def test_refuses_a_folder_with_other_files(tmp_path, name):
+    other = tmp_path / "out" / name
+    other.parent.mkdir(parents=True)
+    other.write_bytes(b"mine")
+    error = _refusal(_plan(tmp_path), tmp_path / "out")
+    assert error.message == f"{tmp_path / 'out'} holds other files"
+    assert error.hint == "name a new or empty folder: its content is replaced"
+    assert _files(tmp_path / "out") == {name: b"mine"}
+
+
+def test_refuses_a_file_in_place_of_the_folder(tmp_path):
+    (tmp_path / "out").write_bytes(b"mine")
+    assert _refusal(_plan(tmp_path), tmp_path / "out").message == f"{tmp_path / 'out'} holds other files"
+    assert (tmp_path / "out").read_bytes() == b"mine"
+
+
+def test_file_in_place_of_the_parent(tmp_path):
+    (tmp_path / "file").write_bytes(b"mine")
+    error = _refusal(_plan(tmp_path), tmp_path / "file/out")
+    assert error.message.startswith(f"{tmp_path / 'file/out'} can't be written: ")
+    assert (tmp_path / "file").read_bytes() == b"mine"
+
+
+@pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid"), reason="no such modes there")
+def test_parent_that_cant_be_written(tmp_path):
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    plan = _plan(tmp_path)
+    (tmp_path / "parent").mkdir(mode=0o500)
+    error = _refusal(plan, tmp_path / "parent/out")
+    assert error.message == f"{tmp_path / 'parent/out'} can't be written: Permission denied"
+
+
+CLASHES = [
+    pytest.param(Region("x", 0x60000, b"x", "esp-at.bin", "me"), "two different images have this path", id="same-path"),
+    pytest.param(
+        Region("x", 0x60000, b"x", "download.config", "me"), "two different images have this path", id="download.config"
+    ),
+    pytest.param(Region("x", 0x60000, b"x", MANIFEST, "me"), "two different images have this path", id="manifest"),
+    pytest.param(Region("x", 0x60000, b"x", "factory", "me"), "can't be written: ", id="file-and-folder"),
+    pytest.param(Region("x", 0x60000, b"x", "x" * 300, "me"), "can't be written: ", id="name-too-long"),
+]
+
+
+@pytest.mark.parametrize("earlier", [False, True], ids=["first-run", "second-run"])
+@pytest.mark.parametrize(("region", "message"), CLASHES)
+def test_nothing_is_half_written(tmp_path, earlier, region, message):
+    plan = _plan(tmp_path)
+    if earlier:
+        write_artifacts(plan, tmp_path / "out")
+    before = _files(tmp_path)
+    error = _refusal(replace(plan, regions=(*plan.regions, region)), tmp_path / "out")
+    assert message in error.message
+    assert isinstance(error, PackageError) == message.startswith("two")
+    assert _files(tmp_path) == before
+    assert (tmp_path / "out").exists() == earlier
+
+
+def test_two_regions_may_share_a_file(tmp_path):
+    plan = _plan(tmp_path)
+    app = next(region for region in plan.regions if region.path == "esp-at.bin")
+    files = image_set(replace(plan, regions=(*plan.regions, replace(app, name="ota_1", offset=0x280000))))
+    images = parse_download_config(files["download.config"].decode()).images
+    assert [image.offset for image in images if image.path == "esp-at.bin"] == [0x100000, 0x280000]

@@ -1,0 +1,216 @@
+"""From a plan to esptool: its arguments, and what its failures are told as."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import io
+import subprocess
+import sys
+
+import pytest
+
+from platformio_esp_at.errors import EspAtError, FlashError
+from platformio_esp_at.flash import (
+    Connection,
+    _hint,
+    _last_error,
+    check_port,
+    differing_offsets,
+    esptool_major,
+    run_esptool,
+    verify_command,
+    write_command,
+)
+
+IMAGES = [(0x8000, "partition_table/partition-table.bin"), (0x1000, "bootloader/bootloader.bin")]
+NOWHERE = "/dev/no-such-port" if sys.platform != "win32" else "COM255"
+PORT_HINT = "check the port's name, and that nothing else has it open"
+
+
+# --- argument lists ---
+
+
+def test_write_with_esptool_4():
+    assert write_command("esp32", IMAGES, Connection("/dev/ttyUSB0", 921600), major=4) == [
+        *("--chip", "esp32", "--port", "/dev/ttyUSB0", "--baud", "921600", "write_flash"),
+        *("--flash_mode", "keep", "--flash_freq", "keep", "--flash_size", "keep"),
+        *("0x8000", "partition_table/partition-table.bin", "0x1000", "bootloader/bootloader.bin"),
+    ]
+
+
+def test_write_with_esptool_5():
+    assert write_command("esp32c3", IMAGES, Connection("COM3", 115200), major=5) == [
+        *("--chip", "esp32c3", "--port", "COM3", "--baud", "115200", "write-flash"),
+        *("--flash-mode", "keep", "--flash-freq", "keep", "--flash-size", "keep"),
+        *("0x8000", "partition_table/partition-table.bin", "0x1000", "bootloader/bootloader.bin"),
+    ]
+
+
+@pytest.mark.parametrize(("major", "verb", "dash"), [(4, "verify_flash", "_"), (5, "verify-flash", "-")])
+def test_verify(major, verb, dash):
+    assert verify_command("esp8266", [(0, "a.bin")], Connection(), major=major) == [
+        *("--chip", "esp8266", verb),
+        *(f"--flash{dash}mode", "keep", f"--flash{dash}freq", "keep", f"--flash{dash}size", "keep"),
+        *("0x0", "a.bin"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("connection", "arguments"),
+    [
+        pytest.param(Connection(), [], id="left-to-esptool"),
+        pytest.param(Connection(port="COM3"), ["--port", "COM3"], id="port"),
+        pytest.param(Connection(baud=9600), ["--baud", "9600"], id="speed"),
+    ],
+)
+def test_connection(connection, arguments):
+    command = write_command("esp32", IMAGES, connection, major=5)
+    assert command[: 3 + len(arguments)] == ["--chip", "esp32", *arguments, "write-flash"]
+
+
+def test_the_installed_esptool_takes_these_arguments(tmp_path, capsys):
+    """It gets as far as the port: with an argument that it doesn't know, it wouldn't."""
+    (tmp_path / "a.bin").write_bytes(b"x" * 16)
+    for command in (write_command, verify_command):
+        arguments = command("esp32", [(0, "a.bin")], Connection(NOWHERE, 115200), major=esptool_major())
+        with pytest.raises(FlashError) as caught:
+            run_esptool(arguments, folder=tmp_path)
+        assert "no such option" not in caught.value.output.lower()
+        assert "deprecated" not in caught.value.output.lower()
+        assert caught.value.hint == PORT_HINT
+    assert "esptool" in capsys.readouterr().out
+
+
+# --- one run of the real esptool ---
+
+
+def test_port_that_is_not_there(tmp_path, capsys):
+    (tmp_path / "a.bin").write_bytes(b"x" * 16)
+    command = write_command("esp32", [(0, "a.bin")], Connection(NOWHERE), major=esptool_major())
+    with pytest.raises(FlashError) as caught:
+        run_esptool(command, folder=tmp_path)
+    error = caught.value
+    assert error.message.startswith("esptool failed: Could not open ")
+    assert NOWHERE in error.message
+    assert error.hint == PORT_HINT
+    # What is shown is what is kept, line ends aside.
+    shown = capsys.readouterr().out
+    assert shown.replace("\r\n", "\n") == error.output.replace("\r\n", "\n")
+    assert shown.startswith("esptool")
+
+
+def test_success_says_nothing_more(tmp_path, capsys):
+    run_esptool(["version"], folder=tmp_path)
+    assert importlib.metadata.version("esptool") in capsys.readouterr().out
+
+
+def test_an_esptool_py_of_the_current_folder_is_not_run(tmp_path, monkeypatch):
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project/esptool.py").write_text("raise SystemExit('the wrong one')")
+    monkeypatch.chdir(tmp_path / "project")
+    (tmp_path / "images").mkdir()
+    run_esptool(["version"], folder=tmp_path / "images")
+
+
+def test_a_terminal_that_isnt_utf8(tmp_path, monkeypatch):
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    with pytest.raises(FlashError) as caught:
+        run_esptool(["--port", "/dev/p\u00f6rt", "--chip", "esp32", "run"], folder=tmp_path)
+    assert "/dev/p\u00f6rt" in caught.value.output
+    assert b"/dev/p?rt" in terminal.buffer.getvalue()
+
+
+# --- failures ---
+
+
+@pytest.mark.parametrize(
+    ("said", "message", "hint"),
+    [
+        pytest.param(
+            "Connecting......\n\nA fatal error occurred: Failed to connect to ESP32: No serial data received.\n"
+            "For troubleshooting steps visit: https://example.com",
+            "Failed to connect to ESP32: No serial data received.",
+            "hold BOOT, tap RESET (or EN), and try again",
+            id="no-answer",
+        ),
+        pytest.param(
+            "A fatal error occurred: This chip is ESP32-C3, not ESP32. Wrong chip argument?\n",
+            "This chip is ESP32-C3, not ESP32. Wrong chip argument?",
+            "the device on this port is another chip than the firmware is for",
+            id="another-chip",
+        ),
+        pytest.param(
+            "A fatal error occurred: File esp-at.bin (length 4) at offset 0 will not fit in 2097152 bytes of flash.",
+            "File esp-at.bin (length 4) at offset 0 will not fit in 2097152 bytes of flash.",
+            "the device's flash is smaller than the firmware is laid out for",
+            id="flash-too-small",
+        ),
+        pytest.param(
+            "ERROR: A fatal error occurred: Timed out waiting for packet header",
+            "Timed out waiting for packet header",
+            "hold BOOT, tap RESET (or EN), and try again",
+            id="silence",
+        ),
+        pytest.param("something else\n\n", "something else", None, id="no-error-in-its-words"),
+        pytest.param("", "it said nothing", None, id="nothing"),
+    ],
+)
+def test_what_failures_are_told_as(said, message, hint):
+    assert (_last_error(said), _hint(said)) == (message, hint)
+
+
+def test_no_esptool(monkeypatch):
+    def version(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr("platformio_esp_at.flash.version", version)
+    with pytest.raises(FlashError) as caught:
+        esptool_major()
+    assert caught.value.message == "esptool is not installed in this Python"
+    assert caught.value.hint == f"install it: {sys.executable} -m pip install esptool"
+
+
+def test_major():
+    said = subprocess.run(
+        [sys.executable, "-m", "esptool", "version"], capture_output=True, text=True, check=True
+    ).stdout
+    assert f"v{esptool_major()}." in said
+
+
+VERIFY_4 = """\
+Verifying 0x1000 (4096) bytes @ 0x00001000 in flash against bootloader/bootloader.bin...
+-- verify OK (digest matched)
+Verifying 0xc00 (3072) bytes @ 0x00008000 in flash against partition_table/partition-table.bin...
+-- verify FAILED (digest mismatch)
+"""
+VERIFY_5 = """\
+Verifying 0x1000 (4096) bytes at 0x00001000 in flash against 'bootloader/bootloader.bin'...
+Verification failed (digest mismatch).
+Verifying 0xc00 (3072) bytes at 0x00008000 in flash against 'partition_table/partition-table.bin'...
+Verification successful (digest matched).
+"""
+
+
+@pytest.mark.parametrize(
+    ("output", "offsets"),
+    [
+        pytest.param(VERIFY_4, (0x8000,), id="esptool-4"),
+        pytest.param(VERIFY_5, (0x1000,), id="esptool-5"),
+        pytest.param("", (), id="nothing"),
+    ],
+)
+def test_differing_offsets(output, offsets):
+    assert differing_offsets(output) == offsets
+
+
+@pytest.mark.parametrize("port", [None, "COM3", "/dev/ttyUSB0", "socket://127.0.0.1:5555", "rfc2217://host:1"])
+def test_ports(port):
+    check_port(port)
+
+
+@pytest.mark.parametrize("port", ["", "-", "--before", "-x"])
+def test_not_a_port(port):
+    with pytest.raises(EspAtError) as caught:
+        check_port(port)
+    assert str(caught.value) == f"{port!r} is not a serial port"
