@@ -1,4 +1,4 @@
-r"""GATT services of the Bluetooth LE server: the CSV that people write, and ``ble_data.bin`` up to v3.0.0.0.
+"""GATT services of the Bluetooth LE server: the CSV that people write, and ``ble_data.bin`` up to v3.0.0.0.
 
 ``ble_data.bin`` is a short header and JSON::
 
@@ -9,6 +9,8 @@ r"""GATT services of the Bluetooth LE server: the CSV that people write, and ``b
 
 No padding and no NUL. Source: ESP-AT ``tools/BLEService.py`` and its ``Configs/ATBleService.yml``. The order of the
 keys in the JSON came from the CSV's header on Python 3 and from dict hashing on Python 2; the firmware reads both.
+
+Since v3.1.0.0 the rows are strings in ``mfg_nvs``: ``cfg0``, ``cfg1``…, each a row of the CSV.
 """
 
 from __future__ import annotations
@@ -18,15 +20,21 @@ import json
 import re
 import struct
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from platformio_esp_at.errors import FormatError, located, unknown_name
 from platformio_esp_at.units import format_offset, parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _HEADER = struct.Struct("<H2s")
 _MAGIC = b"\x27\x95"
 _HEX = re.compile(r"(?:[0-9A-F]{2})*")
 _MAX_NUMBER = 0xFFFF
+_OTHER_NAMES = {"max_len": "val_max_len", "cur_len": "val_cur_len"}
+"""What upstream's CSV calls columns since v3.1."""
+
 _DEFAULTS = {"val_max_len": "512", "val_cur_len": "0", "value": ""}
 
 
@@ -73,23 +81,16 @@ class GattTable:
 
     @classmethod
     def from_csv(cls, text: str) -> GattTable:
-        """Return the table that a GATT CSV describes, up to its first empty row.
+        """Return the table that a GATT CSV describes; its header may be a comment, as upstream has it since v3.1.
 
         ``val_max_len``, ``val_cur_len`` and ``value`` may be blank. Raises `FormatError`, naming the line.
         """
         lines = _csv_lines(text)
-        header = [cell.strip() for cell in lines[0][1]] if lines else []
-        for name in header:
-            if name not in COLUMNS:
-                raise unknown_name("GATT column", name, COLUMNS, where="1")
-            if header.count(name) > 1:
-                raise FormatError(f"the GATT CSV has the column {name!r} twice", where="1")
-        if missing := [name for name in COLUMNS if name not in header and name not in _DEFAULTS]:
-            raise FormatError(f"the GATT CSV has no column {missing[0]!r}", where="1")
+        header, first = _header(lines)
         rows = []
-        for number, cells in lines[1:]:
-            if not any(cell.strip() for cell in cells):
-                break
+        for number, cells in lines[first:]:
+            if cells[0].lstrip().startswith("#"):
+                continue
             with located(str(number)):
                 if len(cells) > len(header):
                     raise FormatError(f"the row has {len(cells)} cells for {len(header)} columns")
@@ -98,14 +99,14 @@ class GattTable:
             raise FormatError("the GATT CSV has no rows")
         return cls(tuple(rows), (*header, *(name for name in COLUMNS if name not in header)))
 
+    @classmethod
+    def from_cfg(cls, rows: Sequence[str]) -> GattTable:
+        """Return the table that the strings ``cfg0``, ``cfg1``… of ``mfg_nvs`` hold. Raises `FormatError`."""
+        return cls.from_csv("\n".join([",".join(COLUMNS), *rows]))
+
     def to_csv(self) -> str:
         """Return the CSV that gives this table again."""
-        lines = [",".join(self.keys)]
-        for row in self.rows:
-            cells = {name: str(getattr(row, name)) for name in COLUMNS}
-            cells |= {"uuid": f"0x{row.uuid}", "perm": f"{row.perm:#04x}"}
-            lines.append(",".join(cells[name] for name in self.keys))
-        return "\n".join(lines) + "\n"
+        return "\n".join([",".join(self.keys), *(_cells(row, self.keys) for row in self.rows)]) + "\n"
 
     @classmethod
     def from_bytes(cls, data: bytes) -> GattTable:
@@ -144,13 +145,54 @@ class GattTable:
         return _HEADER.pack(len(text), _MAGIC) + text
 
 
+def cfg_of_csv(text: str) -> tuple[str, ...]:
+    """Return the rows of a GATT CSV as ``mfg_nvs`` keeps them since v3.1.0.0.
+
+    Upstream takes them as they are written, blank cells included; so do we, unless the columns are in another order.
+    Raises `FormatError`, naming the line.
+    """
+    table = GattTable.from_csv(text)
+    if table.keys != COLUMNS:
+        return tuple(_cells(row, COLUMNS) for row in table.rows)
+    lines = _csv_lines(text)
+    rows = [[cell.strip() for cell in cells] for _, cells in lines[_header(lines)[1] :]]
+    return tuple(",".join(cells) for cells in rows if not cells[0].startswith("#"))
+
+
 def _csv_lines(text: str) -> list[tuple[int, list[str]]]:
-    """Return the cells of each line, with its number."""
+    """Return the cells of each line that has any, with its number."""
     reader = csv.reader(text.splitlines())
     try:
-        return [(reader.line_num, cells) for cells in reader]
+        return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
     except csv.Error as error:
         raise FormatError(f"the GATT CSV can't be read: {error}", where=str(reader.line_num)) from None
+
+
+def _header(lines: Sequence[tuple[int, Sequence[str]]]) -> tuple[tuple[str, ...], int]:
+    """Return the columns and where the rows begin: a file without a header has upstream's columns."""
+    number, cells = lines[0] if lines else (1, ())
+    names = [cell.strip() for cell in cells]
+    if names and re.match(r"\d", names[0]):
+        return COLUMNS, 0
+    if names:
+        names[0] = names[0].lstrip("# ")
+    header = tuple(_OTHER_NAMES.get(name, name) for name in names)
+    with located(str(number)):
+        for name in header:
+            if name not in COLUMNS:
+                raise unknown_name("GATT column", name, COLUMNS)
+            if header.count(name) > 1:
+                raise FormatError(f"the GATT CSV has the column {name!r} twice")
+        if missing := [name for name in COLUMNS if name not in header and name not in _DEFAULTS]:
+            raise FormatError(f"the GATT CSV has no column {missing[0]!r}")
+    return header, 1
+
+
+def _cells(row: GattRow, columns: Sequence[str]) -> str:
+    """Return a row of the CSV."""
+    cells = {name: str(getattr(row, name)) for name in COLUMNS}
+    cells |= {"uuid": f"0x{row.uuid}", "perm": f"{row.perm:#04x}"}
+    return ",".join(cells[name] for name in columns)
 
 
 def _row_of_cells(cells: dict[str, str]) -> GattRow:

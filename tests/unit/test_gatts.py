@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from platformio_esp_at.errors import EspAtError, FormatError, UnknownNameError
-from platformio_esp_at.formats.gatts import COLUMNS, PYTHON2_KEYS, GattRow, GattTable
+from platformio_esp_at.formats.gatts import COLUMNS, PYTHON2_KEYS, GattRow, GattTable, cfg_of_csv
 
 HEADER = "index,uuid_len,uuid,perm,val_max_len,val_cur_len,value"
 CSV = f"""\
@@ -81,9 +81,32 @@ def test_row(line, row):
     assert GattTable.from_csv(f"{HEADER}\n{line}\n").rows == (row,)
 
 
-@pytest.mark.parametrize("end", ["\n", ",,,,,,\n", " , ,\n"], ids=["blank", "commas", "spaces"])
-def test_first_empty_row_ends_the_table(end):
-    assert GattTable.from_csv(f"{CSV}{end}not read any more\n") == TABLE
+@pytest.mark.parametrize(
+    "gap", ["\n", ",,,,,,\n", " , ,\n", "# a comment\n"], ids=["blank", "commas", "spaces", "comment"]
+)
+def test_lines_without_a_row_are_passed_over(gap):
+    header, *rows = CSV.splitlines()
+    assert GattTable.from_csv("\n".join([header, *(f"{gap}{row}" for row in rows)])) == TABLE
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "# index,uuid_len,uuid,perm,max_len,cur_len,value\n", "index,uuid_len,uuid,perm,max_len,cur_len,value\n"],
+    ids=["none", "comment", "new-names"],
+)
+def test_header_as_upstream_has_it_since_v3_1(header):
+    assert GattTable.from_csv(f"{header}0,16,0x2800,0x01,2,2,A002\n").rows == (GattRow(0, 16, "2800", 1, 2, 2, "A002"),)
+
+
+def test_rows_of_mfg_nvs_are_as_written():
+    text = "# index,uuid_len,uuid,perm,max_len,cur_len,value\n0,16,0x2800,0x01,2,2,a002\n\n1, 16,0xC305,0x1,,,\n"
+    assert cfg_of_csv(text) == ("0,16,0x2800,0x01,2,2,a002", "1,16,0xC305,0x1,,,")
+    assert GattTable.from_cfg(cfg_of_csv(text)) == GattTable.from_csv(text)
+
+
+def test_rows_of_mfg_nvs_are_put_into_upstreams_order():
+    text = "index,uuid,uuid_len,perm,val_max_len,val_cur_len,value\n0,0x2800,16,0x01,2,2,A002\n"
+    assert cfg_of_csv(text) == ("0,16,0x2800,0x01,2,2,A002",)
 
 
 def _refusal(call, kind=FormatError) -> EspAtError:
@@ -138,9 +161,6 @@ def test_row_refused(line, message):
         ),
         pytest.param("index,index\n", FormatError, "the GATT CSV has the column 'index' twice", "1", None, id="twice"),
         pytest.param(f"{HEADER}\n", FormatError, "the GATT CSV has no rows", None, None, id="only-a-header"),
-        pytest.param(
-            f"{HEADER}\n\n0,16,0x2800,1", FormatError, "the GATT CSV has no rows", None, None, id="blank-first"
-        ),
         pytest.param(
             f"{HEADER}\n0,16,{'0' * 200000}",
             FormatError,
