@@ -36,7 +36,8 @@ def find_board(board_id: str, *, own_boards: Path | None = None, platforms: Path
         if re.fullmatch(r"[\w.+-]+", board_id) and file.is_file():
             return read_board(file)
     known = {file.stem for folder in board_folders(own_boards, platforms) for file in folder.glob("*.json")}
-    error = unknown_name("board", board_id, known | module_boards().keys())
+    known |= module_boards().keys()
+    error = unknown_name("board", board_id, known)
     if len(known) > 40 and error.hint and error.hint.startswith("known"):
         error.hint = "a board that is installed with its platform, or the path of a board's JSON file"
     raise error
