@@ -177,7 +177,7 @@ def project(tmp_path: Path, sample_zip: Callable[..., Path]) -> Callable[..., Pa
     """Write a project: platformio.ini, esp_at.yml, files named for their paths, a chip's sample as firmware.zip."""
 
     def write(ini: str = "", yml: str = "", chip: str = "esp32", **files: str | bytes | Path) -> Path:
-        folder = tmp_path / "project"
+        folder = tmp_path / "a project für AT"  # spaces and umlauts are no trouble
         named = {name: text for name, text in {"platformio.ini": ini, "esp_at.yml": yml}.items() if text}
         _write_files(folder, named | {"firmware.zip": sample_zip(chip)} | files)
         return folder

@@ -112,6 +112,8 @@ def test_module_for(esp_at, tmp_path):
     (tmp_path / "broken.json").write_text("{")
     assert "broken.json: not a board's JSON file" in esp_at("module-for", "broken.json", code=1).stderr
     assert "did you mean esp32dev" in esp_at("module-for", "esp32dew", code=1).stderr
+    unknown = esp_at("module-for", "nonesuch", code=1).stderr
+    assert unknown.endswith("a board that is installed with its platform, or the path of a board's JSON file\n")
 
 
 @pytest.fixture(scope="session")

@@ -150,9 +150,11 @@ def test_a_host_mcu_has_its_program_and_its_module_flashed(sample_project, compi
     board = host_mcu
     upload_port = /dev/no-such-program-port
     custom_at_port = {module.port}
+    custom_at_baud = 230400
 """
     folder = sample_project(ini)
     said = compiling_pio("run -t upload -t upload_at", folder).stdout
+    assert "Changing baud rate to 230400" in said
     assert said.index("Uploading the program") < said.index("AT module: WROOM-32")
     assert module.flash == module.after_upload(folder / ".pio/build/host/esp_at")
 
