@@ -42,6 +42,9 @@ COMPILING_PLATFORM = {
             pass
     """,
     "builder/main.py": """\
+        import os
+        import sys
+
         from SCons.Script import COMMAND_LINE_TARGETS, Default, DefaultEnvironment
 
         env = DefaultEnvironment()
@@ -56,9 +59,12 @@ COMPILING_PLATFORM = {
         if "nobuild" in COMMAND_LINE_TARGETS:
             program = "$BUILD_DIR/program.bin"
         else:
-            program = env.Command(
-                "$BUILD_DIR/program.bin", None, env.VerboseAction(compile_program, "Compiling the program")
-            )
+            print("Looking for the program's sources and libraries")
+            if not os.path.isfile(env.subst("$PROJECT_SRC_DIR/main.cpp")):
+                sys.stderr.write("Error: Nothing to build\\n")
+                env.Exit(1)
+            compiling = env.VerboseAction(compile_program, "Compiling the program")
+            program = env.Command("$BUILD_DIR/program.bin", "$PROJECT_SRC_DIR/main.cpp", compiling)
             env.AddPlatformTarget("upload", program, env.VerboseAction("true", "Uploading the program"), "Upload")
             Default(program)
     """,
@@ -75,7 +81,7 @@ COMPILING_PLATFORM = {
         }
     """,
 }
-"""A dev-platform whose builder does for one program what that of espressif32 does: it compiles unless ``nobuild``."""
+"""A dev-platform whose builder does for one program what that of espressif32 does, unless it is told ``nobuild``."""
 
 
 @pytest.fixture

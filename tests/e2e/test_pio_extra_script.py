@@ -26,39 +26,43 @@ INI = """\
 """
 FRAMEWORKS = {"no framework": "", "framework": "    framework = arduino\n"}
 COMPILING = "Compiling the program"
+PREPARING = "Looking for the program's sources and libraries"
+SOURCE = {"src/main.cpp": "int main() {}"}
 
 
 @pytest.fixture(params=FRAMEWORKS.values(), ids=FRAMEWORKS)
 def framework_project(request, project, shim):
-    return project(INI + request.param, **{"esp_at.py": shim})
+    return lambda **files: project(INI + request.param, **{"esp_at.py": shim, **files})
 
 
 def test_it_is_three_lines(shim):
     assert len([line for line in shim.read_text().splitlines() if line and not line.startswith("#")]) == 3
 
 
-def test_flashing_the_module_never_compiles_the_program(framework_project, compiling_pio, used_module):
+def test_flashing_the_module_leaves_the_program_alone(framework_project, compiling_pio, used_module):
     module = used_module()
-    said = compiling_pio(f"run -t upload_at -t verify_at --upload-port {module.port}", framework_project).stdout
-    build = framework_project / ".pio/build/it"
+    folder = framework_project()  # has no sources: they aren't looked for
+    said = compiling_pio(f"run -t upload_at -t verify_at --upload-port {module.port}", folder).stdout
+    assert PREPARING not in said
     assert COMPILING not in said
-    assert not (build / "program.bin").exists()
-    assert module.flash == module.after_upload(build / "esp_at")
+    assert not (folder / ".pio/build/it/program.bin").exists()
+    assert module.flash == module.after_upload(folder / ".pio/build/it/esp_at")
 
 
 def test_everything_else_still_compiles_it(framework_project, compiling_pio):
-    said = compiling_pio("run", framework_project).stdout
-    assert COMPILING in said
+    folder = framework_project(**SOURCE)
+    program = folder / ".pio/build/it/program.bin"
+    said = compiling_pio("run", folder).stdout
+    assert said.index(PREPARING) < said.index(COMPILING)
     assert "AT module" not in said
-    program = framework_project / ".pio/build/it/program.bin"
     program.unlink()
-    said = compiling_pio("run -t upload -t info_at", framework_project).stdout
+    said = compiling_pio("run -t upload -t info_at", folder).stdout
     assert said.index(COMPILING) < said.index("Uploading the program") < said.index("AT module: WROOM-32")
     assert program.exists()
 
 
 def test_the_targets_are_listed_with_titles_and_descriptions(framework_project, compiling_pio):
-    said = compiling_pio("run --list-targets", framework_project).stdout
+    said = compiling_pio("run --list-targets", framework_project(**SOURCE)).stdout
     rows = [re.split(r"\s{2,}", line.strip()) for line in said.splitlines()]
     ours = {row[2]: (row[3], row[4]) for row in rows if row[0] == "it" and row[1] == "Custom"}
     assert ours == TARGETS

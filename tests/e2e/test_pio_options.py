@@ -152,7 +152,7 @@ def test_a_host_mcu_has_its_program_and_its_module_flashed(sample_project, compi
     custom_at_port = {module.port}
     custom_at_baud = 230400
 """
-    folder = sample_project(ini)
+    folder = sample_project(ini, **{"src/main.cpp": "int main() {}"})
     said = compiling_pio("run -t upload -t upload_at", folder).stdout
     assert "Changing baud rate to 230400" in said
     assert said.index("Uploading the program") < said.index("AT module: WROOM-32")
