@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from platformio_esp_at import __version__
-from platformio_esp_at.content import FACTORY_PARAM
 from platformio_esp_at.errors import EspAtError, PackageError
 from platformio_esp_at.formats.download_config import FlashArgs, FlashImage, format_download_config
-from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.flasher_args import format_flasher_args
 from platformio_esp_at.units import format_offset
 
@@ -88,7 +86,6 @@ def _write(file: Path, data: bytes, mode: int) -> None:
 
 
 def _manifest(plan: FlashPlan, factory_image: bytes) -> dict[str, Any]:
-    param = next((region.data for region in plan.regions if region.name == FACTORY_PARAM), None)
     return {
         "generator": f"platformio-esp-at {__version__}",
         "firmware_package": {
@@ -99,7 +96,7 @@ def _manifest(plan: FlashPlan, factory_image: bytes) -> dict[str, Any]:
         "chip": plan.chip.key,
         "module": plan.module.name,
         "flash_settings": {"mode": plan.settings.mode, "freq": plan.settings.freq, "size": plan.settings.size},
-        "factory_param": FactoryParam.from_bytes(param).values if param else None,
+        "factory_param": dict(plan.parameters) if plan.parameters else None,
         "inputs": {file.label: _sha256(file.data) for file in plan.inputs},
         "images": [
             {

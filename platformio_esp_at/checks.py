@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.content import FACTORY_PARAM, MFG_NVS
+from platformio_esp_at.content import ESSENTIAL, FACTORY_PARAM, MFG_NVS
 from platformio_esp_at.errors import EspAtError, LayoutError, PackageError, located, raise_all
 from platformio_esp_at.formats.esp_image import ESP8266, EspImage
 from platformio_esp_at.formats.partition_table import (
@@ -55,7 +55,7 @@ def check_plan(plan: FlashPlan, board: BoardFacts | None) -> None:
 
 
 def _missing_parameters(plan: FlashPlan) -> Iterator[EspAtError]:
-    if not any(region.name in (FACTORY_PARAM, MFG_NVS) for region in plan.regions):
+    if not any(region.name in ESSENTIAL for region in plan.regions):
         wanted = MFG_NVS if plan.package.has_mfg_nvs else FACTORY_PARAM
         hint = "without it the module answers on other pins"
         yield LayoutError(f"the partition table has no {wanted}", where=plan.secondary_source, hint=hint)

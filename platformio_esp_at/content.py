@@ -1,38 +1,35 @@
-"""The content of user partitions: factory parameters, certificates, GATT services and the user's own data.
+"""The content of user partitions: parameters, certificates, GATT services and the user's own data.
 
-What the request says is turned into the bytes that this release's firmware reads; `plan` leaves the rest as the
-firmware package has it.
+What the request says is turned into the bytes that this release's firmware reads: in a partition each up to v3.0.0.0
+(`legacy_content`), in one NVS image since (`mfg_nvs`). The same request serves both.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import EspAtError, FormatError, PackageError, located, unknown_name
+from platformio_esp_at import legacy_content, mfg_nvs
+from platformio_esp_at.errors import EspAtError, FormatError, located, unknown_name
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import GattTable
-from platformio_esp_at.formats.pki import PkiContainer, PkiType
+from platformio_esp_at.formats.nvs import NvsImage
+from platformio_esp_at.formats.pki import PKI_SETS, PKI_SLOTS, PkiType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from platformio_esp_at.formats.partition_table import PartitionTable
     from platformio_esp_at.package import FirmwarePackage
-    from platformio_esp_at.project import InputFile, Request, Text
+    from platformio_esp_at.project import InputFile, Request
     from platformio_esp_at.selection import SelectedModule
 
 FACTORY_PARAM = "factory_param"
 BLE_DATA = "ble_data"
 MFG_NVS = "mfg_nvs"
 
-PKI_PARTITIONS = {
-    f"{role}_{kind.name.lower()}": kind for role in ("server", "client", "mqtt", "wpa2") for kind in PkiType
-}
-"""The partitions that hold certificates and keys, up to v3.0.0.0, and what each holds."""
-
-_FIXED_FIELDS = {"version", "reserved1"}
-"""Fields of factory_param that say which layout it has, not how the module works."""
+ESSENTIAL = (FACTORY_PARAM, MFG_NVS)
+"""Without the one that its release has, the module answers on other pins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +44,17 @@ class Content:
     """The place of the request that asks for them."""
 
 
-def make_content(package: FirmwarePackage, module: SelectedModule, request: Request) -> dict[str, Content]:
-    """Return the content that the module and the request give, by partition.
+def make_content(
+    package: FirmwarePackage, module: SelectedModule, request: Request, secondary: PartitionTable
+) -> dict[str, Content]:
+    """Return the content that the module and the request give, by partition of the ``secondary`` table.
 
     Raises an `EspAtError`, naming the file or the option, for what can't be understood or put into this package.
     """
+    request = replace(request, pki=_checked_pki(request))
     contents = [Content(name, file.data, file.label, file.where) for name, file in request.data.items()]
     if package.has_mfg_nvs:
-        _refuse_mfg_nvs_edits(package, module, request)
+        contents += _mfg_nvs_content(package, module, request, secondary)
     else:
         contents += _legacy_content(package, module, request)
     by_name: dict[str, Content] = {}
@@ -66,17 +66,23 @@ def make_content(package: FirmwarePackage, module: SelectedModule, request: Requ
     return by_name
 
 
+def parameters(contents: Mapping[str, bytes]) -> dict[str, int | str] | None:
+    """Return the factory parameters in the content of partitions, by name; None where there are none."""
+    if (param := contents.get(FACTORY_PARAM)) is not None:
+        return FactoryParam.from_bytes(param).values
+    if (image := contents.get(MFG_NVS)) is not None:
+        return mfg_nvs.parameters(NvsImage.from_bytes(image)) or None
+    return None
+
+
 def _legacy_content(package: FirmwarePackage, module: SelectedModule, request: Request) -> Iterator[Content]:
     """Yield what a package up to v3.0.0.0 keeps in a partition each."""
-    param, origin = _factory_param(package, module, request)
+    param, origin = legacy_content.make_factory_param(package, module, request)
     yield Content(FACTORY_PARAM, param.to_bytes(), origin, module.reason)
     for name, files in request.pki.items():
-        kind = PKI_PARTITIONS.get(name)
-        if kind is None:
-            raise unknown_name("certificate or key", name, PKI_PARTITIONS, where=files[0].where)
-        contents = [_checked_pki(file, kind) for file in files]
-        container = PkiContainer.of(_pki_type(package, kind, param.version), contents)
-        yield Content(name, container.to_bytes(), ", ".join(file.label for file in files), files[0].where)
+        with located(files[0].where):
+            data = legacy_content.make_pki(package, name, [file.data for file in files], param.version).to_bytes()
+        yield Content(name, data, ", ".join(file.label for file in files), files[0].where)
     if request.gatts:
         text = request.gatts.text()
         with located(request.gatts.label):
@@ -84,114 +90,74 @@ def _legacy_content(package: FirmwarePackage, module: SelectedModule, request: R
         yield Content(BLE_DATA, data, request.gatts.label, request.gatts.where)
 
 
-def _refuse_mfg_nvs_edits(package: FirmwarePackage, module: SelectedModule, request: Request) -> None:
+def _mfg_nvs_content(
+    package: FirmwarePackage, module: SelectedModule, request: Request, secondary: PartitionTable
+) -> Iterator[Content]:
+    """Yield the NVS image, where it isn't just the package's own."""
+    row = secondary.find(MFG_NVS)
+    if row is None:
+        return  # a table that `checks` refuses
+    asked = [*request.factory_param, *request.pki, *(["gatts"] if request.gatts else [])]
     if MFG_NVS in request.data:
+        if asked:
+            where = request.data[MFG_NVS].where
+            hint = "take one of them out"
+            raise EspAtError(f"{MFG_NVS} is given as a whole, and {asked[0]} for it, too", where=where, hint=hint)
+        with located(request.data[MFG_NVS].label):
+            NvsImage.from_bytes(request.data[MFG_NVS].data)
         return
-    asked = {"factory_param": request.factory_param, "pki": request.pki, "gatts": request.gatts}
-    for option, value in asked.items():
-        if value:
-            raise PackageError(
-                f"{package.name} keeps its parameters in mfg_nvs.bin (since v3.1.0.0), which {option} can't change yet",
-                hint="edit mfg_nvs.bin with at.py and give it as data: {mfg_nvs: FILE}, or take a v2 or v3.0 package",
-            )
-    if module.changes or module.name not in package.modules:
-        known = ", ".join(package.modules) or "a module that it doesn't name"
-        raise PackageError(
-            f"{package.name} carries the parameters of {known}, not of {module.name} ({module.reason})",
-            hint="take that module's firmware package; or name this one as module:, if yours is wired like it",
-        )
-
-
-# --- factory parameters ---
-
-
-def _factory_param(package: FirmwarePackage, module: SelectedModule, request: Request) -> tuple[FactoryParam, str]:
-    """Return the module's parameters, the request's values on top, and where they come from."""
-    own = _own_factory_param(package, module)
-    param, origin = (own, "firmware package") if own else _generated_factory_param(package, module)
-    param = _with_values(param, module.changes)
-    if request.factory_param:
-        param = _with_values(param, request.factory_param)
-        origin = f"{origin}, with {', '.join(request.factory_param)} of the project"
-    return param, origin
-
-
-def _own_factory_param(package: FirmwarePackage, module: SelectedModule) -> FactoryParam | None:
-    """Return the package's factory_param for the module: by file name, else by the module that the file names."""
-    readable = _readable_factory_params(package)
-    wanted = f"{FACTORY_PARAM}_{module.name}.bin".casefold()
-    for path, param in readable.items():
-        if PurePosixPath(path).name.casefold() == wanted:
-            return param
-    for param in readable.values():
-        if str(param.values.get("module_name", "")).casefold() == module.name.casefold():
-            return param
-    return None
-
-
-def _readable_factory_params(package: FirmwarePackage) -> dict[str, FactoryParam]:
-    """Return those that hold something: upstream's build leaves one all FF for a module that it misspells."""
-    found = {}
-    for path, data in package.factory_params.items():
-        if data.strip(b"\xff"):
-            with located(path):
-                found[path] = FactoryParam.from_bytes(data)
-    return found
-
-
-def _generated_factory_param(package: FirmwarePackage, module: SelectedModule) -> tuple[FactoryParam, str]:
-    versions = {param.version for param in _readable_factory_params(package).values()}
-    if len(versions) != 1:
-        raise PackageError(
-            f"{package.name} has no factory_param.bin that says something, so its version isn't known",
-            hint="download the package again, or unpack all of it",
-        )
-    values = module.factory_param_values(versions.pop())
-    return FactoryParam.from_values(values), f"generated for {module.name}"
-
-
-def _with_values(param: FactoryParam, changes: Mapping[str, Text]) -> FactoryParam:
-    values = {name: value for name, value in param.values.items() if name not in _FIXED_FIELDS}
-    for name, text in changes.items():
-        if name not in values:
-            raise unknown_name("factory parameter", name, values, where=text.where)
-        value = text.number() if isinstance(values[name], int) else text.text
-        with located(text.where):
-            param = param.replace({name: value})
-    return param
+    own = package.content_of(MFG_NVS)
+    with located(MFG_NVS):
+        base = NvsImage.from_bytes(own) if own else None
+    image = mfg_nvs.make_mfg_nvs(base, size=row.size, reads=package.reads, module=module, request=request)
+    if base and image == base:
+        return
+    origin = "firmware package" if base else f"generated for {module.name}"
+    if base and mfg_nvs.parameters(base).get("module_name") != mfg_nvs.parameters(image).get("module_name"):
+        origin = f"firmware package, with the parameters of {module.name}"
+    if asked:
+        origin = f"{origin}, with {', '.join(asked)} of the project"
+    with located(MFG_NVS):
+        data = replace(image, size=min(image.size, row.size)).to_bytes()
+    yield Content(MFG_NVS, data, origin, module.reason)
 
 
 # --- certificates and keys ---
 
 
-def _pki_type(package: FirmwarePackage, kind: PkiType, version: int) -> PkiType:
-    """Return the type byte that this release's firmware is given for ``kind``.
+def _checked_pki(request: Request) -> dict[str, tuple[InputFile, ...]]:
+    """Return the certificates and keys by their names in `PKI_SLOTS`, each of the right kind of file.
 
-    Upstream's build of v2.2.0.0 to v3.0.0.0 marks CAs and keys as certificates. Which way a package does it, its own
-    images tell, else its factory_param: that of these releases has version 3.
+    Enterprise Wi-Fi's are called wpa2 or wpa_ent, by release: either name serves.
     """
-    seen = set()
-    for image in package.args.images:
-        if PKI_PARTITIONS.get(package.name_of(image)) in (PkiType.CA, PkiType.KEY):
-            with located(image.path):
-                seen |= {item.type for item in PkiContainer.from_bytes(package.files[image.path]).items}
-    marks_all_as_certificates = seen == {PkiType.CERT} if seen else version == 3
-    return PkiType.CERT if marks_all_as_certificates else kind
+    checked: dict[str, tuple[InputFile, ...]] = {}
+    for name, files in request.pki.items():
+        slot = name.replace("wpa_ent_", "wpa2_")
+        if slot not in PKI_SLOTS:
+            raise unknown_name("certificate or key", name, PKI_SLOTS, where=files[0].where)
+        sets = PKI_SETS[slot.rpartition("_")[0]]
+        if len(files) > sets:
+            raise FormatError(f"{name} takes {sets} {'file' if sets == 1 else 'files'}", where=files[0].where)
+        if slot in checked:
+            raise FormatError(f"{name} is given under two names", where=files[0].where)
+        for file in files:
+            with located(file.label):
+                _check_pki_file(file.data, PKI_SLOTS[slot])
+        checked[slot] = files
+    return checked
 
 
-def _checked_pki(file: InputFile, kind: PkiType) -> bytes:
-    """Return the file's bytes, which the firmware takes as they are. Raises `FormatError` for another kind of file."""
-    with located(file.label):
-        if b"-----BEGIN" not in file.data:
-            if not _is_der(file.data):
-                raise FormatError("neither PEM nor DER", hint="a PEM file has a line -----BEGIN …")
-            return file.data
-        if b"ENCRYPTED" in file.data:
-            raise FormatError("the key is encrypted", hint="the module can't ask for a passphrase: decrypt it first")
-        what = "private key" if kind is PkiType.KEY else "certificate"
-        if f"{what.upper()}-----".encode() not in file.data:
-            raise FormatError(f"there is no {what} in this PEM file")
-        return file.data
+def _check_pki_file(data: bytes, kind: PkiType) -> None:
+    """Check that a file holds what its slot is for; the firmware takes it as it is. Raises `FormatError`."""
+    if b"-----BEGIN" not in data:
+        if not _is_der(data):
+            raise FormatError("neither PEM nor DER", hint="a PEM file has a line -----BEGIN …")
+        return
+    if b"ENCRYPTED" in data:
+        raise FormatError("the key is encrypted", hint="the module can't ask for a passphrase: decrypt it first")
+    what = "private key" if kind is PkiType.KEY else "certificate"
+    if f"{what.upper()}-----".encode() not in data:
+        raise FormatError(f"there is no {what} in this PEM file")
 
 
 def _is_der(data: bytes) -> bool:

@@ -24,7 +24,7 @@ from platformio_esp_at.formats.download_config import FlashArgs, FlashImage, par
 from platformio_esp_at.formats.esp_image import ESP8266, EspImage
 from platformio_esp_at.formats.factory_param import PARTITION_SIZE, FactoryParam
 from platformio_esp_at.formats.flasher_args import parse_flasher_args
-from platformio_esp_at.formats.partition_table import Partition, PartitionTable
+from platformio_esp_at.formats.partition_table import Partition, PartitionTable, PartitionType
 from platformio_esp_at.units import format_offset, format_size
 
 if TYPE_CHECKING:
@@ -99,6 +99,20 @@ class FirmwarePackage:
             return "partition_table"
         rows = (*self.secondary, *self.primary)
         return next((row.name for row in rows if row.offset == image.offset), PurePosixPath(image.path).stem)
+
+    def content_of(self, partition: str) -> bytes | None:
+        """Return the image that goes to a partition, or None."""
+        return next((self.files[image.path] for image in self.args.images if self.name_of(image) == partition), None)
+
+    @property
+    def application(self) -> bytes:
+        """The AT application."""
+        apps = [row.name for row in self.primary if row.type == PartitionType.APP]
+        return next(filter(None, map(self.content_of, apps)), b"")
+
+    def reads(self, name: str) -> bool:
+        """Return whether the application holds ``name`` as text: it can't ask for an entry that it can't name."""
+        return name.encode() + b"\0" in self.application
 
     @property
     def has_mfg_nvs(self) -> bool:

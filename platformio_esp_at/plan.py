@@ -9,10 +9,9 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.content import FACTORY_PARAM, MFG_NVS, make_content
+from platformio_esp_at.content import ESSENTIAL, make_content, parameters
 from platformio_esp_at.errors import EspAtError, PackageError, located, unknown_name
 from platformio_esp_at.formats.esp_image import ESP8266, EspImage, FlashSettings, flash_sizes
-from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable
 from platformio_esp_at.units import SECTOR_SIZE, align_up, parse_size
 
@@ -82,6 +81,8 @@ class FlashPlan:
     """The file that the user partition table comes from."""
     kept: tuple[Partition, ...]
     """Partitions that an update doesn't touch."""
+    parameters: Mapping[str, int | str] | None
+    """The factory parameters that are written, by name; None where none can be read."""
     wiring: Wiring | None
     """None where the module has no UART for AT commands, or its pins aren't known."""
     notes: tuple[str, ...]
@@ -106,12 +107,13 @@ def make_plan(package: FirmwarePackage, module: SelectedModule, request: Request
     Raises an `EspAtError` for a request that can't be understood or that the package can't fulfil.
     """
     secondary = _secondary_table(package, request)
-    contents = make_content(package, module, request)
+    contents = make_content(package, module, request, secondary)
     bootloader = _bootloader(package)
     regions = (
         *_system_regions(package, bootloader, secondary, request),
         *_user_regions(package, secondary, contents, _skipped(package, request, secondary, contents)),
     )
+    values = parameters({region.name: region.data for region in regions})
     return FlashPlan(
         package=package,
         module=module,
@@ -122,7 +124,8 @@ def make_plan(package: FirmwarePackage, module: SelectedModule, request: Request
         secondary=secondary,
         secondary_source=request.partitions.label if request.partitions else package.secondary_image.path,
         kept=_kept(package, secondary, regions),
-        wiring=None if MFG_NVS in contents else _wiring(package, module, regions),
+        parameters=values,
+        wiring=_wiring(package.chip, values),
         notes=tuple(_notes(package, request, secondary)),
         inputs=_inputs(request),
     )
@@ -207,7 +210,7 @@ def _skipped(
     for name in request.skip:
         if name.text not in names:
             raise unknown_name("partition", name.text, names, where=name.where)
-        if name.text in (FACTORY_PARAM, MFG_NVS):
+        if name.text in ESSENTIAL:
             hint = "without it the module answers on other pins"
             raise EspAtError(f"{name.text} can't be skipped", where=name.where, hint=hint)
         if name.text in contents:
@@ -225,16 +228,9 @@ def _kept(package: FirmwarePackage, secondary: PartitionTable, regions: Iterable
     return tuple(sorted((row for row in rows if row.offset not in written), key=lambda row: row.offset))
 
 
-def _wiring(package: FirmwarePackage, module: SelectedModule, regions: Iterable[Region]) -> Wiring | None:
-    """Return the wiring that the flashed parameters give; in the package's ``mfg_nvs``, they are the catalog's."""
-    param = next((region.data for region in regions if region.name == FACTORY_PARAM), None)
-    if param is not None:
-        values = FactoryParam.from_bytes(param).values
-    elif module.row is not None:
-        values = module.factory_param_values(4)
-    else:
-        return None
-    if int(values["uart_baudrate"]) < 0:
+def _wiring(chip: Chip, values: Mapping[str, int | str] | None) -> Wiring | None:
+    """Return the wiring that the factory parameters give."""
+    if not values or int(values["uart_baudrate"]) < 0:
         return None
     return Wiring(
         tx=int(values["uart_tx_pin"]),
@@ -242,8 +238,8 @@ def _wiring(package: FirmwarePackage, module: SelectedModule, regions: Iterable[
         cts=int(values["uart_cts_pin"]),
         rts=int(values["uart_rts_pin"]),
         baudrate=int(values["uart_baudrate"]),
-        download_tx=package.chip.download_tx_pin,
-        download_rx=package.chip.download_rx_pin,
+        download_tx=chip.download_tx_pin,
+        download_rx=chip.download_rx_pin,
     )
 
 

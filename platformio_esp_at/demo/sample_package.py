@@ -22,13 +22,15 @@ from platformio_esp_at.formats.download_config import FlashArgs, FlashImage, for
 from platformio_esp_at.formats.esp_image import ESP8266, EspImage, FlashSettings
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.flasher_args import format_flasher_args
-from platformio_esp_at.formats.gatts import GattTable
+from platformio_esp_at.formats.gatts import GattTable, cfg_of_csv
+from platformio_esp_at.formats.nvs import Encoding, NvsEntry, NvsImage
 from platformio_esp_at.formats.partition_table import PartitionTable
-from platformio_esp_at.formats.pki import PkiContainer, PkiType
+from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, PkiType
+from platformio_esp_at.mfg_nvs import ENCODINGS, GATTS, PARAMETERS
 from platformio_esp_at.units import align_up, format_size, parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from platformio_esp_at.catalog.chips import Chip
@@ -125,7 +127,16 @@ _ESP32C2_2MB = _Layout(
     user=_ESP32C3.user,
 )
 
-_MFG_NVS = _Layout(
+_ESP32_NVS = _Layout(
+    flash_size=4 << 20,
+    primary=_ESP32_4MB.primary,
+    user="""\
+mfg_nvs,       data, nvs, 0x21000, 112K
+fatfs,         data, fat, 0x70000, 576K
+""",
+)
+
+_ESP32C3_NVS = _Layout(
     flash_size=4 << 20,
     primary=_ESP32C3.primary,
     user="""\
@@ -161,23 +172,28 @@ class _Sample:
     module: str
     """Unless another one is asked for."""
     freq: str
-    layouts: tuple[_Layout, ...]
-    """The one with the most flash first."""
+    layouts: tuple[_Layout, ...] = ()
+    """Those up to v3.0, the one with the most flash first."""
+    nvs_layout: _Layout | None = _ESP32C3_NVS
+    """That of v4.1."""
     mode: str = "dio"
 
 
 _SAMPLES = {
-    "esp32": _Sample("WROOM-32", "40m", (_ESP32_4MB, _ESP32_2MB)),
-    "esp32s2": _Sample("MINI", "80m", (_ESP32S2,)),
+    "esp32": _Sample("WROOM-32", "40m", (_ESP32_4MB, _ESP32_2MB), _ESP32_NVS),
+    "esp32s2": _Sample("MINI", "80m", (_ESP32S2,), None),
     "esp32c2": _Sample("ESP32C2-4MB", "60m", (_ESP32C3, _ESP32C2_2MB)),
     "esp32c3": _Sample("MINI-1", "40m", (_ESP32C3,)),
-    "esp32c5": _Sample("ESP32C5-4MB", "80m", (_MFG_NVS,)),
-    "esp32c6": _Sample("ESP32C6-4MB", "80m", (_MFG_NVS,)),
-    "esp32c61": _Sample("ESP32C61-4MB", "80m", (_MFG_NVS,)),
-    ESP8266: _Sample("ESP8266_1MB", "80m", (_ESP8266_1MB,), mode="dout"),
+    "esp32c5": _Sample("ESP32C5-4MB", "80m"),
+    "esp32c6": _Sample("ESP32C6-4MB", "80m"),
+    "esp32c61": _Sample("ESP32C61-4MB", "80m"),
+    ESP8266: _Sample("ESP8266_1MB", "80m", (_ESP8266_1MB,), None, mode="dout"),
 }
 
 _FACTORY_PARAM_VERSION = 3
+_NAMES_READ = (*PKI_SLOTS, PARAMETERS, GATTS, *ENCODINGS)
+"""What the application asks ``mfg_nvs`` for, as one of v4.1 does; it has to name what it reads."""
+
 _GATTS = """\
 index,uuid_len,uuid,perm,val_max_len,val_cur_len,value
 0,16,0x2800,0x01,2,2,A002
@@ -188,10 +204,11 @@ _STANDS_IN = "This {what} of {chip} is a stand-in: it has the form of an ESP ima
 
 
 def sample_package(
-    chip: str = "esp32", *, module: str | None = None, flash_size: str | None = None
+    chip: str = "esp32", *, module: str | None = None, flash_size: str | None = None, nvs: bool = False
 ) -> dict[str, bytes]:
     """Return the files of a firmware package for ``chip``, by their paths.
 
+    ``nvs`` asks for one as since v3.1, with ``mfg_nvs``: chips that came later have no other.
     ``flash_size`` (``4MB``) is what the package says that it needs; unless given, it is the module's. The same
     arguments give the same bytes. Raises an `EspAtError` for a chip, module or size that there is no such package for.
     """
@@ -199,7 +216,7 @@ def sample_package(
     sample = _SAMPLES[found.key]
     row = find_module(found.key, module or sample.module)
     settings = FlashSettings(sample.mode, sample.freq, flash_size or format_size(row.flash_size))
-    layout = _layout(found, sample, settings.size)
+    layout = _layout(found, sample, settings.size, nvs=nvs)
     primary = PartitionTable.from_csv(layout.primary, first_offset=0, md5=False)
     user = PartitionTable.from_csv(layout.user, first_offset=0)
 
@@ -213,13 +230,13 @@ def sample_package(
         "bootloader": ("bootloader/bootloader.bin", _esp_image(found, "bootloader", 4 << 10, settings)),
         "ota_0" if "ota_0" in places else "factory": (
             "esp-at.bin",
-            _esp_image(found, "application", 16 << 10, settings),
+            _esp_image(found, "application", 16 << 10, settings, names=_NAMES_READ),
         ),
         "otadata": ("ota_data_initial.bin", b"\xff" * 0x2000),
         "at_customize": ("at_customize.bin", user.to_bytes()),
         **_user_contents(row, user),
     }
-    if layout is not _MFG_NVS:
+    if layout is not sample.nvs_layout:
         contents["phy_init"] = ("phy_init_data.bin", b"PHYINIT\0" + bytes(128) + b"PHYINIT\0")
     images = {places[name]: content for name, content in contents.items() if name in places}
 
@@ -233,10 +250,15 @@ def sample_package(
 
 
 def write_sample_package(
-    path: Path, chip: str = "esp32", *, module: str | None = None, flash_size: str | None = None
+    path: Path,
+    chip: str = "esp32",
+    *,
+    module: str | None = None,
+    flash_size: str | None = None,
+    nvs: bool = False,
 ) -> None:
     """Write `sample_package` as a zip where ``path`` ends in ``.zip``, else as a folder."""
-    files = sample_package(chip, module=module, flash_size=flash_size)
+    files = sample_package(chip, module=module, flash_size=flash_size, nvs=nvs)
     if path.suffix.lower() == ".zip":
         path.write_bytes(_zip(files))
         return
@@ -246,28 +268,43 @@ def write_sample_package(
         file.write_bytes(data)
 
 
-def _layout(chip: Chip, sample: _Sample, flash_size: str) -> _Layout:
+def _layout(chip: Chip, sample: _Sample, flash_size: str, *, nvs: bool) -> _Layout:
     available = parse_size(flash_size.removesuffix("-c1"))
-    for layout in sample.layouts:
+    layouts = (sample.nvs_layout,) if sample.nvs_layout and (nvs or not sample.layouts) else sample.layouts
+    for layout in layouts:
         if layout.flash_size <= available:
             return layout
-    least = format_size(sample.layouts[-1].flash_size)
+    least = format_size(layouts[-1].flash_size)
     raise LayoutError(f"the sample package for {chip.display_name} needs {least} of flash, not {flash_size}")
 
 
 def _user_contents(module: Module, user: PartitionTable) -> dict[str, tuple[str, bytes]]:
     """Return path and bytes by user partition; fatfs and wpa2_… stay as the device has them."""
-    contents = {"ble_data": GattTable.from_csv(_GATTS).to_bytes()}
-    for role in ("server", "client", "mqtt"):
-        for part, label in (("cert", "CERTIFICATE"), ("key", "PRIVATE KEY"), ("ca", "CERTIFICATE")):
-            pem = f"-----BEGIN {label}-----\nNOT/A/REAL/{role}/{part}/\n-----END {label}-----\n".encode()
-            # All are marked as certificates: so does upstream's build in the releases of this factory_param.
-            contents[f"{role}_{part}"] = PkiContainer.of(PkiType.CERT, [pem]).to_bytes()
-    if mfg_nvs := user.find("mfg_nvs"):
-        contents["mfg_nvs"] = b"\xff" * mfg_nvs.size
+    pems = {
+        f"{role}_{part}": f"-----BEGIN {label}-----\nNOT/A/REAL/{role}/{part}/\n-----END {label}-----\n".encode()
+        for role in ("server", "client", "mqtt")
+        for part, label in (("cert", "CERTIFICATE"), ("key", "PRIVATE KEY"), ("ca", "CERTIFICATE"))
+    }
+    if home := user.find("mfg_nvs"):
+        contents = {"mfg_nvs": _mfg_nvs(module, pems, home.size).to_bytes()}
     else:
+        # All are marked as certificates: so does upstream's build in the releases of this factory_param.
+        contents = {"ble_data": GattTable.from_csv(_GATTS).to_bytes()}
+        contents |= {name: PkiContainer.of(PkiType.CERT, [pem]).to_bytes() for name, pem in pems.items()}
         contents["factory_param"] = _factory_param(module)
     return {name: (f"customized_partitions/{name}.bin", data) for name, data in contents.items()}
+
+
+def _mfg_nvs(module: Module, pems: Mapping[str, bytes], size: int) -> NvsImage:
+    image = NvsImage((), size)
+    for name, pem in pems.items():
+        keys = [f"{name}.0", f"{name}.1"] if name.startswith("client") else [name]
+        image = image.with_namespace(name, [NvsEntry(name, key, Encoding.BINARY, pem) for key in keys])
+    values = module.factory_param(4)
+    entries = [NvsEntry(PARAMETERS, name, ENCODINGS[name], value) for name, value in values.items()]
+    image = image.with_namespace(PARAMETERS, entries)
+    rows = enumerate(cfg_of_csv(_GATTS))
+    return image.with_namespace(GATTS, [NvsEntry(GATTS, f"cfg{number}", Encoding.STRING, row) for number, row in rows])
 
 
 def _factory_param(module: Module) -> bytes:
@@ -284,10 +321,11 @@ def _files_beside(module: Module, user: PartitionTable, images: Mapping[int, tup
     return {f"factory/factory_{module.name}_unfilled.bin": bytes(factory_image)}
 
 
-def _esp_image(chip: Chip, what: str, size: int, settings: FlashSettings) -> bytes:
-    """Return an image with one segment of ``size`` bytes of text; see `esp_image` for the layout."""
+def _esp_image(chip: Chip, what: str, size: int, settings: FlashSettings, *, names: Sequence[str] = ()) -> bytes:
+    """Return an image with one segment of ``size`` bytes of text, ``names`` first; see `esp_image` for the layout."""
     text = _STANDS_IN.format(what=what, chip=chip.display_name).encode()
-    segment = (text * (size // len(text) + 1))[:size]
+    start = "\0".join([*names, ""]).encode()
+    segment = (start + text * (size // len(text) + 1))[:size]
     header = struct.pack("<BBBBL", 0xE9, 1, 0, 0, 0x40000000)
     if chip.image_chip_id is not None:
         header += struct.pack("<B3xHBHH4xB", 0xEE, chip.image_chip_id, 0, 0, 0, 1)

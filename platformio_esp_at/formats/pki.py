@@ -43,6 +43,13 @@ class PkiType(IntEnum):
     KEY = 3
 
 
+PKI_SETS = {"server": 1, "client": 2, "mqtt": 1, "wpa2": 1, "https": 2, "wss": 2}
+"""What certificates and keys are for, and how many sets the firmware takes; https and wss since v4.1.0.0."""
+
+PKI_SLOTS = {f"{role}_{kind.name.lower()}": kind for role in PKI_SETS for kind in PkiType}
+"""The names of certificates and keys: of partitions up to v3.0.0.0, of namespaces in ``mfg_nvs`` since."""
+
+
 @dataclass(frozen=True, slots=True)
 class PkiItem:
     """One file in the container; ``type`` is a byte, see `PkiType`, ``id`` tells the sets apart."""

@@ -130,8 +130,9 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def test_manifest_of_a_package_without_factory_param(tmp_path):
-    assert json.loads(image_set(_plan(tmp_path, "esp32c6"))[MANIFEST])["factory_param"] is None
+def test_manifest_has_the_parameters_of_mfg_nvs(tmp_path):
+    values = json.loads(image_set(_plan(tmp_path, "esp32c6"))[MANIFEST])["factory_param"]
+    assert (values["version"], values["module_name"], values["uart_tx_pin"]) == (4, "ESP32C6-4MB", 7)
 
 
 def test_same_bytes_wherever_and_whenever(tmp_path, monkeypatch):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from platformio_esp_at.content import PKI_PARTITIONS, Content, make_content
+from platformio_esp_at.content import Content, make_content
 from platformio_esp_at.demo.sample_package import sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, PackageError, UnknownNameError
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import GattTable
-from platformio_esp_at.formats.pki import PkiContainer, PkiType
+from platformio_esp_at.formats.nvs import Dialect, NvsImage
+from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, PkiType
 from platformio_esp_at.package import FirmwarePackage, open_package
 from platformio_esp_at.project import CustomModule, InputFile, Request, Text
 from platformio_esp_at.selection import select
@@ -46,7 +49,7 @@ def _make(
     tmp_path, package: FirmwarePackage, module: str | CustomModule | None = None, **request
 ) -> dict[str, Content]:
     wanted = Text(module, HERE) if isinstance(module, str) else module
-    return make_content(package, select(wanted, None, package), Request(tmp_path, **request))
+    return make_content(package, select(wanted, None, package), Request(tmp_path, **request), package.secondary)
 
 
 def _values(contents: dict[str, Content]) -> dict[str, int | str]:
@@ -186,7 +189,7 @@ def test_certificate_and_key(tmp_path):
 
 
 def test_the_packages_own_images_tell_the_type_byte(tmp_path):
-    own = {name: PkiContainer.of(kind, [b"x"]).to_bytes() for name, kind in PKI_PARTITIONS.items()}
+    own = {name: PkiContainer.of(kind, [b"x"]).to_bytes() for name, kind in PKI_SLOTS.items()}
     contents = _make(tmp_path, _package(tmp_path, **own), pki={"mqtt_ca": (_file(CERT),), "mqtt_key": (_file(KEY),)})
     assert _items(contents, "mqtt_ca") == [(PkiType.CA, 0, CERT)]
     assert _items(contents, "mqtt_key") == [(PkiType.KEY, 0, KEY)]
@@ -267,8 +270,10 @@ def test_refuses_an_unknown_certificate(tmp_path):
 
 
 def test_names_of_certificates():
-    assert set(PKI_PARTITIONS) == {
-        f"{role}_{kind}" for role in ("server", "client", "mqtt", "wpa2") for kind in ("ca", "cert", "key")
+    assert set(PKI_SLOTS) == {
+        f"{role}_{kind}"
+        for role in ("server", "client", "mqtt", "wpa2", "https", "wss")
+        for kind in ("ca", "cert", "key")
     }
 
 
@@ -326,49 +331,51 @@ def test_mfg_nvs_is_left_alone(tmp_path):
 
 def test_mfg_nvs_of_the_users_own(tmp_path):
     package = _package(tmp_path, "esp32c6")
-    contents = _make(tmp_path, package, "ESP32C6-4MB", data={"mfg_nvs": _file(b"nvs", "mfg_nvs.bin")})
-    assert contents == {"mfg_nvs": Content("mfg_nvs", b"nvs", "mfg_nvs.bin", HERE)}
+    own = replace(NvsImage.from_bytes(package.content_of("mfg_nvs")), dialect=Dialect.FULL_PAGES).to_bytes()
+    contents = _make(tmp_path, package, "ESP32C6-4MB", data={"mfg_nvs": _file(own, "mfg_nvs.bin")})
+    assert contents == {"mfg_nvs": Content("mfg_nvs", own, "mfg_nvs.bin", HERE)}
+
+
+def test_mfg_nvs_of_the_users_own_must_be_one(tmp_path):
+    with pytest.raises(FormatError) as caught:
+        _make(tmp_path, _package(tmp_path, "esp32c6"), data={"mfg_nvs": _file(b"nvs", "mfg_nvs.bin")})
+    assert (caught.value.where, caught.value.message) == ("mfg_nvs.bin", "an NVS image of 3 bytes")
 
 
 @pytest.mark.parametrize(
-    ("option", "value"),
+    ("option", "value", "said"),
     [
-        pytest.param("factory_param", _texts(uart_tx_pin="1"), id="factory_param"),
-        pytest.param("pki", {"mqtt_ca": (_file(CERT),)}, id="pki"),
-        pytest.param("gatts", _file(GATTS), id="gatts"),
+        pytest.param("factory_param", _texts(uart_tx_pin="1"), "uart_tx_pin", id="factory_param"),
+        pytest.param("pki", {"mqtt_ca": (_file(CERT),)}, "mqtt_ca", id="pki"),
+        pytest.param("gatts", _file(GATTS), "gatts", id="gatts"),
     ],
 )
-def test_mfg_nvs_cant_be_edited(tmp_path, option, value):
-    with pytest.raises(PackageError) as caught:
-        _make(tmp_path, _package(tmp_path, "esp32c6"), **{option: value})
-    assert caught.value.message == (
-        f"AT_PACK keeps its parameters in mfg_nvs.bin (since v3.1.0.0), which {option} can't change yet"
-    )
-    assert caught.value.hint.startswith("edit mfg_nvs.bin with at.py and give it as data: {mfg_nvs: FILE}")
+def test_mfg_nvs_is_edited_or_given_not_both(tmp_path, option, value, said):
+    package = _package(tmp_path, "esp32c6")
+    own = _file(package.content_of("mfg_nvs"), "mfg_nvs.bin")
+    with pytest.raises(EspAtError) as caught:
+        _make(tmp_path, package, data={"mfg_nvs": own}, **{option: value})
+    assert str(caught.value) == f"{HERE}: mfg_nvs is given as a whole, and {said} for it, too\n  take one of them out"
 
 
-@pytest.mark.parametrize(
-    ("chip", "module", "message"),
-    [
-        pytest.param(
-            "esp32c5",
-            "ESP32C5-SPI",
-            "AT_PACK carries the parameters of ESP32C5-4MB, not of ESP32C5-SPI (esp_at.yml:7)",
-            id="another-module",
-        ),
-        pytest.param(
-            "esp32c6",
-            CustomModule(Text("ESP32C6-4MB", HERE), Text("ESP32C6-4MB", HERE), _texts(uart_tx_pin="1")),
-            "AT_PACK carries the parameters of ESP32C6-4MB, not of ESP32C6-4MB (esp_at.yml:7, based on ESP32C6-4MB)",
-            id="own-module",
-        ),
-    ],
-)
-def test_mfg_nvs_of_another_module(tmp_path, chip, module, message):
-    with pytest.raises(PackageError) as caught:
-        _make(tmp_path, _package(tmp_path, chip), module)
-    assert caught.value.message == message
-    assert caught.value.hint.startswith("take that module's firmware package")
+def test_mfg_nvs_takes_what_the_project_says(tmp_path):
+    package = _package(tmp_path, "esp32c6")
+    content = _make(tmp_path, package, factory_param=_texts(uart_tx_pin="1"), pki={"mqtt_ca": (_file(CERT),)})[
+        "mfg_nvs"
+    ]
+    own, image = NvsImage.from_bytes(package.content_of("mfg_nvs")), NvsImage.from_bytes(content.data)
+    changed = {(entry.namespace, entry.key): entry.value for entry in image if entry not in own.entries}
+    assert changed == {("factory_param", "uart_tx_pin"): 1, ("mqtt_ca", "mqtt_ca"): CERT}
+    assert content.origin == "firmware package, with uart_tx_pin, mqtt_ca of the project"
+
+
+def test_mfg_nvs_gets_the_parameters_of_another_module(tmp_path):
+    content = _make(tmp_path, _package(tmp_path, "esp32c5"), "ESP32C5-SPI")["mfg_nvs"]
+    values = {
+        entry.key: entry.value for entry in NvsImage.from_bytes(content.data) if entry.namespace == "factory_param"
+    }
+    assert (values["module_name"], values["uart_tx_pin"]) == ("ESP32C5-SPI", -1)
+    assert content.origin == "firmware package, with the parameters of ESP32C5-SPI"
 
 
 def test_keys_are_not_in_the_repr(tmp_path):

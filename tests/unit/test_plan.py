@@ -11,6 +11,7 @@ from platformio_esp_at.demo.sample_package import sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, PackageError, UnknownNameError
 from platformio_esp_at.formats.esp_image import EspImage, FlashSettings
 from platformio_esp_at.formats.factory_param import FactoryParam
+from platformio_esp_at.formats.nvs import NvsImage
 from platformio_esp_at.formats.partition_table import PartitionTable
 from platformio_esp_at.package import open_package
 from platformio_esp_at.plan import FlashPlan, Region, Wiring, make_plan
@@ -340,21 +341,24 @@ def test_wiring_is_what_is_flashed(tmp_path):
     assert flashed["uart_tx_pin"] == 4
 
 
-def test_wiring_of_the_catalog_where_mfg_nvs_has_it(tmp_path):
+def test_wiring_is_read_from_mfg_nvs(tmp_path):
     plan = _plan(_package(tmp_path, "esp32c6"))
     assert plan.wiring == Wiring(tx=7, rx=6, cts=5, rts=4, baudrate=115200, download_tx=16, download_rx=17)
 
 
-def test_no_wiring_is_told_of_an_mfg_nvs_of_the_users_own(tmp_path):
-    assert _plan(_package(tmp_path, "esp32c6"), data={"mfg_nvs": _file(b"nvs")}).wiring is None
+def test_wiring_of_an_mfg_nvs_of_the_users_own(tmp_path):
+    package = _package(tmp_path, "esp32c6")
+    own = NvsImage.from_bytes(package.content_of("mfg_nvs")).with_value("factory_param", "uart_tx_pin", 10)
+    assert _plan(package, data={"mfg_nvs": _file(own.to_bytes())}).wiring.tx == 10
 
 
-def test_no_wiring_of_a_module_that_only_the_package_knows(tmp_path):
+def test_wiring_of_a_module_that_only_the_package_knows(tmp_path):
     files = sample_package("esp32c6")
     package = _package(
         tmp_path, "esp32c6", **{"factory/factory_OWN.bin": files["factory/factory_ESP32C6-4MB_unfilled.bin"]}
     )
-    assert make_plan(package, SelectedModule("OWN", package.chip, "said so"), Request(tmp_path)).wiring is None
+    plan = make_plan(package, SelectedModule("OWN", package.chip, "said so"), Request(tmp_path))
+    assert (plan.wiring.tx, plan.wiring.rx) == (7, 6)
 
 
 def test_no_wiring_without_a_uart(tmp_path):

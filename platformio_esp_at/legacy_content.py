@@ -1,0 +1,116 @@
+"""The content of user partitions up to v3.0.0.0: ``factory_param`` and the PKI partitions."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from platformio_esp_at import mfg_nvs
+from platformio_esp_at.errors import EspAtError, PackageError, located, unknown_name
+from platformio_esp_at.formats.factory_param import FactoryParam
+from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, PkiType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from platformio_esp_at.package import FirmwarePackage
+    from platformio_esp_at.project import Request, Text
+    from platformio_esp_at.selection import SelectedModule
+
+_NEW_NAMES = {"max_tx_power": "tx_max_power"}
+"""What parameters are called since v3.1.0.0: a project file serves both generations."""
+
+_FIXED_FIELDS = {"version", "reserved1"}
+"""Fields of factory_param that say which layout it has, not how the module works."""
+
+
+def make_factory_param(package: FirmwarePackage, module: SelectedModule, request: Request) -> tuple[FactoryParam, str]:
+    """Return the module's parameters, the request's values on top, and where they come from, for people.
+
+    Raises an `EspAtError`, naming the option's place, for a value that isn't there or doesn't fit.
+    """
+    own = _own_factory_param(package, module)
+    param, origin = (own, "firmware package") if own else _generated_factory_param(package, module)
+    param = _with_values(param, module.changes)
+    if request.factory_param:
+        param = _with_values(param, request.factory_param)
+        origin = f"{origin}, with {', '.join(request.factory_param)} of the project"
+    return param, origin
+
+
+def _own_factory_param(package: FirmwarePackage, module: SelectedModule) -> FactoryParam | None:
+    """Return the package's factory_param for the module: by file name, else by the module that the file names."""
+    readable = _readable_factory_params(package)
+    wanted = f"factory_param_{module.name}.bin".casefold()
+    for path, param in readable.items():
+        if PurePosixPath(path).name.casefold() == wanted:
+            return param
+    for param in readable.values():
+        if str(param.values.get("module_name", "")).casefold() == module.name.casefold():
+            return param
+    return None
+
+
+def _readable_factory_params(package: FirmwarePackage) -> dict[str, FactoryParam]:
+    """Return those that hold something: upstream's build leaves one all FF for a module that it misspells."""
+    found = {}
+    for path, data in package.factory_params.items():
+        if data.strip(b"\xff"):
+            with located(path):
+                found[path] = FactoryParam.from_bytes(data)
+    return found
+
+
+def _generated_factory_param(package: FirmwarePackage, module: SelectedModule) -> tuple[FactoryParam, str]:
+    versions = {param.version for param in _readable_factory_params(package).values()}
+    if len(versions) != 1:
+        raise PackageError(
+            f"{package.name} has no factory_param.bin that says something, so its version isn't known",
+            hint="download the package again, or unpack all of it",
+        )
+    values = module.factory_param_values(versions.pop())
+    return FactoryParam.from_values(values), f"generated for {module.name}"
+
+
+def _with_values(param: FactoryParam, changes: Mapping[str, Text]) -> FactoryParam:
+    values = {name: value for name, value in param.values.items() if name not in _FIXED_FIELDS}
+    for said, text in changes.items():
+        name = _NEW_NAMES.get(said, said)
+        if name not in values and name in mfg_nvs.ENCODINGS.keys() - _FIXED_FIELDS:
+            raise EspAtError(
+                f"the firmware of this release doesn't read {said}",
+                where=text.where,
+                hint=f"it reads {', '.join(values)}",
+            )
+        if name not in values:
+            raise unknown_name("factory parameter", said, values, where=text.where)
+        value = text.number() if isinstance(values[name], int) else text.text
+        with located(text.where):
+            param = param.replace({name: value})
+    return param
+
+
+def make_pki(package: FirmwarePackage, name: str, contents: Sequence[bytes], version: int) -> PkiContainer:
+    """Return the container of certificates or keys for a slot, as the firmware of this release takes it.
+
+    ``version`` is that of the package's factory_param. Raises `EspAtError` for a slot that this release doesn't have.
+    """
+    role = name.rpartition("_")[0]
+    if role in ("https", "wss"):
+        raise EspAtError(f"the firmware of this release doesn't read {name}", hint="it comes with v4.1.0.0")
+    return PkiContainer.of(_pki_type(package, PKI_SLOTS[name], version), contents)
+
+
+def _pki_type(package: FirmwarePackage, kind: PkiType, version: int) -> PkiType:
+    """Return the type byte that this release's firmware is given for ``kind``.
+
+    Upstream's build of v2.2.0.0 to v3.0.0.0 marks CAs and keys as certificates. Which way a package does it, its own
+    images tell, else its factory_param: that of these releases has version 3.
+    """
+    seen = set()
+    for image in package.args.images:
+        if PKI_SLOTS.get(package.name_of(image)) in (PkiType.CA, PkiType.KEY):
+            with located(image.path):
+                seen |= {item.type for item in PkiContainer.from_bytes(package.files[image.path]).items}
+    marks_all_as_certificates = seen == {PkiType.CERT} if seen else version == 3
+    return PkiType.CERT if marks_all_as_certificates else kind

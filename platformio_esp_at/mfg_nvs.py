@@ -1,0 +1,182 @@
+"""The content of ``mfg_nvs``, since v3.1.0.0: parameters, certificates and GATT services in one NVS image.
+
+The firmware package's own image is edited: what the request says replaces what is there, everything else stays, in its
+order and dialect. Where the package has no image, one is made in upstream's order.
+
+Which names a firmware reads, its application tells best: it holds them as text. A name that no code of this release
+looks at is refused, instead of being written in vain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from platformio_esp_at.errors import EspAtError, FormatError, located, unknown_name
+from platformio_esp_at.formats import factory_param
+from platformio_esp_at.formats.gatts import cfg_of_csv
+from platformio_esp_at.formats.nvs import Encoding, NvsEntry, NvsImage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from platformio_esp_at.formats.nvs import Value
+    from platformio_esp_at.project import InputFile, Request, Text
+    from platformio_esp_at.selection import SelectedModule
+
+PARAMETERS = "factory_param"
+"""The namespace of the factory parameters."""
+
+GATTS = "ble_data"
+"""The namespace of the GATT rows, ``cfg0``, ``cfg1``…"""
+
+VERSION = 4
+"""The version that factory parameters have in NVS."""
+
+_MAX_GATT_ROWS = 31
+"""Upstream's tools know cfg0 to cfg30."""
+
+ENCODINGS = {
+    "version": Encoding.I8,
+    "module_name": Encoding.STRING,
+    "max_tx_power": Encoding.I8,
+    "country_code": Encoding.STRING,
+    "start_channel": Encoding.U8,
+    "channel_num": Encoding.U8,
+    "uart_port": Encoding.I8,
+    "uart_baudrate": Encoding.I32,
+    "uart_tx_pin": Encoding.I32,
+    "uart_rx_pin": Encoding.I32,
+    "uart_cts_pin": Encoding.I32,
+    "uart_rts_pin": Encoding.I32,
+    "sys_store": Encoding.U8,
+}
+"""The factory parameters and their types, in upstream's order: its ``factory_param_type.csv``."""
+
+_OLD_NAMES = {"tx_max_power": "max_tx_power"}
+"""What parameters were called up to v3.0.0.0: a project file serves both generations."""
+
+_ORDER = (
+    *(
+        f"{role}_{kind}"
+        for role in ("server", "client", "wpa2", "wpa_ent", "mqtt", "https", "wss")
+        for kind in ("cert", "key", "ca")
+    ),
+    PARAMETERS,
+    GATTS,
+)
+"""The namespaces in the order of upstream's ``at_customized_config_dependency.txt``; its GATT rows come last."""
+
+
+def make_mfg_nvs(
+    base: NvsImage | None, *, size: int, reads: Callable[[str], bool], module: SelectedModule, request: Request
+) -> NvsImage:
+    """Return the image that ``request`` asks for: ``base`` with changes, or a new one of ``size`` bytes.
+
+    ``reads`` tells whether the firmware knows a name. Raises an `EspAtError`, naming the option's place, for what it
+    doesn't know or what an entry can't hold.
+    """
+    image = base or NvsImage((), size)
+    image = _with_parameters(image, reads, module, request)
+    for name, files in request.pki.items():
+        with located(files[0].where):
+            namespace = _pki_namespace(image, reads, name)
+        entries = [
+            NvsEntry(namespace, key, Encoding.BINARY, file.data)
+            for key, file in zip(_pki_keys(image, namespace, len(files)), files, strict=True)
+        ]
+        image = image.with_namespace(namespace, entries)
+    if request.gatts:
+        image = image.with_namespace(GATTS, _gatt_entries(image, reads, request.gatts))
+    return image if base else _in_upstream_order(image)
+
+
+def parameters(image: NvsImage) -> dict[str, int | str]:
+    """Return the factory parameters in an image, by name."""
+    return {
+        entry.key: entry.value
+        for entry in image
+        if entry.namespace == PARAMETERS and not isinstance(entry.value, bytes)
+    }
+
+
+# --- parameters ---
+
+
+def _with_parameters(
+    image: NvsImage, reads: Callable[[str], bool], module: SelectedModule, request: Request
+) -> NvsImage:
+    own = parameters(image)
+    values: dict[str, Value] = {}
+    if str(own.get("module_name", "")).casefold() != module.name.casefold() and (module.row or not own):
+        row = module.factory_param_values(VERSION)
+        values |= {
+            name: value
+            for name, value in row.items()
+            if name in own or (not own and (name != "sys_store" or reads(name)))
+        }
+    for changes in (module.changes, request.factory_param):
+        values |= {_known_name(name, text, own or values, reads): _typed(name, text) for name, text in changes.items()}
+    if not values:
+        return image
+    entries = [
+        replace(entry, value=values.pop(entry.key, entry.value)) for entry in image if entry.namespace == PARAMETERS
+    ]
+    entries += [NvsEntry(PARAMETERS, name, ENCODINGS[name], values[name]) for name in ENCODINGS if name in values]
+    return image.with_namespace(PARAMETERS, entries)
+
+
+def _known_name(name: str, text: Text, own: Mapping[str, object], reads: Callable[[str], bool]) -> str:
+    """Return the name that a parameter has in NVS. Raises where this release's firmware doesn't read it."""
+    current = _OLD_NAMES.get(name, name)
+    if current != "version" and (current in own or (current in ENCODINGS and reads(current))):
+        return current
+    if current in ENCODINGS or any(name in factory_param.field_names(version) for version in factory_param.VERSIONS):
+        raise EspAtError(
+            f"the firmware of this release doesn't read {name}", where=text.where, hint=f"it reads {', '.join(own)}"
+        )
+    raise unknown_name("factory parameter", name, own.keys() - {"version"}, where=text.where)
+
+
+def _typed(name: str, text: Text) -> int | str:
+    encoding = ENCODINGS.get(_OLD_NAMES.get(name, name), Encoding.STRING)
+    value = text.number() if encoding.is_number else text.text
+    with located(text.where):
+        NvsEntry(PARAMETERS, _OLD_NAMES.get(name, name), encoding, value)
+    return value
+
+
+# --- certificates, keys, GATT rows ---
+
+
+def _pki_namespace(image: NvsImage, reads: Callable[[str], bool], name: str) -> str:
+    """Return the namespace of a certificate or key: enterprise Wi-Fi's is called wpa2 or wpa_ent, by release."""
+    names = [name, name.replace("wpa2_", "wpa_ent_")]
+    for known in (image.namespaces.__contains__, reads):
+        if found := next(filter(known, names), None):
+            return found
+    held = ", ".join(namespace for namespace in image.namespaces if namespace not in (PARAMETERS, GATTS))
+    raise EspAtError(f"the firmware of this release doesn't read {name}", hint=f"the firmware package has {held}")
+
+
+def _pki_keys(image: NvsImage, namespace: str, count: int) -> Sequence[str]:
+    """Return the keys of ``count`` sets: numbered where there are several, or where the package numbers one, too."""
+    numbered = f"{namespace}.0" in image.keys(namespace)
+    return [f"{namespace}.{number}" for number in range(count)] if count > 1 or numbered else [namespace]
+
+
+def _gatt_entries(image: NvsImage, reads: Callable[[str], bool], file: InputFile) -> list[NvsEntry]:
+    if GATTS not in image.namespaces and not reads(GATTS):
+        raise EspAtError("the firmware of this release has no Bluetooth LE services", where=file.where)
+    text = file.text()
+    with located(file.label):
+        rows = cfg_of_csv(text)
+        if len(rows) > _MAX_GATT_ROWS:
+            raise FormatError(f"the GATT CSV has {len(rows)} rows", hint=f"the firmware takes {_MAX_GATT_ROWS}")
+        return [NvsEntry(GATTS, f"cfg{number}", Encoding.STRING, row) for number, row in enumerate(rows)]
+
+
+def _in_upstream_order(image: NvsImage) -> NvsImage:
+    place = {namespace: number for number, namespace in enumerate(_ORDER)}
+    entries = sorted(image.entries, key=lambda entry: place[entry.namespace])
+    return replace(image, entries=tuple(entries))

@@ -1,0 +1,83 @@
+"""``mfg_nvs`` from its inputs: the bytes of upstream's tools, for every module row since v3.1, in both dialects."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from platformio_esp_at.catalog.chips import chip as find_chip
+from platformio_esp_at.catalog.modules import module as find_module
+from platformio_esp_at.formats.nvs import Dialect, NvsImage
+from platformio_esp_at.mfg_nvs import make_mfg_nvs
+from platformio_esp_at.project import InputFile, Request
+from platformio_esp_at.selection import SelectedModule
+
+REFERENCE = os.environ.get("ESP_AT_REFERENCE")
+ROWS = (
+    [
+        entry
+        for entry in json.loads(Path(REFERENCE, "golden", "MANIFEST.json").read_text())["entries"]
+        if "nvs_dialect_sha256" in entry
+    ]
+    if REFERENCE
+    else []
+)
+
+
+def _inputs(golden: Path, row: dict) -> tuple[set[str], Request]:
+    """Return the names that the row's firmware reads, and the request that its inputs make."""
+    raw = golden / row["tag"] / "_inputs" / "raw_data"
+    rows = list(csv.reader((golden / row["path"]).with_suffix(".csv").read_text().splitlines()))
+    namespaces = [cells[0] for cells in rows if cells[1] == "namespace"]
+    reads = {*namespaces, *(cells[0] for cells in rows)}
+    pki = {
+        name: tuple(InputFile(file.name, name, file.read_bytes()) for file in sorted(_folder(raw, name).iterdir()))
+        for name in namespaces
+        if name not in ("factory_param", "ble_data")
+    }
+    gatts = None
+    if "ble_data" in namespaces:
+        (file,) = (raw / "ble_data").glob("*.csv")
+        gatts = InputFile(file.name, "gatts", file.read_bytes())
+    request = {name.replace("wpa_ent_", "wpa2_"): files for name, files in pki.items()}
+    return reads, Request(firmware=Path(), pki=request, gatts=gatts)
+
+
+def _folder(raw: Path, name: str) -> Path:
+    """Return the raw data of a namespace: one build option maps the files of wpa_ent to wpa2."""
+    return raw / name if (raw / name).is_dir() else raw / name.replace("wpa2_", "wpa_ent_")
+
+
+def test_every_row_is_compared():
+    if REFERENCE is None:
+        pytest.skip("ESP_AT_REFERENCE isn't set")
+    assert len(ROWS) == 60
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: str(Path(row["path"]).parent))
+def test_image_from_the_module_table_and_raw_data(row, reference):
+    golden = reference / "golden"
+    expected = (golden / row["path"]).read_bytes()
+    chip = find_chip(row["platform"])
+    module = SelectedModule(row["module"], chip, "", row=find_module(chip.key, row["module"]))
+    reads, request = _inputs(golden, row)
+    made = make_mfg_nvs(None, size=len(expected), reads=reads.__contains__, module=module, request=request)
+    for name, digest in row["nvs_dialect_sha256"].items():
+        image = replace(made, dialect=Dialect(name.partition("(")[0]))
+        assert hashlib.sha256(image.to_bytes()).hexdigest() == digest
+    assert replace(made, dialect=NvsImage.from_bytes(expected).dialect).to_bytes() == expected
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: str(Path(row["path"]).parent))
+def test_image_is_read_and_written(row, reference):
+    expected = (reference / "golden" / row["path"]).read_bytes()
+    image = NvsImage.from_bytes(expected)
+    assert image.dialect.value == row["nvs_dialect"][0].partition("(")[0]
+    assert image.to_bytes() == expected
+    assert NvsImage.from_csv(image.to_csv(), size=image.size, dialect=image.dialect) == image
