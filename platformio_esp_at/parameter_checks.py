@@ -1,0 +1,243 @@
+"""Whether factory parameters can work on a chip: pins, UART, speed, country, channels, power.
+
+The names are those of ESP-AT's tables, of factory_param versions 1 to 3 and of version 4 in ``mfg_nvs``. What the
+firmware does with a value stands in ESP-AT ``components/at/src/at_init.c``, ``main/interface/uart/at_uart_api.c`` and,
+up to v3.0.0.0, ``main/interface/uart/at_uart_task.c``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from platformio_esp_at.catalog import chips
+from platformio_esp_at.catalog.gpios import PINS, UART_PINS, UNUSED, chip_gpios, pin_problems
+from platformio_esp_at.errors import EspAtError, FormatError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_MFG_NVS_VERSION = 4
+_BAUDRATE_MIN = 80
+_UNSET_BYTE = 0xFF
+
+# AT_UART_PATTERN_TIMEOUT_MS of at_uart_task.c: above it, other chips than the ESP32 can't detect the +++ that ends the
+# passthrough mode.
+_PATTERN_BAUDRATE_MAX = 0xFFFF * 1000 // 20
+
+_CHANNEL_MAX = 14
+_POWER_UNIT = 0.25
+# AT+RFPOWER in docs/en/AT_Command_Set/Basic_AT_Commands.rst, all releases; at.py's --tx_power takes the same.
+_POWER_MIN, _POWER_MAX, _POWER_MAX_ESP8266 = 40, 84, 82
+# esp_wifi_set_max_tx_power in ESP-IDF's esp_wifi.h takes 8 and more, so smaller values than AT+RFPOWER's work there.
+_POWER_MIN_IDF = 8
+# Version 1 tables of v1.1.3.0 to v2.0.0.0 have 1: the firmware leaves the power alone there below 10.
+_POWER_IGNORED_BELOW = 10
+
+# Two letters as in ISO 3166-1, or 01 for world safe mode; a third character as in IEEE 802.11's dot11CountryString.
+_COUNTRY = re.compile(r"(?:[A-Z]{2}|01)[ OIX]?")
+# ESP-IDF's esp_wifi.h, esp_wifi_set_country_code; the AT documentation writes EU too.
+_COUNTRIES = {
+    *("01", "AT", "AU", "BE", "BG", "BR", "CA", "CH", "CN", "CY", "CZ", "DE", "DK", "EE", "ES", "FI"),
+    *("FR", "GB", "GR", "HK", "HR", "HU", "IE", "IN", "IS", "IT", "JP", "KR", "LI", "LT", "LU", "LV"),
+    *("MT", "MX", "NL", "NO", "NZ", "PL", "PT", "RO", "SE", "SI", "SK", "TW", "US", "EU"),
+}
+
+
+def check_parameters(
+    values: Mapping[str, int | str],
+    *,
+    chip: str,
+    psram: bool,
+    in_package_flash: bool,
+    usual: Mapping[str, int | str] | None = None,
+) -> tuple[list[EspAtError], list[str]]:
+    """Return the problems and the warnings of a module's factory parameters.
+
+    ``where`` of a problem is the parameter's name. ``usual`` are the values that upstream gives the module: nothing
+    is warned of a value that stays as it is there, and a UART that it has must stay. Parameters that ``values`` leaves
+    out are not looked at. Raises as `chips.chip` does for a chip that doesn't exist.
+    """
+    wrong = [
+        FormatError(f"{values[name]!r} is not a number", where=name, hint="write a number, without quotes")
+        for name in _NUMBERS
+        if name in values and not _is_number(values[name])
+    ]
+    if wrong:
+        return list(wrong), []
+    check = _Check(values, chips.chip(chip).key, usual or {})
+    pins = check.numbers(PINS)
+    report = pin_problems(
+        chip,
+        pins,
+        psram=psram,
+        in_package_flash=in_package_flash,
+        usual={name: int(value) for name, value in check.usual.items() if name in PINS},
+        uart_port=check.number("uart_port"),
+    )
+    problems: list[EspAtError] = []
+    warnings: list[str] = []
+    for finding in (*check.uart(), *report.problems, *check.wifi(), *check.store()):
+        if isinstance(finding, EspAtError):
+            problems.append(finding)
+        else:
+            name, text = finding
+            if name not in check.usual or check.usual[name] != values[name]:
+                warnings.append(f"{name}: {text}")
+    return problems, [*report.warnings, *warnings]
+
+
+_POWER_NAMES = ("tx_max_power", "max_tx_power")
+_NUMBERS = (*PINS, "version", "uart_port", "uart_baudrate", "start_channel", "channel_num", *_POWER_NAMES, "sys_store")
+
+
+def _is_number(value: int | str) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """The parameters of one module; each method yields problems, and warnings as a name and what to say of it."""
+
+    values: Mapping[str, int | str]
+    chip: str
+    usual: Mapping[str, int | str]
+
+    def number(self, name: str) -> int | None:
+        value = self.values.get(name)
+        return value if isinstance(value, int) else None
+
+    def numbers(self, names: tuple[str, ...]) -> dict[str, int]:
+        return {name: value for name in names if isinstance(value := self.values.get(name), int)}
+
+    @property
+    def in_mfg_nvs(self) -> bool:
+        """Whether these are parameters of version 4, which the firmware reads otherwise."""
+        version = self.number("version")
+        return version >= _MFG_NVS_VERSION if version is not None else "max_tx_power" in self.values
+
+    # --- UART ---
+
+    def uart(self) -> Iterator[EspAtError | tuple[str, str]]:
+        baudrate = self.number("uart_baudrate")
+        if baudrate is None:
+            return
+        if baudrate == UNUSED:
+            yield from self._no_uart()
+            return
+        yield from self._baudrate(baudrate)
+        for name in UART_PINS[:2]:
+            if self.number(name) == UNUSED:
+                yield EspAtError(
+                    "the AT command port needs this pin, and it is -1",
+                    where=name,
+                    hint="only uart_cts_pin and uart_rts_pin may be -1",
+                )
+        port, ports = self.number("uart_port"), chip_gpios(self.chip).uart_ports
+        # Up to v3.0.0.0, a port of -1 leaves it at the firmware's own.
+        if port is not None and port not in ports and not (port == UNUSED and not self.in_mfg_nvs):
+            display_name = chips.chip(self.chip).display_name
+            known = " or ".join(map(str, ports))
+            yield EspAtError(f"the {display_name} has no UART {port}", where="uart_port", hint=f"write {known}")
+
+    def _baudrate(self, baudrate: int) -> Iterator[EspAtError | tuple[str, str]]:
+        highest = chip_gpios(self.chip).baudrate_max
+        if not _BAUDRATE_MIN <= baudrate <= highest:
+            yield EspAtError(
+                f"{baudrate} is not a baud rate that this chip's AT firmware takes",
+                where="uart_baudrate",
+                hint=f"write {_BAUDRATE_MIN} to {highest}; 115200 is usual",
+            )
+        elif baudrate > _PATTERN_BAUDRATE_MAX and self.chip not in ("esp32", "esp8266"):
+            yield "uart_baudrate", f"above {_PATTERN_BAUDRATE_MAX}, +++ doesn't end the passthrough mode any more"
+
+    def _no_uart(self) -> Iterator[EspAtError]:
+        """Yield what contradicts a module whose AT commands come over SDIO or SPI."""
+        hint = "write 115200, or the speed that your host uses"
+        if self.usual.get("uart_baudrate", UNUSED) != UNUSED:
+            yield EspAtError(
+                "-1 means no UART, and this module takes its AT commands there", where="uart_baudrate", hint=hint
+            )
+        elif pins := {name: gpio for name, gpio in self.numbers(UART_PINS).items() if gpio != UNUSED}:
+            message = f"-1 means no UART, but {' and '.join(pins)} {'are' if len(pins) > 1 else 'is'} set"
+            yield EspAtError(message, where="uart_baudrate", hint=hint)
+
+    # --- Wi-Fi ---
+
+    def wifi(self) -> Iterator[EspAtError | tuple[str, str]]:
+        yield from self._country()
+        yield from self._channels()
+        for name in _POWER_NAMES:
+            power = self.number(name)
+            if power is not None:
+                yield from self._power(name, power)
+
+    def _country(self) -> Iterator[EspAtError | tuple[str, str]]:
+        if "country_code" not in self.values:
+            return
+        code = str(self.values["country_code"])
+        # Blank is what a factory_param without a country reads as.
+        if not code and not self.in_mfg_nvs:
+            return
+        if not _COUNTRY.fullmatch(code):
+            upper = code.upper()
+            hint = (
+                f"write {upper}" if _COUNTRY.fullmatch(upper) else "write two letters, such as DE, or 01 for world safe"
+            )
+            yield EspAtError(f"{code!r} is not a country code", where="country_code", hint=hint)
+        elif code[:2] not in _COUNTRIES:
+            yield "country_code", f"ESP-IDF's list of countries doesn't have {code[:2]}, so check what the module does"
+
+    def _channels(self) -> Iterator[EspAtError | tuple[str, str]]:
+        start, count = self.number("start_channel"), self.number("channel_num")
+        for name, channel in (("start_channel", start), ("channel_num", count)):
+            unset = channel is None or (channel == _UNSET_BYTE and not self.in_mfg_nvs)
+            if channel is not None and not unset and not 1 <= channel <= _CHANNEL_MAX:
+                yield EspAtError(f"{channel} is outside 1…{_CHANNEL_MAX}", where=name, hint="usual are 1 and 13")
+                return
+        if start is None or count is None or _UNSET_BYTE in (start, count):
+            return
+        if self.in_mfg_nvs:
+            if start + count - 1 > _CHANNEL_MAX:
+                message = f"{count} channels from {start} on end at {start + count - 1}, Wi-Fi ends at {_CHANNEL_MAX}"
+                most = _CHANNEL_MAX - start + 1
+                yield EspAtError(message, where="channel_num", hint=f"with start_channel {start}, write {most} at most")
+        elif count < start:
+            # at_init.c: nchan = channel_num - start_channel + 1, and no Wi-Fi for a range that is none.
+            yield EspAtError(
+                f"this firmware reads channel_num as the last channel, and {count} is before start_channel {start}",
+                where="channel_num",
+                hint="write the number of the last channel",
+            )
+        elif start > 1:
+            yield "channel_num", f"this firmware reads it as the last channel: {start} to {count}"
+
+    def _power(self, name: str, power: int) -> Iterator[EspAtError | tuple[str, str]]:
+        if power == _UNSET_BYTE and not self.in_mfg_nvs:
+            return
+        if self.number("version") == 1 and power < _POWER_IGNORED_BELOW:
+            yield name, f"this firmware doesn't look at values below {_POWER_IGNORED_BELOW}"
+            return
+        esp8266 = self.chip == "esp8266"
+        highest = _POWER_MAX_ESP8266 if esp8266 else _POWER_MAX
+        lowest = _POWER_MIN if esp8266 else _POWER_MIN_IDF
+        if not lowest <= power <= highest:
+            yield EspAtError(
+                f"{power} (in 0.25 dBm: {power * _POWER_UNIT:g} dBm) is not a power that the firmware takes",
+                where=name,
+                hint=f"write {_POWER_MIN} to {highest}, which is {_POWER_MIN * _POWER_UNIT:g} to "
+                f"{highest * _POWER_UNIT:g} dBm",
+            )
+        elif power < _POWER_MIN:
+            yield (
+                name,
+                f"{power * _POWER_UNIT:g} dBm is below the {_POWER_MIN * _POWER_UNIT:g} that AT+RFPOWER starts at",
+            )
+
+    # --- storage ---
+
+    def store(self) -> Iterator[EspAtError]:
+        if self.number("sys_store") not in (None, 0, 1):
+            hint = "1 saves what AT commands set to flash, 0 doesn't"
+            yield EspAtError(f"{self.number('sys_store')} is neither 0 nor 1", where="sys_store", hint=hint)
