@@ -147,7 +147,7 @@ def _state_size(sectors: int) -> int:
 
 
 def _parse_state(data: bytes, places: int) -> _State | None:
-    """Return the state, or None where it is of neither version; the records say where the dummy is."""
+    """Return the state, or None where it is of neither version or another size; the records say where the dummy is."""
     if len(data) < _STATE_HEADER_SIZE:
         return None
     fields = _STATE_V1.unpack_from(data)
@@ -157,6 +157,8 @@ def _parse_state(data: bytes, places: int) -> _State | None:
     elif data[_STATE_V1.size :][: _CRC.size] == _CRC.pack(_crc(data[: _STATE_V1.size])):
         records, header = [b"\0"] * places, _STATE_V1.size + _CRC.size
     else:
+        return None
+    if fields[1] != places:
         return None
     dummy = 0
     while dummy < places - 1 and data.startswith(records[dummy], header + dummy * _RECORD_SIZE):

@@ -1,0 +1,113 @@
+"""The file systems that upstream's tools made of ``fs_image`` in each release."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+
+import pytest
+
+from platformio_esp_at.filesystems import FileSystem, build_filesystem, kind_of, read_filesystem
+from platformio_esp_at.formats.fat import build_fat
+from platformio_esp_at.formats.wear_levelling import WearLevellingMode, unwrap, wrap
+
+SECTOR = 4096
+IMAGES = {
+    "v2.2.0.0_esp32": "ESP32-WROOM-32__eap_fs/fatfs.bin.gz",
+    "v3.1.0.0": "ESP32-WROOM-32__eap_fs/fatfs.bin.gz",
+    "v4.1.1.0": "ESP32C3-MINI-1__allon/fatfs.bin",
+    "HEAD": "ESP32C3-MINI-1__eaplegacy_fatfs/fs_storage.bin",
+    "HEAD-littlefs": "ESP32C3-MINI-1__allon_littlefs/fs_storage.bin",
+}
+
+
+@pytest.fixture
+def upstream(reference):
+    """Return upstream's image of a case, and the files that it was made of."""
+
+    def read(case):
+        release = reference / case.removesuffix("-littlefs")
+        data = (release / "_variants" / IMAGES[case]).read_bytes()
+        files = {path.name: path.read_bytes() for path in (release / "_inputs" / "fs_image").iterdir()}
+        return gzip.decompress(data) if IMAGES[case].endswith(".gz") else data, files
+
+    return read
+
+
+def differences(ours, theirs):
+    assert len(ours) == len(theirs)
+    return {offset for offset, (one, other) in enumerate(zip(ours, theirs, strict=True)) if one != other}
+
+
+def may_differ_in_fat(root, aliases):
+    """Return the offsets in a volume that upstream takes from the clock, or from chance.
+
+    The two files have three entries: the long name of index.html, its short one, and test.txt.
+    """
+    serial = set(range(39, 43))
+    times = {root + number * 32 + offset for number in (1, 2) for offset in (*range(14, 20), *range(22, 26))}
+    # The generator of ESP-IDF 5.4 writes the alias's number as a byte 01 instead of "1", for its checksum too.
+    alias = {root + 13, root + 32 + 6} if aliases else set()
+    return serial | times | alias
+
+
+def may_differ_in_state(states):
+    return {state + offset for state in states for offset in (*range(28, 32), *range(60, 64))}
+
+
+@pytest.mark.parametrize("case", IMAGES)
+def test_files_of_upstreams_image(upstream, case):
+    image, files = upstream(case)
+    if case.endswith("littlefs"):
+        pytest.importorskip("littlefs", reason="the extra fs isn't installed")
+    assert sorted(files) == ["index.html", "test.txt"]
+    assert read_filesystem(image) == files
+    assert kind_of(image) is (FileSystem.LITTLEFS if case.endswith("littlefs") else FileSystem.FAT)
+
+
+def test_littlefs_is_upstreams(upstream):
+    pytest.importorskip("littlefs", reason="the extra fs isn't installed")
+    image, files = upstream("HEAD-littlefs")
+    assert build_filesystem(files, kind=FileSystem.LITTLEFS, size=len(image)) == image
+
+
+def test_fat_is_upstreams_but_for_chance_and_clock(upstream):
+    image, files = upstream("HEAD")
+    ours = build_filesystem(files, kind=FileSystem.FAT, size=len(image))
+    volume = {SECTOR + offset for offset in may_differ_in_fat(3 * 512, aliases=True)}
+    assert differences(ours, image) <= volume | may_differ_in_state([22 * SECTOR, 23 * SECTOR])
+
+
+def test_v4_1_lacks_the_sectors_of_safe_mode(upstream):
+    image, files = upstream("v4.1.1.0")
+    ours = build_filesystem(files, kind=FileSystem.FAT, size=25 * SECTOR)
+    spare = ours[20 * SECTOR : 22 * SECTOR]
+    assert spare == b"\xff" * len(spare)
+    volume = {SECTOR + offset for offset in may_differ_in_fat(3 * 512, aliases=True)}
+    states = [20 * SECTOR, 21 * SECTOR]
+    places = {state + 4 for state in states}  # 20 there: two too few
+    assert differences(ours[: 20 * SECTOR] + ours[22 * SECTOR :], image) <= (
+        volume | may_differ_in_state(states) | places
+    )
+    in_its_partition = image.ljust(25 * SECTOR, b"\xff")
+    assert read_filesystem(in_its_partition) == files
+
+
+def test_v3_1_has_one_fat_and_no_safe_mode(upstream):
+    image, files = upstream("v3.1.0.0")
+    mode = WearLevellingMode.PERFORMANCE
+    ours = wrap(build_fat(files, 140 * SECTOR, fats=1), len(image), mode)
+    volume = {SECTOR + offset for offset in may_differ_in_fat(5 * 512, aliases=False)}
+    assert differences(ours, image) <= volume | may_differ_in_state([141 * SECTOR, 142 * SECTOR])
+
+
+def test_v2_2_is_a_flash_in_use(upstream):
+    """mkfatfs runs the firmware's own code: the dummy has moved, the state is of version 1, label and slack differ."""
+    image, files = upstream("v2.2.0.0_esp32")
+    assert struct.unpack_from("<L", image, 141 * SECTOR + 24) == (1,)
+    theirs = unwrap(image, WearLevellingMode.SAFE)
+    ours = build_fat(files, len(theirs), fats=1)
+    root, data = 5 * 512, (5 + 32) * 512
+    label = set(range(43, 54))
+    accessed = {root + number * 32 + offset for number in (1, 2) for offset in (18, 19)}
+    assert differences(ours[:data], theirs[:data]) <= may_differ_in_fat(root, aliases=False) | label | accessed

@@ -1,0 +1,151 @@
+"""File systems: which a partition holds, what they refuse, and their library."""
+
+from __future__ import annotations
+
+import struct
+import sys
+
+import pytest
+
+from platformio_esp_at.errors import EspAtError, FormatError, LayoutError
+from platformio_esp_at.filesystems import FileSystem, build_filesystem, filesystem_for, kind_of, read_filesystem
+from platformio_esp_at.formats.partition_table import Partition
+
+SIZE = 100 << 10
+FILES = {"index.html": b"<html>" * 1000, "img/logo.svg": b"<svg/>", "img/empty": b"", "A b.TXT": b"1"}
+KINDS = pytest.mark.parametrize("kind", FileSystem, ids=lambda kind: kind.name)
+
+
+@pytest.fixture(autouse=True)
+def littlefs():
+    return pytest.importorskip("littlefs", reason="the extra fs isn't installed")
+
+
+@pytest.mark.parametrize(
+    ("name", "type_", "subtype", "kind"),
+    [
+        ("fatfs", 1, 0x81, FileSystem.FAT),
+        ("own", 1, 0x81, FileSystem.FAT),
+        ("fs_storage", 1, 0xFF, FileSystem.LITTLEFS),
+        ("fs_storage", 1, 0x81, FileSystem.FAT),
+        ("own", 1, 0x83, FileSystem.LITTLEFS),
+        ("own", 1, 0xFF, None),
+        ("fatfs", 0x40, 0x81, None),
+        ("mfg_nvs", 1, 0x02, None),
+    ],
+)
+def test_filesystem_for(name, type_, subtype, kind):
+    assert filesystem_for(Partition(name, type_, subtype, 0x70000, SIZE)) is kind
+
+
+@KINDS
+@pytest.mark.parametrize("size", [SIZE, 576 << 10])
+@pytest.mark.parametrize("files", [FILES, {}], ids=["files", "empty"])
+def test_round_trip(kind, size, files):
+    image = build_filesystem(files, kind=kind, size=size)
+    assert len(image) == size
+    assert kind_of(image) is kind
+    assert read_filesystem(image) == files
+
+
+@KINDS
+def test_order_of_the_files_does_not_matter(kind):
+    images = {build_filesystem(dict(items), kind=kind, size=SIZE) for items in (FILES.items(), [*FILES.items()][::-1])}
+    assert len(images) == 1
+
+
+def test_fat_with_large_sectors_has_no_safe_mode():
+    image = build_filesystem(FILES, kind=FileSystem.FAT, size=SIZE, sector_size=4096)
+    assert struct.unpack_from("<H", image, 4096 + 19) == (21,)
+    assert read_filesystem(image) == FILES
+
+
+def test_littlefs_superblock():
+    image = build_filesystem({}, kind=FileSystem.LITTLEFS, size=SIZE)
+    assert image[8:16] == b"littlefs"
+    assert struct.unpack_from("<4L", image, 20) == (0x00020001, 4096, 25, 64)
+
+
+def test_littlefs_in_its_other_block():
+    image = build_filesystem(FILES, kind=FileSystem.LITTLEFS, size=SIZE)
+    assert image[4096 + 8 :][:8] == b"littlefs"
+    assert read_filesystem(b"\xff" * 4096 + image[4096:]).keys() <= FILES.keys()  # the older half of the pair
+
+
+@KINDS
+def test_too_many_bytes(kind):
+    with pytest.raises(LayoutError, match=r"the files need (about )?\d+ bytes more than"):
+        build_filesystem({"a": b"x" * SIZE}, kind=kind, size=SIZE)
+
+
+def test_littlefs_tells_how_much_is_over():
+    with pytest.raises(LayoutError, match="about 8192 bytes more than the 102400 bytes"):
+        build_filesystem({"a": b"x" * (24 * 4096)}, kind=FileSystem.LITTLEFS, size=SIZE)
+
+
+@KINDS
+@pytest.mark.parametrize("path", ["", "/a", "a/", "a//b", ".", "a/..", "a\\b", "a\0", "\udc80", "a/" * 127 + "ab"])
+def test_path_that_is_none(kind, path):
+    with pytest.raises(FormatError):
+        build_filesystem({path: b""}, kind=kind, size=SIZE)
+
+
+@KINDS
+def test_file_and_folder_of_one_name(kind):
+    with pytest.raises(FormatError, match="'a/b' is a file and, for 'a/b/c', a folder"):
+        build_filesystem({"a/b": b"", "a/b/c": b""}, kind=kind, size=SIZE)
+
+
+@pytest.mark.parametrize(("name", "fits"), [("n" * 64, True), ("n" * 65, False), ("ü" * 32, True), ("ü" * 33, False)])
+def test_littlefs_names_end_at_64_bytes(name, fits):
+    files = {f"folder/{name}": b""}
+    if fits:
+        assert read_filesystem(build_filesystem(files, kind=FileSystem.LITTLEFS, size=SIZE)) == files
+    else:
+        with pytest.raises(FormatError, match="longer than 64"):
+            build_filesystem(files, kind=FileSystem.LITTLEFS, size=SIZE)
+
+
+@KINDS
+@pytest.mark.parametrize("size", [0, 4096, SIZE + 1])
+def test_partition_of_a_wrong_size(kind, size):
+    with pytest.raises(LayoutError):
+        build_filesystem({}, kind=kind, size=size)
+
+
+@pytest.mark.parametrize("image", [b"", b"\xff" * SIZE, b"PK\3\4" * 4096], ids=["empty", "blank", "zip"])
+def test_neither(image):
+    assert kind_of(image) is None
+    with pytest.raises(FormatError):
+        read_filesystem(image)
+
+
+@pytest.mark.parametrize("blocks", [0, 1, 0xFFFFFFFF])
+def test_littlefs_of_a_wrong_size(blocks):
+    image = bytearray(build_filesystem(FILES, kind=FileSystem.LITTLEFS, size=SIZE))
+    struct.pack_into("<L", image, 28, blocks)
+    with pytest.raises(FormatError, match="damaged littlefs"):
+        read_filesystem(bytes(image))
+
+
+def test_damaged_littlefs():
+    image = bytearray(build_filesystem(FILES, kind=FileSystem.LITTLEFS, size=SIZE))
+    image[40] ^= 1
+    image[4096 + 40] ^= 1
+    with pytest.raises(FormatError, match="damaged littlefs"):
+        read_filesystem(bytes(image))
+
+
+def test_missing_library(monkeypatch, littlefs):
+    image = build_filesystem(FILES, kind=FileSystem.LITTLEFS, size=SIZE)
+    monkeypatch.setitem(sys.modules, "littlefs", None)
+    for call in (
+        lambda: build_filesystem(FILES, kind=FileSystem.LITTLEFS, size=SIZE),
+        lambda: read_filesystem(image),
+    ):
+        with pytest.raises(EspAtError, match="littlefs-python") as caught:
+            call()
+        assert caught.value.hint == 'pip install "platformio-esp-at[fs]"'
+    assert kind_of(image) is FileSystem.LITTLEFS
+    fat = build_filesystem(FILES, kind=FileSystem.FAT, size=SIZE)
+    assert read_filesystem(fat) == FILES
