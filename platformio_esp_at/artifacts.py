@@ -74,7 +74,12 @@ def write_artifacts(plan: FlashPlan, folder: Path) -> None:
                 _write(new / path, data, mode)
             if folder.exists():
                 folder.replace(old)
-            new.replace(folder)
+            try:
+                new.replace(folder)
+            except OSError:
+                if old.exists():
+                    old.replace(folder)
+                raise
     except OSError as error:
         raise EspAtError(f"{folder} can't be written: {error.strerror or error}") from None
 

@@ -44,7 +44,7 @@ def cli() -> None:
 def _project_options(function: Callable[..., None]) -> Callable[..., None]:
     """Add what every command about a project takes: its folder, and all of `OPTIONS`."""
     for option in reversed(OPTIONS):
-        names = [f"--{option.name.replace('_', '-')}", option.name, *filter(None, [_SHORT.get(option.name)])]
+        names = [_spelling(option.name), option.name, *filter(None, [_SHORT.get(option.name)])]
         repeated = option.kind in _REPEATED
         text = f"{option.help} (repeat for more)" if repeated else option.help
         metavar = _METAVARS.get(option.kind, option.name.upper())
@@ -63,12 +63,16 @@ def _setup(folder: Path, output: Path | None, **options: Any) -> commands.Setup:
     texts = {name: "\n".join(value) if isinstance(value, tuple) else value for name, value in options.items() if value}
     own = {option.name: texts[option.name] for option in OPTIONS if option.name in texts}
     return commands.Setup(
-        layers=(read_project(folder), layer_of_options(own, base=Path(), spelling="--{}")),
+        layers=(read_project(folder), layer_of_options(own, base=Path(), spelling=_spelling)),
         folder=output or folder / "build" / "esp_at",
         find_board=lambda board: _find_board(board, folder) if board else None,
         baud=_BAUD,
         say=click.echo,
     )
+
+
+def _spelling(option: str) -> str:
+    return f"--{option.replace('_', '-')}"
 
 
 def _find_board(board: str, folder: Path = Path()) -> BoardFacts:

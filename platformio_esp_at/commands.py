@@ -87,9 +87,10 @@ def verify(setup: Setup) -> None:
     """Compare the device's flash with the plan. Raises `FlashError` where they differ."""
     job = _prepare(setup)
     setup.say(report.describe_choice(job.plan))
+    connection = _connection(setup, job)
     write_artifacts(job.plan, setup.folder)
     images = [(region.offset, region.path) for region in job.plan.regions]
-    command = flash.verify_command(job.plan.chip.key, images, _connection(setup, job), major=flash.esptool_major())
+    command = flash.verify_command(job.plan.chip.key, images, connection, major=flash.esptool_major())
     try:
         flash.run_esptool(command, folder=setup.folder)
     except FlashError as error:
@@ -106,7 +107,8 @@ def _write(setup: Setup, job: _Job, images: list[tuple[int, str]]) -> None:
     setup.say(report.describe_choice(job.plan))
     connection = _connection(setup, job)
     write_artifacts(job.plan, setup.folder)
-    command = flash.write_command(job.plan.chip.key, images, connection, major=flash.esptool_major())
+    flash_size, major = job.plan.flash_size, flash.esptool_major()
+    command = flash.write_command(job.plan.chip.key, images, connection, flash_size=flash_size, major=major)
     flash.run_esptool(command, folder=setup.folder)
 
 

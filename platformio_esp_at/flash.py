@@ -7,6 +7,7 @@ version 5 prefers dashes and warns about the others.
 from __future__ import annotations
 
 import codecs
+import os
 import re
 import subprocess
 import sys
@@ -15,13 +16,14 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import EspAtError, FlashError
-from platformio_esp_at.units import format_offset
+from platformio_esp_at.units import format_offset, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
 _OUTPUT_KEPT = 64 << 10
+_TOO_SMALL = re.compile(r"will not fit in (\d+) bytes of flash")
 _VERIFIED = re.compile(r"^Verifying 0x[0-9a-f]+ \(\d+\) bytes (?:at|@) 0x([0-9a-f]+) .*\n(.*)", re.MULTILINE)
 
 _HINTS = (
@@ -52,12 +54,16 @@ class Connection:
     baud: int | None = None
 
 
-def write_command(chip: str, images: Iterable[tuple[int, str]], connection: Connection, *, major: int) -> list[str]:
+def write_command(
+    chip: str, images: Iterable[tuple[int, str]], connection: Connection, *, flash_size: int, major: int
+) -> list[str]:
     """Return esptool's arguments that write ``images`` (offset in bytes, path) in one run.
 
     Headers are in their final form already, so every flash setting is ``keep``: what is written is what was checked.
+    esptool holds the ends of images against the flash of the device: an empty one at ``flash_size`` makes it refuse a
+    device with less before it writes anything, also where each of the others would fit.
     """
-    return _command(chip, "write_flash", images, connection, major)
+    return _command(chip, "write_flash", [*images, (flash_size, os.devnull)], connection, major)
 
 
 def verify_command(chip: str, images: Iterable[tuple[int, str]], connection: Connection, *, major: int) -> list[str]:
@@ -91,6 +97,12 @@ def run_esptool(arguments: list[str], *, folder: Path) -> None:
             text = decode(chunk)
             _show(text)
             output = (output + text)[-_OUTPUT_KEPT:]
+    if match := _TOO_SMALL.search(output):
+        has = format_size(int(match[1]))
+        hint = "take the firmware package for a module with that flash; see esp-at modules"
+        raise FlashError(
+            f"the device has {has} of flash, less than the firmware is laid out for", output=output, hint=hint
+        )
     if process.returncode:
         raise FlashError(f"esptool failed: {_last_error(output)}", output=output, hint=_hint(output))
 

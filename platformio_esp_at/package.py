@@ -48,7 +48,7 @@ _IMAGE_SUFFIXES = (".bin", ".img")
 
 _PRIMARY_NAMES = ("partition-table.bin", "partitions_at.bin")
 _SECONDARY_NAME = "at_customize.bin"
-MODULE_NAME = re.compile(r"\w[\w.+-]{0,30}")
+MODULE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,30}")
 """How a module may be called: it becomes part of file names, and fits into 32 bytes of factory_param."""
 
 _FACTORY_PARAM = re.compile(r"factory_param(?:_(?P<module>.+))?\.bin")

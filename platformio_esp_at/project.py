@@ -17,7 +17,7 @@ from platformio_esp_at.errors import EspAtError, FormatError, unknown_name
 from platformio_esp_at.units import format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 PROJECT_FILE = "esp_at.yml"
 
@@ -152,15 +152,15 @@ def read_project(folder: Path) -> Layer:
     return Layer(folder, root)
 
 
-def layer_of_options(options: Mapping[str, str], *, base: Path, spelling: str) -> Layer:
+def layer_of_options(options: Mapping[str, str], *, base: Path, spelling: Callable[[str], str]) -> Layer:
     """Return a host's options, given as text, as a layer; a blank one counts as not given.
 
-    ``spelling`` shows where the host has an option, such as ``--{}``. Mappings are written as YAML or as lines of
+    ``spelling`` returns what the host calls an option, for messages. Mappings are written as YAML or as lines of
     ``name = value``. Raises `FormatError` or `UnknownNameError`, naming the option.
     """
     nodes = {}
     for name, text in options.items():
-        where = spelling.format(name)
+        where = spelling(name)
         if name not in _OPTIONS:
             raise unknown_name("option", name, _OPTIONS, where=where)
         if text.strip():
@@ -176,7 +176,7 @@ def layer_of_board(board_id: str, options: Mapping[str, object], *, base: Path) 
     where = f"board {board_id}, at"
     nodes: dict[str, Node] = {}
     for name, value in options.items():
-        if name in ("module", "chip"):
+        if name in ("module", "chip") or value is None:
             continue  # which module the board carries, `catalog.boards` reads
         if name not in _OPTIONS:
             raise unknown_name("option", name, _OPTIONS, where=where)

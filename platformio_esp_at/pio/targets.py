@@ -92,11 +92,11 @@ def _setup(env: Any) -> Setup:  # noqa: ANN401
     own = {name.removeprefix(prefix): str(value) for name, value in options.items() if name.startswith(prefix)}
     layers = [
         read_project(folder),
-        layer_of_options(own, base=folder, spelling=f"platformio.ini [env:{env['PIOENV']}] {prefix}{{}}"),
+        layer_of_options(own, base=folder, spelling=f"platformio.ini [env:{env['PIOENV']}] {prefix}{{}}".format),
     ]
     if "UPLOAD_PORT" in ARGUMENTS:
         # --upload-port of the command line beats what any file says; upload_port of platformio.ini is the program's.
-        layers.append(layer_of_options({"port": env.subst("$UPLOAD_PORT")}, base=folder, spelling="--upload-{}"))
+        layers.append(layer_of_options({"port": env.subst("$UPLOAD_PORT")}, base=folder, spelling="--upload-{}".format))
     return Setup(
         layers=tuple[Layer, ...](layers),
         folder=Path(env.subst("$BUILD_DIR")) / "esp_at",

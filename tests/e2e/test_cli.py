@@ -197,6 +197,6 @@ def test_the_arguments_serve_esptool_4(image_set, used_module):
 
     module = used_module()
     connection = Connection(module.port, 460800)
-    assert "esptool.py v4." in esptool(write_command("esp32", images, connection, major=4))
+    assert "esptool.py v4." in esptool(write_command("esp32", images, connection, flash_size=4 << 20, major=4))
     assert module.flash == module.after_upload(image_set)
     assert "verify OK" in esptool(verify_command("esp32", images, connection, major=4))

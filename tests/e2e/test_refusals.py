@@ -177,11 +177,15 @@ def test_a_port_that_is_not_there(project, esp_at):
     assert "'--before' is not a serial port" in message
 
 
-@pytest.mark.parametrize(("command", "size"), [(["flash"], 1 << 20), (["flash", "--factory"], 2 << 20)])
+@pytest.mark.parametrize(
+    ("command", "size"),
+    [(["flash"], 1 << 20), (["flash"], 2 << 20), (["flash", "--factory"], 2 << 20)],
+    ids=["images-behind-the-end", "layout-behind-the-end", "factory-image"],
+)
 def test_a_device_with_too_little_flash(command, size, project, esp_at, used_module):
     module = used_module(size=size)
     message = one_message(esp_at(*command, "-p", module.port, cwd=project(yml=YML), code=1))
-    assert "the device's flash is smaller than the firmware is laid out for" in message
+    assert f"the device has {size >> 20}MB of flash, less than the firmware is laid out for" in message
     assert module.untouched
 
 

@@ -47,7 +47,7 @@ class Project:
             return self.board
 
         return Setup(
-            layers=(read_project(self.root), layer_of_options(options, base=self.root, spelling="--{}")),
+            layers=(read_project(self.root), layer_of_options(options, base=self.root, spelling="--{}".format)),
             folder=self.out,
             find_board=find_board,
             find_port=lambda: port,

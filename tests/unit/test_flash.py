@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import io
+import os
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
@@ -31,18 +33,20 @@ PORT_HINT = "check the port's name, and that nothing else has it open"
 
 
 def test_write_with_esptool_4():
-    assert write_command("esp32", IMAGES, Connection("/dev/ttyUSB0", 921600), major=4) == [
+    assert write_command("esp32", IMAGES, Connection("/dev/ttyUSB0", 921600), flash_size=4 << 20, major=4) == [
         *("--chip", "esp32", "--port", "/dev/ttyUSB0", "--baud", "921600", "write_flash"),
         *("--flash_mode", "keep", "--flash_freq", "keep", "--flash_size", "keep"),
         *("0x8000", "partition_table/partition-table.bin", "0x1000", "bootloader/bootloader.bin"),
+        *("0x400000", os.devnull),
     ]
 
 
 def test_write_with_esptool_5():
-    assert write_command("esp32c3", IMAGES, Connection("COM3", 115200), major=5) == [
+    assert write_command("esp32c3", IMAGES, Connection("COM3", 115200), flash_size=4 << 20, major=5) == [
         *("--chip", "esp32c3", "--port", "COM3", "--baud", "115200", "write-flash"),
         *("--flash-mode", "keep", "--flash-freq", "keep", "--flash-size", "keep"),
         *("0x8000", "partition_table/partition-table.bin", "0x1000", "bootloader/bootloader.bin"),
+        *("0x400000", os.devnull),
     ]
 
 
@@ -64,14 +68,14 @@ def test_verify(major, verb, dash):
     ],
 )
 def test_connection(connection, arguments):
-    command = write_command("esp32", IMAGES, connection, major=5)
+    command = write_command("esp32", IMAGES, connection, flash_size=4 << 20, major=5)
     assert command[: 3 + len(arguments)] == ["--chip", "esp32", *arguments, "write-flash"]
 
 
 def test_the_installed_esptool_takes_these_arguments(tmp_path, capsys):
     """It gets as far as the port: with an argument that it doesn't know, it wouldn't."""
     (tmp_path / "a.bin").write_bytes(b"x" * 16)
-    for command in (write_command, verify_command):
+    for command in (partial(write_command, flash_size=1 << 20), verify_command):
         arguments = command("esp32", [(0, "a.bin")], Connection(NOWHERE, 115200), major=esptool_major())
         with pytest.raises(FlashError) as caught:
             run_esptool(arguments, folder=tmp_path)
@@ -86,7 +90,7 @@ def test_the_installed_esptool_takes_these_arguments(tmp_path, capsys):
 
 def test_port_that_is_not_there(tmp_path, capsys):
     (tmp_path / "a.bin").write_bytes(b"x" * 16)
-    command = write_command("esp32", [(0, "a.bin")], Connection(NOWHERE), major=esptool_major())
+    command = write_command("esp32", [(0, "a.bin")], Connection(NOWHERE), flash_size=1 << 20, major=esptool_major())
     with pytest.raises(FlashError) as caught:
         run_esptool(command, folder=tmp_path)
     error = caught.value

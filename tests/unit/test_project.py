@@ -70,7 +70,7 @@ def _project(folder: Path, text: str | bytes) -> Layer:
 
 
 def _options(folder: Path, **options: str) -> Layer:
-    return layer_of_options(options, base=folder, spelling="custom_at_{}")
+    return layer_of_options(options, base=folder, spelling="custom_at_{}".format)
 
 
 def _request(folder: Path, text: str) -> Request:
