@@ -191,7 +191,8 @@ def _write_littlefs(files: Mapping[str, bytes], blocks: int) -> bytes | None:
 
 def _mount(image: bytes, blocks: int) -> Any:  # noqa: ANN401  # the library is optional, and so are its types
     littlefs, _ = _littlefs()
-    context = littlefs.UserContext(buffer=bytearray(image.ljust(blocks * SECTOR_SIZE, b"\xff")))
+    context = littlefs.UserContext(0)
+    context.buffer = bytearray(image.ljust(blocks * SECTOR_SIZE, b"\xff"))
     volume = littlefs.LittleFS(context=context, block_size=SECTOR_SIZE, block_count=blocks, mount=False)
     volume.mount()
     return volume
