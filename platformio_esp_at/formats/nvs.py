@@ -186,11 +186,15 @@ class NvsImage:
         return _Writer(self.size, self.dialect).write(self)
 
     def to_csv(self) -> str:
-        """Return a CSV that the upstream generator makes the same entries from; blobs are in base64."""
+        """Return a CSV that the upstream generator makes the same entries from; blobs are in base64.
+
+        A namespace's entries stand together, also where a module has added one to an earlier namespace.
+        """
         lines = io.StringIO()
         writer = csv.writer(lines, lineterminator="\n")
         writer.writerow(("key", "type", "encoding", "value"))
-        for entry in self.entries:
+        place = {namespace: number for number, namespace in enumerate(self.namespaces)}
+        for entry in sorted(self.entries, key=lambda entry: place[entry.namespace]):
             if entry.encoding is Encoding.NAMESPACE:
                 writer.writerow((entry.namespace, "namespace", "", ""))
             elif isinstance(entry.value, bytes):
@@ -208,13 +212,16 @@ class NvsImage:
         Raises `FormatError`, naming the line.
         """
         reader = csv.reader(io.StringIO(text, newline=""))
-        if next(reader, [])[:4] != ["key", "type", "encoding", "value"]:
-            raise FormatError("an NVS CSV starts with key,type,encoding,value", where="1")
         entries: list[NvsEntry] = []
-        for cells in reader:
-            if cells and not cells[0].startswith("#"):
-                with located(str(reader.line_num)):
-                    entries.append(_entry_of_cells(cells, entries[-1].namespace if entries else "", files or {}))
+        try:
+            if next(reader, [])[:4] != ["key", "type", "encoding", "value"]:
+                raise FormatError("an NVS CSV starts with key,type,encoding,value", where="1")
+            for cells in reader:
+                if cells and not cells[0].startswith("#"):
+                    with located(str(reader.line_num)):
+                        entries.append(_entry_of_cells(cells, entries[-1].namespace if entries else "", files or {}))
+        except csv.Error as error:
+            raise FormatError(f"the NVS CSV can't be read: {error}", where=str(reader.line_num)) from None
         return cls(tuple(entries), size, dialect)
 
 
@@ -248,14 +255,17 @@ def _spans(length: int) -> int:
 
 # --- reading ---
 
+_TYPES = frozenset(Encoding) - {Encoding.NAMESPACE}
+_WITH_DATA = (Encoding.STRING, Encoding.BINARY, _BLOB_DATA)
+
 
 @dataclass(frozen=True, slots=True)
 class _Page:
     number: int
     state: int
     sequence: int
-    raw_entries: tuple[bytes, ...]
-    """Its written entries, each with the data that follows it."""
+    raw_entries: tuple[tuple[int, bytes], ...]
+    """Its written entries, each with its place in the page and the data that follows it."""
 
     @classmethod
     def parse(cls, data: bytes, number: int) -> _Page:
@@ -279,8 +289,8 @@ _DAMAGED = "the file is damaged: take it from the firmware package again"
 _IN_USE = "the image was read from a module that has written to it: take the firmware package's own"
 
 
-def _raw_entries(page: bytes) -> Iterator[bytes]:
-    """Yield each entry with its data, after checking states and CRCs."""
+def _raw_entries(page: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield each entry's place, and the entry with its data, after checking states and CRCs."""
     states = int.from_bytes(page[32:64], "little")
     number = 0
     while number < _ENTRIES:
@@ -299,7 +309,9 @@ def _raw_entries(page: bytes) -> Iterator[bytes]:
             raw = page[at : at + span * _ENTRY_SIZE]
             if struct.unpack_from("<L", raw, 4)[0] != _crc(raw[:4] + raw[8:_ENTRY_SIZE]):
                 raise FormatError("the entry's CRC is wrong", hint=_DAMAGED)
-            yield raw
+            if raw[2] == 0:
+                raise FormatError("the entry spans 0", hint=_DAMAGED)
+            yield number, raw
         number += span
 
 
@@ -307,12 +319,19 @@ def _parse_entries(pages: Sequence[_Page]) -> Iterator[NvsEntry]:
     namespaces: dict[int, str] = {}
     seen: set[tuple[str, str]] = set()
     chunks: list[bytes] = []
+    owner = (0, "")  # namespace and key of the chunks
     for page in sorted(pages, key=lambda page: page.sequence):
-        for number, raw in enumerate(page.raw_entries):
+        for number, raw in page.raw_entries:
             with located(f"page {page.number}, entry {number}"):
-                index, type_, _, chunk, _, key_field = _HEAD.unpack_from(raw)
+                index, type_, span, chunk, _, key_field = _HEAD.unpack_from(raw)
                 key = _text(key_field.partition(b"\0")[0])
+                if span != 1 and type_ not in _WITH_DATA:
+                    raise FormatError(f"{key!r} spans {span} entries, its type takes one", hint=_DAMAGED)
+                if chunks and ((index, key) != owner or type_ not in (_BLOB_DATA, _BLOB_INDEX)):
+                    raise FormatError(f"the blob {owner[1]!r} before it has no index", hint=_DAMAGED)
                 if index == 0:
+                    if type_ != Encoding.U8 or raw[24] in namespaces or key in namespaces.values():
+                        raise FormatError(f"{key!r} can't begin a namespace, or begins it again", hint=_DAMAGED)
                     namespaces[raw[24]] = key
                     yield NvsEntry(key, "", Encoding.NAMESPACE, b"")
                     continue
@@ -322,6 +341,7 @@ def _parse_entries(pages: Sequence[_Page]) -> Iterator[NvsEntry]:
                     if chunk != len(chunks):
                         raise FormatError(f"chunk {chunk} of {key!r} is out of order", hint=_IN_USE)
                     chunks.append(_data(raw, key))
+                    owner = (index, key)
                     continue
                 entry = _parse_entry(namespaces[index], key, type_, raw, chunks)
                 chunks = []
@@ -330,18 +350,18 @@ def _parse_entries(pages: Sequence[_Page]) -> Iterator[NvsEntry]:
                 seen.add((entry.namespace, entry.key))
                 yield entry
     if chunks:
-        raise FormatError("the last blob has no index", hint=_DAMAGED)
+        raise FormatError(f"the last blob, {owner[1]!r}, has no index", hint=_DAMAGED)
 
 
-def _parse_entry(namespace: str, key: str, type_: int, raw: bytes, chunks: list[bytes]) -> NvsEntry:
+def _parse_entry(namespace: str, key: str, type_: int, raw: bytes, chunks: Sequence[bytes]) -> NvsEntry:
     if type_ == _BLOB_INDEX:
         size, count, first = struct.unpack_from("<LBB", raw, 24)
         blob = b"".join(chunks)
         if (size, count, first) != (len(blob), len(chunks), 0):
             raise FormatError(f"the chunks of {key!r} are not those that its index counts", hint=_DAMAGED)
         return NvsEntry(namespace, key, Encoding.BINARY, blob)
-    if chunks or type_ == Encoding.NAMESPACE or type_ not in set(Encoding):
-        raise FormatError(f"{key!r} has the unknown type {type_:#x}, or a blob before it has no index", hint=_DAMAGED)
+    if type_ not in _TYPES:
+        raise FormatError(f"{key!r} has the unknown type {type_:#x}", hint=_DAMAGED)
     encoding = Encoding(type_)
     if encoding is Encoding.BINARY:
         return NvsEntry(namespace, key, encoding, _data(raw, key))
@@ -464,6 +484,8 @@ class _Writer:
             self._new_page()
         at, count = 0, 0
         while True:
+            if count == _NO_CHUNK:
+                raise FormatError(f"{len(blob)} bytes are more chunks than an index counts")
             room = (self._free - 1) * _ENTRY_SIZE
             # With only one entry left, the generator writes a chunk of no bytes.
             chunk = blob[at : at + room]
@@ -474,8 +496,6 @@ class _Writer:
                 self._new_page()
             if at == len(blob):
                 break
-        if count > _NO_CHUNK:
-            raise FormatError(f"{len(blob)} bytes are more chunks than an index counts")
         self._append(_entry(index, _BLOB_INDEX, 1, key, struct.pack("<LBB", len(blob), count, 0)))
 
     @property
