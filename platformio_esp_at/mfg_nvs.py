@@ -53,6 +53,9 @@ ENCODINGS = {
 }
 """The factory parameters and their types, in upstream's order: its ``factory_param_type.csv``."""
 
+_FIXED = ("version", "reserved1")
+"""What says which layout the parameters have, not how the module works."""
+
 _OLD_NAMES = {"tx_max_power": "max_tx_power"}
 """What parameters were called up to v3.0.0.0: a project file serves both generations."""
 
@@ -115,8 +118,11 @@ def _with_parameters(
             for name, value in row.items()
             if name in own or (not own and (name != "sys_store" or reads(name)))
         }
+    # A later release may have a parameter that `ENCODINGS` doesn't know yet: its own image tells the type.
+    encodings = ENCODINGS | {entry.key: entry.encoding for entry in image if entry.namespace == PARAMETERS}
     for changes in (module.changes, request.factory_param):
-        values |= {_known_name(name, text, own or values, reads): _typed(name, text) for name, text in changes.items()}
+        names = {said: _known_name(said, text, own or values, reads) for said, text in changes.items()}
+        values |= {name: _typed(name, encodings[name], changes[said]) for said, name in names.items()}
     if not values:
         return image
     entries = [
@@ -129,20 +135,20 @@ def _with_parameters(
 def _known_name(name: str, text: Text, own: Mapping[str, object], reads: Callable[[str], bool]) -> str:
     """Return the name that a parameter has in NVS. Raises where this release's firmware doesn't read it."""
     current = _OLD_NAMES.get(name, name)
-    if current != "version" and (current in own or (current in ENCODINGS and reads(current))):
-        return current
-    if current in ENCODINGS or any(name in factory_param.field_names(version) for version in factory_param.VERSIONS):
-        raise EspAtError(
-            f"the firmware of this release doesn't read {name}", where=text.where, hint=f"it reads {', '.join(own)}"
-        )
-    raise unknown_name("factory parameter", name, own.keys() - {"version"}, where=text.where)
+    readable = [each for each in own if each not in _FIXED]
+    if current not in _FIXED:
+        if current in own or (current in ENCODINGS and reads(current)):
+            return current
+        if current in ENCODINGS or any(name in factory_param.field_names(each) for each in factory_param.VERSIONS):
+            hint = f"it reads {', '.join(readable)}"
+            raise EspAtError(f"the firmware of this release doesn't read {name}", where=text.where, hint=hint)
+    raise unknown_name("factory parameter", name, readable, where=text.where)
 
 
-def _typed(name: str, text: Text) -> int | str:
-    encoding = ENCODINGS.get(_OLD_NAMES.get(name, name), Encoding.STRING)
+def _typed(name: str, encoding: Encoding, text: Text) -> int | str:
     value = text.number() if encoding.is_number else text.text
     with located(text.where):
-        NvsEntry(PARAMETERS, _OLD_NAMES.get(name, name), encoding, value)
+        NvsEntry(PARAMETERS, name, encoding, value)
     return value
 
 
