@@ -240,7 +240,9 @@ def _check_value(entry: NvsEntry) -> None:
             length = len(value.encode()) + 1
         except UnicodeEncodeError:
             raise FormatError(f"{entry.name} isn't text") from None
-        if "\0" in value or length > _MAX_STRING_ENTRIES * _ENTRY_SIZE:
+        if "\0" in value:
+            raise FormatError(f"{entry.name} has a NUL inside, where the module would take it to end")
+        if length > _MAX_STRING_ENTRIES * _ENTRY_SIZE:
             raise FormatError(f"{entry.name} is {length} bytes", hint=f"at most {_MAX_STRING_ENTRIES * _ENTRY_SIZE}")
 
 
