@@ -102,7 +102,7 @@ def _manifest(plan: FlashPlan, factory_image: bytes) -> dict[str, Any]:
         "module": plan.module.name,
         "flash_settings": {"mode": plan.settings.mode, "freq": plan.settings.freq, "size": plan.settings.size},
         "factory_param": dict(plan.parameters) if plan.parameters else None,
-        "inputs": {file.label: _sha256(file.data) for file in plan.inputs},
+        "inputs": {label: _sha256(data) for label, data in plan.inputs.items()},
         "images": [
             {
                 "name": region.name,

@@ -9,9 +9,12 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.content import ESSENTIAL, FACTORY_PARAM, MFG_NVS
+from platformio_esp_at.catalog.gpios import has_in_package_flash
+from platformio_esp_at.certificates import check_pair, check_pki_file
+from platformio_esp_at.content import ESSENTIAL, FACTORY_PARAM, MFG_NVS, pki_by_slot
 from platformio_esp_at.errors import EspAtError, LayoutError, PackageError, located, raise_all
 from platformio_esp_at.formats.esp_image import ESP8266, EspImage
+from platformio_esp_at.formats.gatts import GattTable
 from platformio_esp_at.formats.partition_table import (
     APP_ALIGNMENT,
     ESP8266_APP_ALIGNMENT,
@@ -19,15 +22,21 @@ from platformio_esp_at.formats.partition_table import (
     check_primary,
     check_secondary,
 )
+from platformio_esp_at.formats.pki import PKI_SLOTS
+from platformio_esp_at.gatts_lint import EDITABLE_ROWS, lint_gatts
+from platformio_esp_at.mfg_nvs import RENAMED
+from platformio_esp_at.parameter_checks import check_parameters
 from platformio_esp_at.selection import check_flash_size
 from platformio_esp_at.units import SECTOR_SIZE, format_offset, format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from platformio_esp_at.catalog.boards import BoardFacts
     from platformio_esp_at.formats.partition_table import Partition
     from platformio_esp_at.plan import FlashPlan
+    from platformio_esp_at.project import Request
 
 
 def check_plan(plan: FlashPlan, board: BoardFacts | None) -> None:
@@ -52,6 +61,15 @@ def check_plan(plan: FlashPlan, board: BoardFacts | None) -> None:
         ]
     )
     _check_apps(plan, esp8266=esp8266)
+
+
+def check_values(plan: FlashPlan, request: Request, *, now: datetime) -> tuple[str, ...]:
+    """Check that the module can work with the values that ``request`` gave, and return what to mind all the same.
+
+    ``now`` is when certificates should be valid; it knows its time zone. Raises an `EspAtError` with every problem of
+    the first kind: parameters, certificates and keys, GATT rows.
+    """
+    return (*_check_parameters(plan, request), *_check_pki(request, now), *_check_gatts(plan, request))
 
 
 def _missing_parameters(plan: FlashPlan) -> Iterator[EspAtError]:
@@ -116,3 +134,67 @@ def _check_apps(plan: FlashPlan, *, esp8266: bool) -> None:
                 raise PackageError("the image's SHA-256 doesn't match its bytes", hint=hint)
             if image.chip_id != plan.chip.image_chip_id:
                 raise PackageError(f"not an image for {plan.chip.display_name} (chip id {image.chip_id})")
+
+
+def _check_parameters(plan: FlashPlan, request: Request) -> Iterator[str]:
+    """Yield warnings of the factory parameters; what the firmware package has by itself is never refused."""
+    if plan.parameters is None:
+        return
+    row, chip = plan.module.row, plan.chip.key
+    problems, warnings = check_parameters(
+        plan.parameters,
+        chip=chip,
+        psram=row is not None and row.psram,
+        in_package_flash=row is not None and has_in_package_flash(chip, row.name),
+        usual=_usual_parameters(plan),
+    )
+    said = {**plan.module.changes, **request.factory_param}
+    for problem in problems:
+        name = next((name for name in said if name in (problem.where, RENAMED.get(problem.where or ""))), None)
+        if said:
+            problem.where = said[name].where if name else f"{plan.module.name}, {problem.where}"
+    if said:
+        raise_all(problems)
+    yield from warnings
+    yield from map(str, problems if not said else ())
+
+
+def _usual_parameters(plan: FlashPlan) -> Mapping[str, int | str] | None:
+    """Return what upstream gives the module, None where the catalog doesn't know it in this version."""
+    try:
+        return plan.module.factory_param_values(int((plan.parameters or {}).get("version", 0)))
+    except EspAtError:
+        return None
+
+
+def _check_pki(request: Request, now: datetime) -> Iterator[str]:
+    """Yield warnings of the project's certificates and keys."""
+    problems: list[EspAtError] = []
+    files_by_slot = pki_by_slot(request)
+    for slot, files in files_by_slot.items():
+        for file in files:
+            found, warnings = check_pki_file(file.data, PKI_SLOTS[slot], now=now)
+            for problem in found:
+                problem.locate(file.label)
+            problems += found
+            yield from (f"{file.label}: {warning}" for warning in warnings)
+        if slot.endswith("_cert"):
+            keys = files_by_slot.get(slot.replace("_cert", "_key"), ())
+            for certificate, key in zip(files, keys, strict=False):
+                found = check_pair(certificate.data, key.data)
+                for problem in found:
+                    problem.locate(key.label)
+                problems += found
+    raise_all(problems)
+
+
+def _check_gatts(plan: FlashPlan, request: Request) -> Iterator[str]:
+    """Yield warnings of the project's GATT table."""
+    if request.gatts is None:
+        return
+    rows = GattTable.from_csv(request.gatts.text()).rows
+    problems, warnings = lint_gatts(rows, editable_rows=EDITABLE_ROWS if plan.package.has_mfg_nvs else None)
+    for problem in problems:
+        problem.locate(request.gatts.label)
+    raise_all(problems)
+    yield from (f"{request.gatts.label}: {warning}" for warning in warnings)

@@ -6,12 +6,13 @@ goes one way: options -> request, firmware package -> plan -> checks -> files ->
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from platformio_esp_at import flash, report
 from platformio_esp_at.artifacts import factory_image_path, write_artifacts
-from platformio_esp_at.checks import check_plan
+from platformio_esp_at.checks import check_plan, check_values
 from platformio_esp_at.errors import FlashError, located
 from platformio_esp_at.package import open_package
 from platformio_esp_at.plan import make_plan
@@ -127,7 +128,8 @@ def _prepare(setup: Setup) -> _Job:
     module = select(request.module, board, firmware)
     plan = make_plan(firmware, module, request)
     check_plan(plan, board)
-    return _Job(plan, request)
+    warnings = check_values(plan, request, now=datetime.now(timezone.utc))
+    return _Job(replace(plan, notes=(*plan.notes, *warnings)), request)
 
 
 def _board(setup: Setup) -> BoardFacts | None:

@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING
 
 from platformio_esp_at import legacy_content, mfg_nvs
 from platformio_esp_at.errors import EspAtError, FormatError, located, unknown_name
+from platformio_esp_at.filesystems import build_filesystem, filesystem_for, kind_of
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import GattTable
 from platformio_esp_at.formats.nvs import NvsImage
-from platformio_esp_at.formats.pki import PKI_SETS, PKI_SLOTS, PkiType
+from platformio_esp_at.formats.pki import PKI_SETS, PKI_SLOTS
+from platformio_esp_at.project import InputFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from platformio_esp_at.formats.partition_table import PartitionTable
     from platformio_esp_at.package import FirmwarePackage
-    from platformio_esp_at.project import InputFile, Request
+    from platformio_esp_at.project import InputFolder, Request
     from platformio_esp_at.selection import SelectedModule
 
 FACTORY_PARAM = "factory_param"
@@ -51,8 +53,8 @@ def make_content(
 
     Raises an `EspAtError`, naming the file or the option, for what can't be understood or put into this package.
     """
-    request = replace(request, pki=_checked_pki(request))
-    contents = [Content(name, file.data, file.label, file.where) for name, file in request.data.items()]
+    request = replace(request, pki=pki_by_slot(request))
+    contents = [_data_content(package, secondary, name, source) for name, source in request.data.items()]
     if package.has_mfg_nvs:
         contents += _mfg_nvs_content(package, module, request, secondary)
     else:
@@ -64,6 +66,27 @@ def make_content(
             raise EspAtError(f"{content.partition} is given content twice", where=where, hint="take it out of data:")
         by_name[content.partition] = content
     return by_name
+
+
+def _data_content(
+    package: FirmwarePackage, secondary: PartitionTable, name: str, source: InputFile | InputFolder
+) -> Content:
+    """Return a file as it is, and a folder as the file system that the firmware expects in the partition."""
+    if isinstance(source, InputFile):
+        if name == MFG_NVS:
+            with located(source.label):
+                NvsImage.from_bytes(source.data)
+        return Content(name, source.data, source.label, source.where)
+    home, own = secondary.find(name), package.content_of(name)
+    kind = (kind_of(own) if own else None) or (filesystem_for(home) if home else None)
+    if home is None or kind is None:
+        hint = "give it a file"
+        raise EspAtError(
+            f"{name} is no partition for a file system, {source.label} is a folder", where=source.where, hint=hint
+        )
+    with located(source.label):
+        data = build_filesystem(source.files, kind=kind, size=home.size)
+    return Content(name, data, f"{kind.value} of {source.label}", source.where)
 
 
 def parameters(contents: Mapping[str, bytes]) -> dict[str, int | str] | None:
@@ -103,8 +126,6 @@ def _mfg_nvs_content(
             where = request.data[MFG_NVS].where
             hint = "take one of them out"
             raise EspAtError(f"{MFG_NVS} is given as a whole, and {asked[0]} for it, too", where=where, hint=hint)
-        with located(request.data[MFG_NVS].label):
-            NvsImage.from_bytes(request.data[MFG_NVS].data)
         return
     own = package.content_of(MFG_NVS)
     with located(MFG_NVS):
@@ -125,12 +146,12 @@ def _mfg_nvs_content(
 # --- certificates and keys ---
 
 
-def _checked_pki(request: Request) -> dict[str, tuple[InputFile, ...]]:
-    """Return the certificates and keys by their names in `PKI_SLOTS`, each of the right kind of file.
+def pki_by_slot(request: Request) -> dict[str, tuple[InputFile, ...]]:
+    """Return the certificates and keys of a request by their names in `PKI_SLOTS`. Raises for other names.
 
     Enterprise Wi-Fi's are called wpa2 or wpa_ent, by release: either name serves.
     """
-    checked: dict[str, tuple[InputFile, ...]] = {}
+    by_slot: dict[str, tuple[InputFile, ...]] = {}
     for name, files in request.pki.items():
         slot = name.replace("wpa_ent_", "wpa2_")
         if slot not in PKI_SLOTS:
@@ -138,33 +159,7 @@ def _checked_pki(request: Request) -> dict[str, tuple[InputFile, ...]]:
         sets = PKI_SETS[slot.rpartition("_")[0]]
         if len(files) > sets:
             raise FormatError(f"{name} takes {sets} {'file' if sets == 1 else 'files'}", where=files[0].where)
-        if slot in checked:
+        if slot in by_slot:
             raise FormatError(f"{name} is given under two names", where=files[0].where)
-        for file in files:
-            with located(file.label):
-                _check_pki_file(file.data, PKI_SLOTS[slot])
-        checked[slot] = files
-    return checked
-
-
-def _check_pki_file(data: bytes, kind: PkiType) -> None:
-    """Check that a file holds what its slot is for; the firmware takes it as it is. Raises `FormatError`."""
-    if b"-----BEGIN" not in data:
-        if not _is_der(data):
-            raise FormatError("neither PEM nor DER", hint="a PEM file has a line -----BEGIN …")
-        return
-    if b"ENCRYPTED" in data:
-        raise FormatError("the key is encrypted", hint="the module can't ask for a passphrase: decrypt it first")
-    what = "private key" if kind is PkiType.KEY else "certificate"
-    if f"{what.upper()}-----".encode() not in data:
-        raise FormatError(f"there is no {what} in this PEM file")
-
-
-def _is_der(data: bytes) -> bool:
-    """Return whether ``data`` is one ASN.1 SEQUENCE from end to end."""
-    if len(data) < 2 or data[0] != 0x30:
-        return False
-    if data[1] < 0x80:
-        return len(data) == 2 + data[1]
-    count = data[1] & 0x7F
-    return len(data) == 2 + count + int.from_bytes(data[2 : 2 + count], "big")
+        by_slot[slot] = files
+    return by_slot

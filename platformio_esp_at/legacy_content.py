@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from platformio_esp_at.project import Request, Text
     from platformio_esp_at.selection import SelectedModule
 
-_NEW_NAMES = {"max_tx_power": "tx_max_power"}
-"""What parameters are called since v3.1.0.0: a project file serves both generations."""
-
 _FIXED_FIELDS = {"version", "reserved1"}
 """Fields of factory_param that say which layout it has, not how the module works."""
 
@@ -75,7 +72,7 @@ def _generated_factory_param(package: FirmwarePackage, module: SelectedModule) -
 def _with_values(param: FactoryParam, changes: Mapping[str, Text]) -> FactoryParam:
     values = {name: value for name, value in param.values.items() if name not in _FIXED_FIELDS}
     for said, text in changes.items():
-        name = _NEW_NAMES.get(said, said)
+        name = mfg_nvs.RENAMED.get(said, said)
         if name not in values and name in mfg_nvs.ENCODINGS.keys() - _FIXED_FIELDS:
             raise EspAtError(
                 f"the firmware of this release doesn't read {said}",

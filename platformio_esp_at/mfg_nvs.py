@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import EspAtError, FormatError, located, unknown_name
+from platformio_esp_at.errors import EspAtError, located, unknown_name
 from platformio_esp_at.formats import factory_param
 from platformio_esp_at.formats.gatts import cfg_of_csv
 from platformio_esp_at.formats.nvs import Encoding, NvsEntry, NvsImage
@@ -32,9 +32,6 @@ GATTS = "ble_data"
 
 VERSION = 4
 """The version that factory parameters have in NVS."""
-
-_MAX_GATT_ROWS = 31
-"""Upstream's tools know cfg0 to cfg30."""
 
 ENCODINGS = {
     "version": Encoding.I8,
@@ -56,8 +53,10 @@ ENCODINGS = {
 _FIXED = ("version", "reserved1")
 """What says which layout the parameters have, not how the module works."""
 
-_OLD_NAMES = {"tx_max_power": "max_tx_power"}
-"""What parameters were called up to v3.0.0.0: a project file serves both generations."""
+RENAMED = {"max_tx_power": "tx_max_power"}
+"""Parameters by their names since v3.1.0.0, with the ones before: a project file serves both generations."""
+
+_NEW_NAMES = {old: new for new, old in RENAMED.items()}
 
 _ORDER = (
     *(
@@ -134,7 +133,7 @@ def _with_parameters(
 
 def _known_name(name: str, text: Text, own: Mapping[str, object], reads: Callable[[str], bool]) -> str:
     """Return the name that a parameter has in NVS. Raises where this release's firmware doesn't read it."""
-    current = _OLD_NAMES.get(name, name)
+    current = _NEW_NAMES.get(name, name)
     readable = [each for each in own if each not in _FIXED]
     if current not in _FIXED:
         if current in own or (current in ENCODINGS and reads(current)):
@@ -176,10 +175,8 @@ def _gatt_entries(image: NvsImage, reads: Callable[[str], bool], file: InputFile
         raise EspAtError("the firmware of this release has no Bluetooth LE services", where=file.where)
     text = file.text()
     with located(file.label):
-        rows = cfg_of_csv(text)
-        if len(rows) > _MAX_GATT_ROWS:
-            raise FormatError(f"the GATT CSV has {len(rows)} rows", hint=f"the firmware takes {_MAX_GATT_ROWS}")
-        return [NvsEntry(GATTS, f"cfg{number}", Encoding.STRING, row) for number, row in enumerate(rows)]
+        rows = enumerate(cfg_of_csv(text))
+        return [NvsEntry(GATTS, f"cfg{number}", Encoding.STRING, row) for number, row in rows]
 
 
 def _in_upstream_order(image: NvsImage) -> NvsImage:

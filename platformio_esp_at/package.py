@@ -13,7 +13,7 @@ import struct
 import zipfile
 import zlib
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
@@ -65,7 +65,7 @@ class FirmwarePackage:
     """Of the zip; None for a folder."""
     chip: Chip
     args: FlashArgs
-    files: Mapping[str, bytes]
+    files: Mapping[str, bytes] = field(repr=False)
     """Every image that ``args`` names, by its path."""
     bootloader: FlashImage
     primary_image: FlashImage
@@ -74,7 +74,7 @@ class FirmwarePackage:
     """The partition table of the chip (``partitions_at.csv``)."""
     secondary: PartitionTable
     """The user partition table (``at_customize.csv``)."""
-    factory_params: Mapping[str, bytes]
+    factory_params: Mapping[str, bytes] = field(repr=False)
     """Every ``factory_param*.bin`` by its path, also those that ``args`` doesn't name."""
     modules: tuple[str, ...]
     """AT modules that its file names speak of."""

@@ -13,6 +13,7 @@ from platformio_esp_at.content import ESSENTIAL, make_content, parameters
 from platformio_esp_at.errors import EspAtError, PackageError, located, unknown_name
 from platformio_esp_at.formats.esp_image import ESP8266, EspImage, FlashSettings, flash_sizes
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable
+from platformio_esp_at.project import InputFile
 from platformio_esp_at.units import SECTOR_SIZE, align_up, parse_size
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from platformio_esp_at.catalog.chips import Chip
     from platformio_esp_at.content import Content
     from platformio_esp_at.package import FirmwarePackage
-    from platformio_esp_at.project import InputFile, Request
+    from platformio_esp_at.project import InputFolder, Request
     from platformio_esp_at.selection import SelectedModule
 
 _CONTENT_FOLDER = "customized_partitions"
@@ -86,7 +87,8 @@ class FlashPlan:
     wiring: Wiring | None
     """None where the module has no UART for AT commands, or its pins aren't known."""
     notes: tuple[str, ...]
-    inputs: tuple[InputFile, ...]
+    inputs: Mapping[str, bytes] = field(repr=False)
+    """The files of the project that it was made from, by their paths as the user wrote them."""
 
     @property
     def chip(self) -> Chip:
@@ -262,6 +264,12 @@ def _notes(package: FirmwarePackage, request: Request, secondary: PartitionTable
             yield f"{name} is the project's, {partner} stays as the firmware package has it: they won't match"
 
 
-def _inputs(request: Request) -> tuple[InputFile, ...]:
-    files = [*filter(None, (request.partitions, request.gatts)), *request.data.values()]
-    return (*files, *(file for group in request.pki.values() for file in group))
+def _inputs(request: Request) -> dict[str, bytes]:
+    files = {file.label: file.data for group in request.pki.values() for file in group}
+    sources: list[InputFile | InputFolder | None] = [request.partitions, request.gatts, *request.data.values()]
+    for source in sources:
+        if isinstance(source, InputFile):
+            files[source.label] = source.data
+        elif source is not None:
+            files |= {f"{source.label.rstrip('/')}/{path}": data for path, data in source.files.items()}
+    return dict(sorted(files.items()))

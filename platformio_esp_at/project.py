@@ -97,6 +97,15 @@ class InputFile:
 
 
 @dataclass(frozen=True, slots=True)
+class InputFolder:
+    """A folder of the project, read: its files by their paths in it, with ``/``."""
+
+    label: str
+    where: str
+    files: Mapping[str, bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class CustomModule:
     """A module of the user's own: another one's factory parameters (``based_on``), and what differs."""
 
@@ -115,7 +124,7 @@ class Request:
     factory_param: Mapping[str, Text] = field(default_factory=dict)
     pki: Mapping[str, tuple[InputFile, ...]] = field(default_factory=dict)
     gatts: InputFile | None = None
-    data: Mapping[str, InputFile] = field(default_factory=dict)
+    data: Mapping[str, InputFile | InputFolder] = field(default_factory=dict)
     skip: tuple[Text, ...] = ()
     port: str | None = None
     baud: int | None = None
@@ -218,10 +227,10 @@ def make_request(layers: Iterable[Layer]) -> Request:
     for name in ("partitions", "gatts"):
         if name in settings:
             settings[name] = _read_input(*settings[name])
-    for name, count in (("pki", 2), ("data", 1)):
-        if name in settings:
-            settings[name] = {key: _read_inputs(key, paths, count) for key, paths in settings[name].items()}
-    settings["data"] = {key: files[0] for key, files in settings.get("data", {}).items()}
+    if "pki" in settings:
+        settings["pki"] = {name: _read_inputs(name, paths, 2) for name, paths in settings["pki"].items()}
+    if "data" in settings:
+        settings["data"] = {name: _read_data(name, paths) for name, paths in settings["data"].items()}
     port, baud = settings.pop("port", None), settings.pop("baud", None)
     settings.pop("board", None)  # decided before: the board's own options are a layer
     return Request(
@@ -393,6 +402,26 @@ def _read_inputs(name: str, paths: tuple[tuple[Text, Path], ...], most: int) -> 
         where = paths[-1][0].where if paths else None
         raise FormatError(f"{name} takes {'one file' if most == 1 else 'one or two files'}", where=where)
     return tuple(_read_input(text, path) for text, path in paths)
+
+
+def _read_data(name: str, paths: tuple[tuple[Text, Path], ...]) -> InputFile | InputFolder:
+    """Return the content of a partition: a file, or a folder for a file system."""
+    if len(paths) == 1 and paths[0][1].is_dir():
+        return _read_folder(*paths[0])
+    return _read_inputs(name, paths, 1)[0]
+
+
+def _read_folder(text: Text, path: Path) -> InputFolder:
+    files: dict[str, bytes] = {}
+    for folder, folders, names in os.walk(path):
+        folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
+        for name in sorted(name for name in names if not name.startswith(".")):
+            file = Path(folder, name)
+            inside = file.relative_to(path).as_posix()
+            files[inside] = _read(file, f"{text.text.rstrip('/')}/{inside}", text.where, MAX_FILE_SIZE).data
+            if sum(map(len, files.values())) > MAX_FILE_SIZE:
+                raise EspAtError(f"{text.text} holds more than {format_size(MAX_FILE_SIZE)}", where=text.where)
+    return InputFolder(text.text, text.where, files)
 
 
 def _read_input(text: Text, path: Path) -> InputFile:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ from platformio_esp_at.flash import Connection, verify_command, write_command
 from platformio_esp_at.formats.download_config import parse_download_config
 
 YML = "firmware: firmware.zip\nmodule: WROOM-32\n"
-CERTIFICATE = "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"
+CERTIFICATE = (Path(__file__).parents[2] / "examples/flash-only/certs/ca.pem").read_text()
 
 BOARD = {
     "name": "Someone's board with an ESP32-WROVER",

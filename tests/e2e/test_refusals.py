@@ -110,8 +110,8 @@ PROJECTS = {
     ),
     "key for a certificate": (
         YML + "pki: {mqtt_ca: key.pem}\n",
-        {"key.pem": BIG_PEM.replace("CERTIFICATE", "PRIVATE KEY")},
-        ["key.pem: there is no certificate in this PEM file"],
+        {"key.pem": "-----BEGIN PRIVATE KEY-----\nQUJD\n-----END PRIVATE KEY-----\n"},
+        ["key.pem:1: there is a private key in the file of the certificate"],
     ),
     "GATT table of another kind": (
         YML + "gatts: g.csv\n",

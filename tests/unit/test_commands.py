@@ -128,9 +128,9 @@ def test_options_of_the_board_are_the_weakest(project):
     project.board = BoardFacts(
         "my_board", mcu="esp32", at={"module": "MINI-1", "factory_param": {"uart_tx_pin": 4, "uart_rx_pin": 5}}
     )
-    project.write("firmware: AT_PACK.zip\nfactory_param: {uart_rx_pin: 6}\n")
+    project.write("firmware: AT_PACK.zip\nfactory_param: {uart_rx_pin: 18}\n")
     plan = commands.package(project.setup())
-    assert (plan.module.name, plan.wiring.tx, plan.wiring.rx) == ("MINI-1", 4, 6)
+    assert (plan.module.name, plan.wiring.tx, plan.wiring.rx) == ("MINI-1", 4, 18)
 
 
 def test_unknown_board(project):

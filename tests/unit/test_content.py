@@ -225,42 +225,6 @@ def test_certificates_are_taken_as_they_are(tmp_path, data):
     assert [content for _, _, content in _items(contents, "mqtt_ca")] == [data]
 
 
-@pytest.mark.parametrize(
-    ("name", "data", "message", "hint"),
-    [
-        pytest.param("mqtt_ca", b"", "neither PEM nor DER", "a PEM file has a line -----BEGIN …", id="empty"),
-        pytest.param("mqtt_ca", b"hello", "neither PEM nor DER", "a PEM file has a line -----BEGIN …", id="text"),
-        pytest.param("mqtt_ca", b"\x30", "neither PEM nor DER", "a PEM file has a line -----BEGIN …", id="one-byte"),
-        pytest.param(
-            "mqtt_ca", LONG_DER[:-1], "neither PEM nor DER", "a PEM file has a line -----BEGIN …", id="der-cut"
-        ),
-        pytest.param(
-            "mqtt_ca", DER + b"\n", "neither PEM nor DER", "a PEM file has a line -----BEGIN …", id="bytes-behind-der"
-        ),
-        pytest.param("mqtt_ca", KEY, "there is no certificate in this PEM file", None, id="key-for-a-ca"),
-        pytest.param("mqtt_key", CERT, "there is no private key in this PEM file", None, id="certificate-for-a-key"),
-        pytest.param(
-            "mqtt_key",
-            PEM % (b"ENCRYPTED PRIVATE KEY", b"ENCRYPTED PRIVATE KEY"),
-            "the key is encrypted",
-            "the module can't ask for a passphrase: decrypt it first",
-            id="encrypted-key",
-        ),
-        pytest.param(
-            "mqtt_key",
-            b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n-----END RSA PRIVATE KEY-----\n",
-            "the key is encrypted",
-            "the module can't ask for a passphrase: decrypt it first",
-            id="encrypted-key-in-the-old-form",
-        ),
-    ],
-)
-def test_refuses_a_file(tmp_path, name, data, message, hint):
-    with pytest.raises(FormatError) as caught:
-        _make(tmp_path, _package(tmp_path), pki={name: (_file(data),)})
-    assert (caught.value.where, caught.value.message, caught.value.hint) == ("certs/a.pem", message, hint)
-
-
 def test_refuses_an_unknown_certificate(tmp_path):
     with pytest.raises(UnknownNameError) as caught:
         _make(tmp_path, _package(tmp_path), pki={"mqtt_crt": (_file(CERT),)})

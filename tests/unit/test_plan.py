@@ -67,7 +67,7 @@ def test_a_plan_without_wishes_is_the_package(tmp_path):
     assert {region.origin for region in plan.regions} == {"firmware package"}
     assert (plan.settings, plan.flash_size) == (FlashSettings("dio", "40m", "4MB"), 4 << 20)
     assert (plan.primary, plan.secondary) == (package.primary, package.secondary)
-    assert (plan.notes, plan.inputs) == ((), ())
+    assert (plan.notes, plan.inputs) == ((), {})
 
 
 def test_names_of_the_regions(tmp_path):
@@ -114,7 +114,7 @@ def test_a_partition_of_the_users_own(tmp_path):
     assert _regions(plan)["at_customize"].origin == "user.csv"
     assert PartitionTable.from_bytes(_regions(plan)["at_customize"].data) == plan.secondary
     assert plan.secondary_source == "user.csv"
-    assert plan.inputs == (csv, _file(b"own", "own.bin"))
+    assert plan.inputs == {csv.label: csv.data, "own.bin": b"own"}
 
 
 def test_images_follow_a_row_that_is_moved(tmp_path):
@@ -368,4 +368,4 @@ def test_no_wiring_without_a_uart(tmp_path):
 def test_images_are_not_in_the_repr(tmp_path):
     plan = _plan(_package(tmp_path), pki={"mqtt_ca": (_file(CERT),)})
     assert "CERTIFICATE" not in repr(plan.regions)
-    assert "CERTIFICATE" not in repr(plan.inputs)
+    assert "CERTIFICATE" not in repr(plan)
