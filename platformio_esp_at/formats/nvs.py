@@ -303,7 +303,7 @@ def _raw_entries(page: bytes) -> Iterator[tuple[int, bytes]]:
                 raise FormatError(f"the entry spans {span}, beyond the page's end", hint=_DAMAGED)
             marks = {states >> each * 2 & 0b11 for each in range(number, number + span)}
             if marks == {_EMPTY}:
-                if page[at:].strip(b"\xff"):
+                if page[at:].strip(b"\xff") or states >> number * 2 != (1 << 256 - number * 2) - 1:
                     raise FormatError("there are bytes where the page says it is empty", hint=_DAMAGED)
                 return
             if marks != {_WRITTEN}:
@@ -324,7 +324,7 @@ def _parse_entries(pages: Sequence[_Page]) -> Iterator[NvsEntry]:
     owner = (0, "")  # namespace and key of the chunks
     for page in sorted(pages, key=lambda page: page.sequence):
         for number, raw in page.raw_entries:
-            with located(f"page {page.number}, entry {number}"):
+            with located(f"page {page.number}:entry {number}"):
                 index, type_, span, chunk, _, key_field = _HEAD.unpack_from(raw)
                 key = _text(key_field.partition(b"\0")[0])
                 if span != 1 and type_ not in _WITH_DATA:
