@@ -152,7 +152,7 @@ def _check_parameters(plan: FlashPlan, request: Request) -> Iterator[str]:
     for problem in problems:
         name = next((name for name in said if name in (problem.where, RENAMED.get(problem.where or ""))), None)
         if said:
-            problem.where = said[name].where if name else f"{plan.module.name}, {problem.where}"
+            problem.locate(said[name].where if name else plan.module.name)
     if said:
         raise_all(problems)
     yield from warnings

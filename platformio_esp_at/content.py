@@ -139,7 +139,7 @@ def _mfg_nvs_content(
     if asked:
         origin = f"{origin}, with {', '.join(asked)} of the project"
     with located(MFG_NVS):
-        data = replace(image, size=min(image.size, row.size)).to_bytes()
+        data = replace(image, size=row.size).to_bytes()
     yield Content(MFG_NVS, data, origin, module.reason)
 
 

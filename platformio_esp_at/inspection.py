@@ -7,14 +7,15 @@ keys are summarised, never shown.
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from platformio_esp_at.catalog.chips import chips
+from platformio_esp_at.certificates import summarize
 from platformio_esp_at.errors import EspAtError, FormatError, located
 from platformio_esp_at.formats.esp_image import ESP8266, EspImage
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import COLUMNS, GattTable
+from platformio_esp_at.formats.nvs import NvsImage, is_nvs
 from platformio_esp_at.formats.partition_table import AT_TYPE, PartitionTable, PartitionType
 from platformio_esp_at.formats.pki import PkiContainer, PkiType
 from platformio_esp_at.package import MAX_IMAGE_SIZE, FirmwarePackage, open_package
@@ -57,6 +58,8 @@ def inspect_bytes(data: bytes) -> Decoded:
         return _pki(PkiContainer.from_bytes(data))
     if data[2:4] == b"\x27\x95":
         return _ble_data(GattTable.from_bytes(data))
+    if is_nvs(data):
+        return _nvs(NvsImage.from_bytes(data))
     if data.startswith(b"\xe9"):
         return _esp_image(data)
     start = data[:4].hex(" ") or "nothing"
@@ -64,7 +67,8 @@ def inspect_bytes(data: bytes) -> Decoded:
 
 
 _KNOWN = (
-    "known: partition tables, factory_param, PKI containers, ble_data, ESP images, factory images, firmware packages"
+    "known: partition tables, factory_param, PKI containers, ble_data, mfg_nvs, ESP images, factory images, "
+    "firmware packages"
 )
 
 
@@ -103,7 +107,7 @@ def _pki(container: PkiContainer) -> Decoded:
                 "type": kinds.get(item.type, f"{item.type:#04x}"),
                 "id": item.id,
                 "size": len(item.content),
-                "content": _pem_label(item.content),
+                "content": _pki_content(item.content),
                 "sha256": hashlib.sha256(item.content).hexdigest(),
             }
             for item in container.items
@@ -111,9 +115,23 @@ def _pki(container: PkiContainer) -> Decoded:
     }
 
 
-def _pem_label(content: bytes) -> str:
-    labels = re.findall(rb"-----BEGIN ([A-Z0-9 ]+)-----", content)
-    return ", ".join(label.decode() for label in labels) or ("DER" if content.startswith(b"\x30") else "unknown")
+def _pki_content(content: bytes) -> list[dict[str, str | int]]:
+    """Summarise a certificate or key; what is none is told as such."""
+    try:
+        return list(summarize(content))
+    except FormatError as error:
+        return [{"kind": "unknown", "problem": error.message}]
+
+
+def _nvs(image: NvsImage) -> Decoded:
+    entries = []
+    for entry in image:
+        value: Any = entry.value
+        if isinstance(value, bytes):
+            value = {"size": len(value), "sha256": hashlib.sha256(value).hexdigest(), "content": _pki_content(value)}
+        encoding = entry.encoding.name.lower()
+        entries.append({"namespace": entry.namespace, "key": entry.key, "encoding": encoding, "value": value})
+    return {"kind": "nvs", "size": image.size, "dialect": image.dialect.value, "entries": entries}
 
 
 def _ble_data(rows: GattTable) -> Decoded:
@@ -189,7 +207,7 @@ def _content(data: bytes, *, esp_image: bool) -> Decoded:
     filled = data.rstrip(b"\xff")
     if not filled:
         return {"kind": "blank"}
-    known = data.startswith((b"\xfc\xfc", b"\xf1\xf1")) or data[2:4] == b"\x27\x95"
+    known = data.startswith((b"\xfc\xfc", b"\xf1\xf1")) or data[2:4] == b"\x27\x95" or is_nvs(data)
     if known or esp_image:
         try:
             return _esp_image(data) if esp_image else inspect_bytes(data)
@@ -251,4 +269,24 @@ def _lines(decoded: Decoded, indent: str = "") -> list[str]:
 def _word(name: str, value: object) -> str:
     if value is None:
         return "none"
+    if isinstance(value, dict):
+        parts = [f"{value['size']} bytes"] if "size" in value else []
+        return ": ".join([*parts, _summary(value.get("content", []))])
+    if isinstance(value, list):
+        return _summary(value)
     return format_offset(value) if name == "offset" and isinstance(value, int) else str(value)
+
+
+def _summary(contents: list[dict[str, Any]]) -> str:
+    """Return certificates and keys in one line."""
+    lines = []
+    for content in contents:
+        if content["kind"] == "certificate":
+            dates = f"{content['not_before'][:10]} to {content['not_after'][:10]}"
+            fingerprint = f"SHA-256 {content['sha256'][:16]}…"
+            lines.append(
+                f"certificate {content['subject']} by {content['issuer']}, {dates}, {content['key']}, {fingerprint}"
+            )
+        else:
+            lines.append(" ".join(str(content[name]) for name in ("kind", "key", "problem") if name in content))
+    return "; ".join(lines)

@@ -21,7 +21,7 @@ from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.chips import chip_by_image_id
 from platformio_esp_at.errors import EspAtError, FormatError, PackageError, located
 from platformio_esp_at.formats.download_config import FlashArgs, FlashImage, parse_download_config
-from platformio_esp_at.formats.esp_image import ESP8266, EspImage
+from platformio_esp_at.formats.esp_image import ESP8266, EspImage, app_version
 from platformio_esp_at.formats.factory_param import PARTITION_SIZE, FactoryParam
 from platformio_esp_at.formats.flasher_args import parse_flasher_args
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable, PartitionType
@@ -45,6 +45,8 @@ _CONFIGS = ("download.config", "flash_project_args", _FLASHER_ARGS)
 
 _IMAGE_SUFFIXES = (".bin", ".img")
 """esptool runs in the folder of the images: an esptool.py or esptool.cfg among them would be taken for its own."""
+
+_RELEASE = re.compile(r"(?:^|[_-])v(\d+\.\d+(?:\.\d+){0,2})", re.IGNORECASE)
 
 _PRIMARY_NAMES = ("partition-table.bin", "partitions_at.bin")
 _SECONDARY_NAME = "at_customize.bin"
@@ -109,6 +111,15 @@ class FirmwarePackage:
         """The AT application."""
         apps = [row.name for row in self.primary if row.type == PartitionType.APP]
         return next(filter(None, map(self.content_of, apps)), b"")
+
+    @property
+    def release(self) -> str | None:
+        """The release of ESP-AT, such as ``v4.1.1.0``: what the application says, else its name; None if neither."""
+        for text in (app_version(self.application) or "", self.name):
+            if match := _RELEASE.search(text):
+                numbers = [*match[1].split("."), "0", "0"][:4]
+                return f"v{'.'.join(numbers)}"
+        return None
 
     def reads(self, name: str) -> bool:
         """Return whether the application holds ``name`` as text: it can't ask for an entry that it can't name."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.catalog.boards import select_module
+from platformio_esp_at.catalog.boards import module_for_release, select_module
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.errors import EspAtError, FormatError, SelectionError, UnknownNameError, located
@@ -37,6 +37,8 @@ class SelectedModule:
     alternatives: tuple[str, ...] = ()
     row: Module | None = None
     """Its row in the catalog, or that of the module it is based on; None where only the firmware package knows it."""
+    release: str | None = None
+    """The release of the firmware package, whose values of the row count; None where it isn't known."""
     changes: Mapping[str, Text] = field(default_factory=dict)
     """What a module of the user's own changes in the row's factory parameters."""
 
@@ -50,7 +52,7 @@ class SelectedModule:
                 f"the firmware package has no factory_param_{self.name}.bin, and the catalog has no module {self.name}",
                 hint=f"name the module that it is like: module: {{name: {self.name}, based_on: WROOM-32, …}}",
             )
-        values = dict(self.row.factory_param(version))
+        values = dict(self.row.factory_param(version, release=self.release))
         if "module_name" in values:
             values["module_name"] = self.name
         return values
@@ -70,6 +72,8 @@ def select(wanted: Text | CustomModule | None, board: BoardFacts | None, package
         return _named_module(wanted, package)
     if board is not None:
         choice = select_module(board)
+        if package.release and "module" not in board.at:
+            choice = module_for_release(choice, package.release)
         return SelectedModule(
             name=choice.module,
             chip=package.chip,
@@ -77,6 +81,7 @@ def select(wanted: Text | CustomModule | None, board: BoardFacts | None, package
             assumed=choice.assumed,
             alternatives=choice.alternatives,
             row=find_module(choice.chip, choice.module),
+            release=package.release,
         )
     if len(package.modules) == 1:
         return _named_module(Text(package.modules[0], f"the only module of firmware package {package.name}"), package)
@@ -126,7 +131,9 @@ def _named_module(wanted: Text, package: FirmwarePackage) -> SelectedModule:
         if own is None:
             raise
         return SelectedModule(own, package.chip, wanted.where)
-    return SelectedModule(row.name, package.chip, wanted.where, alternatives=row.alternatives, row=row)
+    return SelectedModule(
+        row.name, package.chip, wanted.where, alternatives=row.alternatives, row=row, release=package.release
+    )
 
 
 def _own_module(wanted: CustomModule, package: FirmwarePackage) -> SelectedModule:
@@ -147,5 +154,6 @@ def _own_module(wanted: CustomModule, package: FirmwarePackage) -> SelectedModul
         chip=package.chip,
         reason=f"{wanted.name.where}, based on {row.name}",
         row=row,
+        release=package.release,
         changes=wanted.values,
     )

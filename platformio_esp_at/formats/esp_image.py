@@ -62,6 +62,7 @@ _SEGMENT = struct.Struct("<LL")
 _CHECKSUM_SEED = 0xEF
 _DIGEST_SIZE = 32
 _MAX_SEGMENTS = 16
+_APP_DESC_MAGIC = b"\x32\x54\xcd\xab"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,21 @@ class EspImage:
 
     def _digest(self) -> bytes:
         return hashlib.sha256(self.data[: self.size - _DIGEST_SIZE]).digest()
+
+
+def app_version(data: bytes) -> str | None:
+    """Return the version that an application describes itself with, such as ``v4.1.1.0``; None where it has none.
+
+    ``esp_app_desc_t`` of ``esp_app_desc.h``: magic, 4 + 8 bytes, then the version in 32, NUL padded. It is at the start
+    of the first segment on most chips, and somewhere in the flash-mapped one on ESP8266.
+    """
+    at = data.find(_APP_DESC_MAGIC)
+    while at >= 0:
+        version = data[at + 16 : at + 48].partition(b"\0")[0]
+        if version and version.isascii() and version.decode().isprintable():
+            return version.decode()
+        at = data.find(_APP_DESC_MAGIC, at + 1)
+    return None
 
 
 def _walk_segments(data: bytes, at: int) -> tuple[int, int]:

@@ -225,6 +225,11 @@ class NvsImage:
         return cls(tuple(entries), size, dialect)
 
 
+def is_nvs(data: bytes) -> bool:
+    """Return whether ``data`` starts with a page of an NVS image, by its version and its header's CRC."""
+    return data[8:9] == bytes([_PAGE_VERSION]) and data[28:32] == struct.pack("<L", _crc(data[4:28]))
+
+
 def _check_value(entry: NvsEntry) -> None:
     value, encoding = entry.value, entry.encoding
     kind = int if encoding.is_number else str if encoding is Encoding.STRING else bytes

@@ -26,7 +26,7 @@ def upstream(reference):
     """Return upstream's image of a case, and the files that it was made of."""
 
     def read(case):
-        release = reference / case.removesuffix("-littlefs")
+        release = reference / "golden" / case.removesuffix("-littlefs")
         data = (release / "_variants" / IMAGES[case]).read_bytes()
         files = {path.name: path.read_bytes() for path in (release / "_inputs" / "fs_image").iterdir()}
         return gzip.decompress(data) if IMAGES[case].endswith(".gz") else data, files
