@@ -6,10 +6,13 @@ is told, not only the first.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from platformio_esp_at.catalog.boards import select_module
 from platformio_esp_at.catalog.gpios import has_in_package_flash
+from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.certificates import check_pair, check_pki_file
 from platformio_esp_at.content import ESSENTIAL, FACTORY_PARAM, MFG_NVS, pki_by_slot
 from platformio_esp_at.errors import EspAtError, LayoutError, PackageError, located, raise_all
@@ -63,13 +66,13 @@ def check_plan(plan: FlashPlan, board: BoardFacts | None) -> None:
     _check_apps(plan, esp8266=esp8266)
 
 
-def check_values(plan: FlashPlan, request: Request, *, now: datetime) -> tuple[str, ...]:
+def check_values(plan: FlashPlan, board: BoardFacts | None, request: Request, *, now: datetime) -> tuple[str, ...]:
     """Check that the module can work with the values that ``request`` gave, and return what to mind all the same.
 
     ``now`` is when certificates should be valid; it knows its time zone. Raises an `EspAtError` with every problem of
     the first kind: parameters, certificates and keys, GATT rows.
     """
-    return (*_check_parameters(plan, request), *_check_pki(request, now), *_check_gatts(plan, request))
+    return (*_check_parameters(plan, board, request), *_check_pki(request, now), *_check_gatts(plan, request))
 
 
 def _missing_parameters(plan: FlashPlan) -> Iterator[EspAtError]:
@@ -136,7 +139,7 @@ def _check_apps(plan: FlashPlan, *, esp8266: bool) -> None:
                 raise PackageError(f"not an image for {plan.chip.display_name} (chip id {image.chip_id})")
 
 
-def _check_parameters(plan: FlashPlan, request: Request) -> Iterator[str]:
+def _check_parameters(plan: FlashPlan, board: BoardFacts | None, request: Request) -> Iterator[str]:
     """Yield warnings of the factory parameters; what the firmware package has by itself is never refused."""
     if plan.parameters is None:
         return
@@ -144,7 +147,7 @@ def _check_parameters(plan: FlashPlan, request: Request) -> Iterator[str]:
     problems, warnings = check_parameters(
         plan.parameters,
         chip=chip,
-        psram=row is not None and row.psram,
+        psram=(row is not None and row.psram) or _has_psram(board),
         in_package_flash=row is not None and has_in_package_flash(chip, row.name),
         usual=_usual_parameters(plan),
     )
@@ -157,6 +160,17 @@ def _check_parameters(plan: FlashPlan, request: Request) -> Iterator[str]:
         raise_all(problems)
     yield from warnings
     yield from map(str, problems if not said else ())
+
+
+def _has_psram(board: BoardFacts | None) -> bool:
+    """Return whether the board carries a module with PSRAM, whichever one the user named."""
+    if board is None:
+        return False
+    try:
+        choice = select_module(replace(board, at={}))
+    except EspAtError:
+        return False
+    return find_module(choice.chip, choice.module).psram
 
 
 def _usual_parameters(plan: FlashPlan) -> Mapping[str, int | str] | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from platformio_esp_at import flash, report
 from platformio_esp_at.artifacts import factory_image_path, write_artifacts
 from platformio_esp_at.checks import check_plan, check_values
-from platformio_esp_at.errors import FlashError, located
+from platformio_esp_at.errors import EspAtError, FlashError, located
 from platformio_esp_at.package import open_package
 from platformio_esp_at.plan import make_plan
 from platformio_esp_at.project import Layer, layer_of_board, make_request, option_text
@@ -41,8 +41,8 @@ class Setup:
     """Where the image set is written."""
     find_board: Callable[[str | None], BoardFacts | None]
     """Returns the facts of a board by its id, of the host's own board for None (None where it has none)."""
-    find_port: Callable[[], str | None] = lambda: None
-    """Returns the host's serial port where no option names one; None leaves the search to esptool."""
+    find_port: Callable[[], str] | None = None
+    """Returns the port of the host's own board; None where it has none: esptool then looks for a module."""
     baud: int | None = None
     """The host's speed where no option names one."""
     say: Callable[[str], None] = print
@@ -52,6 +52,8 @@ class Setup:
 class _Job:
     plan: FlashPlan
     request: Request
+    on_own_board: bool
+    """Whether the AT module is on the board that the host knows, and not beside it."""
 
 
 def info(setup: Setup) -> None:
@@ -114,31 +116,40 @@ def _write(setup: Setup, job: _Job, images: list[tuple[int, str]]) -> None:
 
 
 def _connection(setup: Setup, job: _Job) -> flash.Connection:
-    port = job.request.port or setup.find_port()
+    port = job.request.port
+    if port is None and setup.find_port and not job.on_own_board:
+        hint = (
+            "write custom_at_port = PORT into platformio.ini, or port: PORT into esp_at.yml, or give --upload-port PORT"
+        )
+        raise EspAtError("the AT module is not on the project's board, and no port is named for it", hint=hint)
+    if port is None and setup.find_port:
+        port = setup.find_port()
     flash.check_port(port)
     return flash.Connection(port, job.request.baud or setup.baud)
 
 
 def _prepare(setup: Setup) -> _Job:
     """Return the checked plan: after this, writing files and flash is all that is left to do."""
-    board = _board(setup)
+    board, on_own_board = _board(setup)
     own_options = [layer_of_board(board.id, board.at, base=setup.layers[0].base)] if board else []
     request = make_request([*own_options, *setup.layers])
     firmware = open_package(request.firmware)
     module = select(request.module, board, firmware)
     plan = make_plan(firmware, module, request)
     check_plan(plan, board)
-    warnings = check_values(plan, request, now=datetime.now(timezone.utc))
-    return _Job(replace(plan, notes=(*plan.notes, *warnings)), request)
+    warnings = check_values(plan, board, request, now=datetime.now(timezone.utc))
+    return _Job(replace(plan, notes=(*plan.notes, *warnings)), request, on_own_board)
 
 
-def _board(setup: Setup) -> BoardFacts | None:
-    """Return the board that carries the AT module; None where there is none, or only a host MCU's board."""
+def _board(setup: Setup) -> tuple[BoardFacts | None, bool]:
+    """Return the board that carries the AT module (None: none that says something), and if it is the host's own."""
     wanted = option_text(setup.layers, "board")
     if wanted is None:
         board = setup.find_board(None)
-        return board if board and board.mcu.startswith("esp") else None
+        # A board of another vendor's chip carries the host MCU, with the AT module beside it.
+        is_host = board is not None and not board.mcu.startswith("esp")
+        return (None, False) if is_host else (board, True)
     if wanted.text == NO_BOARD:
-        return None
+        return None, False
     with located(wanted.where):
-        return setup.find_board(wanted.text)
+        return setup.find_board(wanted.text), False

@@ -15,7 +15,7 @@ from platformio_esp_at.filesystems import build_filesystem, filesystem_for, kind
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import GattTable
 from platformio_esp_at.formats.nvs import NvsImage
-from platformio_esp_at.formats.pki import PKI_SETS, PKI_SLOTS
+from platformio_esp_at.formats.pki import PKI_SETS, PKI_SLOTS, PkiContainer
 from platformio_esp_at.project import InputFile
 
 if TYPE_CHECKING:
@@ -73,9 +73,7 @@ def _data_content(
 ) -> Content:
     """Return a file as it is, and a folder as the file system that the firmware expects in the partition."""
     if isinstance(source, InputFile):
-        if name == MFG_NVS:
-            with located(source.label):
-                NvsImage.from_bytes(source.data)
+        _check_data(package, name, source)
         return Content(name, source.data, source.label, source.where)
     home, own = secondary.find(name), package.content_of(name)
     kind = (kind_of(own) if own else None) or (filesystem_for(home) if home else None)
@@ -87,6 +85,29 @@ def _data_content(
     with located(source.label):
         data = build_filesystem(source.files, kind=kind, size=home.size)
     return Content(name, data, f"{kind.value} of {source.label}", source.where)
+
+
+def _check_data(package: FirmwarePackage, name: str, file: InputFile) -> None:
+    """Check a file that becomes a partition as it is: where the firmware reads a format of its own, it must be one."""
+    if not file.data:
+        hint = f"to leave {name} as the module has it, take it out of data:"
+        raise EspAtError(f"{file.label} is empty", where=file.where, hint=hint)
+    if name == FACTORY_PARAM:
+        raise EspAtError("factory_param isn't given as data", where=file.where, hint="give values under factory_param:")
+    try:
+        with located(file.label):
+            if name == MFG_NVS:
+                NvsImage.from_bytes(file.data)
+            elif name in PKI_SLOTS and not package.has_mfg_nvs:
+                PkiContainer.from_bytes(file.data)
+            elif name == BLE_DATA and not package.has_mfg_nvs:
+                GattTable.from_bytes(file.data)
+    except FormatError as error:
+        if name in PKI_SLOTS:
+            error.hint = "data: takes a finished image; give certificates and keys under pki:"
+        elif name == BLE_DATA:
+            error.hint = "data: takes a finished image; give a GATT table as gatts:"
+        raise
 
 
 def parameters(contents: Mapping[str, bytes]) -> dict[str, int | str] | None:
@@ -101,9 +122,9 @@ def parameters(contents: Mapping[str, bytes]) -> dict[str, int | str] | None:
 def _legacy_content(package: FirmwarePackage, module: SelectedModule, request: Request) -> Iterator[Content]:
     """Yield what a package up to v3.0.0.0 keeps in a partition each."""
     param, origin = legacy_content.make_factory_param(package, module, request)
-    yield Content(FACTORY_PARAM, param.to_bytes(), origin, module.reason)
+    yield Content(FACTORY_PARAM, param.to_bytes(), origin, _table_of(request))
     for name, files in request.pki.items():
-        with located(files[0].where):
+        with located(files[0].where), located(files[-1].label):
             data = legacy_content.make_pki(package, name, [file.data for file in files], param.version).to_bytes()
         yield Content(name, data, ", ".join(file.label for file in files), files[0].where)
     if request.gatts:
@@ -140,7 +161,12 @@ def _mfg_nvs_content(
         origin = f"{origin}, with {', '.join(asked)} of the project"
     with located(MFG_NVS):
         data = replace(image, size=row.size).to_bytes()
-    yield Content(MFG_NVS, data, origin, module.reason)
+    yield Content(MFG_NVS, data, origin, _table_of(request))
+
+
+def _table_of(request: Request) -> str:
+    """Return the file that has to have a row for what every module needs."""
+    return request.partitions.label if request.partitions else "at_customize.bin"
 
 
 # --- certificates and keys ---

@@ -26,24 +26,27 @@ def make_factory_param(package: FirmwarePackage, module: SelectedModule, request
 
     Raises an `EspAtError`, naming the option's place, for a value that isn't there or doesn't fit.
     """
-    own = _own_factory_param(package, module)
+    own = _own_factory_param(package, module.based_on or module.name)
     param, origin = (own, "firmware package") if own else _generated_factory_param(package, module)
-    param = _with_values(param, module.changes)
+    if module.based_on:
+        name = {"module_name": module.name} if "module_name" in param.values else {}
+        param = _with_values(param.replace(name), module.changes)
+        origin = f"{origin}, changed for {module.name}"
     if request.factory_param:
         param = _with_values(param, request.factory_param)
         origin = f"{origin}, with {', '.join(request.factory_param)} of the project"
     return param, origin
 
 
-def _own_factory_param(package: FirmwarePackage, module: SelectedModule) -> FactoryParam | None:
-    """Return the package's factory_param for the module: by file name, else by the module that the file names."""
+def _own_factory_param(package: FirmwarePackage, module: str) -> FactoryParam | None:
+    """Return the package's factory_param for a module: by file name, else by the module that the file names."""
     readable = _readable_factory_params(package)
-    wanted = f"factory_param_{module.name}.bin".casefold()
+    wanted = f"factory_param_{module}.bin".casefold()
     for path, param in readable.items():
         if PurePosixPath(path).name.casefold() == wanted:
             return param
     for param in readable.values():
-        if str(param.values.get("module_name", "")).casefold() == module.name.casefold():
+        if str(param.values.get("module_name", "")).casefold() == module.casefold():
             return param
     return None
 
@@ -66,7 +69,7 @@ def _generated_factory_param(package: FirmwarePackage, module: SelectedModule) -
             hint="download the package again, or unpack all of it",
         )
     values = module.factory_param_values(versions.pop())
-    return FactoryParam.from_values(values), f"generated for {module.name}"
+    return FactoryParam.from_values(values), f"generated for {module.based_on or module.name}"
 
 
 def _with_values(param: FactoryParam, changes: Mapping[str, Text]) -> FactoryParam:

@@ -110,13 +110,12 @@ def _with_parameters(
 ) -> NvsImage:
     own = parameters(image)
     values: dict[str, Value] = {}
-    if str(own.get("module_name", "")).casefold() != module.name.casefold() and (module.row or not own):
+    start = module.based_on or module.name
+    if str(own.get("module_name", "")).casefold() != start.casefold() and (module.row or not own):
         row = module.factory_param_values(VERSION)
-        values |= {
-            name: value
-            for name, value in row.items()
-            if name in own or (not own and (name != "sys_store" or reads(name)))
-        }
+        values |= {name: value for name, value in row.items() if _has(name, own, reads)}
+    if module.based_on:
+        values["module_name"] = module.name
     # A later release may have a parameter that `ENCODINGS` doesn't know yet: its own image tells the type.
     encodings = ENCODINGS | {entry.key: entry.encoding for entry in image if entry.namespace == PARAMETERS}
     for changes in (module.changes, request.factory_param):
@@ -129,6 +128,11 @@ def _with_parameters(
     ]
     entries += [NvsEntry(PARAMETERS, name, ENCODINGS[name], values[name]) for name in ENCODINGS if name in values]
     return image.with_namespace(PARAMETERS, entries)
+
+
+def _has(name: str, own: Mapping[str, object], reads: Callable[[str], bool]) -> bool:
+    """Return whether the image has a parameter; a new one gets those that the firmware reads."""
+    return name in own if own else name != "sys_store" or reads(name)
 
 
 def _known_name(name: str, text: Text, own: Mapping[str, object], reads: Callable[[str], bool]) -> str:

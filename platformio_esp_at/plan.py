@@ -17,10 +17,11 @@ from platformio_esp_at.project import InputFile
 from platformio_esp_at.units import SECTOR_SIZE, align_up, parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from platformio_esp_at.catalog.chips import Chip
     from platformio_esp_at.content import Content
+    from platformio_esp_at.formats.download_config import FlashImage
     from platformio_esp_at.package import FirmwarePackage
     from platformio_esp_at.project import InputFolder, Request
     from platformio_esp_at.selection import SelectedModule
@@ -128,7 +129,7 @@ def make_plan(package: FirmwarePackage, module: SelectedModule, request: Request
         kept=_kept(package, secondary, regions),
         parameters=values,
         wiring=_wiring(package.chip, values),
-        notes=tuple(_notes(package, request, secondary)),
+        notes=(*_notes(package, request, secondary), *_moves(package, secondary, regions)),
         inputs=_inputs(request),
     )
 
@@ -142,7 +143,7 @@ def _system_regions(
     """Yield the images outside the user partitions: the package's own, but for the bootloader and the user table."""
     for image in package.args.images:
         name = package.name_of(image)
-        if package.secondary.find(name):
+        if _is_user_image(package, image):
             continue
         data, origin = package.files[image.path], "firmware package"
         if image == package.bootloader:
@@ -160,7 +161,7 @@ def _user_regions(
     for image in package.args.images:
         name = package.name_of(image)
         home = secondary.find(name)
-        if home is None or name in skipped or not package.secondary.find(name):
+        if home is None or name in skipped or not _is_user_image(package, image):
             continue
         region = Region(name, home.offset, package.files[image.path], image.path, "firmware package")
         if content := left.pop(name, None):
@@ -174,6 +175,12 @@ def _user_regions(
             raise error
         file_name = re.sub(r"[^\w.-]", "_", name)
         yield Region(name, home.offset, content.data, f"{_CONTENT_FOLDER}/{file_name}.bin", content.origin)
+
+
+def _is_user_image(package: FirmwarePackage, image: FlashImage) -> bool:
+    """Return whether an image goes to a user partition, whatever that is called."""
+    fixed = (package.bootloader, package.primary_image, package.secondary_image)
+    return image not in fixed and any(row.offset == image.offset for row in package.secondary)
 
 
 def _bootloader(package: FirmwarePackage) -> EspImage:
@@ -225,9 +232,32 @@ def _skipped(
 
 
 def _kept(package: FirmwarePackage, secondary: PartitionTable, regions: Iterable[Region]) -> tuple[Partition, ...]:
+    """Return the partitions that are neither written nor moved by a table of the project's."""
     written = {region.offset for region in regions}
-    rows = [row for row in package.primary if row != package.home] + list(secondary)
+    rows = [row for row in package.primary if row != package.home] + [
+        row for row in secondary if _is_in_place(row, package.secondary)
+    ]
     return tuple(sorted((row for row in rows if row.offset not in written), key=lambda row: row.offset))
+
+
+def _is_in_place(row: Partition, table: PartitionTable) -> bool:
+    own = table.find(row.name)
+    return own is not None and (own.offset, own.size) == (row.offset, row.size)
+
+
+def _moves(package: FirmwarePackage, secondary: PartitionTable, regions: Sequence[Region]) -> Iterator[str]:
+    """Yield what becomes of saved content where the project's table isn't the firmware package's."""
+    written = {region.name for region in regions}
+    for row in secondary:
+        if row.name in written or _is_in_place(row, package.secondary):
+            continue
+        own = package.secondary.find(row.name)
+        was = f"was {own} in the firmware package: what it held is not moved" if own else "is new"
+        yield f"{row} {was}; it starts with what the flash has there"
+    for row in package.secondary:
+        over = next((region for region in regions if region.offset < row.end and row.offset < region.erase_end), None)
+        if over and over.name != row.name and secondary.find(row.name) != row:
+            yield f"{over.name} is written where the firmware package had {row}"
 
 
 def _wiring(chip: Chip, values: Mapping[str, int | str] | None) -> Wiring | None:
@@ -248,7 +278,7 @@ def _wiring(chip: Chip, values: Mapping[str, int | str] | None) -> Wiring | None
 def _notes(package: FirmwarePackage, request: Request, secondary: PartitionTable) -> Iterator[str]:
     for image in package.args.images:
         name = package.name_of(image)
-        if package.secondary.find(name) and not secondary.find(name):
+        if _is_user_image(package, image) and not secondary.find(name):
             yield f"{image.path} is not written: the partition CSV has no row {name}"
     for row in secondary:
         own = package.secondary.find(row.name)

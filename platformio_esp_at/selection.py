@@ -39,6 +39,8 @@ class SelectedModule:
     """Its row in the catalog, or that of the module it is based on; None where only the firmware package knows it."""
     release: str | None = None
     """The release of the firmware package, whose values of the row count; None where it isn't known."""
+    based_on: str | None = None
+    """For a module of the user's own: the one whose parameters it starts from."""
     changes: Mapping[str, Text] = field(default_factory=dict)
     """What a module of the user's own changes in the row's factory parameters."""
 
@@ -155,5 +157,6 @@ def _own_module(wanted: CustomModule, package: FirmwarePackage) -> SelectedModul
         reason=f"{wanted.name.where}, based on {row.name}",
         row=row,
         release=package.release,
+        based_on=row.name,
         changes=wanted.values,
     )

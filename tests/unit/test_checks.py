@@ -11,6 +11,7 @@ from platformio_esp_at.checks import check_plan
 from platformio_esp_at.demo.sample_package import sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, LayoutError, PackageError, SelectionError
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable
+from platformio_esp_at.formats.pki import PkiContainer, PkiType
 from platformio_esp_at.package import open_package
 from platformio_esp_at.plan import FlashPlan, make_plan
 from platformio_esp_at.project import InputFile, Request, Text
@@ -200,6 +201,11 @@ def test_every_problem_is_told(tmp_path):
 # --- content ---
 
 
+def _pki_image(size: int) -> InputFile:
+    """Return a finished image of a PKI partition, with FF to its end."""
+    return InputFile("big.bin", HERE, PkiContainer.of(PkiType.CA, [b"x"]).to_bytes().ljust(size, b"\xff"))
+
+
 @pytest.mark.parametrize(
     ("size", "fits"), [pytest.param(0x1000, True, id="as-large"), pytest.param(0x1001, False, id="a-byte-too-large")]
 )
@@ -207,7 +213,7 @@ def test_content_too_large_names_the_line(tmp_path, size, fits):
     plan = _plan(
         tmp_path,
         **_csv("0x3b000, 0x2000", "0x3b000, 0x1000"),
-        data={"mqtt_ca": InputFile("big.bin", HERE, bytes(size))},
+        data={"mqtt_ca": _pki_image(size)},
     )
     if fits:
         check_plan(plan, None)
@@ -220,7 +226,7 @@ def test_content_too_large_names_the_line(tmp_path, size, fits):
 
 
 def test_content_too_large_for_the_packages_own_table(tmp_path):
-    error = _refusal(_plan(tmp_path, data={"mqtt_ca": InputFile("big.bin", HERE, bytes(0x2001))}), LayoutError)
+    error = _refusal(_plan(tmp_path, data={"mqtt_ca": _pki_image(0x2001)}), LayoutError)
     assert (error.where, error.message) == (
         "at_customize.bin",
         "partition 'mqtt_ca' has 8192 bytes, its content (big.bin) 8193",

@@ -172,10 +172,10 @@ def test_unknown_board(project):
             id="flash",
         ),
         pytest.param(
-            "firmware: AT_PACK.zip\ndata: {mqtt_ca: AT_PACK.zip}",
+            "firmware: AT_PACK.zip\nmodule: WROOM-32\npartitions: tiny.csv\ndata: {fatfs: AT_PACK.zip}",
             None,
             EspAtError,
-            "partition 'mqtt_ca' has 8192 bytes, its content (AT_PACK.zip) ",
+            "partition 'fatfs' has 4096 bytes, its content (AT_PACK.zip) ",
             id="layout",
         ),
     ],
@@ -183,6 +183,7 @@ def test_unknown_board(project):
 def test_nothing_is_written_when_a_check_fails(project, command, text, board, kind, message):  # noqa: PLR0917
     project.board = board
     project.write(text)
+    (project.root / "tiny.csv").write_text("factory_param, 0x40, 8, 0x21000, 4K\nfatfs, data, fat, 0x22000, 4K\n")
     before = project.files()
     with pytest.raises(kind) as caught:
         command(project.setup(port=NOWHERE))

@@ -66,11 +66,7 @@ def _texts(**values: str) -> dict[str, Text]:
 def test_the_packages_own_factory_param_is_taken(tmp_path):
     own = PARAM.replace({"uart_tx_pin": 33}).to_bytes()
     contents = _make(tmp_path, _package(tmp_path, **{"factory_param_WROOM-32": own}))
-    assert contents == {
-        "factory_param": Content(
-            "factory_param", own, "firmware package", "the only module of firmware package AT_PACK"
-        )
-    }
+    assert contents == {"factory_param": Content("factory_param", own, "firmware package", "at_customize.bin")}
 
 
 def test_a_factory_param_is_found_by_the_module_in_it(tmp_path):
@@ -124,7 +120,9 @@ def test_own_module_below_the_projects_values(tmp_path):
         "DE",
         14,
     ]
-    assert contents["factory_param"].origin == "generated for MY-BOARD, with uart_rx_pin of the project"
+    assert contents["factory_param"].origin == (
+        "firmware package, changed for MY-BOARD, with uart_rx_pin of the project"
+    )
 
 
 @pytest.mark.parametrize(
@@ -272,18 +270,54 @@ def test_data(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("request_", "name"),
+    ("request_", "name", "image"),
     [
-        pytest.param({}, "factory_param", id="factory_param"),
-        pytest.param({"gatts": _file(GATTS)}, "ble_data", id="gatts"),
-        pytest.param({"pki": {"mqtt_ca": (_file(CERT),)}}, "mqtt_ca", id="pki"),
+        pytest.param({"gatts": _file(GATTS)}, "ble_data", GattTable.from_csv(GATTS.decode()).to_bytes(), id="gatts"),
+        pytest.param(
+            {"pki": {"mqtt_ca": (_file(CERT),)}}, "mqtt_ca", PkiContainer.of(PkiType.CA, [CERT]).to_bytes(), id="pki"
+        ),
     ],
 )
-def test_refuses_content_twice(tmp_path, request_, name):
-    data = {name: InputFile("x.bin", "esp_at.yml:9", b"x")}
+def test_refuses_content_twice(tmp_path, request_, name, image):
+    data = {name: InputFile("x.bin", "esp_at.yml:9", image)}
     with pytest.raises(EspAtError) as caught:
         _make(tmp_path, _package(tmp_path), data=data, **request_)
     assert str(caught.value) == f"esp_at.yml:9: {name} is given content twice\n  take it out of data:"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message", "hint"),
+    [
+        pytest.param("fatfs", b"", "x.bin is empty", "to leave fatfs as the module has it", id="empty"),
+        pytest.param(
+            "factory_param",
+            b"x",
+            "factory_param isn't given as data",
+            "give values under factory_param:",
+            id="parameters",
+        ),
+        pytest.param("mqtt_ca", CERT, "no PKI container", "give certificates and keys under pki:", id="pem"),
+        pytest.param("ble_data", GATTS, "no ble_data", "give a GATT table as gatts:", id="gatt-csv"),
+    ],
+)
+def test_refuses_data_that_the_firmware_could_not_read(tmp_path, name, data, message, hint):
+    with pytest.raises(EspAtError) as caught:
+        _make(tmp_path, _package(tmp_path), data={name: _file(data, "x.bin")})
+    assert caught.value.message.startswith(message)
+    assert hint in caught.value.hint
+
+
+def test_an_own_module_starts_with_the_packages_values(tmp_path):
+    own = PARAM.replace({"uart_baudrate": 57600}).to_bytes()
+    module = CustomModule(Text("GATEWAY", HERE), Text("WROOM-32", HERE), _texts(uart_tx_pin="4"))
+    values = _values(_make(tmp_path, _package(tmp_path, **{"factory_param_WROOM-32": own}), module))
+    assert (values["module_name"], values["uart_baudrate"], values["uart_tx_pin"]) == ("GATEWAY", 57600, 4)
+
+
+def test_an_own_module_is_what_it_is_based_on_even_with_a_known_name(tmp_path):
+    module = CustomModule(Text("WROOM-32", HERE), Text("WROVER-32", HERE), {})
+    values = _values(_make(tmp_path, _package(tmp_path), module))
+    assert (values["module_name"], values["uart_tx_pin"], values["uart_rx_pin"]) == ("WROOM-32", 22, 19)
 
 
 # --- packages from v3.1.0.0 on ---

@@ -13,6 +13,7 @@ from platformio_esp_at.formats.esp_image import EspImage, FlashSettings
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.nvs import NvsImage
 from platformio_esp_at.formats.partition_table import PartitionTable
+from platformio_esp_at.formats.pki import PkiContainer
 from platformio_esp_at.package import open_package
 from platformio_esp_at.plan import FlashPlan, Region, Wiring, make_plan
 from platformio_esp_at.project import InputFile, Request, Text
@@ -175,8 +176,19 @@ def test_half_a_pair_is_noted(tmp_path, pki, data, notes):
         name: (_file(CERT if "cert" in name or "ca" in name else CERT.replace(b"CERTIFICATE", b"PRIVATE KEY")),)
         for name in pki
     }
-    plan = _plan(_package(tmp_path), pki=files, data={name: _file(b"x") for name in data})
+    plan = _plan(
+        _package(tmp_path), pki=files, data={name: _file(PkiContainer.of(2, [b"x"]).to_bytes()) for name in data}
+    )
     assert list(plan.notes) == [f"{note}: they won't match" for note in notes]
+
+
+def test_what_a_moved_partition_held_is_not_kept(tmp_path):
+    csv = USER_CSV.replace("0x70000", "0x80000").replace("576K", "512K")
+    plan = _plan(_package(tmp_path), partitions=_file(csv, "user.csv"))
+    assert "fatfs" not in {row.name for row in plan.kept}
+    (note,) = plan.notes
+    assert note.startswith("'fatfs' (0x80000…")
+    assert "was 'fatfs' (0x70000…0x100000) in the firmware package: what it held is not moved" in note
 
 
 def test_skip(tmp_path):
