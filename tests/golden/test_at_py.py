@@ -275,6 +275,6 @@ def test_defect_values_that_can_not_work_end_well(legacy, name):
     request = Request(Path(), factory_param=_values(case))
     plan = make_plan(legacy, select(None, None, legacy), request)
     with pytest.raises(EspAtError) as caught:
-        check_values(plan, request, now=datetime(2024, 1, 1, tzinfo=timezone.utc))
+        check_values(plan, None, request, now=datetime(2024, 1, 1, tzinfo=timezone.utc))
     option, _ = CASES[case]["args"]
     assert (caught.value.where.partition(":")[0], caught.value.message) == (option, UNFIT[name])

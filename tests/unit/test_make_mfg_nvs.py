@@ -284,6 +284,14 @@ def test_own_module(package, base):
     }
 
 
+def test_own_module_like_the_packages_starts_from_what_the_package_says(package):
+    """A build of one's own may have changed its module: the catalog's row doesn't replace that."""
+    own = CustomModule(Text("MY-BOARD", HERE), Text("WROOM-32", HERE), _texts(uart_tx_pin="4"))
+    base = BASE.with_value(PARAMETERS, "uart_rx_pin", 33)
+    image = _make(base, module=select(own, None, package))
+    assert _changed(image, base) == {"factory_param.module_name": "MY-BOARD", "factory_param.uart_tx_pin": 4}
+
+
 def test_own_modules_mistake_has_its_place():
     refused = _refused(FormatError, module=_module(uart_tx_pin="x"))
     assert (refused.where, refused.message) == (HERE, "'x' is not a whole number")
