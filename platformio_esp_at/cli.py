@@ -76,7 +76,7 @@ def _spelling(option: str) -> str:
 
 
 def _find_board(board: str, folder: Path = Path()) -> BoardFacts:
-    from platformio_esp_at.pio.boards import find_board, read_board  # noqa: PLC0415 - only where a board is named
+    from platformio_esp_at.board_manifests import find_board, read_board  # noqa: PLC0415 - only where a board is named
 
     if board.endswith(".json"):
         return read_board(Path(board))
@@ -174,7 +174,7 @@ def module_for(*, board: str, as_json: bool) -> None:
 @cli.command("pio-platform")
 def pio_platform() -> None:
     """Print where the flash-only PlatformIO platform is, as `pio pkg install -g -p` takes it."""
-    from platformio_esp_at.pio.boards import PLATFORM  # noqa: PLC0415
+    from platformio_esp_at.board_manifests import PLATFORM  # noqa: PLC0415
 
     click.echo(f"symlink://{PLATFORM}")
 

@@ -7,10 +7,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from platformio_esp_at.board_manifests import PLATFORM
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.errors import EspAtError, FlashError
 from platformio_esp_at.formats.download_config import parse_download_config
-from platformio_esp_at.pio.boards import PLATFORM
 from platformio_esp_at.units import SECTOR_SIZE, align_up, format_offset
 
 if TYPE_CHECKING:

@@ -107,8 +107,8 @@ def _setup(env: Any) -> Setup:  # noqa: ANN401
 
 
 def _find_board(env: Any, board_id: str | None) -> BoardFacts | None:  # noqa: ANN401
+    from platformio_esp_at.board_manifests import find_board  # noqa: PLC0415
     from platformio_esp_at.catalog.boards import BoardFacts  # noqa: PLC0415
-    from platformio_esp_at.pio.boards import find_board  # noqa: PLC0415
 
     if board_id is not None:
         config = env.GetProjectConfig()

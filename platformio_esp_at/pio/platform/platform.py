@@ -13,7 +13,7 @@ from platformio.public import PlatformBase
 # PlatformIO loads this file by its path: the package around it is found from there, installed or not.
 sys.path.append(str(Path(__file__).resolve().parents[3]))
 
-from platformio_esp_at.pio import boards
+from platformio_esp_at import board_manifests
 
 
 class ModuleBoard(PlatformBoardConfig):  # type: ignore[misc] # platformio has no types
@@ -30,7 +30,7 @@ class Espressif_atPlatform(PlatformBase):  # type: ignore[misc] # noqa: N801 - P
 
     def get_boards(self, id_: str | None = None) -> Any:  # noqa: ANN401 - one board or a dict of them, as PlatformIO has it
         """Return the board ``id_``, or every board by its id."""
-        modules = boards.module_boards()
+        modules = board_manifests.module_boards()
         if id_ is None:
             for board_id, manifest in modules.items():
                 self._add(ModuleBoard(board_id, dict(manifest)))
@@ -51,7 +51,7 @@ class Espressif_atPlatform(PlatformBase):  # type: ignore[misc] # noqa: N801 - P
             raise
 
     def _installed(self) -> list[Path]:
-        return list(boards.board_folders(None, Path(self.config.get("platformio", "platforms_dir"))))
+        return list(board_manifests.board_folders(None, Path(self.config.get("platformio", "platforms_dir"))))
 
     def _add(self, board: PlatformBoardConfig) -> PlatformBoardConfig:
         """Keep a board under its id, as one of this platform's: overrides of platformio.ini are written into it."""

@@ -17,7 +17,7 @@ from platformio_esp_at.units import format_size
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-PLATFORM = Path(__file__).parent / "platform"
+PLATFORM = Path(__file__).parent / "pio" / "platform"
 """The flash-only dev-platform."""
 
 _MAX_MANIFEST_SIZE = 1 << 20
