@@ -152,7 +152,9 @@ def _mfg_nvs_content(
     with located(MFG_NVS):
         base = NvsImage.from_bytes(own) if own else None
     image = mfg_nvs.make_mfg_nvs(base, size=row.size, reads=package.reads, module=module, request=request)
-    if base and image == base:
+    # In a larger partition, pages behind the package's image would stay as they are in flash, and be read.
+    own_row = package.secondary.find(MFG_NVS)
+    if base and image == base and own_row and own_row.size == row.size:
         return
     origin = "firmware package" if base else f"generated for {module.name}"
     if base and mfg_nvs.parameters(base).get("module_name") != mfg_nvs.parameters(image).get("module_name"):

@@ -497,6 +497,15 @@ def test_a_larger_partition_takes_more(package):
     assert image.size == 2 * SIZE
 
 
+@pytest.mark.parametrize("size", [SIZE // 2, 2 * SIZE], ids=["smaller", "larger"])
+def test_another_size_of_the_partition_is_the_images_size(package, size):
+    """What lies behind the image in flash isn't read as its pages."""
+    image = _content(package, size=size)
+    assert image == replace(BASE, size=size)
+    with pytest.raises(KeyError, match="mfg_nvs"):
+        _content(package)  # nothing to change
+
+
 def test_a_smaller_partition_gets_a_smaller_image(package):
     image = _content(package, size=SIZE // 2, factory_param=_texts(uart_tx_pin="5"))
     assert _changed(replace(image, size=SIZE)) == {"factory_param.uart_tx_pin": 5}
