@@ -9,15 +9,17 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from platformio_esp_at.catalog.chips import chips
 from platformio_esp_at.certificates import summarize
+from platformio_esp_at.content import MFG_NVS
 from platformio_esp_at.errors import EspAtError, FormatError, located
-from platformio_esp_at.formats.esp_image import ESP8266, EspImage
+from platformio_esp_at.factory_image import FactoryImage, chip_of_image, is_factory_image
+from platformio_esp_at.formats.esp_image import ESP8266, EspImage, app_version
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import COLUMNS, GattTable
 from platformio_esp_at.formats.nvs import NvsImage, is_nvs
-from platformio_esp_at.formats.partition_table import AT_TYPE, PartitionTable, PartitionType
+from platformio_esp_at.formats.partition_table import PartitionTable, PartitionType
 from platformio_esp_at.formats.pki import PkiContainer, PkiType
+from platformio_esp_at.migration import Origin, make_project, origin_of_bytes, origin_of_package
 from platformio_esp_at.package import MAX_IMAGE_SIZE, FirmwarePackage, open_package
 from platformio_esp_at.report import table
 from platformio_esp_at.units import format_offset, format_size
@@ -28,28 +30,68 @@ if TYPE_CHECKING:
 Decoded: TypeAlias = "dict[str, Any]"
 """An artefact as plain values that JSON can hold; ``kind`` says what it is."""
 
-_TABLE_OFFSETS = sorted({chip.partition_table_offset for chip in chips()})
-
 
 def inspect_path(path: Path) -> Decoded:
     """Return what a file, a zip or a folder holds. Raises an `EspAtError` for what is no AT artefact or damaged."""
-    if path.is_dir() or path.suffix.lower() == ".zip":
-        return _firmware_package(open_package(path))
+    found = read_artifact(path)
+    if isinstance(found, FirmwarePackage):
+        return _firmware_package(found)
+    with located(str(path)):
+        return inspect_bytes(found)
+
+
+def nvs_csv(path: Path) -> str:
+    """Return the CSV of the NVS image in a file, a factory image or a firmware package; keys are in it.
+
+    Raises an `EspAtError` where there is none.
+    """
+    with located(str(path)):
+        contents = origin_of(path).contents
+        if MFG_NVS not in contents:
+            raise FormatError("there is no mfg_nvs in it")
+        return NvsImage.from_bytes(contents[MFG_NVS]).to_csv()
+
+
+def project_of(path: Path) -> dict[str, bytes]:
+    """Return the files of a project that rebuilds what a file or firmware package holds; raises an `EspAtError`."""
+    return make_project(origin_of(path))
+
+
+def origin_of(path: Path) -> Origin:
+    """Return what a file or firmware package holds in its user partitions; raises an `EspAtError`."""
+    found = read_artifact(path)
+    if isinstance(found, FirmwarePackage):
+        return origin_of_package(found)
+    return origin_of_bytes(found, path.name)
+
+
+def read_artifact(path: Path) -> FirmwarePackage | bytes:
+    """Return the firmware package in a folder or zip, or the bytes of any other file. Raises an `EspAtError`."""
     try:
+        is_package = path.is_dir() or path.suffix.lower() == ".zip"
+    except OSError as error:
+        raise EspAtError(f"can't be read: {error.strerror}", where=str(path)) from None
+    return open_package(path) if is_package else _read_file(path)
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        if path.exists() and not path.is_file():
+            raise EspAtError("not a file", where=str(path))
         with path.open("rb") as stream:
             data = stream.read(MAX_IMAGE_SIZE + 1)
     except OSError as error:
         raise EspAtError(f"can't be read: {error.strerror}", where=str(path)) from None
-    with located(str(path)):
-        if len(data) > MAX_IMAGE_SIZE:
-            raise FormatError(f"larger than {format_size(MAX_IMAGE_SIZE)}, the largest flash of a module")
-        return inspect_bytes(data)
+    if len(data) > MAX_IMAGE_SIZE:
+        message = f"larger than {format_size(MAX_IMAGE_SIZE)}, the largest flash of a module"
+        raise FormatError(message, where=str(path))
+    return data
 
 
 def inspect_bytes(data: bytes) -> Decoded:
     """Return what an artefact's bytes say. Raises `FormatError` for unknown or damaged ones."""
-    if any(data[offset : offset + 2] == b"\xaa\x50" for offset in _TABLE_OFFSETS):
-        return _factory_image(data)
+    if is_factory_image(data):
+        return _factory_image(FactoryImage.from_bytes(data))
     if data.startswith(b"\xaa\x50"):
         return _partition_table(PartitionTable.from_bytes(data))
     if data.startswith(b"\xfc\xfc"):
@@ -139,18 +181,13 @@ def _ble_data(rows: GattTable) -> Decoded:
 
 
 def _esp_image(data: bytes) -> Decoded:
-    try:
-        image = EspImage.from_bytes(data)
-        key = next((chip.key for chip in chips() if chip.image_chip_id == image.chip_id), f"chip id {image.chip_id}")
-    except FormatError as error:
-        try:
-            image, key = EspImage.from_bytes(data, esp8266=True), ESP8266
-        except FormatError:
-            raise error from None
+    key = chip_of_image(data)
+    image = EspImage.from_bytes(data, esp8266=key == ESP8266)
     settings = image.flash_settings(key)
     decoded = {
         "kind": "esp_image",
         "chip": key,
+        "version": app_version(data),
         "size": image.size,
         "flash_mode": settings.mode,
         "flash_freq": settings.freq,
@@ -166,40 +203,19 @@ def _esp_image(data: bytes) -> Decoded:
     return decoded
 
 
-def _factory_image(data: bytes) -> Decoded:
-    """Decode a whole image of a flash: the tables, and what lies where they say."""
-    offset = next(offset for offset in _TABLE_OFFSETS if data[offset : offset + 2] == b"\xaa\x50")
-    with located(format_offset(offset)):
-        primary = PartitionTable.from_bytes(data[offset : offset + 0x1000])
-    home = next((row for row in primary if row.type == AT_TYPE and row.subtype == 0), None)
-    secondary = None
-    if home is not None and data[home.offset : home.offset + 2] == b"\xaa\x50":
-        with located(format_offset(home.offset)):
-            secondary = PartitionTable.from_bytes(data[home.offset : home.offset + 0x1000])
-    bootloader = _bootloader(data, offset)
-    contents = {}
-    for row in (*primary, *(secondary or ())):
-        if row != home:
-            esp_image = row.type == PartitionType.APP
-            contents[row.name] = _content(data[row.offset : row.end], esp_image=esp_image)
+def _factory_image(image: FactoryImage) -> Decoded:
     return {
         "kind": "factory_image",
-        "size": len(data),
-        "bootloader": bootloader,
-        "partition_table": _partition_table(primary),
-        "at_customize": _partition_table(secondary) if secondary else None,
-        "content": contents,
+        "chip": image.chip,
+        "size": len(image.data),
+        "bootloader": _content(image.bootloader, esp_image=True),
+        "partition_table": _partition_table(image.primary),
+        "at_customize": _partition_table(image.secondary) if image.secondary else None,
+        "content": {
+            row.name: _content(image.content_of(row), esp_image=row.type == PartitionType.APP)
+            for row in image.partitions
+        },
     }
-
-
-def _bootloader(data: bytes, table_offset: int) -> Decoded:
-    for chip in chips():
-        start = chip.bootloader_offset
-        if start < table_offset and data[start : start + 1] == b"\xe9":
-            decoded = _content(data[start:table_offset], esp_image=True)
-            if decoded.get("chip") == chip.key:
-                return decoded
-    return {"kind": "blank"}
 
 
 def _content(data: bytes, *, esp_image: bool) -> Decoded:

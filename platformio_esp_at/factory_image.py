@@ -1,0 +1,94 @@
+"""A whole image of a module's flash, taken apart: the tables, and what lies where they say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from platformio_esp_at.catalog.chips import chips
+from platformio_esp_at.errors import EspAtError, FormatError, located
+from platformio_esp_at.formats.esp_image import ESP8266, EspImage
+from platformio_esp_at.formats.partition_table import AT_TYPE, TABLE_SPAN, Partition, PartitionTable
+from platformio_esp_at.units import format_offset
+
+_TABLE_OFFSETS = sorted({chip.partition_table_offset for chip in chips()})
+_TABLE_START = b"\xaa\x50"
+_IMAGE_START = b"\xe9"
+
+
+@dataclass(frozen=True, slots=True)
+class FactoryImage:
+    """A factory image, or a dump of a flash; what follows its last partition may be missing."""
+
+    data: bytes = field(repr=False)
+    primary: PartitionTable
+    secondary: PartitionTable | None
+    """The user partition table; None where the image has none."""
+    home: Partition | None
+    """The partition that the user table divides."""
+    bootloader: bytes = field(repr=False)
+    chip: str | None
+    """The chip that the bootloader is for; None where there is none."""
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> FactoryImage:
+        """Return the image. Raises `FormatError`, naming the offset, where its tables are damaged."""
+        table = _table_offset(data)
+        if table is None:
+            raise FormatError("no factory image: there is no partition table at any of its places")
+        with located(format_offset(table)):
+            primary = PartitionTable.from_bytes(data[table : table + TABLE_SPAN])
+        home = next((row for row in primary if row.type == AT_TYPE and row.subtype == 0), None)
+        secondary = None
+        if home is not None and data[home.offset : home.end].startswith(_TABLE_START):
+            with located(format_offset(home.offset)):
+                secondary = PartitionTable.from_bytes(data[home.offset : home.offset + TABLE_SPAN])
+        chip, bootloader = _bootloader(data, table)
+        return cls(data, primary, secondary, home, bootloader, chip)
+
+    def content_of(self, row: Partition) -> bytes:
+        """Return the bytes of a partition, up to its end or the image's."""
+        return self.data[row.offset : row.end]
+
+    @property
+    def partitions(self) -> tuple[Partition, ...]:
+        """The partitions of both tables that hold something themselves."""
+        return tuple(row for row in (*self.primary, *(self.secondary or ())) if row != self.home)
+
+
+def is_factory_image(data: bytes) -> bool:
+    """Return whether ``data`` has a partition table where a chip expects it."""
+    return _table_offset(data) is not None
+
+
+def chip_of_image(data: bytes) -> str:
+    """Return the chip that an ESP image is for. Raises `FormatError` for an image of none that is known."""
+    try:
+        image = EspImage.from_bytes(data)
+    except FormatError as error:
+        # The short header of ESP8266 has no chip id: it is one if its segments add up that way.
+        try:
+            EspImage.from_bytes(data, esp8266=True)
+        except FormatError:
+            raise error from None
+        return ESP8266
+    for chip in chips():
+        if chip.image_chip_id == image.chip_id:
+            return chip.key
+    raise FormatError(f"an ESP image for an unknown chip, id {image.chip_id}")
+
+
+def _table_offset(data: bytes) -> int | None:
+    return next((offset for offset in _TABLE_OFFSETS if data[offset:].startswith(_TABLE_START)), None)
+
+
+def _bootloader(data: bytes, table: int) -> tuple[str | None, bytes]:
+    """Return chip and bytes of the bootloader: the one that lies where its chip starts."""
+    for chip in chips():
+        start = data[chip.bootloader_offset : table]
+        if start.startswith(_IMAGE_START):
+            try:
+                if chip_of_image(start) == chip.key:
+                    return chip.key, start
+            except EspAtError:
+                continue
+    return None, b""

@@ -1,0 +1,199 @@
+"""From a firmware package or an image to a project that rebuilds its content: ``esp-at inspect --as-project``.
+
+What is taken is what a project can say: module, factory parameters, certificates and keys, GATT services, partitions of
+one's own and what they hold. The project then serves a package of either generation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from platformio_esp_at import mfg_nvs
+from platformio_esp_at.catalog.modules import module as find_module
+from platformio_esp_at.catalog.modules import modules
+from platformio_esp_at.content import BLE_DATA, FACTORY_PARAM, MFG_NVS, parameters
+from platformio_esp_at.errors import EspAtError, FormatError, located
+from platformio_esp_at.factory_image import FactoryImage, is_factory_image
+from platformio_esp_at.formats.gatts import COLUMNS, GattTable
+from platformio_esp_at.formats.nvs import NvsImage, is_nvs
+from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer
+from platformio_esp_at.project import PROJECT_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from platformio_esp_at.formats.partition_table import PartitionTable
+    from platformio_esp_at.package import FirmwarePackage
+
+_FILES = ("fatfs", "fs_storage")
+_OWN_PARTITIONS = {*PKI_SLOTS, FACTORY_PARAM, BLE_DATA, MFG_NVS, *_FILES}
+"""The user partitions that ESP-AT itself knows."""
+
+_NOT_PARAMETERS = {"version", "module_id", "reserved1", "platform", "module_name"}
+"""Fields that say which module and layout it is: they follow from ``module``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a project is made from."""
+
+    name: str
+    """The package or file, as the user called it."""
+    chip: str | None
+    """None where an image doesn't tell."""
+    contents: Mapping[str, bytes] = field(repr=False)
+    """What user partitions hold, by name; FF to their ends may follow."""
+    secondary: PartitionTable | None = None
+    modules: tuple[str, ...] = ()
+    """Modules that a firmware package speaks of."""
+
+
+def origin_of_package(package: FirmwarePackage) -> Origin:
+    """Return what a firmware package holds in its user partitions."""
+    contents = {row.name: content for row in package.secondary if (content := package.content_of(row.name)) is not None}
+    return Origin(package.name, package.chip.key, contents, package.secondary, package.modules)
+
+
+def origin_of_bytes(data: bytes, name: str) -> Origin:
+    """Return what a factory image, an ``mfg_nvs.bin`` or another artefact of a user partition holds.
+
+    Raises `FormatError` for anything else.
+    """
+    if is_factory_image(data):
+        image = FactoryImage.from_bytes(data)
+        rows = image.secondary.partitions if image.secondary else ()
+        contents = {row.name: image.content_of(row) for row in rows}
+        return Origin(name, image.chip, contents, image.secondary)
+    if is_nvs(data):
+        return Origin(name, None, {MFG_NVS: data})
+    if data.startswith(b"\xfc\xfc"):
+        return Origin(name, None, {FACTORY_PARAM: data})
+    hint = "give a firmware package, a factory image, mfg_nvs.bin or factory_param.bin"
+    raise FormatError("no project can be made from this", where=name, hint=hint)
+
+
+def make_project(origin: Origin) -> dict[str, bytes]:
+    """Return the files of a project that rebuilds what ``origin`` holds, by their paths; ``esp_at.yml`` is one.
+
+    Raises an `EspAtError` where there is nothing to take, or where it is damaged.
+    """
+    files: dict[str, bytes] = {}
+    known = {name: data for name, data in origin.contents.items() if data.strip(b"\xff")}
+    values = _parameters(known)
+    module = _module_name(origin, values) if values else None
+    usual = _usual(origin, module, values)
+    options: dict[str, Any] = {"module": _module_option(origin, module, usual)}
+    options["factory_param"] = {
+        name: value
+        for name, value in values.items()
+        if name not in _NOT_PARAMETERS and (name not in usual or usual[name] != value)
+    }
+    options["pki"] = {}
+    for slot, contents in _pki(known).items():
+        numbers = [f".{number}" for number in range(len(contents))] if len(contents) > 1 else [""]
+        paths = [f"pki/{slot}{number}.{_suffix(data)}" for number, data in zip(numbers, contents, strict=True)]
+        files |= zip(paths, contents, strict=True)
+        options["pki"][slot] = paths if len(paths) > 1 else paths[0]
+    if (gatts := _gatts(known)) is not None:
+        options["gatts"] = "gatts_data.csv"
+        files["gatts_data.csv"] = gatts.encode()
+    options |= _own_partitions(origin, known, files)
+    options = {name: value for name, value in options.items() if value}
+    if not options:
+        raise EspAtError("there is nothing in it that a project could say", where=origin.name)
+    return {PROJECT_FILE: _project_file(origin, options).encode(), **files}
+
+
+def _parameters(contents: Mapping[str, bytes]) -> dict[str, int | str]:
+    for name in (FACTORY_PARAM, MFG_NVS):
+        if name in contents:
+            with located(name):
+                return parameters({name: contents[name]}) or {}
+    return {}
+
+
+def _module_name(origin: Origin, values: Mapping[str, int | str]) -> str | None:
+    """Return the module that the parameters name; old ones only number it."""
+    if name := values.get("module_name"):
+        return str(name)
+    if origin.chip is None:
+        return None
+    numbered = [row.name for row in modules(origin.chip) if row.parameters.get("module_id") == values.get("module_id")]
+    return next((name for name in (*origin.modules, *numbered) if name in numbered), None)
+
+
+def _module_option(origin: Origin, module: str | None, usual: Mapping[str, object]) -> str | dict[str, str] | None:
+    """Return the option ``module``: one that the catalog doesn't know is told as a module of the user's own."""
+    if module is None or origin.chip is None or usual:
+        return module
+    return {"name": module, "based_on": modules(origin.chip)[0].name}
+
+
+def _usual(origin: Origin, module: str | None, values: Mapping[str, int | str]) -> Mapping[str, int | str]:
+    """Return the parameters that the module has anyway: what differs is what a project has to say."""
+    try:
+        if origin.chip is None or module is None:
+            return {}
+        return find_module(origin.chip, module).factory_param(int(values["version"]))
+    except EspAtError:
+        return {}
+
+
+def _pki(contents: Mapping[str, bytes]) -> dict[str, list[bytes]]:
+    """Return certificates and keys by slot, of either generation."""
+    if MFG_NVS in contents:
+        image = NvsImage.from_bytes(contents[MFG_NVS])
+        found = {name.replace("wpa_ent_", "wpa2_"): name for name in image.namespaces}
+        return {
+            slot: [entry.value for entry in image if entry.namespace == namespace and isinstance(entry.value, bytes)]
+            for slot, namespace in found.items()
+            if slot in PKI_SLOTS
+        }
+    slots = {}
+    for name, data in contents.items():
+        if name in PKI_SLOTS:
+            with located(name):
+                slots[name] = [item.content for item in PkiContainer.from_bytes(data).items]
+    return slots
+
+
+def _suffix(data: bytes) -> str:
+    return "pem" if b"-----BEGIN" in data else "der"
+
+
+def _gatts(contents: Mapping[str, bytes]) -> str | None:
+    if MFG_NVS in contents:
+        image = NvsImage.from_bytes(contents[MFG_NVS])
+        rows = [str(entry.value) for entry in image if entry.namespace == mfg_nvs.GATTS]
+        return "\n".join([",".join(COLUMNS), *rows, ""]) if rows else None
+    if BLE_DATA in contents:
+        with located(BLE_DATA):
+            return GattTable.from_bytes(contents[BLE_DATA]).to_csv()
+    return None
+
+
+def _own_partitions(origin: Origin, contents: Mapping[str, bytes], files: dict[str, bytes]) -> dict[str, Any]:
+    """Return the options for partitions that aren't ESP-AT's, and for file systems; their content goes to ``files``."""
+    options: dict[str, Any] = {"data": {}}
+    rows = origin.secondary.partitions if origin.secondary else ()
+    if origin.secondary and any(row.name not in _OWN_PARTITIONS for row in rows):
+        options["partitions"] = "at_customize.csv"
+        files["at_customize.csv"] = origin.secondary.to_csv().encode()
+    for row in rows:
+        if row.name in contents and (row.name not in _OWN_PARTITIONS or row.name in _FILES):
+            path = f"data/{''.join(char if char.isalnum() else '_' for char in row.name)}.bin"
+            files[path] = contents[row.name].rstrip(b"\xff") if row.name not in _FILES else contents[row.name]
+            options["data"][row.name] = path
+    return options
+
+
+def _project_file(origin: Origin, options: Mapping[str, Any]) -> str:
+    import yaml  # noqa: PLC0415 - only where a project is written
+
+    text: str = yaml.safe_dump(dict(options), sort_keys=False, allow_unicode=True, width=1000)
+    return (
+        f"# Made from {origin.name}: rebuilds its content with a firmware package of the same chip.\n"
+        "firmware: FIRMWARE.zip # name the firmware package\n"
+        f"{text}"
+    )
