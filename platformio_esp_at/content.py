@@ -30,6 +30,9 @@ FACTORY_PARAM = "factory_param"
 BLE_DATA = "ble_data"
 MFG_NVS = "mfg_nvs"
 
+_FILE_PARTITIONS = ("fatfs", "fs_storage")
+"""What the partition for files is called, up to v5.0.1.0 and after: a project's folder goes to either."""
+
 ESSENTIAL = (FACTORY_PARAM, MFG_NVS)
 """Without the one that its release has, the module answers on other pins."""
 
@@ -75,6 +78,8 @@ def _data_content(
     if isinstance(source, InputFile):
         _check_data(package, name, source)
         return Content(name, source.data, source.label, source.where)
+    if name in _FILE_PARTITIONS and secondary.find(name) is None:
+        name = next(filter(secondary.find, _FILE_PARTITIONS), name)
     home, own = secondary.find(name), package.content_of(name)
     kind = (kind_of(own) if own else None) or (filesystem_for(home) if home else None)
     if home is None or kind is None:

@@ -9,10 +9,11 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.content import ESSENTIAL, make_content, parameters
+from platformio_esp_at.content import BLE_DATA, ESSENTIAL, make_content, parameters
 from platformio_esp_at.errors import EspAtError, PackageError, located, unknown_name
 from platformio_esp_at.formats.esp_image import ESP8266, EspImage, FlashSettings, flash_sizes
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable
+from platformio_esp_at.formats.pki import PKI_SLOTS
 from platformio_esp_at.project import InputFile
 from platformio_esp_at.units import SECTOR_SIZE, align_up, parse_size
 
@@ -216,6 +217,7 @@ def _skipped(
 ) -> set[str]:
     """Return the partitions to leave out. Raises `EspAtError` for one that doesn't exist or that can't be missed."""
     names = {row.name for table in (secondary, package.secondary) for row in table}
+    names |= set(_inside_mfg_nvs(package))
     for name in request.skip:
         if name.text not in names:
             raise unknown_name("partition", name.text, names, where=name.where)
@@ -226,6 +228,11 @@ def _skipped(
             hint = f"its content comes from {contents[name.text].origin}: remove one of the two"
             raise EspAtError(f"{name.text} is skipped and given content", where=name.where, hint=hint)
     return {name.text for name in request.skip}
+
+
+def _inside_mfg_nvs(package: FirmwarePackage) -> tuple[str, ...]:
+    """Return what has a partition of its own up to v3.0.0.0, and is a part of ``mfg_nvs`` in this package."""
+    return (*PKI_SLOTS, BLE_DATA) if package.has_mfg_nvs else ()
 
 
 # --- what is said about it ---
@@ -285,10 +292,11 @@ def _notes(package: FirmwarePackage, request: Request, secondary: PartitionTable
         if own and (own.type, own.subtype) != (row.type, row.subtype):
             was, now = (f"{table_row.type_name}, {table_row.subtype_name}" for table_row in (own, row))
             yield f"{row.name} is {now} in the partition CSV, and {was} in the firmware package"
-    if package.has_mfg_nvs:
-        return
+    for skipped in request.skip:
+        if skipped.text in _inside_mfg_nvs(package):
+            yield f"{skipped.text} can't be skipped by itself: it is in mfg_nvs, and stays as the firmware package has it"
     for name in request.pki:
-        role, _, kind = name.partition("_")
+        role, _, kind = name.rpartition("_")
         partner = {"cert": f"{role}_key", "key": f"{role}_cert"}.get(kind)
         if partner and partner not in request.pki and partner not in request.data:
             yield f"{name} is the project's, {partner} stays as the firmware package has it: they won't match"

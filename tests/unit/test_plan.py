@@ -182,6 +182,14 @@ def test_half_a_pair_is_noted(tmp_path, pki, data, notes):
     assert list(plan.notes) == [f"{note}: they won't match" for note in notes]
 
 
+def test_skip_of_what_is_inside_mfg_nvs_is_noted(tmp_path):
+    """A project file of the releases before has to serve, too."""
+    plan = _plan(_package(tmp_path, "esp32c6"), skip=_texts("server_ca"))
+    assert plan.notes == (
+        "server_ca can't be skipped by itself: it is in mfg_nvs, and stays as the firmware package has it",
+    )
+
+
 def test_what_a_moved_partition_held_is_not_kept(tmp_path):
     csv = USER_CSV.replace("0x70000", "0x80000").replace("576K", "512K")
     plan = _plan(_package(tmp_path), partitions=_file(csv, "user.csv"))

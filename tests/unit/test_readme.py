@@ -1,0 +1,44 @@
+"""What the README shows works as it stands there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from platformio_esp_at import commands
+from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
+from platformio_esp_at.formats.partition_table import PartitionTable
+from platformio_esp_at.project import read_project
+
+ROOT = Path(__file__).parents[2]
+CERTIFICATE = (ROOT / "examples/flash-only/certs/ca.pem").read_bytes()
+GATTS = b"index,uuid_len,uuid,perm,val_max_len,val_cur_len,value\n0,16,0x2800,0x01,2,2,A002\n"
+
+
+@pytest.mark.parametrize("nvs", [False, True], ids=["partitions", "mfg_nvs"])
+def test_the_project_file(tmp_path, nvs):
+    """It names a zip of both generations, and a partition of one's own: both are made here."""
+    text = next(block for block in re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL))
+    write_sample_package(tmp_path / re.search("firmware: (.*?) #", text)[1], nvs=nvs)
+    table = PartitionTable.from_bytes(sample_package(nvs=nvs)["at_customize.bin"]).to_csv()
+    (tmp_path / "at_customize.csv").write_text(f"{table}my_partition, 0x40, 15, 0x3d000, 4K\n")
+    for name, data in {
+        "certs/ca.pem": CERTIFICATE,
+        "certs/a.crt": CERTIFICATE,
+        "certs/b.crt": CERTIFICATE,
+        "gatts_data.csv": GATTS,
+        "data/table.bin": b"own",
+        "data/www/index.html": b"<p>",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "esp_at.yml").write_text(text.replace("board: esp32dev ", "board: none "))
+    plan = commands.package(
+        commands.Setup(
+            layers=(read_project(tmp_path),), folder=tmp_path / "out", find_board=lambda _: None, say=lambda _: None
+        )
+    )
+    assert (plan.wiring.tx, plan.wiring.rx, plan.wiring.cts, plan.wiring.baudrate) == (17, 16, -1, 921600)
+    assert {"my_partition", "fatfs"} <= {region.name for region in plan.regions}
