@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ from platformio_esp_at.formats.flasher_args import format_flasher_args
 from platformio_esp_at.units import format_offset
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from platformio_esp_at.plan import FlashPlan
 
 MANIFEST = "esp_at_manifest.json"
@@ -62,10 +65,10 @@ def write_artifacts(plan: FlashPlan, folder: Path) -> None:
     Images of user partitions and the factory image may hold private keys: only their owner can read them. Raises
     `EspAtError` where the folder is somebody else's or can't be written.
     """
-    if folder.exists() and not (folder / MANIFEST).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise EspAtError(f"{folder} holds other files", hint="name a new or empty folder: its content is replaced")
     secret = {region.path for region in plan.regions if plan.secondary.find(region.name)}
-    try:
+    with _told(folder):
+        if folder.exists() and not (folder / MANIFEST).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+            raise EspAtError(f"{folder} holds other files", hint="name a new or empty folder: its content is replaced")
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
             new, old = Path(scratch, "new"), Path(scratch, "old")
@@ -80,6 +83,13 @@ def write_artifacts(plan: FlashPlan, folder: Path) -> None:
                 if old.exists():
                     old.replace(folder)
                 raise
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """Tell what the system refuses as one `EspAtError`; looking is refused as well as writing."""
+    try:
+        yield
     except OSError as error:
         raise EspAtError(f"{folder} can't be written: {error.strerror or error}") from None
 

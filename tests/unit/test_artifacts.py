@@ -6,8 +6,10 @@ import hashlib
 import json
 import os
 import stat
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,6 +22,9 @@ from platformio_esp_at.package import open_package
 from platformio_esp_at.plan import FlashPlan, Region, make_plan
 from platformio_esp_at.project import InputFile, Request, Text
 from platformio_esp_at.selection import select
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FOLDER = "customized_partitions"
 KEY = b"-----BEGIN %b-----\nS3CR3T\n" % b"PRIVATE KEY"
@@ -225,14 +230,30 @@ def test_file_in_place_of_the_parent(tmp_path):
     assert (tmp_path / "file").read_bytes() == b"mine"
 
 
-@pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid"), reason="no such modes there")
-def test_parent_that_cant_be_written(tmp_path):
-    if os.geteuid() == 0:
-        pytest.skip("root may write everywhere")
+@contextmanager
+def _closed_folder(folder: Path, mode: int) -> Iterator[Path]:
+    """Make a folder with these rights, and be somebody whom they hold for: root may write everywhere."""
+    folder.mkdir()
+    folder.chmod(mode)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield folder
+    finally:
+        if root:
+            os.seteuid(0)
+        folder.chmod(0o700)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such modes there")
+@pytest.mark.parametrize("mode", [0o500, 0], ids=["not-to-write", "not-to-look-into"])
+@pytest.mark.parametrize("name", ["out", "a/b/out"])
+def test_parent_that_cant_be_written(tmp_path, mode, name):
     plan = _plan(tmp_path)
-    (tmp_path / "parent").mkdir(mode=0o500)
-    error = _refusal(plan, tmp_path / "parent/out")
-    assert error.message == f"{tmp_path / 'parent/out'} can't be written: Permission denied"
+    with _closed_folder(tmp_path / "parent", mode) as parent:
+        error = _refusal(plan, parent / name)
+    assert error.message == f"{parent / name} can't be written: Permission denied"
 
 
 CLASHES = [
