@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.catalog.chips import chip
 from platformio_esp_at.catalog.modules import modules
-from platformio_esp_at.errors import FormatError, unknown_name
+from platformio_esp_at.errors import EspAtError, FormatError, unknown_name
+from platformio_esp_at.files import is_regular, looked_for, open_regular
+from platformio_esp_at.project import is_board_file
 from platformio_esp_at.units import format_size
 
 if TYPE_CHECKING:
@@ -23,21 +25,23 @@ PLATFORM = Path(__file__).parent / "pio" / "platform"
 _MAX_MANIFEST_SIZE = 1 << 20
 
 
-def find_board(board_id: str, *, own_boards: Path | None = None, platforms: Path | None = None) -> BoardFacts:
-    """Return the facts of a board by its id.
+def find_board(board: str, *, own_boards: Path | None = None, platforms: Path | None = None) -> BoardFacts:
+    """Return the facts of a board by its id, or by the path of its JSON file.
 
     ``own_boards`` is the project's folder of boards, ``platforms`` the one that PlatformIO installs dev-platforms in
     (None: its default). Raises `UnknownNameError` for an id that is nowhere, `FormatError` for a broken manifest.
     """
-    if manifest := module_boards().get(board_id):
-        return BoardFacts.from_manifest(board_id, manifest)
-    for folder in board_folders(own_boards, platforms):
-        file = folder / f"{board_id}.json"
-        if re.fullmatch(r"[\w.+-]+", board_id) and file.is_file():
+    if is_board_file(board):
+        return read_board(Path(board))
+    if manifest := module_boards().get(board):
+        return BoardFacts.from_manifest(board, manifest)
+    folders = list(board_folders(own_boards, platforms))
+    for folder in folders:
+        file = folder / f"{board}.json"
+        if re.fullmatch(r"[\w.+-]+", board) and is_regular(file):
             return read_board(file)
-    known = {file.stem for folder in board_folders(own_boards, platforms) for file in folder.glob("*.json")}
-    known |= module_boards().keys()
-    error = unknown_name("board", board_id, known)
+    known = {file.stem for folder in folders for file in manifests(folder)}
+    error = unknown_name("board", board, known | module_boards().keys())
     if len(known) > 40 and error.hint and error.hint.startswith("known"):
         error.hint = "a board that is installed with its platform, or the path of a board's JSON file"
     raise error
@@ -46,9 +50,13 @@ def find_board(board_id: str, *, own_boards: Path | None = None, platforms: Path
 def read_board(file: Path) -> BoardFacts:
     """Return the facts in a board's JSON file. Raises `FormatError`."""
     try:
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:
             manifest = json.loads(stream.read(_MAX_MANIFEST_SIZE))
-    except (OSError, ValueError, RecursionError) as error:
+    except FileNotFoundError:
+        raise EspAtError("there is no such board file", where=str(file), hint=looked_for(file.absolute())) from None
+    except OSError as error:
+        raise EspAtError(f"can't be read: {error.strerror}", where=str(file)) from None
+    except (ValueError, RecursionError) as error:
         raise FormatError(f"not a board's JSON file: {error}", where=str(file)) from None
     return BoardFacts.from_manifest(file.stem, manifest)
 
@@ -57,8 +65,21 @@ def board_folders(own_boards: Path | None = None, platforms: Path | None = None)
     """Yield the folders that hold board manifests, the first to look in first."""
     if own_boards is not None:
         yield own_boards
-    yield from sorted((platforms or _default_platforms()).glob("*/boards"))
+    yield from (platform / "boards" for platform in _listed(platforms or _default_platforms()))
     yield PLATFORM / "boards"
+
+
+def manifests(folder: Path) -> list[Path]:
+    """Return the manifests in one of those folders."""
+    return [file for file in _listed(folder) if file.suffix == ".json"]
+
+
+def _listed(folder: Path) -> list[Path]:
+    """Return what is in a folder, sorted: nothing for one that isn't there or is closed to us."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
 
 
 def module_boards() -> Mapping[str, Mapping[str, Any]]:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from platformio_esp_at import __version__, commands
+from platformio_esp_at.artifacts import write_new_files
 from platformio_esp_at.errors import EspAtError
-from platformio_esp_at.project import OPTIONS, Kind, layer_of_options, read_project
+from platformio_esp_at.project import OPTIONS, PROJECT_FILE, Kind, layer_of_options, read_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,10 +77,8 @@ def _spelling(option: str) -> str:
 
 
 def _find_board(board: str, folder: Path = Path()) -> BoardFacts:
-    from platformio_esp_at.board_manifests import find_board, read_board  # noqa: PLC0415 - only where a board is named
+    from platformio_esp_at.board_manifests import find_board  # noqa: PLC0415 - only where a board is named
 
-    if board.endswith(".json"):
-        return read_board(Path(board))
     return find_board(board, own_boards=folder / "boards")
 
 
@@ -116,12 +115,29 @@ def info(**options: Any) -> None:  # noqa: ANN401
 @cli.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="for programs")
-def inspect(*, file: Path, as_json: bool) -> None:
+@click.option(
+    "--csv", "csv_file", type=click.Path(dir_okay=False, path_type=Path), help="write its NVS entries, keys too, as CSV"
+)
+@click.option(
+    "--as-project",
+    "project",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="write a project that rebuilds its content",
+)
+def inspect(*, file: Path, as_json: bool, csv_file: Path | None, project: Path | None) -> None:
     """Decode FILE: any artefact of an AT firmware, or a firmware package."""
-    from platformio_esp_at.inspection import describe, inspect_path  # noqa: PLC0415 - only where it is asked for
+    from platformio_esp_at import inspection  # noqa: PLC0415 - only where it is asked for
 
-    decoded = inspect_path(file)
-    click.echo(json.dumps(decoded, indent=2) if as_json else describe(decoded))
+    if csv_file is not None:
+        write_new_files(csv_file.parent, {csv_file.name: inspection.nvs_csv(file).encode()})
+        click.echo(f"Wrote {csv_file}")
+    if project is not None:
+        files = inspection.project_of(file)
+        write_new_files(project, files)
+        click.echo(f"Wrote {', '.join(files)} to {project}; name the firmware package in {PROJECT_FILE}")
+    if csv_file is None and project is None:
+        decoded = inspection.inspect_path(file)
+        click.echo(json.dumps(decoded, indent=2) if as_json else inspection.describe(decoded))
 
 
 @cli.command()

@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 
+def printable(text: str) -> str:
+    r"""Return one line to be told to people: what a terminal would act on, or can't show, is escaped.
+
+    >>> print(printable("grün\x1b[2J"))
+    grün\x1b[2J
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
 class EspAtError(Exception):
     """A refusal or a failure that is told in one message, without a traceback."""
 
@@ -28,9 +39,10 @@ class EspAtError(Exception):
 
     def __str__(self) -> str:
         if self.problems:
-            return "\n".join([self.message, *map(str, self.problems)])
-        text = f"{self.where}: {self.message}" if self.where else self.message
-        return f"{text}\n  {self.hint}" if self.hint else text
+            return "\n".join([printable(self.message), *map(str, self.problems)])
+        text = printable(f"{self.where}: {self.message}" if self.where else self.message)
+        hint = [f"  {printable(line)}" for line in (self.hint or "").splitlines()]
+        return "\n".join([text, *hint])
 
     def locate(self, place: str) -> None:
         """Put ``place`` in front of the place that the error names already."""

@@ -9,17 +9,19 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 import struct
 import zipfile
 import zlib
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.chips import chip_by_image_id
 from platformio_esp_at.errors import EspAtError, FormatError, PackageError, located
+from platformio_esp_at.files import file_mode, looked_for, open_regular
 from platformio_esp_at.formats.download_config import FlashArgs, FlashImage, parse_download_config
 from platformio_esp_at.formats.esp_image import ESP8266, EspImage, app_version
 from platformio_esp_at.formats.factory_param import PARTITION_SIZE, FactoryParam
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
 
 MAX_IMAGE_SIZE = 16 << 20
 """No module that ESP-AT supports has more flash than this, in bytes."""
+
+_MAX_ZIP_SIZE = 64 << 20
+"""Many times the largest release, in bytes."""
 
 _MAX_FILES = 10_000
 _MAX_DEPTH = 6
@@ -138,16 +143,28 @@ def open_package(path: Path) -> FirmwarePackage:
     """
     path = path if path.name else path.absolute()  # "." has no name
     with located(path.name):
-        if path.is_dir():
-            return _read(_FolderTree(path), path.name, None)
         with _zip_errors():
-            try:
-                archive = zipfile.ZipFile(path)
-            except FileNotFoundError:
-                raise PackageError("no such firmware package", hint=f"looked for {path}") from None
-        with archive:
-            sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+            mode = file_mode(path)
+        if mode is None:
+            raise PackageError("no such firmware package", hint=looked_for(path))
+        if stat.S_ISDIR(mode):
+            return _read(_FolderTree(path), path.name, None)
+        with ExitStack() as opened:
+            with _zip_errors():
+                stream = opened.enter_context(open_regular(path))
+                sha256 = _sha256(stream)
+                archive = opened.enter_context(zipfile.ZipFile(stream))
             return _read(_ZipTree(archive), path.stem, sha256)
+
+
+def _sha256(stream: BinaryIO) -> str:
+    """Return the hash of a zip, read once, in pieces. Raises `PackageError` for one larger than any release."""
+    if os.fstat(stream.fileno()).st_size > _MAX_ZIP_SIZE:
+        raise PackageError(f"larger than {format_size(_MAX_ZIP_SIZE)}", hint="take the zip as Espressif releases it")
+    digest = hashlib.sha256()
+    while piece := stream.read(1 << 20):
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 @contextmanager
@@ -176,10 +193,15 @@ class _FolderTree:
         self._root = root.resolve()
 
     def names(self) -> Iterator[str]:
-        for folder, folders, files in os.walk(self._root):
+        for folder, folders, files in os.walk(self._root, onerror=self._refuse):
             inside = Path(folder).relative_to(self._root)
             folders[:] = sorted(folders) if len(inside.parts) < _MAX_DEPTH else []
             yield from ((inside / file).as_posix() for file in sorted(files))
+
+    def _refuse(self, error: OSError) -> None:
+        """Raise for a folder that can't be listed: what it holds would be told as missing."""
+        where = os.path.relpath(error.filename, self._root)
+        raise PackageError(f"can't be read: {error.strerror}", where=where if where != "." else None)
 
     def read(self, name: str, limit: int) -> bytes:
         try:
@@ -278,10 +300,11 @@ def _package_folder(names: list[str]) -> str:
     # An esp-at build folder has such files of its bootloader project, too, deeper inside.
     outermost = {path for path in folders if not any(path != other and path.startswith(other) for other in folders)}
     if not outermost:
-        raise PackageError(
-            "not a firmware package: there is no download.config and no flasher_args.json",
-            hint="take the zip as Espressif releases it, or the build folder of an esp-at checkout",
-        )
+        zips = sorted(name for name in names if name.lower().endswith(".zip"))
+        hint = "take the zip as Espressif releases it, or the build folder of an esp-at checkout"
+        if zips:
+            hint = f"it holds {', '.join(zips[:3])}: unpack it, and name the zip inside"
+        raise PackageError("not a firmware package: there is no download.config and no flasher_args.json", hint=hint)
     if len(outermost) > 1:
         some = ", ".join(sorted(outermost)[:3])
         raise PackageError(f"{len(outermost)} firmware packages, such as {some}", hint="point to one of them")
@@ -313,6 +336,8 @@ def _read_images(tree: _Tree, inside: Mapping[str, str], args: FlashArgs) -> dic
             raise PackageError("esptool would take this path for an option", where=image.path)
         if not re.fullmatch(r"\S+", image.path):
             raise PackageError("a path with a space can't be written into download.config", where=repr(image.path))
+        if not image.path.isprintable():
+            raise PackageError("the path has characters that can't be shown", where=image.path)
         if not image.path.lower().endswith(_IMAGE_SUFFIXES):
             raise PackageError("not an image: its name doesn't end in .bin", where=image.path)
     missing = [image.path for image in args.images if str(PurePosixPath(image.path)) not in inside]

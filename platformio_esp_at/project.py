@@ -9,17 +9,20 @@ from __future__ import annotations
 import enum
 import os
 import re
-from dataclasses import dataclass, field
+import stat
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from platformio_esp_at.errors import EspAtError, FormatError, unknown_name
-from platformio_esp_at.units import format_size
+from platformio_esp_at.errors import EspAtError, FormatError, located, printable, unknown_name
+from platformio_esp_at.files import file_mode, looked_for, open_regular
+from platformio_esp_at.units import format_size, parse_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 PROJECT_FILE = "esp_at.yml"
+_MISNAMED_FILE = "esp_at.yaml"
 
 MAX_FILE_SIZE = 16 << 20
 """No file of a project is larger than the largest flash, in bytes."""
@@ -31,6 +34,7 @@ class Kind(enum.Enum):
     """What an option takes."""
 
     TEXT = "text"
+    BOARD = "a board's id, or the path of its JSON file"
     PATH = "a path"
     NAMES = "a list of names"
     VALUES = "a mapping of names to values"
@@ -45,20 +49,47 @@ class Option:
     name: str
     kind: Kind
     help: str
+    example: str
+    """A value as ``esp_at.yml`` has it; a host takes the same text."""
 
 
 OPTIONS = (
-    Option("firmware", Kind.PATH, "firmware package: a zip or folder as released, or an esp-at build folder"),
-    Option("board", Kind.TEXT, "PlatformIO board that carries the AT module, or none (default: the project's board)"),
-    Option("module", Kind.MODULE, "AT module, such as WROOM-32 (default: chosen for the board)"),
-    Option("partitions", Kind.PATH, "CSV of the user partition table (default: the firmware package's own)"),
-    Option("factory_param", Kind.VALUES, "factory parameters, such as uart_tx_pin=17"),
-    Option("pki", Kind.FILES, "certificates and keys, PEM or DER, such as mqtt_ca=certs/ca.pem"),
-    Option("gatts", Kind.PATH, "CSV of the Bluetooth LE services"),
-    Option("data", Kind.FILES, "content of partitions of your own, such as my_partition=table.bin"),
-    Option("skip", Kind.NAMES, "partitions that are not written, such as ble_data"),
-    Option("port", Kind.TEXT, "serial port of the AT module's download interface"),
-    Option("baud", Kind.TEXT, "speed of that port while flashing"),
+    Option(
+        "firmware",
+        Kind.PATH,
+        "firmware package: a zip or folder as released, or an esp-at build folder",
+        "ESP32-WROOM-32_AT_Bin_V2.0.zip",
+    ),
+    Option(
+        "board",
+        Kind.BOARD,
+        "PlatformIO board that carries the AT module, its JSON file, or none (default: the project's board)",
+        "esp32dev",
+    ),
+    Option("module", Kind.MODULE, "AT module, such as WROOM-32 (default: chosen for the board)", "WROOM-32"),
+    Option(
+        "partitions",
+        Kind.PATH,
+        "CSV of the user partition table (default: the firmware package's own)",
+        "at_customize.csv",
+    ),
+    Option("factory_param", Kind.VALUES, "factory parameters, such as uart_tx_pin=17", "{uart_tx_pin: 17}"),
+    Option(
+        "pki",
+        Kind.FILES,
+        "certificates and keys, PEM or DER, such as mqtt_ca=certs/ca.pem; two of them as client_cert=[a.pem, b.pem]",
+        "{mqtt_ca: certs/ca.pem}",
+    ),
+    Option("gatts", Kind.PATH, "CSV of the Bluetooth LE services", "gatts_data.csv"),
+    Option(
+        "data",
+        Kind.FILES,
+        "content of partitions of your own, such as my_partition=table.bin",
+        "{my_partition: table.bin}",
+    ),
+    Option("skip", Kind.NAMES, "partitions that are not written, such as ble_data", "[ble_data, wpa2_ca]"),
+    Option("port", Kind.TEXT, "serial port of the AT module's download interface", "/dev/ttyUSB1"),
+    Option("baud", Kind.TEXT, "speed of that port while flashing", "460800"),
 )
 
 _OPTIONS = {option.name: option for option in OPTIONS}
@@ -73,15 +104,17 @@ class Text:
 
     def number(self) -> int:
         """Return it as a whole number, decimal or 0x hex. Raises `FormatError`."""
-        try:
-            return int(self.text, 0)
-        except ValueError:
-            raise FormatError(f"{self.text!r} is not a whole number", where=self.where) from None
+        with located(self.where):
+            return parse_number(self.text)
 
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """A file of the project, read: ``label`` is its path as the user wrote it."""
+    """A file of the project, read.
+
+    ``label`` is its path as the user wrote it, without the folders of an absolute one: what is made of a project tells
+    nothing of the machine. `make_request` gives no label to two different files.
+    """
 
     label: str
     where: str
@@ -147,9 +180,12 @@ def read_project(folder: Path) -> Layer:
     Raises `FormatError` or `UnknownNameError`, naming the line.
     """
     file = folder / PROJECT_FILE
-    if not file.is_file():
-        return Layer(folder, {})
-    text = _read(file, PROJECT_FILE, PROJECT_FILE, _MAX_PROJECT_FILE_SIZE).text()
+    if not os.path.lexists(file):
+        if os.path.lexists(folder / _MISNAMED_FILE):
+            raise EspAtError(f"{_MISNAMED_FILE} is not read", hint=f"rename it to {PROJECT_FILE}")
+        if _is_open(folder):
+            return Layer(folder, {})
+    text = _read(file, PROJECT_FILE, None, _MAX_PROJECT_FILE_SIZE).text()
     root = _parse_yaml(text, PROJECT_FILE)
     if isinstance(root, Text) and not root.text:
         return Layer(folder, {})
@@ -158,14 +194,33 @@ def read_project(folder: Path) -> Layer:
     for name, node in root.items():
         if name not in _OPTIONS:
             raise unknown_name("option", name, _OPTIONS, where=_where_of(node, PROJECT_FILE))
-    return Layer(folder, root)
+    return Layer(folder, _given(root))
+
+
+def _is_open(folder: Path) -> bool:
+    """Return whether a folder can be looked into, so that what isn't seen there isn't there."""
+    try:
+        file_mode(folder / PROJECT_FILE)
+    except OSError:
+        return False
+    return True
+
+
+def _given(nodes: Mapping[str, Node]) -> dict[str, Node]:
+    """Return the options without those that a file names and leaves blank: they count as not given."""
+    return {
+        name: node
+        for name, node in nodes.items()
+        if not isinstance(node, Text) or node.text.strip().lower() not in ("", "~", "null")
+    }
 
 
 def layer_of_options(options: Mapping[str, str], *, base: Path, spelling: Callable[[str], str]) -> Layer:
     """Return a host's options, given as text, as a layer; a blank one counts as not given.
 
     ``spelling`` returns what the host calls an option, for messages. Mappings are written as YAML or as lines of
-    ``name = value``. Raises `FormatError` or `UnknownNameError`, naming the option.
+    ``name = value``; a list of files as ``[a, b]`` in both, and nothing else splits a path. Raises `FormatError` or
+    `UnknownNameError`, naming the option.
     """
     nodes = {}
     for name, text in options.items():
@@ -173,7 +228,7 @@ def layer_of_options(options: Mapping[str, str], *, base: Path, spelling: Callab
         if name not in _OPTIONS:
             raise unknown_name("option", name, _OPTIONS, where=where)
         if text.strip():
-            nodes[name] = _parse_option(text.strip(), _OPTIONS[name].kind, where)
+            nodes[name] = _parse_option(text.strip(), _OPTIONS[name], where)
     return Layer(base, nodes)
 
 
@@ -189,14 +244,18 @@ def layer_of_board(board_id: str, options: Mapping[str, object], *, base: Path) 
             continue  # which module the board carries, `catalog.boards` reads
         if name not in _OPTIONS:
             raise unknown_name("option", name, _OPTIONS, where=where)
-        nodes[name] = (
-            _parse_option(value, _OPTIONS[name].kind, where) if isinstance(value, str) else _plain(value, where)
-        )
-    return Layer(base, nodes)
+        blank = isinstance(value, str) and not value.strip()
+        if isinstance(value, str) and not blank:
+            nodes[name] = _parse_option(value.strip(), _OPTIONS[name], where)
+        elif not blank:
+            nodes[name] = _plain(value, where)
+    return Layer(base, _given(nodes))
 
 
 def _plain(value: object, where: str) -> Node:
     """Return nodes for a value out of JSON."""
+    if value in ([], {}):
+        return Text("", where)
     if isinstance(value, dict):
         return {str(key): _plain(inner, where) for key, inner in value.items()}
     if isinstance(value, list):
@@ -205,8 +264,12 @@ def _plain(value: object, where: str) -> Node:
 
 
 def option_text(layers: Iterable[Layer], name: str) -> Text | None:
-    """Return the text of one option as the last layer that has it says; None where none has."""
-    found = [_to_text(layer.options[name], layer.base, name) for layer in layers if name in layer.options]
+    """Return the text of one option as the last layer that has it says; None where none has.
+
+    The path of a board's JSON file starts at the folder of its layer.
+    """
+    read = _READERS[_OPTIONS[name].kind]
+    found = [read(layer.options[name], layer.base, name) for layer in layers if name in layer.options]
     return found[-1] if found else None
 
 
@@ -233,6 +296,7 @@ def make_request(layers: Iterable[Layer]) -> Request:
         settings["data"] = {name: _read_data(name, paths) for name, paths in settings["data"].items()}
     port, baud = settings.pop("port", None), settings.pop("baud", None)
     settings.pop("board", None)  # decided before: the board's own options are a layer
+    _tell_apart(settings)
     return Request(
         firmware=_existing(*firmware),
         port=port.text if port else None,
@@ -254,12 +318,18 @@ _NAME_FIRMWARE = (
 
 
 def _existing(text: Text, path: Path) -> Path:
-    if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises for a name that is too long, up to Python 3.11
-        kind = "a URL or a release" if re.match(r"\w+://|v\d|latest$", text.text) else "a file or folder"
-        hint = f"looked for {path}"
-        if kind != "a file or folder":
-            hint = "download the zip, and name its path"
-        raise EspAtError(f"firmware package {text.text!r} is not there", where=text.where, hint=hint)
+    """Return the path of the firmware package, which is there, as a file or folder. Raises `EspAtError`."""
+    what = f"firmware package {text.text!r}"
+    try:
+        mode = file_mode(path)
+    except OSError as error:
+        raise EspAtError(f"{what} can't be read: {error.strerror}", where=text.where) from None
+    if mode is None:
+        remote = re.match(r"\w+://|(v\d+(\.\d+)+|latest)$", text.text, re.IGNORECASE)
+        hint = "download the zip, and name its path" if remote else looked_for(path)
+        raise EspAtError(f"{what} is not there", where=text.where, hint=hint)
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise EspAtError(f"{what} is neither a file nor a folder", where=text.where)
     return path
 
 
@@ -275,6 +345,8 @@ def _parse_yaml(text: str, where: str) -> Node:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise FormatError(f"not YAML: {error.problem or error}", where=_at_line(where, line)) from None
+    except yaml.reader.ReaderError as error:
+        raise FormatError(f"not YAML: the character U+{error.character:04X} can't be in it", where=where) from None
     except (yaml.YAMLError, RecursionError) as error:
         raise FormatError(f"not YAML: {error}", where=where) from None
     return Text("", where) if node is None else _node(node, where, set())
@@ -287,6 +359,8 @@ def _node(node: Any, where: str, seen: set[int]) -> Node:  # noqa: ANN401 - PyYA
     if id(node) in seen:
         raise FormatError("YAML aliases are not supported here", where=place)
     seen.add(id(node))
+    if not node.value:
+        return Text("", place)  # an empty list or mapping is as blank as no word at all
     if node.id == "sequence":
         return tuple(_node(item, where, seen) for item in node.value)
     mapping: dict[str, Node] = {}
@@ -305,22 +379,44 @@ def _at_line(where: str, line: int) -> str:
     return f"{where}:{line}" if where == PROJECT_FILE else where
 
 
-def _parse_option(text: str, kind: Kind, where: str) -> Node:
+_PAIR = re.compile(r"(?P<name>[\w.-]+)\s*=\s*(?P<value>.*)")
+
+
+def _parse_option(text: str, option: Option, where: str) -> Node:
+    kind = option.kind
     if kind is Kind.NAMES:
         return tuple(Text(name, where) for name in re.split(r"[\s,\[\]]+", text) if name)
-    if kind in (Kind.TEXT, Kind.PATH) or (kind is Kind.MODULE and not re.search(r"[\n{=]", text)):
+    if kind in (Kind.TEXT, Kind.BOARD, Kind.PATH) or (kind is Kind.MODULE and not re.search(r"[\n{=]", text)):
         return Text(text, where)
-    lines = text.splitlines()
-    if all(re.match(r"[\w.-]+\s*=", line.strip()) for line in lines if line.strip()):
-        pairs = (line.partition("=") for line in lines if line.strip())
-        return {name.strip(): _listed(value.strip(), where) for name, _, value in pairs}
-    return _parse_yaml(text, where)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if text[0] not in "{[" and any(map(_PAIR.match, lines)):
+        return _parse_pairs(lines, kind, where)
+    node = _parse_yaml(text, where)
+    if isinstance(node, Text) and re.fullmatch(r"[A-Za-z_][\w.-]*", text):
+        example = option.example.strip("{}").partition(": ")[2]
+        raise FormatError(f"{text} has no value", where=where, hint=f"write {text}={example}")
+    return node
 
 
-def _listed(text: str, where: str) -> Node:
-    """Return ``a, b`` as a list, anything else as text."""
-    parts = [part.strip() for part in text.split(",")]
-    return tuple(Text(part, where) for part in parts) if len(parts) > 1 else Text(text, where)
+def _parse_pairs(lines: Iterable[str], kind: Kind, where: str) -> dict[str, Node]:
+    """Return the nodes of lines ``name = value``."""
+    pairs: dict[str, Node] = {}
+    for line in lines:
+        pair = _PAIR.match(line)
+        if not pair:
+            name, colon, value = line.partition(":")
+            hint = f"write {name.strip()} = {value.strip()}" if colon else "write NAME = VALUE"
+            raise FormatError(f"{line!r} is not name = value, as other lines are", where=where, hint=hint)
+        name, value = pair["name"], pair["value"]
+        if name in pairs:
+            raise FormatError(f"{name!r} is given twice", where=where, hint=_hint_for_two(kind, name))
+        is_list = kind is Kind.FILES and value.startswith("[")
+        pairs[name] = _parse_yaml(value, where) if is_list else Text(value, where)
+    return pairs
+
+
+def _hint_for_two(kind: Kind, name: str) -> str | None:
+    return f"for two files, write {name}=[a.pem, b.pem]" if kind is Kind.FILES else None
 
 
 # --- nodes -> typed settings ---
@@ -336,17 +432,31 @@ def _where_of(node: Node, default: str) -> str:
 
 
 def _wrong(node: Node, name: str, kind: Kind) -> FormatError:
-    return FormatError(f"{name} must be {kind.value}", where=_where_of(node, name))
+    option = _OPTIONS.get(name)
+    hint = f"write it as {option.example}" if option else None
+    return FormatError(f"{name} must be {kind.value}", where=_where_of(node, name), hint=hint)
 
 
-def _to_text(node: Node, _base: Path, name: str) -> Text:
-    if not isinstance(node, Text) or not node.text:
-        raise _wrong(node, name, Kind.TEXT)
+def _to_text(node: Node, _base: Path, name: str, kind: Kind = Kind.TEXT) -> Text:
+    if not isinstance(node, Text):
+        raise _wrong(node, name, kind)
+    if not node.text:
+        raise FormatError(f"{name} has no value", where=node.where, hint="write one, or leave it out")
     return node
 
 
+def is_board_file(board: str) -> bool:
+    """Return whether a board is named by the path of its JSON file, and not by its id."""
+    return board.lower().endswith(".json")
+
+
+def _to_board(node: Node, base: Path, name: str) -> Text:
+    text = _to_text(node, base, name, Kind.BOARD)
+    return Text(str(_to_path(text, base, name)[1]), text.where) if is_board_file(text.text) else text
+
+
 def _to_path(node: Node, base: Path, name: str) -> tuple[Text, Path]:
-    text = _to_text(node, base, name)
+    text = _to_text(node, base, name, Kind.PATH)
     if "\0" in text.text:
         raise _wrong(node, name, Kind.PATH)
     try:
@@ -357,7 +467,7 @@ def _to_path(node: Node, base: Path, name: str) -> tuple[Text, Path]:
 
 def _to_names(node: Node, base: Path, name: str) -> tuple[Text, ...]:
     items = node if isinstance(node, tuple) else (node,)
-    return tuple(_to_text(item, base, name) for item in items)
+    return tuple(_to_text(item, base, name, Kind.NAMES) for item in items)
 
 
 def _to_values(node: Node, base: Path, name: str) -> dict[str, Text]:
@@ -384,8 +494,9 @@ def _to_module(node: Node, base: Path, name: str) -> Text | CustomModule:
     return CustomModule(values.pop("name"), values.pop("based_on", None), values)
 
 
-_READERS = {
+_READERS: Mapping[Kind, Callable[[Node, Path, str], Any]] = {
     Kind.TEXT: _to_text,
+    Kind.BOARD: _to_board,
     Kind.PATH: _to_path,
     Kind.NAMES: _to_names,
     Kind.VALUES: _to_values,
@@ -406,38 +517,76 @@ def _read_inputs(name: str, paths: tuple[tuple[Text, Path], ...], most: int) -> 
 
 def _read_data(name: str, paths: tuple[tuple[Text, Path], ...]) -> InputFile | InputFolder:
     """Return the content of a partition: a file, or a folder for a file system."""
-    if len(paths) == 1 and paths[0][1].is_dir():
+    if len(paths) == 1 and os.path.isdir(paths[0][1]):  # noqa: PTH112 - Path.is_dir raises in a closed folder
         return _read_folder(*paths[0])
     return _read_inputs(name, paths, 1)[0]
 
 
 def _read_folder(text: Text, path: Path) -> InputFolder:
+    def refuse(error: OSError) -> None:
+        inside = f"{label}/{Path(error.filename).relative_to(path).as_posix()}".removesuffix("/.")
+        raise EspAtError(f"{inside} can't be read: {error.strerror}", where=text.where) from None
+
+    label = _label(text)
     files: dict[str, bytes] = {}
-    for folder, folders, names in os.walk(path):
+    for folder, folders, names in os.walk(path, onerror=refuse):
         folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
         for name in sorted(name for name in names if not name.startswith(".")):
             file = Path(folder, name)
             inside = file.relative_to(path).as_posix()
-            files[inside] = _read(file, f"{text.text.rstrip('/')}/{inside}", text.where, MAX_FILE_SIZE).data
+            files[inside] = _read(file, f"{label.rstrip('/')}/{inside}", text.where, MAX_FILE_SIZE).data
             if sum(map(len, files.values())) > MAX_FILE_SIZE:
-                raise EspAtError(f"{text.text} holds more than {format_size(MAX_FILE_SIZE)}", where=text.where)
-    return InputFolder(text.text, text.where, files)
+                raise EspAtError(f"{label} holds more than {format_size(MAX_FILE_SIZE)}", where=text.where)
+    return InputFolder(label, text.where, files)
 
 
 def _read_input(text: Text, path: Path) -> InputFile:
-    return _read(path, text.text, text.where, MAX_FILE_SIZE)
+    return _read(path, _label(text), text.where, MAX_FILE_SIZE)
 
 
-def _read(path: Path, label: str, where: str, limit: int) -> InputFile:
+def _label(text: Text) -> str:
+    """Return what a file is called in what is made of it: see `InputFile`."""
+    path = Path(text.text)
+    return printable(path.name if path.is_absolute() and path.name else text.text)
+
+
+def _read(path: Path, label: str, where: str | None, limit: int) -> InputFile:
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             data = stream.read(limit + 1)
     except FileNotFoundError:
-        raise EspAtError(f"{label} is not there", where=where, hint=f"looked for {path}") from None
-    except IsADirectoryError:
-        raise EspAtError(f"{label} is a folder, a file is needed", where=where) from None
-    except (OSError, ValueError) as error:
-        raise EspAtError(f"{label} can't be read: {error}", where=where) from None
+        hint = looked_for(path)
+        if "," in label:
+            hint += "; a list of files is written [a.pem, b.pem]"
+        raise EspAtError(f"{label} is not there", where=where, hint=hint) from None
+    except OSError as error:
+        raise EspAtError(f"{label} can't be read: {error.strerror or error}", where=where) from None
     if len(data) > limit:
         raise EspAtError(f"{label} is larger than {format_size(limit)}", where=where)
-    return InputFile(label, where, data)
+    return InputFile(label, where or label, data)
+
+
+def _tell_apart(settings: dict[str, Any]) -> None:
+    """Give no label to two different files, as those of two folders may have the same."""
+    seen: dict[str, bytes] = {}
+
+    def told_apart(source: InputFile | InputFolder) -> InputFile | InputFolder:
+        number, label = 1, source.label
+        while any(seen.get(path, data) != data for path, data in content_of(source, label)):
+            number += 1
+            label = f"{source.label} ({number})"
+        seen.update(content_of(source, label))
+        return replace(source, label=label)
+
+    def content_of(source: InputFile | InputFolder, label: str) -> Iterable[tuple[str, bytes]]:
+        if isinstance(source, InputFile):
+            return [(label, source.data)]
+        return [(f"{label.rstrip('/')}/{path}", data) for path, data in source.files.items()]
+
+    for name in ("partitions", "gatts"):
+        if name in settings:
+            settings[name] = told_apart(settings[name])
+    if "pki" in settings:
+        settings["pki"] = {name: tuple(map(told_apart, files)) for name, files in settings["pki"].items()}
+    if "data" in settings:
+        settings["data"] = {name: told_apart(source) for name, source in settings["data"].items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from platformio_esp_at.errors import printable
 from platformio_esp_at.units import format_offset, format_size
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def describe_choice(plan: FlashPlan) -> str:
     if module.assumed:
         others = f"; it may also be {' or '.join(module.alternatives)}" if module.alternatives else ""
         lines.append(f"  That is a guess{others}. Settle it with module: {module.name} in esp_at.yml.")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def describe_plan(plan: FlashPlan) -> str:
@@ -41,7 +42,7 @@ def describe_update(plan: FlashPlan) -> str:
     if plan.kept:
         kept = [(format_offset(row.offset), format_size(row.size), row.name) for row in plan.kept]
         lines += [*table(("Offset", "Size", "Kept as the device has it"), kept), ""]
-    lines += [f"Note: {note}" for note in plan.notes]
+    lines += [f"Note: {printable(note)}" for note in plan.notes]
     lines.append(describe_wiring(plan.wiring))
     return "\n".join(lines)
 
@@ -72,7 +73,7 @@ def describe_wiring(wiring: Wiring | None) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Return the lines of a table, its columns two spaces apart."""
-    lines = [head, *rows]
+    """Return the lines of a table, its columns two spaces apart; see `printable` for what its cells may not hold."""
+    lines = [[printable(cell) for cell in line] for line in (head, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]

@@ -33,6 +33,14 @@ def parse_size(text: str) -> int:
     return sign * int(digits) * _UNITS[match["unit"].upper()[:1]]
 
 
+def parse_number(text: str) -> int:
+    """Return a whole number: decimal or ``0x`` hex, as `parse_size` takes them. Raises `FormatError` for others."""
+    match = _NUMBER.fullmatch(text.strip())
+    if not match or match["unit"]:
+        raise FormatError(f"{text!r} is not a whole number", hint="write it in decimal, or in hex as 0x…")
+    return parse_size(text)
+
+
 def format_offset(offset: int) -> str:
     """Return an offset as `esptool` and the partition tables write it.
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 from platformio_esp_at.board_manifests import PLATFORM, find_board
+from platformio_esp_at.errors import EspAtError, UnknownNameError
 
 BOARD = '{"name": "Mine", "build": {"mcu": "esp32"}, "upload": {"flash_size": "4MB"}}'
 
@@ -34,3 +39,48 @@ def test_the_platform_is_there():
 def test_the_projects_own_board_is_the_first(tmp_path):
     (tmp_path / "esp32dev.json").write_text(BOARD)
     assert find_board("esp32dev", own_boards=tmp_path).name == "Mine"
+
+
+def test_a_board_by_its_file(tmp_path):
+    (tmp_path / "my.json").write_text(BOARD)
+    assert find_board(str(tmp_path / "my.json")).id == "my"
+    with pytest.raises(EspAtError) as caught:
+        find_board(str(tmp_path / "none.json"))
+    assert caught.value.message == "there is no such board file"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes there")
+def test_a_board_that_would_never_end(tmp_path):
+    os.mkfifo(tmp_path / "my.json")
+    with pytest.raises(EspAtError) as caught:
+        find_board(str(tmp_path / "my.json"))
+    assert caught.value.message == "can't be read: it is neither a file nor a folder"
+
+
+def test_installed_platforms(tmp_path, monkeypatch):
+    boards = tmp_path / "platforms/espressif32/boards"
+    boards.mkdir(parents=True)
+    (boards / "theirs.json").write_text(BOARD)
+    (tmp_path / "platforms/a-file").write_text("")
+    monkeypatch.delenv("PLATFORMIO_PLATFORMS_DIR", raising=False)
+    monkeypatch.setenv("PLATFORMIO_CORE_DIR", str(tmp_path))
+    assert find_board("theirs").name == "Mine"
+    with pytest.raises(UnknownNameError) as caught:
+        find_board("theirz")
+    assert caught.value.hint == "did you mean theirs?"
+
+
+def test_closed_folders_have_no_boards(tmp_path, monkeypatch):
+    def closed(*_args: object, **_options: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    monkeypatch.setattr(os, "stat", closed)
+    with pytest.raises(UnknownNameError):
+        find_board("esp32dev", own_boards=tmp_path)
+
+
+def test_a_core_folder_that_cant_be(monkeypatch):
+    monkeypatch.delenv("PLATFORMIO_PLATFORMS_DIR", raising=False)
+    monkeypatch.setenv("PLATFORMIO_CORE_DIR", "x" * 300)
+    assert find_board("esp32dev").mcu == "esp32"

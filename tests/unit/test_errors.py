@@ -13,6 +13,7 @@ from platformio_esp_at.errors import (
     SelectionError,
     UnknownNameError,
     located,
+    printable,
     raise_all,
     unknown_name,
 )
@@ -30,6 +31,31 @@ from platformio_esp_at.errors import (
 )
 def test_text(error, text):
     assert str(error) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param("grün 1…", "grün 1…", id="as-it-is"),
+        pytest.param("a\x1b]0;b\x07", "a\\x1b]0;b\\x07", id="escape-sequence"),
+        pytest.param("a\u202eb", "a\\u202eb", id="right-to-left"),
+        pytest.param("a\nError: b\r", "a\\nError: b\\r", id="line-ends"),
+        pytest.param("a\udcff", "a\\udcff", id="not-utf-8"),
+        pytest.param("\x9b2J", "\\x9b2J", id="c1"),
+    ],
+)
+def test_printable(text, shown):
+    assert printable(text) == shown
+    assert printable(shown) == shown
+
+
+def test_no_part_of_a_message_reaches_the_terminal_raw():
+    error = EspAtError("m\x1b", where="w\x1b\n", hint="one\x1b\ntwo\u202e")
+    assert str(error) == "w\\x1b\\n: m\\x1b\n  one\\x1b\n  two\\u202e"
+    with pytest.raises(EspAtError) as caught:
+        raise_all([error, error])
+    assert str(caught.value).count("w\\x1b") == 2
+    assert "\x1b" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

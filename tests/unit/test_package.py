@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -331,6 +332,27 @@ BAD = [
         None,
         id="settings-that-esptool-would-read",
     ),
+    pytest.param(
+        _sample(config=_config("esp-at.bin", "esp\x1b[2J.bin")),
+        "esp\x1b[2J.bin",
+        "the path has characters that can't be shown",
+        None,
+        id="path-that-a-terminal-acts-on",
+    ),
+    pytest.param(
+        _sample(config=_config("esp-at.bin", "esp\u202enib.bin")),
+        "esp\u202enib.bin",
+        "the path has characters that can't be shown",
+        None,
+        id="path-from-right-to-left",
+    ),
+    pytest.param(
+        {"release/AT_V4.zip": b"zip", "readme.txt": b"x"},
+        "",
+        NOT_A_PACKAGE,
+        "it holds release/AT_V4.zip: unpack it, and name the zip inside",
+        id="zip-inside",
+    ),
     pytest.param(_sample(config=b"\xff\xfe\x00"), "download.config", "not a text file", None, id="config-not-text"),
     pytest.param(
         _sample(config=b"0x0 a.bin " * 10_000),
@@ -558,6 +580,22 @@ def test_other_compressions(tmp_path, compression):
     assert str(error) == "a.zip:download.config: the file isn't compressed with deflate\n  zip it again"
 
 
+def test_larger_than_any_release(tmp_path):
+    data = _zip_bytes(SAMPLE)
+    path = tmp_path / "a.zip"
+    with path.open("wb") as stream:
+        stream.seek(2 << 30)
+        stream.write(data)
+    assert str(_refusal(path)) == "a.zip: larger than 64MB\n  take the zip as Espressif releases it"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no devices there")
+@pytest.mark.parametrize("path", ["/dev/zero", "pipe.zip"])
+def test_what_would_never_end(tmp_path, path):
+    os.mkfifo(tmp_path / "pipe.zip")
+    assert _refusal(tmp_path / path).message == "can't be read: it is neither a file nor a folder"
+
+
 def test_too_many_files(tmp_path):
     files = {f"{number}": b"" for number in range(10_001)}
     error = _refusal(_zip(tmp_path / "a.zip", files))
@@ -620,6 +658,19 @@ def test_named_pipe(tmp_path):
     root = _folder(tmp_path / "a", _sample(app=None))
     os.mkfifo(root / "esp-at.bin")
     assert str(_refusal(root)) == "a:esp-at.bin: neither a file nor a link to one"
+
+
+def test_closed_folder(tmp_path, monkeypatch):
+    scandir = os.scandir
+
+    def closed(path: str) -> object:
+        if Path(path).name == "bootloader":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    root = _folder(tmp_path / "a", SAMPLE)
+    monkeypatch.setattr(os, "scandir", closed)
+    assert str(_refusal(root)) == "a:bootloader: can't be read: Permission denied"
 
 
 def test_too_deep(tmp_path):

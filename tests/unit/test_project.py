@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import errno
+import os
+from pathlib import Path
 
 import pytest
 
@@ -21,9 +23,6 @@ from platformio_esp_at.project import (
     option_text,
     read_project,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FILES = {
     "fw.zip": b"zip",
@@ -115,7 +114,7 @@ def test_every_option_as_text_of_the_host(folder):
                 module="WROOM-32",
                 partitions="user.csv",
                 factory_param="uart_tx_pin = 17\ncountry_code = NO",
-                pki="mqtt_ca = certs/ca.pem\nclient_cert = certs/one.pem, certs/two.pem",
+                pki="mqtt_ca = certs/ca.pem\nclient_cert = [certs/one.pem, certs/two.pem]",
                 gatts=" gatts.csv ",
                 data="my_partition=table.bin",
                 skip="ble_data, server_ca",
@@ -329,10 +328,10 @@ def test_unknown_option_of_a_board(folder):
             "a: 1\n---\nb: 2\n", "esp_at.yml:2", "not YAML: but found another document", None, id="two-documents"
         ),
         pytest.param(b"port: x\nbaud: \xff\n", "esp_at.yml:2", "not UTF-8 text", None, id="not-text"),
-        pytest.param("port: \x01\n", "esp_at.yml", "not YAML: unacceptable character #x0001", None, id="control"),
+        pytest.param("port: \x01\n", "esp_at.yml", "not YAML: the character U+0001 can't be in it", None, id="control"),
         pytest.param("[" * 5000, "esp_at.yml", "not YAML: maximum recursion depth exceeded", None, id="nested"),
         pytest.param(
-            b"#" * ((1 << 20) + 1), "esp_at.yml", "esp_at.yml is larger than 1MB", None, id="larger-than-anybody-writes"
+            b"#" * ((1 << 20) + 1), None, "esp_at.yml is larger than 1MB", None, id="larger-than-anybody-writes"
         ),
     ],
 )
@@ -348,27 +347,24 @@ def test_project_file_refuses(tmp_path, text, where, message, hint):
     ("text", "where", "message"),
     [
         pytest.param("port: [a]", "esp_at.yml:2", "port must be text", id="list-for-text"),
-        pytest.param("port:", "esp_at.yml:2", "port must be text", id="nothing-for-text"),
-        pytest.param("partitions: {a: b}", "esp_at.yml:2", "partitions must be text", id="mapping-for-a-path"),
+        pytest.param("partitions: {a: b}", "esp_at.yml:2", "partitions must be a path", id="mapping-for-a-path"),
         pytest.param('partitions: "a\\0b"', "esp_at.yml:2", "partitions must be a path", id="nul-in-a-path"),
-        pytest.param("skip: {a: b}", "esp_at.yml:2", "skip must be text", id="mapping-for-names"),
-        pytest.param("skip: [[a]]", "esp_at.yml:2", "skip must be text", id="list-in-names"),
+        pytest.param("skip: {a: b}", "esp_at.yml:2", "skip must be a list of names", id="mapping-for-names"),
+        pytest.param("skip: [[a]]", "esp_at.yml:2", "skip must be a list of names", id="list-in-names"),
         pytest.param(
             "factory_param: x",
             "esp_at.yml:2",
             "factory_param must be a mapping of names to values",
             id="text-for-values",
         ),
-        pytest.param(
-            "factory_param: []",
-            "factory_param",
-            "factory_param must be a mapping of names to values",
-            id="empty-list-for-values",
-        ),
+        pytest.param("factory_param: {a: }", "esp_at.yml:2", "factory_param.a has no value", id="blank-value"),
+        pytest.param("module: {name: }", "esp_at.yml:2", "module.name has no value", id="blank-name-of-a-module"),
+        pytest.param("pki:\n  a:", "esp_at.yml:3", "pki.a has no value", id="blank-file"),
+        pytest.param("skip: [{}]", "esp_at.yml:2", "skip has no value", id="blank-name"),
         pytest.param("factory_param: {a: [1]}", "esp_at.yml:2", "factory_param.a must be text", id="list-for-a-value"),
         pytest.param("pki: x", "esp_at.yml:2", "pki must be a mapping of names to files", id="text-for-files"),
-        pytest.param("pki:\n  a: {b: c}", "esp_at.yml:3", "pki.a must be text", id="mapping-for-a-file"),
-        pytest.param("pki:\n  a: []", None, "a takes one or two files", id="no-file"),
+        pytest.param("pki:\n  a: {b: c}", "esp_at.yml:3", "pki.a must be a path", id="mapping-for-a-file"),
+        pytest.param("pki:\n  a: []", "esp_at.yml:3", "pki.a has no value", id="no-file"),
         pytest.param("pki: {a: [x, y, z]}", "esp_at.yml:2", "a takes one or two files", id="three-certificates"),
         pytest.param("data: {a: [x, y]}", "esp_at.yml:2", "a takes one file", id="two-files-of-data"),
         pytest.param("module: [a]", "esp_at.yml:2", "a module of your own needs a name", id="list-for-a-module"),
@@ -398,9 +394,13 @@ def test_request_refuses(folder, text, where, message):
         pytest.param(
             "factory_param", "17", "factory_param must be a mapping of names to values", id="number-for-values"
         ),
-        pytest.param("factory_param", "a =", "factory_param.a must be text", id="name-without-a-value"),
-        pytest.param("factory_param", "a = 1, 2", "factory_param.a must be text", id="two-values"),
-        pytest.param("factory_param", "a = 1\nb: 2", "not YAML: mapping values are not allowed here", id="mixed"),
+        pytest.param("factory_param", "a =", "factory_param.a has no value", id="name-without-a-value"),
+        pytest.param("factory_param", "a", "a has no value", id="name-alone"),
+        pytest.param("factory_param", "a = 1\na=2", "'a' is given twice", id="twice"),
+        pytest.param("factory_param", "{a: 1, a: 2}", "'a' is given twice", id="twice-in-yaml"),
+        pytest.param("pki", "a = x.pem\na = y.pem", "'a' is given twice", id="file-twice"),
+        pytest.param("factory_param", "a = 1\nb: 2", "'b: 2' is not name = value, as other lines are", id="mixed"),
+        pytest.param("factory_param", "a: 1\nb = 2", "'a: 1' is not name = value, as other lines are", id="mixed-too"),
         pytest.param("module", "a = b", "a module of your own needs a name", id="module-without-a-name"),
     ],
 )
@@ -410,13 +410,167 @@ def test_option_refuses(folder, option, text, message):
     assert (caught.value.where, caught.value.message) == (f"custom_at_{option}", message)
 
 
+@pytest.mark.parametrize(
+    ("option", "text", "hint"),
+    [
+        ("factory_param", "uart_tx_pin", "write uart_tx_pin=17"),
+        ("pki", "mqtt_ca", "write mqtt_ca=certs/ca.pem"),
+        ("factory_param", "17", "write it as {uart_tx_pin: 17}"),
+        ("factory_param", "a = 1\nb: 2", "write b = 2"),
+        ("factory_param", "a = 1\nb", "write NAME = VALUE"),
+        ("pki", "a = x.pem\na = y.pem", "for two files, write a=[a.pem, b.pem]"),
+    ],
+)
+def test_option_says_how_to_write_it(folder, option, text, hint):
+    with pytest.raises(FormatError) as caught:
+        make_request([_options(folder, firmware="fw.zip", **{option: text})])
+    assert caught.value.hint == hint
+
+
+def test_a_comma_is_part_of_a_path(folder):
+    (folder / "a,b.pem").write_bytes(b"comma")
+    request = make_request([_options(folder, firmware="fw.zip", pki="mqtt_ca=a,b.pem\nother=['a,b.pem', fw.zip]")])
+    assert [file.data for file in request.pki["mqtt_ca"]] == [b"comma"]
+    assert [file.data for file in request.pki["other"]] == [b"comma", b"zip"]
+    with pytest.raises(EspAtError) as caught:
+        make_request([_options(folder, firmware="fw.zip", pki="mqtt_ca=certs/one.pem, certs/two.pem")])
+    assert caught.value.hint.endswith("; a list of files is written [a.pem, b.pem]")
+
+
+@pytest.mark.parametrize("value", ["", "~", "null", '""', "[]", "{}", "  # nothing"], ids=repr)
+def test_a_blank_option_of_the_project_file_is_not_given(folder, value):
+    text = "".join(f"{option.name}: {value}\n" for option in OPTIONS if option.name != "firmware")
+    assert _request(folder, text) == Request(firmware=folder / "fw.zip")
+
+
+def test_a_blank_option_of_a_board_is_not_given(folder):
+    own = {"firmware": "fw.zip", "gatts": "", "skip": [], "pki": {}, "port": None}
+    assert make_request([layer_of_board("b", own, base=folder)]) == Request(firmware=folder / "fw.zip")
+
+
 def test_unknown_option_of_the_host(folder):
     with pytest.raises(UnknownNameError) as caught:
         _options(folder, firmwar="x")
     assert str(caught.value) == "custom_at_firmwar: unknown option 'firmwar'\n  did you mean firmware?"
 
 
+# --- the project file itself ---
+
+
+def _refused_project(folder: Path) -> str:
+    with pytest.raises(EspAtError) as caught:
+        read_project(folder)
+    return str(caught.value)
+
+
+def test_project_file_of_another_name(tmp_path):
+    (tmp_path / "esp_at.yaml").write_text("module: WROOM-32")
+    assert _refused_project(tmp_path) == "esp_at.yaml is not read\n  rename it to esp_at.yml"
+    (tmp_path / "esp_at.yml").write_text("module: WROOM-32")
+    assert read_project(tmp_path).options
+
+
+def test_project_file_that_is_a_folder(tmp_path):
+    (tmp_path / "esp_at.yml").mkdir()
+    assert _refused_project(tmp_path) == "esp_at.yml can't be read: it is a folder, a file is needed"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes there")
+def test_project_file_that_is_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "esp_at.yml")
+    assert _refused_project(tmp_path) == "esp_at.yml can't be read: it is neither a file nor a folder"
+
+
+def test_project_folder_that_is_closed(tmp_path, monkeypatch):
+    def closed(*_args: object, **_options: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "esp_at.yml"))
+
+    monkeypatch.setattr(os, "stat", closed)
+    monkeypatch.setattr(os, "lstat", closed)
+    assert _refused_project(tmp_path) == "esp_at.yml can't be read: Permission denied"
+
+
+# --- boards ---
+
+
+def test_the_path_of_a_board_starts_at_the_layers_own_folder(folder):
+    layers = [_project(folder, "board: own/my.json"), _options(folder / "inner", port="COM3")]
+    assert option_text(layers, "board") == Text(str(folder / "own/my.json"), "esp_at.yml:1")
+    assert option_text([*layers, _options(folder / "inner", board="my.json")], "board") == Text(
+        str(folder / "inner/my.json"), "custom_at_board"
+    )
+    assert option_text([_options(folder, board=str(folder / "x.JSON"))], "board").text == str(folder / "x.JSON")
+    assert option_text([_options(folder, board="none")], "board").text == "none"
+
+
 # --- files ---
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes there")
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("firmware: pipe", "firmware package 'pipe' is neither a file nor a folder"),
+        ("firmware: /dev/zero", "firmware package '/dev/zero' is neither a file nor a folder"),
+        ("firmware: fw.zip\npki: {a: pipe}", "pipe can't be read: it is neither a file nor a folder"),
+        ("firmware: fw.zip\ndata: {a: pipe}", "pipe can't be read: it is neither a file nor a folder"),
+        ("firmware: fw.zip\ndata: {a: in}", "in/pipe can't be read: it is neither a file nor a folder"),
+    ],
+)
+def test_what_would_never_end_is_not_opened(folder, text, message):
+    (folder / "in").mkdir()
+    os.mkfifo(folder / "pipe")
+    os.mkfifo(folder / "in/pipe")
+    with pytest.raises(EspAtError) as caught:
+        make_request([_project(folder, text)])
+    assert caught.value.message == message
+
+
+def test_a_closed_folder_inside_data(folder, monkeypatch):
+    scandir = os.scandir
+
+    def closed(path: str) -> object:
+        if Path(path).name == "closed":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    (folder / "in/closed").mkdir(parents=True)
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.raises(EspAtError) as caught:
+        _request(folder, "data: {a: in}")
+    assert str(caught.value) == "esp_at.yml:2: in/closed can't be read: Permission denied"
+
+
+def test_labels_tell_nothing_of_the_machine(folder):
+    request = _request(folder, f"gatts: {folder}/gatts.csv\ndata: {{a: {folder}/certs, b: certs, c: ./table.bin}}")
+    assert request.gatts.label == "gatts.csv"
+    assert [source.label for source in request.data.values()] == ["certs", "certs", "./table.bin"]
+
+
+def test_different_files_have_different_labels(folder):
+    inner = folder / "inner"
+    inner.mkdir()
+    (inner / "ca.pem").write_bytes(b"inner")
+    (inner / "table.bin").write_bytes(b"inner")
+    paths = [folder / "certs/ca.pem", inner / "ca.pem", inner / "../certs/ca.pem", "certs/ca.pem"]
+    pki = "\n".join(f"key{number} = {path}" for number, path in enumerate(paths))
+    layers = [_project(folder, "firmware: fw.zip\ndata: {a: table.bin}"), _options(inner, data="b = table.bin")]
+    request = make_request([*layers, _options(folder, pki=pki)])
+    assert [file.label for files in request.pki.values() for file in files] == [
+        "ca.pem",
+        "ca.pem (2)",
+        "ca.pem",
+        "certs/ca.pem",
+    ]
+    assert [file.label for file in request.data.values()] == ["table.bin", "table.bin (2)"]
+
+
+def test_a_label_can_be_shown(folder):
+    (folder / "a\x1b.csv").write_bytes(b"x")
+    assert _request(folder, 'gatts: "a\\e.csv"').gatts.label == "a\\x1b.csv"
+
+
+# --- files that are missing ---
 
 
 def test_no_firmware(folder):
@@ -434,6 +588,8 @@ def test_no_firmware(folder):
         pytest.param("x" * 300, "looked for {path}", id="name-too-long"),
         pytest.param("https://example.com/a.zip", "download the zip, and name its path", id="address"),
         pytest.param("v2.4.0.0", "download the zip, and name its path", id="release"),
+        pytest.param("V4.1", "download the zip, and name its path", id="short-release"),
+        pytest.param("v2.zip", "looked for {path}", id="file-like-a-release"),
         pytest.param("latest", "download the zip, and name its path", id="latest"),
     ],
 )
@@ -452,7 +608,7 @@ def test_firmware_that_is_not_there(folder, firmware, hint):
         pytest.param("gatts: none.csv", "none.csv is not there", "looked for ", id="gatts"),
         pytest.param("pki: {mqtt_ca: [certs/one.pem, none.pem]}", "none.pem is not there", "looked for ", id="pki"),
         pytest.param("data: {a: none.bin}", "none.bin is not there", "looked for ", id="data"),
-        pytest.param("data: {a: table.bin/x}", "table.bin/x can't be read: ", None, id="file-as-a-folder"),
+        pytest.param("data: {a: table.bin/x}", "table.bin/x is not there", "looked for ", id="file-as-a-folder"),
         pytest.param("gatts: certs", "certs ", None, id="folder-for-a-file"),
     ],
 )
@@ -482,11 +638,14 @@ def test_number(text, number):
     assert Text(text, "here").number() == number
 
 
-@pytest.mark.parametrize("text", ["", "x", "1.5", "010", "17 # tx", "0x", "9" * 5000])
+@pytest.mark.parametrize(
+    "text", ["", "x", "1.5", "010", "17 # tx", "0x", "9" * 5000, "1_7", "0o20", "0b1", "4K", "\uff17"]
+)
 def test_no_number(text):
     with pytest.raises(FormatError) as caught:
         Text(text, "esp_at.yml:3").number()
-    assert str(caught.value) == f"esp_at.yml:3: {text!r} is not a whole number"
+    assert str(caught.value).startswith(f"esp_at.yml:3: {text!r} ")
+    assert caught.value.hint.endswith("in hex as 0x…")
 
 
 def test_text_of_a_file():

@@ -146,3 +146,12 @@ def test_no_wiring():
 def test_table():
     assert table(("A", "Long"), [("wider", "x"), ("", "y")]) == ["A      Long", "wider  x", "       y"]
     assert table(("A", "B"), []) == ["A  B"]
+    assert table(("A", "B"), [("\x1b", "x")]) == ["A     B", "\\x1b  x"]
+
+
+def test_nothing_reaches_the_terminal_raw(plan):
+    package = replace(plan.package, name="\x1b[2J")
+    module = replace(plan.module, reason="\u202e")
+    regions = (replace(plan.regions[0], name="\x1b", origin="\x1b"), *plan.regions[1:])
+    text = describe_plan(replace(plan, package=package, module=module, regions=regions, notes=("\x1b",)))
+    assert all(map(str.isprintable, text.splitlines()))

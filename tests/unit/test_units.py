@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from platformio_esp_at.errors import FormatError
-from platformio_esp_at.units import align_up, format_offset, format_size, parse_size
+from platformio_esp_at.units import align_up, format_offset, format_size, parse_number, parse_size
 
 SPELLING = "write 4096, 0x1000, 4K or 1M"
 
@@ -102,3 +102,15 @@ def test_format_size(size, text):
 )
 def test_align_up(value, alignment, aligned):
     assert align_up(value, alignment) == aligned
+
+
+@pytest.mark.parametrize(("text", "number"), [("17", 17), ("-1", -1), (" 0x1F ", 31), ("0", 0)])
+def test_parse_number(text, number):
+    assert parse_number(text) == number
+
+
+@pytest.mark.parametrize("text", ["", "4K", "1_7", "0o20", "0b1", "010", "1.5", "+1", "1e3"])
+def test_parse_number_refuses(text):
+    with pytest.raises(FormatError) as caught:
+        parse_number(text)
+    assert repr(text) in caught.value.message

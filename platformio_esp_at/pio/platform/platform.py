@@ -14,6 +14,7 @@ from platformio.public import PlatformBase
 sys.path.append(str(Path(__file__).resolve().parents[3]))
 
 from platformio_esp_at import board_manifests
+from platformio_esp_at.files import is_regular
 
 
 class ModuleBoard(PlatformBoardConfig):  # type: ignore[misc] # platformio has no types
@@ -36,7 +37,7 @@ class Espressif_atPlatform(PlatformBase):  # type: ignore[misc] # noqa: N801 - P
                 self._add(ModuleBoard(board_id, dict(manifest)))
             found = super().get_boards()
             for folder in self._installed():
-                for file in folder.glob("*.json"):
+                for file in board_manifests.manifests(folder):
                     if file.stem not in found:
                         self._add(PlatformBoardConfig(str(file)))
             return found
@@ -46,7 +47,7 @@ class Espressif_atPlatform(PlatformBase):  # type: ignore[misc] # noqa: N801 - P
             return super().get_boards(id_)
         except UnknownBoard:
             for folder in self._installed():
-                if (folder / f"{id_}.json").is_file():
+                if is_regular(folder / f"{id_}.json"):
                     return self._add(PlatformBoardConfig(str(folder / f"{id_}.json")))
             raise
 

@@ -1,0 +1,65 @@
+"""Opening the files that people name: regular ones alone, and a reason in words where that fails.
+
+Reading a pipe or a device would wait or go on for ever, and opening a serial port may reset what is behind it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+
+
+def file_mode(path: Path) -> int | None:
+    """Return the ``st_mode`` of a file or folder; None where there is none. Raises `OSError` with a reason."""
+    try:
+        return os.stat(path).st_mode  # noqa: PTH116 - so that no version of Path decides what is an error
+    except UnicodeEncodeError:
+        raise OSError(errno.EILSEQ, _no_such_characters()) from None
+    except ValueError:
+        raise OSError(errno.EINVAL, "there is a NUL in its name") from None
+    except OSError as error:
+        if error.errno in _NOT_THERE:
+            return None
+        raise
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading. Raises `OSError` with a reason in ``strerror``."""
+    mode = file_mode(path)
+    if mode is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a folder, a file is needed")
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is neither a file nor a folder")
+    return path.open("rb")
+
+
+def is_regular(path: Path) -> bool:
+    """Return whether a regular file is there, as far as that can be seen: a closed folder has none."""
+    try:
+        return stat.S_ISREG(file_mode(path) or 0)
+    except OSError:
+        return False
+
+
+def looked_for(path: Path) -> str:
+    """Return a hint that says where a missing file would be, and names a locale that may have changed its name."""
+    hint = f"looked for {path}"
+    if not str(path).isascii() and sys.getfilesystemencoding() != "utf-8":
+        hint += f"; {_no_such_characters()}"
+    return hint
+
+
+def _no_such_characters() -> str:
+    names = (os.environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    locale = next(filter(None, names), "C")
+    return f"the locale {locale} has no UTF-8 for its name: set LC_ALL=C.UTF-8, or PYTHONUTF8=1"
