@@ -294,7 +294,7 @@ def _notes(package: FirmwarePackage, request: Request, secondary: PartitionTable
             yield f"{row.name} is {now} in the partition CSV, and {was} in the firmware package"
     for skipped in request.skip:
         if skipped.text in _inside_mfg_nvs(package):
-            yield f"{skipped.text} can't be skipped by itself: it is in mfg_nvs, and stays as the firmware package has it"
+            yield f"{skipped.text} is in mfg_nvs: it can't be skipped by itself, and stays as the package has it"
     for name in request.pki:
         role, _, kind = name.rpartition("_")
         partner = {"cert": f"{role}_key", "key": f"{role}_cert"}.get(kind)

@@ -185,9 +185,7 @@ def test_half_a_pair_is_noted(tmp_path, pki, data, notes):
 def test_skip_of_what_is_inside_mfg_nvs_is_noted(tmp_path):
     """A project file of the releases before has to serve, too."""
     plan = _plan(_package(tmp_path, "esp32c6"), skip=_texts("server_ca"))
-    assert plan.notes == (
-        "server_ca can't be skipped by itself: it is in mfg_nvs, and stays as the firmware package has it",
-    )
+    assert plan.notes == ("server_ca is in mfg_nvs: it can't be skipped by itself, and stays as the package has it",)
 
 
 def test_what_a_moved_partition_held_is_not_kept(tmp_path):
