@@ -57,6 +57,10 @@ def make_content(
     Raises an `EspAtError`, naming the file or the option, for what can't be understood or put into this package.
     """
     request = replace(request, pki=pki_by_slot(request))
+    for new, old in mfg_nvs.RENAMED.items():
+        if new in request.factory_param and old in request.factory_param:
+            where = request.factory_param[new].where
+            raise FormatError(f"{new} and {old} are two names of one parameter", where=where, hint="keep one of them")
     contents = [_data_content(package, secondary, name, source) for name, source in request.data.items()]
     if package.has_mfg_nvs:
         contents += _mfg_nvs_content(package, module, request, secondary)
@@ -77,7 +81,10 @@ def _data_content(
     """Return a file as it is, and a folder as the file system that the firmware expects in the partition."""
     if isinstance(source, InputFile):
         _check_data(package, name, source)
-        return Content(name, source.data, source.label, source.where)
+        data, home = source.data, secondary.find(name)
+        if name == MFG_NVS and home:
+            data = data.ljust(home.size, b"\xff")  # else the firmware would read old pages behind it
+        return Content(name, data, source.label, source.where)
     if name in _FILE_PARTITIONS and secondary.find(name) is None:
         name = next(filter(secondary.find, _FILE_PARTITIONS), name)
     home, own = secondary.find(name), package.content_of(name)

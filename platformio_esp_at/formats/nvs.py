@@ -402,7 +402,7 @@ def _dialect_of(pages: Sequence[_Page]) -> Dialect:
     """Return the dialect: only one of them has a page in use that isn't full."""
     if any(page.state == _STATE_ACTIVE for page in pages):
         return Dialect.BLANK_TAIL
-    return Dialect.FULL_PAGES
+    return Dialect.FULL_PAGES if any(page.state == _STATE_FULL for page in pages) else Dialect.BLANK_TAIL
 
 
 def _entry_of_cells(cells: Sequence[str], namespace: str, files: Mapping[str, bytes]) -> NvsEntry:

@@ -334,6 +334,20 @@ def test_mfg_nvs_of_the_users_own(tmp_path):
     assert contents == {"mfg_nvs": Content("mfg_nvs", own, "mfg_nvs.bin", HERE)}
 
 
+def test_a_smaller_mfg_nvs_of_the_users_own_leaves_no_old_page_behind_it(tmp_path):
+    package = _package(tmp_path, "esp32c6")
+    size = package.secondary.find("mfg_nvs").size
+    own = replace(NvsImage.from_bytes(package.content_of("mfg_nvs")), size=size - 4096).to_bytes()
+    data = _make(tmp_path, package, data={"mfg_nvs": _file(own, "mfg_nvs.bin")})["mfg_nvs"].data
+    assert data == own + b"\xff" * 4096
+
+
+def test_two_names_of_one_parameter(tmp_path):
+    with pytest.raises(FormatError) as caught:
+        _make(tmp_path, _package(tmp_path), factory_param=_texts(tx_max_power="60", max_tx_power="70"))
+    assert caught.value.message == "max_tx_power and tx_max_power are two names of one parameter"
+
+
 def test_mfg_nvs_of_the_users_own_must_be_one(tmp_path):
     with pytest.raises(FormatError) as caught:
         _make(tmp_path, _package(tmp_path, "esp32c6"), data={"mfg_nvs": _file(b"nvs", "mfg_nvs.bin")})
