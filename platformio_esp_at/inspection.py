@@ -90,8 +90,11 @@ def _read_file(path: Path) -> bytes:
 
 def inspect_bytes(data: bytes) -> Decoded:
     """Return what an artefact's bytes say. Raises `FormatError` for unknown or damaged ones."""
-    if is_factory_image(data):
-        return _factory_image(FactoryImage.from_bytes(data))
+    return _factory_image(FactoryImage.from_bytes(data)) if is_factory_image(data) else _single(data)
+
+
+def _single(data: bytes) -> Decoded:
+    """Return what an artefact says that holds no others: a hostile factory image could name itself as its content."""
     if data.startswith(b"\xaa\x50"):
         return _partition_table(PartitionTable.from_bytes(data))
     if data.startswith(b"\xfc\xfc"):
@@ -169,6 +172,8 @@ def _nvs(image: NvsImage) -> Decoded:
     entries = []
     for entry in image:
         value: Any = entry.value
+        if isinstance(value, str) and "-----BEGIN" in value:
+            value = value.encode()  # whatever its type, a key isn't shown
         if isinstance(value, bytes):
             value = {"size": len(value), "sha256": hashlib.sha256(value).hexdigest(), "content": _pki_content(value)}
         encoding = entry.encoding.name.lower()
@@ -226,7 +231,7 @@ def _content(data: bytes, *, esp_image: bool) -> Decoded:
     known = data.startswith((b"\xfc\xfc", b"\xf1\xf1")) or data[2:4] == b"\x27\x95" or is_nvs(data)
     if known or esp_image:
         try:
-            return _esp_image(data) if esp_image else inspect_bytes(data)
+            return _esp_image(data) if esp_image else _single(data)
         except EspAtError as error:
             return {"kind": "damaged", "problem": str(error)}
     return {"kind": "data", "size": len(filled), "sha256": hashlib.sha256(data).hexdigest()}

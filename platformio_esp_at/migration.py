@@ -21,7 +21,7 @@ from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer
 from platformio_esp_at.project import PROJECT_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from platformio_esp_at.formats.partition_table import PartitionTable
     from platformio_esp_at.package import FirmwarePackage
@@ -87,7 +87,8 @@ def make_project(origin: Origin) -> dict[str, bytes]:
     options["factory_param"] = {
         name: value
         for name, value in values.items()
-        if name not in _NOT_PARAMETERS and (name not in usual or usual[name] != value)
+        # A blank country, as in a factory_param that was never given one, can't be said.
+        if name not in _NOT_PARAMETERS and value != "" and (name not in usual or usual[name] != value)
     }
     options["pki"] = {}
     for slot, contents in _pki(known).items():
@@ -142,20 +143,18 @@ def _usual(origin: Origin, module: str | None, values: Mapping[str, int | str]) 
 
 def _pki(contents: Mapping[str, bytes]) -> dict[str, list[bytes]]:
     """Return certificates and keys by slot, of either generation."""
+    slots: dict[str, list[bytes]] = {}
     if MFG_NVS in contents:
         image = NvsImage.from_bytes(contents[MFG_NVS])
-        found = {name.replace("wpa_ent_", "wpa2_"): name for name in image.namespaces}
-        return {
-            slot: [entry.value for entry in image if entry.namespace == namespace and isinstance(entry.value, bytes)]
-            for slot, namespace in found.items()
-            if slot in PKI_SLOTS
-        }
-    slots = {}
-    for name, data in contents.items():
-        if name in PKI_SLOTS:
+        found = {name.replace("wpa_ent_", "wpa2_"): name for name in image.namespaces if image.keys(name)}
+        for slot, namespace in found.items():
+            entries = [entry for entry in image if entry.namespace == namespace]
+            slots[slot] = [entry.value for entry in entries if isinstance(entry.value, bytes)]
+    else:
+        for name in filter(PKI_SLOTS.__contains__, contents):
             with located(name):
-                slots[name] = [item.content for item in PkiContainer.from_bytes(data).items]
-    return slots
+                slots[name] = [item.content for item in PkiContainer.from_bytes(contents[name]).items]
+    return {slot: items for slot, items in slots.items() if items and slot in PKI_SLOTS}
 
 
 def _suffix(data: bytes) -> str:
@@ -182,10 +181,18 @@ def _own_partitions(origin: Origin, contents: Mapping[str, bytes], files: dict[s
         files["at_customize.csv"] = origin.secondary.to_csv().encode()
     for row in rows:
         if row.name in contents and (row.name not in _OWN_PARTITIONS or row.name in _FILES):
-            path = f"data/{''.join(char if char.isalnum() else '_' for char in row.name)}.bin"
+            path = _data_path(row.name, files)
             files[path] = contents[row.name].rstrip(b"\xff") if row.name not in _FILES else contents[row.name]
             options["data"][row.name] = path
     return options
+
+
+def _data_path(partition: str, taken: Iterable[str]) -> str:
+    """Return a path for a partition's content that no other has, also where case doesn't count."""
+    stem = "".join(char if char.isalnum() else "_" for char in partition)
+    folded = {path.casefold() for path in taken}
+    paths = (f"data/{stem}{number}.bin" for number in ("", *range(2, len(folded) + 3)))
+    return next(path for path in paths if path.casefold() not in folded)
 
 
 def _project_file(origin: Origin, options: Mapping[str, Any]) -> str:
