@@ -41,7 +41,8 @@ def find_board(board: str, *, own_boards: Path | None = None, platforms: Path | 
         if re.fullmatch(r"[\w.+-]+", board) and is_regular(file):
             return read_board(file)
     known = {file.stem for folder in folders for file in manifests(folder)}
-    error = unknown_name("board", board, known | module_boards().keys())
+    known |= module_boards().keys()
+    error = unknown_name("board", board, known)
     if len(known) > 40 and error.hint and error.hint.startswith("known"):
         error.hint = "a board that is installed with its platform, or the path of a board's JSON file"
     raise error

@@ -84,3 +84,9 @@ def test_a_core_folder_that_cant_be(monkeypatch):
     monkeypatch.delenv("PLATFORMIO_PLATFORMS_DIR", raising=False)
     monkeypatch.setenv("PLATFORMIO_CORE_DIR", "x" * 300)
     assert find_board("esp32dev").mcu == "esp32"
+
+
+def test_an_unknown_board_doesnt_list_them_all():
+    with pytest.raises(UnknownNameError) as caught:
+        find_board("nonesuch")
+    assert caught.value.hint == "a board that is installed with its platform, or the path of a board's JSON file"
