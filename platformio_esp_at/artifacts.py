@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from platformio_esp_at.plan import FlashPlan
 
 MANIFEST = "esp_at_manifest.json"
-"""Says what a folder was made from; a folder with it may be replaced."""
+"""Says what a folder was made from, and which files are in it: a folder with no others may be replaced."""
 
 _PUBLIC_MODE = 0o644
 _SECRET_MODE = 0o600
+_NAMED = 3
+"""So many files of others are told by their names."""
 
 
 def factory_image_path(plan: FlashPlan) -> str:
@@ -51,12 +53,13 @@ def image_set(plan: FlashPlan) -> dict[str, bytes]:
         "flasher_args.json": format_flasher_args(args).encode(),
         factory_image_path(plan): factory_image,
         f"factory/factory_{plan.module.name}_unfilled.bin": factory_image[: max(region.end for region in plan.regions)],
-        MANIFEST: (json.dumps(_manifest(plan, factory_image), indent=2) + "\n").encode(),
     }
+    manifest = _manifest(plan, factory_image)
     for path, data in [*((region.path, region.data) for region in plan.regions), *made.items()]:
-        if files.setdefault(path, data) != data:
+        if path == MANIFEST or files.setdefault(path, data) != data:
             raise PackageError("two different images have this path", where=path)
-    return files
+    manifest["files"] = [*files, MANIFEST]
+    return {**files, MANIFEST: (json.dumps(manifest, indent=2) + "\n").encode()}
 
 
 def write_artifacts(plan: FlashPlan, folder: Path) -> None:
@@ -67,22 +70,61 @@ def write_artifacts(plan: FlashPlan, folder: Path) -> None:
     """
     secret = {region.path for region in plan.regions if plan.secondary.find(region.name)}
     with _told(folder):
-        if folder.exists() and not (folder / MANIFEST).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-            raise EspAtError(f"{folder} holds other files", hint="name a new or empty folder: its content is replaced")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+        place = Path(os.path.realpath(folder))  # what a link leads to is replaced, not the link
+        _check_not_inside(place)
+        _check_replaceable(folder)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as scratch:
             new, old = Path(scratch, "new"), Path(scratch, "old")
             for path, data in image_set(plan).items():
                 mode = _SECRET_MODE if path in secret or path.startswith("factory/") else _PUBLIC_MODE
                 _write(new / path, data, mode)
-            if folder.exists():
-                folder.replace(old)
+            if place.exists():
+                place.replace(old)
             try:
-                new.replace(folder)
+                new.replace(place)
             except OSError:
                 if old.exists():
-                    old.replace(folder)
+                    old.replace(place)
                 raise
+
+
+def _check_not_inside(place: Path) -> None:
+    """Raise `EspAtError` where a process is in the folder that is to be replaced: it would be nowhere afterwards."""
+    current = Path(os.path.realpath(Path.cwd()))
+    if place in (current, *current.parents):
+        hint = "name a folder of its own, such as esp_at: the whole folder is replaced"
+        raise EspAtError(f"the image set can't take the place of {place}: that is where you are", hint=hint)
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Raise `EspAtError` where ``folder`` holds a file that no earlier run has listed in its manifest."""
+    others = _others(folder) if folder.exists() else []
+    if others:
+        more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+        hint = "move them away, or name a new or empty folder: its content is replaced"
+        raise EspAtError(f"{folder} holds other files: {', '.join(others[:_NAMED])}{more}", hint=hint)
+
+
+def _others(folder: Path) -> list[str]:
+    found = set[str]()
+    for place, folders, files in os.walk(folder, onerror=_raise):
+        links = [name for name in folders if Path(place, name).is_symlink()]
+        found.update(Path(place, name).relative_to(folder).as_posix() for name in (*files, *links))
+    return sorted(found.difference(_listed(folder / MANIFEST)))
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _listed(manifest: Path) -> list[str]:
+    """Return the files that a manifest says are ours: none where it isn't one, whoever wrote that."""
+    try:
+        files = json.loads(manifest.read_bytes())["files"] if manifest.is_file() else []
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return []
+    return [name for name in files if isinstance(name, str)] if isinstance(files, list) else []
 
 
 @contextmanager

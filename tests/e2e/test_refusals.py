@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -162,10 +163,28 @@ def test_folders_of_others_are_not_replaced(project, esp_at, used_module):
     module = used_module()
     folder = project(yml=YML, **{"mine/letter.txt": "dear reader"})
     message = one_message(esp_at("flash", "-p", module.port, "-o", "mine", cwd=folder, code=1))
-    assert "mine holds other files" in message
+    assert "mine holds other files: letter.txt\n" in message
     assert "name a new or empty folder" in message
     assert module.untouched
     assert [path.name for path in (folder / "mine").rglob("*")] == ["letter.txt"]
+
+
+def test_files_that_came_into_an_image_set_are_not_lost(project, esp_at):
+    folder = project(yml=YML)
+    esp_at("package", cwd=folder)
+    esp_at("package", cwd=folder)
+    (folder / "build/esp_at/mine.zip").write_bytes(b"mine")
+    message = one_message(esp_at("package", cwd=folder, code=1))
+    assert f"{Path('build/esp_at')} holds other files: mine.zip\n  move them away" in message
+    assert (folder / "build/esp_at/mine.zip").read_bytes() == b"mine"
+
+
+def test_the_folder_that_one_is_in_is_not_replaced(project, esp_at):
+    folder = project(yml=YML, **{"empty/x": ""})
+    (folder / "empty/x").unlink()
+    message = one_message(esp_at("package", "-C", "..", "-o", ".", cwd=folder / "empty", code=1))
+    assert "that is where you are\n  name a folder of its own" in message
+    assert list((folder / "empty").iterdir()) == []
 
 
 def test_a_port_that_is_not_there(project, esp_at):

@@ -212,14 +212,76 @@ def test_refuses_a_folder_with_other_files(tmp_path, name):
     other.parent.mkdir(parents=True)
     other.write_bytes(b"mine")
     error = _refusal(_plan(tmp_path), tmp_path / "out")
-    assert error.message == f"{tmp_path / 'out'} holds other files"
-    assert error.hint == "name a new or empty folder: its content is replaced"
+    assert error.message == f"{tmp_path / 'out'} holds other files: {name}"
+    assert error.hint == "move them away, or name a new or empty folder: its content is replaced"
     assert _files(tmp_path / "out") == {name: b"mine"}
+
+
+@pytest.mark.parametrize("name", ["mine.zip", "factory/mine.bin", "mine/esp_at_manifest.json"])
+def test_refuses_to_replace_other_files_of_an_earlier_run(tmp_path, name):
+    plan = _plan(tmp_path)
+    write_artifacts(plan, tmp_path / "out")
+    (tmp_path / "out" / name).parent.mkdir(exist_ok=True)
+    (tmp_path / "out" / name).write_bytes(b"mine")
+    assert _refusal(plan, tmp_path / "out").message == f"{tmp_path / 'out'} holds other files: {name}"
+    assert (tmp_path / "out" / name).read_bytes() == b"mine"
+
+
+def test_a_link_among_an_earlier_runs_files_is_another_file(tmp_path):
+    plan = _plan(tmp_path)
+    write_artifacts(plan, tmp_path / "out")
+    (tmp_path / "out/link").symlink_to(tmp_path, target_is_directory=True)
+    assert _refusal(plan, tmp_path / "out").message.endswith(" holds other files: link")
+
+
+def test_many_other_files_are_counted(tmp_path):
+    (tmp_path / "out").mkdir()
+    for number in range(7):
+        (tmp_path / "out" / f"{number}.txt").touch()
+    message = _refusal(_plan(tmp_path), tmp_path / "out").message
+    assert message.endswith(" holds other files: 0.txt, 1.txt, 2.txt and 4 more")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"{", b"[]", b"\xff", b"{}", b'{"files": 7}', b'{"files": {}}', b'{"files": [["mine.zip"]]}', b"[" * 100000],
+)
+def test_a_manifest_that_lists_nothing_is_somebody_elses(tmp_path, text):
+    plan = _plan(tmp_path)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / MANIFEST).write_bytes(text)
+    assert _refusal(plan, tmp_path / "out").message.endswith(f" holds other files: {MANIFEST}")
+    assert _files(tmp_path / "out") == {MANIFEST: text}
+
+
+def test_the_manifest_lists_every_file(tmp_path):
+    files = image_set(_changed_plan(tmp_path))
+    assert json.loads(files[MANIFEST])["files"] == list(files)
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path):
+    (tmp_path / "link").symlink_to("elsewhere/out", target_is_directory=True)
+    for plan in (_plan(tmp_path, "esp32c6"), _plan(tmp_path)):
+        write_artifacts(plan, tmp_path / "link")
+        assert (tmp_path / "link").is_symlink()
+        assert _files(tmp_path / "elsewhere/out") == image_set(plan)
+
+
+@pytest.mark.parametrize("inside", [".", "factory"])
+def test_refuses_to_replace_where_somebody_is(tmp_path, monkeypatch, inside):
+    (tmp_path / "out" / inside).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "out" / inside)
+    error = _refusal(_plan(tmp_path), Path(os.path.relpath(tmp_path / "out")))
+    assert error.message == f"the image set can't take the place of {tmp_path / 'out'}: that is where you are"
+    assert error.hint == "name a folder of its own, such as esp_at: the whole folder is replaced"
+    assert _files(tmp_path / "out") == {}
 
 
 def test_refuses_a_file_in_place_of_the_folder(tmp_path):
     (tmp_path / "out").write_bytes(b"mine")
-    assert _refusal(_plan(tmp_path), tmp_path / "out").message == f"{tmp_path / 'out'} holds other files"
+    assert (
+        _refusal(_plan(tmp_path), tmp_path / "out").message == f"{tmp_path / 'out'} can't be written: Not a directory"
+    )
     assert (tmp_path / "out").read_bytes() == b"mine"
 
 
