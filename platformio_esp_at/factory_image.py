@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from platformio_esp_at.catalog.chips import chips
+from platformio_esp_at.catalog.chips import chip_by_image_id, chips
 from platformio_esp_at.errors import EspAtError, FormatError, located
 from platformio_esp_at.formats.esp_image import ESP8266, EspImage
 from platformio_esp_at.formats.partition_table import AT_TYPE, TABLE_SPAN, Partition, PartitionTable
@@ -61,7 +61,10 @@ def is_factory_image(data: bytes) -> bool:
 
 
 def chip_of_image(data: bytes) -> str:
-    """Return the chip that an ESP image is for. Raises `FormatError` for an image of none that is known."""
+    """Return the chip that an ESP image is for.
+
+    Raises `FormatError` for what is no sound image, and as `chips.chip_by_image_id` does for other chips.
+    """
     try:
         image = EspImage.from_bytes(data)
     except FormatError as error:
@@ -71,10 +74,7 @@ def chip_of_image(data: bytes) -> str:
         except FormatError:
             raise error from None
         return ESP8266
-    for chip in chips():
-        if chip.image_chip_id == image.chip_id:
-            return chip.key
-    raise FormatError(f"an ESP image for an unknown chip, id {image.chip_id}")
+    return chip_by_image_id(image.chip_id or 0).key
 
 
 def _table_offset(data: bytes) -> int | None:

@@ -19,11 +19,11 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from platformio_esp_at.catalog.chips import chip as find_chip
-from platformio_esp_at.catalog.chips import chip_by_image_id
 from platformio_esp_at.errors import EspAtError, FormatError, PackageError, located
+from platformio_esp_at.factory_image import chip_of_image
 from platformio_esp_at.files import file_mode, looked_for, open_regular
 from platformio_esp_at.formats.download_config import FlashArgs, FlashImage, parse_download_config
-from platformio_esp_at.formats.esp_image import ESP8266, EspImage, app_version
+from platformio_esp_at.formats.esp_image import app_version
 from platformio_esp_at.formats.factory_param import PARTITION_SIZE, FactoryParam
 from platformio_esp_at.formats.flasher_args import parse_flasher_args
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable, PartitionType
@@ -369,26 +369,12 @@ def _chip_of(args: FlashArgs, bootloader: FlashImage, data: bytes) -> Chip:
     """Return the chip that the bootloader was built for; what ``flasher_args.json`` says must agree."""
     said = find_chip(args.chip) if args.chip else None
     with located(bootloader.path):
-        built_for = _chip_of_image(data)
+        built_for = find_chip(chip_of_image(data))
     if said and said != built_for:
         raise PackageError(
             f"made for {said.display_name}, with a bootloader for {built_for.display_name}", where=bootloader.path
         )
     return built_for
-
-
-def _chip_of_image(data: bytes) -> Chip:
-    """Return the chip that an ESP image is for. Raises `FormatError` for an image of no chip."""
-    try:
-        image = EspImage.from_bytes(data)
-    except EspAtError as error:
-        # The short header of ESP8266 has no chip id: it is one if its segments add up that way.
-        try:
-            EspImage.from_bytes(data, esp8266=True)
-        except EspAtError:
-            raise error from None
-        return find_chip(ESP8266)
-    return chip_by_image_id(image.chip_id or 0)
 
 
 def _check_complete(args: FlashArgs, chip: Chip, bootloader: FlashImage, primary: PartitionTable) -> None:
