@@ -21,7 +21,7 @@ from platformio_esp_at.formats.flasher_args import format_flasher_args
 from platformio_esp_at.units import format_offset
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from platformio_esp_at.plan import FlashPlan
 
@@ -140,6 +140,18 @@ def _write(file: Path, data: bytes, mode: int) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as stream:
         stream.write(data)
+
+
+def write_new_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files that only their owner can read. Raises `EspAtError` where one is there already, and writes none."""
+    try:
+        for path in files:
+            if (folder / path).exists():
+                raise EspAtError(f"{folder / path} is there already", hint="name another place: nothing is replaced")
+        for path, data in files.items():
+            _write(folder / path, data, _SECRET_MODE)
+    except OSError as error:
+        raise EspAtError(f"{folder} can't be written: {error.strerror or error}") from None
 
 
 def _manifest(plan: FlashPlan, factory_image: bytes) -> dict[str, Any]:
