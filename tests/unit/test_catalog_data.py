@@ -148,6 +148,7 @@ def test_boards():
             assert set(row) == {"module", "why"}
             assert module(key, row["module"]).name == row["module"]
             assert row["why"].startswith("it carries ")
+            assert "#" not in row["why"]  # facts, not the issues of other projects
 
 
 def test_importing_the_catalog_reads_nothing():
