@@ -1,0 +1,53 @@
+"""What goes into the wheel besides Python modules: our files, all of them, and nobody else's."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+OF_A_USER = (
+    "flash-only/firmware.zip",
+    "flash-only/certs/key.pem",
+    "flash-only/.pio/build/at-module/esp_at/esp-at.bin",
+    "host-mcu/build/esp_at/esp-at.bin",
+)
+
+
+def _packed(package: str, folder: Path) -> set[str]:
+    tomllib = pytest.importorskip("tomllib")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = project["tool"]["setuptools"]["package-data"][package]
+    return {
+        file.relative_to(folder).as_posix() for pattern in patterns for file in folder.glob(pattern) if file.is_file()
+    }
+
+
+def _tracked(folder: str) -> set[str]:
+    if not shutil.which("git") or not (ROOT / ".git").exists():
+        pytest.skip("no git checkout")
+    command = ["git", "ls-files", "-z", folder]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    names = (file.removeprefix(f"{folder}/") for file in listed if file)
+    return {name for name in names if not name.endswith(".gitignore")}
+
+
+def test_examples(tmp_path):
+    examples = tmp_path / "examples"
+    for name in _tracked("examples"):
+        (examples / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "examples" / name, examples / name)
+    for name in OF_A_USER:
+        (examples / name).parent.mkdir(parents=True, exist_ok=True)
+        (examples / name).write_bytes(b"somebody's")
+    assert _packed("platformio_esp_at.examples", examples) == _tracked("examples")
+
+
+def test_the_platform_and_the_catalog():
+    files = {name for name in _tracked("platformio_esp_at") if not name.endswith(".py") or "pio/platform/" in name}
+    packed = _packed("platformio_esp_at", ROOT / "platformio_esp_at")
+    assert files <= packed
+    assert not any("__pycache__" in name for name in packed)
