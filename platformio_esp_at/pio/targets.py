@@ -103,7 +103,14 @@ def _setup(env: Any) -> Setup:  # noqa: ANN401
         find_board=partial(_find_board, env),
         find_port=partial(_find_port, env),
         baud=int(env["UPLOAD_SPEED"]) if str(env.get("UPLOAD_SPEED") or "").isdigit() else None,
+        say=_say,
     )
+
+
+def _say(text: str) -> None:
+    """Print text as far as the terminal can show it: PlatformIO has no such thing as ``click.echo`` there."""
+    encoding = sys.stdout.encoding or "ascii"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
 def _find_board(env: Any, board_id: str | None) -> BoardFacts | None:  # noqa: ANN401

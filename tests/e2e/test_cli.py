@@ -86,6 +86,20 @@ def test_options_of_the_command_line_win(project, esp_at):
     assert "--skip: unknown partition 'factory_paran'\n  did you mean factory_param" in refused
 
 
+def test_a_board_by_the_path_of_its_file(project, esp_at):
+    board = json.dumps({"name": "Ours", "build": {"mcu": "esp32"}, "at": {"module": "PICO-D4"}})
+    folder = project(yml="firmware: firmware.zip\nboard: own/ours.json\n", **{"own/ours.json": board})
+    known = "AT module: PICO-D4 (board ours: the board's own at.module names PICO-D4)"
+    assert known in esp_at("info", "-C", folder).stdout
+    assert known in esp_at("info", "-C", folder, "--board", "ours.json", cwd=folder / "own").stdout
+
+
+def test_options_that_are_repeated_say_each_thing_once(project, esp_at):
+    twice = ["--factory-param", "uart_tx_pin=4", "--factory-param", "uart_tx_pin=5"]
+    refused = esp_at("info", *twice, cwd=project(yml=YML), code=1).stderr
+    assert refused == "Error: --factory-param: 'uart_tx_pin' is given twice\n"
+
+
 # --- looking ---
 
 

@@ -143,6 +143,26 @@ def test_the_module_may_be_named_in_many_places(sample_project, param_in, compil
     assert (ours["uart_baudrate"], ours["uart_cts_pin"], ours["uart_rts_pin"]) == (230400, -1, 14)
 
 
+@pytest.mark.parametrize("place", ["esp_at.yml", "platformio.ini"])
+def test_a_board_by_the_path_of_its_file(place, sample_project, compiling_pio):
+    board = {"name": "Ours", "build": {"mcu": "esp32"}, "at": {"module": "PICO-D4"}}
+    ini, yml = "    [env:it]\n    board = host_mcu\n", ""
+    if place == "esp_at.yml":
+        yml = "board: own/ours.json\n"
+    else:
+        ini += "    custom_at_board = own/ours.json\n"
+    folder = sample_project(ini, yml, **{"own/ours.json": json.dumps(board)})
+    said = compiling_pio("run -t info_at", folder).stdout
+    assert "AT module: PICO-D4 (board ours: the board's own at.module names PICO-D4)" in said
+
+
+def test_lines_of_an_option_say_each_thing_once(sample_project, compiling_pio):
+    lines = "".join(f"        uart_tx_pin = {pin}\n" for pin in (4, 5))
+    folder = sample_project(f"    [env:it]\n    board = esp32dev\n    custom_at_factory_param =\n{lines}")
+    said = compiling_pio("run -t info_at", folder, code=1).stderr
+    assert "platformio.ini [env:it] custom_at_factory_param: 'uart_tx_pin' is given twice" in said
+
+
 def test_a_host_mcu_has_its_program_and_its_module_flashed(sample_project, compiling_pio, used_module):
     module = used_module()
     ini = f"""\
