@@ -1,16 +1,19 @@
 """The files that a plan becomes: the image set, ``download.config``, ``flasher_args.json``, factory image, manifest.
 
 The same plan gives the same bytes on every machine. A folder is written beside its final name and then put in place, so
-that there is never half of one.
+that there is never half of one. Several runs may do so at once: esptool never reads the published folder, which
+another run may have replaced by then, but a private one of its own run.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import tempfile
-from contextlib import contextmanager
+import time
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +35,10 @@ _PUBLIC_MODE = 0o644
 _SECRET_MODE = 0o600
 _NAMED = 3
 """So many files of others are told by their names."""
+_QUICKER = (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, *((errno.EACCES,) if os.name == "nt" else ()))
+"""What renaming a folder fails with where another run was quicker; Windows says EACCES for one in use, too."""
+_ATTEMPTS = 200
+_PAUSE = 0.01
 
 
 def factory_image_path(plan: FlashPlan) -> str:
@@ -65,28 +72,66 @@ def image_set(plan: FlashPlan) -> dict[str, bytes]:
 def write_artifacts(plan: FlashPlan, folder: Path) -> None:
     """Write the image set as ``folder``, in place of what an earlier run wrote there.
 
-    Images of user partitions and the factory image may hold private keys: only their owner can read them. Raises
-    `EspAtError` where the folder is somebody else's or can't be written.
+    Of several runs at once, the last one's image set stays. Images of user partitions and the factory image may hold
+    private keys: only their owner can read them. Raises `EspAtError` where the folder is somebody else's or can't be
+    written.
     """
     secret = {region.path for region in plan.regions if plan.secondary.find(region.name)}
     with _told(folder):
         place = Path(os.path.realpath(folder))  # what a link leads to is replaced, not the link
         _check_not_inside(place)
-        _check_replaceable(folder)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as scratch:
-            new, old = Path(scratch, "new"), Path(scratch, "old")
+        _check_replaceable(place, folder)
+        with _scratch(place) as scratch:
             for path, data in image_set(plan).items():
                 mode = _SECRET_MODE if path in secret or path.startswith("factory/") else _PUBLIC_MODE
-                _write(new / path, data, mode)
+                _write(scratch / "new" / path, data, mode)
+            _put_in_place(scratch, place, folder)
+
+
+@contextmanager
+def private_folder(files: Mapping[str, bytes], beside: Path) -> Iterator[Path]:
+    """Write ``files`` to a folder of this run alone, which is gone afterwards: no other run replaces what is in it.
+
+    It is made beside the image set, so that removing a build folder removes what a killed run has left there, too.
+    """
+    with ExitStack() as stack:
+        with _told(beside):
+            folder = stack.enter_context(_scratch(Path(os.path.realpath(beside))))
+            for path, data in files.items():
+                _write(folder / path, data, _SECRET_MODE)
+        yield folder
+
+
+@contextmanager
+def _scratch(place: Path) -> Iterator[Path]:
+    """Make a folder beside ``place`` that only its owner can open (mode 0700), and remove it afterwards."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent, ignore_cleanup_errors=True) as scratch:
+        yield Path(scratch)
+
+
+def _put_in_place(scratch: Path, place: Path, folder: Path) -> None:
+    """Make ``scratch/new`` the folder ``place``; what is there moves to ``scratch``.
+
+    A folder can't be renamed onto one with files in it, so there is a moment without any, and another run may put its
+    own there: then that one is moved away as well.
+    """
+    for attempt in range(_ATTEMPTS):
+        _check_replaceable(place, folder)
+        old = scratch / f"old{attempt}"
+        try:
             if place.exists():
                 place.replace(old)
-            try:
-                new.replace(place)
-            except OSError:
-                if old.exists():
+            (scratch / "new").replace(place)
+        except OSError as error:
+            if error.errno in _QUICKER and attempt + 1 < _ATTEMPTS:
+                time.sleep(_PAUSE)
+                continue
+            if old.exists():
+                with suppress(OSError):
                     old.replace(place)
-                raise
+            raise
+        return
 
 
 def _check_not_inside(place: Path) -> None:
@@ -97,21 +142,45 @@ def _check_not_inside(place: Path) -> None:
         raise EspAtError(f"the image set can't take the place of {place}: that is where you are", hint=hint)
 
 
-def _check_replaceable(folder: Path) -> None:
-    """Raise `EspAtError` where ``folder`` holds a file that no earlier run has listed in its manifest."""
-    others = _others(folder) if folder.exists() else []
+def _check_replaceable(place: Path, folder: Path) -> None:
+    """Raise `EspAtError`, naming ``folder``, where a file in ``place`` is in no manifest of ours."""
+    others = _others(place)
     if others:
         more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
         hint = "move them away, or name a new or empty folder: its content is replaced"
         raise EspAtError(f"{folder} holds other files: {', '.join(others[:_NAMED])}{more}", hint=hint)
 
 
-def _others(folder: Path) -> list[str]:
-    found = set[str]()
-    for place, folders, files in os.walk(folder, onerror=_raise):
-        links = [name for name in folders if Path(place, name).is_symlink()]
-        found.update(Path(place, name).relative_to(folder).as_posix() for name in (*files, *links))
-    return sorted(found.difference(_listed(folder / MANIFEST)))
+def _others(place: Path) -> list[str]:
+    """Return the files in ``place`` that its manifest doesn't list.
+
+    Another run may replace the folder while we look: then the files are of one image set and the manifest of another,
+    or something is gone, and we look again.
+    """
+    for _ in range(_ATTEMPTS):
+        seen = _identity(place)
+        if seen is None:
+            return []
+        with suppress(FileNotFoundError):
+            others = sorted(set(_files(place)).difference(_listed(place / MANIFEST)))
+            if not others or _identity(place) == seen:
+                return others
+    raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+
+def _identity(place: Path) -> tuple[int, int] | None:
+    """Return what tells a folder from another one of the same name; None where there is none."""
+    try:
+        status = place.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _files(place: Path) -> Iterator[str]:
+    for folder, folders, files in os.walk(place, onerror=_raise):
+        links = (name for name in folders if Path(folder, name).is_symlink())
+        yield from (Path(folder, name).relative_to(place).as_posix() for name in (*files, *links))
 
 
 def _raise(error: OSError) -> None:

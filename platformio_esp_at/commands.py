@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from platformio_esp_at import flash, report
-from platformio_esp_at.artifacts import factory_image_path, write_artifacts
+from platformio_esp_at.artifacts import factory_image_path, private_folder, write_artifacts
 from platformio_esp_at.checks import check_plan, check_values
 from platformio_esp_at.errors import EspAtError, FlashError, located
 from platformio_esp_at.package import open_package
@@ -20,7 +20,7 @@ from platformio_esp_at.project import Layer, layer_of_board, make_request, optio
 from platformio_esp_at.selection import select
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from platformio_esp_at.catalog.boards import BoardFacts
@@ -73,8 +73,7 @@ def package(setup: Setup) -> FlashPlan:
 def upload(setup: Setup) -> None:
     """Write every image of the plan to the device; what the plan doesn't own stays."""
     job = _prepare(setup)
-    images = [(region.offset, region.path) for region in job.plan.regions]
-    _write(setup, job, images)
+    _write(setup, job, [(region.offset, region.path, region.data) for region in job.plan.regions])
     setup.say(report.describe_update(job.plan))
 
 
@@ -82,7 +81,7 @@ def upload_factory(setup: Setup) -> None:
     """Write the factory image to the device, which erases all of its flash."""
     job = _prepare(setup)
     setup.say(report.describe_factory(job.plan))
-    _write(setup, job, [(0, factory_image_path(job.plan))])
+    _write(setup, job, [(0, factory_image_path(job.plan), job.plan.factory_image())])
     setup.say(report.describe_wiring(job.plan.wiring))
 
 
@@ -94,8 +93,10 @@ def verify(setup: Setup) -> None:
     write_artifacts(job.plan, setup.folder)
     images = [(region.offset, region.path) for region in job.plan.regions]
     command = flash.verify_command(job.plan.chip.key, images, connection, major=flash.esptool_major())
+    files = {region.path: region.data for region in job.plan.regions}
     try:
-        flash.run_esptool(command, folder=setup.folder)
+        with private_folder(files, setup.folder) as folder:
+            flash.run_esptool(command, folder=folder)
     except FlashError as error:
         offsets = flash.differing_offsets(error.output)
         names = ", ".join(region.name for region in job.plan.regions if region.offset in offsets)
@@ -106,13 +107,19 @@ def verify(setup: Setup) -> None:
     setup.say(f"The device has all {len(images)} images of the plan.")
 
 
-def _write(setup: Setup, job: _Job, images: list[tuple[int, str]]) -> None:
+def _write(setup: Setup, job: _Job, images: Sequence[tuple[int, str, bytes]]) -> None:
+    """Publish the image set, then write ``images`` (offset, path, content) to the device.
+
+    Published first: where that is refused, the device is untouched, and after a failed run it says what was tried.
+    """
     setup.say(report.describe_choice(job.plan))
     connection = _connection(setup, job)
     write_artifacts(job.plan, setup.folder)
     flash_size, major = job.plan.flash_size, flash.esptool_major()
-    command = flash.write_command(job.plan.chip.key, images, connection, flash_size=flash_size, major=major)
-    flash.run_esptool(command, folder=setup.folder)
+    places = [(offset, path) for offset, path, _ in images]
+    command = flash.write_command(job.plan.chip.key, places, connection, flash_size=flash_size, major=major)
+    with private_folder({path: data for _, path, data in images}, setup.folder) as folder:
+        flash.run_esptool(command, folder=folder)
 
 
 def _connection(setup: Setup, job: _Job) -> flash.Connection:

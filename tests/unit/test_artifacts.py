@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import stat
+import subprocess
+import sys
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from platformio_esp_at.artifacts import MANIFEST, factory_image_path, image_set, write_artifacts
+from platformio_esp_at.artifacts import MANIFEST, factory_image_path, image_set, private_folder, write_artifacts
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError, PackageError
 from platformio_esp_at.formats.download_config import parse_download_config
@@ -316,6 +318,82 @@ def test_parent_that_cant_be_written(tmp_path, mode, name):
     with _closed_folder(tmp_path / "parent", mode) as parent:
         error = _refusal(plan, parent / name)
     assert error.message == f"{parent / name} can't be written: Permission denied"
+
+
+# --- several runs at once ---
+
+
+PUBLISH = """
+import sys
+from pathlib import Path
+from platformio_esp_at import artifacts
+from platformio_esp_at.package import open_package
+from platformio_esp_at.plan import make_plan
+from platformio_esp_at.project import Request
+from platformio_esp_at.selection import select
+
+plans = []
+for name in sys.argv[2:]:
+    package = open_package(Path(name))
+    plans.append(make_plan(package, select(None, None, package), Request(Path(name))))
+sets = [artifacts.image_set(plan) for plan in plans]
+# Images without their bytes: what counts is how often one set takes the place of the other.
+sets = [{path: data if path == artifacts.MANIFEST else b"" for path, data in files.items()} for files in sets]
+artifacts.image_set = lambda plan: sets[plans.index(plan)]
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(30):
+    for plan in plans:
+        artifacts.write_artifacts(plan, Path(sys.argv[1]))
+"""
+
+
+def test_several_runs_publish_at_once(tmp_path):
+    """Two chips have other files: whoever looks while one is exchanged for the other must not find them foreign."""
+    plans = {}
+    for chip in ("esp32", "esp32c6"):
+        (tmp_path / chip).mkdir()
+        plans[chip] = _plan(tmp_path / chip, chip)
+    command = [sys.executable, "-c", PUBLISH, tmp_path / "out", *(tmp_path / chip / "AT_PACK.zip" for chip in plans)]
+    runs = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for _ in range(4)
+    ]
+    for run in runs:
+        run.stdout.readline()
+    for run in runs:
+        run.stdin.write("go\n")
+        run.stdin.flush()
+    assert [run.communicate(timeout=120)[0] for run in runs] == [""] * len(runs)
+    files = image_set(plans["esp32c6"])
+    assert set(_files(tmp_path / "out")) == set(files)
+    assert (tmp_path / "out" / MANIFEST).read_bytes() == files[MANIFEST]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["esp32", "esp32c6", "out"]
+
+
+def test_a_private_folder_is_ours_alone_and_goes(tmp_path):
+    files = {"a.bin": b"a", "inner/b.bin": b"b"}
+    with private_folder(files, tmp_path / "build/out") as one, private_folder(files, tmp_path / "build/out") as two:
+        assert one != two
+        assert one.parent == tmp_path / "build"
+        assert _files(one) == _files(two) == files
+        if os.name != "nt":
+            modes = {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in (one, *one.rglob("*")) if path.is_file()}
+            assert modes == {0}
+            assert stat.S_IMODE(one.stat().st_mode) == 0o700
+    assert list((tmp_path / "build").iterdir()) == []
+
+
+def test_a_private_folder_goes_after_a_failure_too(tmp_path):
+    with pytest.raises(ZeroDivisionError), private_folder({"a.bin": b"a"}, tmp_path / "out"):
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(EspAtError, match="out can't be written: "), private_folder({"x" * 300: b""}, tmp_path / "out"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- complete or not at all ---
 
 
 CLASHES = [

@@ -229,6 +229,28 @@ def test_port_that_is_not_there(project, command, named, capsys):
     assert "esptool" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", WITH_DEVICE, ids=_ids)
+def test_esptool_gets_a_folder_of_this_run(project, command, monkeypatch):
+    """What another run publishes meanwhile is not what this one writes."""
+    plan = commands.package(project.setup())
+    given = {}
+
+    def run_esptool(arguments: list[str], *, folder: Path) -> None:
+        for file in project.out.rglob("*.bin"):
+            file.write_bytes(b"of another run")
+        given.update({file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*.bin")})
+        assert set(given) <= set(arguments)
+        assert folder.parent == project.out.parent
+
+    monkeypatch.setattr("platformio_esp_at.flash.run_esptool", run_esptool)
+    command(project.setup(port=NOWHERE))
+    if command is commands.upload_factory:
+        assert given == {"factory/factory_WROOM-32.bin": plan.factory_image()}
+    else:
+        assert given == {region.path: region.data for region in plan.regions}
+    assert list(project.out.parent.iterdir()) == [project.out]
+
+
 def test_factory_says_what_is_lost_before_it_writes(project):
     with pytest.raises(FlashError):
         commands.upload_factory(project.setup(port=NOWHERE))
