@@ -7,12 +7,14 @@ keys are summarised, never shown.
 from __future__ import annotations
 
 import hashlib
+import stat
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from platformio_esp_at.certificates import summarize
 from platformio_esp_at.content import MFG_NVS
-from platformio_esp_at.errors import EspAtError, FormatError, located
+from platformio_esp_at.errors import EspAtError, FormatError, located, printable
 from platformio_esp_at.factory_image import FactoryImage, chip_of_image, is_factory_image
+from platformio_esp_at.files import file_mode, open_regular
 from platformio_esp_at.formats.esp_image import ESP8266, EspImage, app_version
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import COLUMNS, GattTable
@@ -68,7 +70,7 @@ def origin_of(path: Path) -> Origin:
 def read_artifact(path: Path) -> FirmwarePackage | bytes:
     """Return the firmware package in a folder or zip, or the bytes of any other file. Raises an `EspAtError`."""
     try:
-        is_package = path.is_dir() or path.suffix.lower() == ".zip"
+        is_package = stat.S_ISDIR(file_mode(path) or 0) or path.suffix.lower() == ".zip"
     except OSError as error:
         raise EspAtError(f"can't be read: {error.strerror}", where=str(path)) from None
     return open_package(path) if is_package else _read_file(path)
@@ -76,9 +78,7 @@ def read_artifact(path: Path) -> FirmwarePackage | bytes:
 
 def _read_file(path: Path) -> bytes:
     try:
-        if path.exists() and not path.is_file():
-            raise EspAtError("not a file", where=str(path))
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             data = stream.read(MAX_IMAGE_SIZE + 1)
     except OSError as error:
         raise EspAtError(f"can't be read: {error.strerror}", where=str(path)) from None
@@ -276,14 +276,14 @@ def _lines(decoded: Decoded, indent: str = "") -> list[str]:
     lines = []
     for name, value in decoded.items():
         if isinstance(value, dict):
-            lines += [f"{indent}{name}:", *_lines(value, f"{indent}  ")]
+            lines += [f"{indent}{printable(name)}:", *_lines(value, f"{indent}  ")]
         elif isinstance(value, list) and value and isinstance(value[0], dict):
             rows = [[_word(column, cell) for column, cell in row.items()] for row in value]
-            lines += [f"{indent}{name}:", *(f"{indent}  {line}" for line in table(list(value[0]), rows))]
+            lines += [f"{indent}{printable(name)}:", *(f"{indent}  {line}" for line in table(list(value[0]), rows))]
         elif isinstance(value, list):
-            lines.append(f"{indent}{name}: {', '.join(map(str, value))}")
+            lines.append(f"{indent}{printable(name)}: {printable(', '.join(map(str, value)))}")
         else:
-            lines.append(f"{indent}{name}: {_word(name, value)}")
+            lines.append(f"{indent}{printable(name)}: {printable(_word(name, value))}")
     return lines
 
 
