@@ -233,7 +233,7 @@ def _content(data: bytes, *, esp_image: bool) -> Decoded:
         try:
             return _esp_image(data) if esp_image else _single(data)
         except EspAtError as error:
-            return {"kind": "damaged", "problem": str(error)}
+            return {"kind": "damaged", "problem": "; ".join(line.strip() for line in str(error).splitlines())}
     return {"kind": "data", "size": len(filled), "sha256": hashlib.sha256(data).hexdigest()}
 
 
