@@ -1,0 +1,480 @@
+"""What `esp-at inspect` makes of every kind of artefact, of keys, and of hostile bytes."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timezone
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding as Form
+from cryptography.hazmat.primitives.serialization import NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from platformio_esp_at.catalog.modules import module as find_module
+from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
+from platformio_esp_at.errors import EspAtError, FormatError, PackageError
+from platformio_esp_at.formats.factory_param import FactoryParam
+from platformio_esp_at.formats.gatts import GattTable
+from platformio_esp_at.formats.nvs import Encoding, NvsEntry, NvsImage
+from platformio_esp_at.formats.partition_table import Partition, PartitionTable
+from platformio_esp_at.formats.pki import PkiContainer, PkiItem, PkiType
+from platformio_esp_at.inspection import describe, inspect_bytes, inspect_path, nvs_csv
+from platformio_esp_at.migration import make_project, origin_of_bytes
+
+LEGACY, NVS = sample_package("esp32"), sample_package("esp32", nvs=True)
+USER = "customized_partitions"
+UNFILLED = "factory/factory_WROOM-32_unfilled.bin"
+START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+END = datetime(2036, 1, 1, tzinfo=timezone.utc)
+
+
+@functools.cache
+def _key(kind: str):
+    return ec.generate_private_key(ec.SECP256R1()) if kind == "EC" else rsa.generate_private_key(65537, 2048)
+
+
+@functools.cache
+def _certificate() -> x509.Certificate:
+    def name(text: str) -> x509.Name:
+        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+    builder = x509.CertificateBuilder(name("A root"), name("A module"), _key("EC").public_key(), 7, START, END)
+    return builder.sign(_key("RSA"), hashes.SHA256())
+
+
+def _key_file(kind: str, form: str) -> bytes:
+    return _key(kind).private_bytes(getattr(Form, form), PrivateFormat.PKCS8, NoEncryption())
+
+
+CERTIFICATE = {
+    "kind": "certificate",
+    "subject": "CN=A module",
+    "issuer": "CN=A root",
+    "not_before": "2026-01-01T00:00:00+00:00",
+    "not_after": "2036-01-01T00:00:00+00:00",
+    "key": "EC secp256r1, 256 bits",
+}
+
+
+def _image(files: dict[str, bytes], **contents: bytes) -> bytes:
+    """Return a sample package as one image, other bytes in partitions of these names."""
+    image = bytearray(b"\xff" * (4 << 20))
+    rows = {
+        row.name: row.offset
+        for path in ("partition_table/partition-table.bin", "at_customize.bin")
+        for row in PartitionTable.from_bytes(files[path])
+    }
+    places = {
+        0x1000: "bootloader/bootloader.bin",
+        0x8000: "partition_table/partition-table.bin",
+        rows["at_customize"]: "at_customize.bin",
+        rows["ota_0"]: "esp-at.bin",
+    }
+    places |= {offset: f"{USER}/{name}.bin" for name, offset in rows.items() if f"{USER}/{name}.bin" in files}
+    written = {offset: files[path] for offset, path in places.items()}
+    written |= {rows[name]: data for name, data in contents.items()}
+    for offset, data in written.items():
+        image[offset : offset + len(data)] = data
+    return bytes(image)
+
+
+# --- each kind ---
+
+
+def test_partition_table():
+    decoded = inspect_bytes(LEGACY["at_customize.bin"])
+    assert (decoded["kind"], decoded["md5"]) == ("partition_table", True)
+    assert decoded["partitions"][0] == {
+        "name": "ble_data",
+        "type": "0x40",
+        "subtype": "0x01",
+        "offset": 0x21000,
+        "size": 0x3000,
+        "flags": 0,
+    }
+    text = describe(decoded).splitlines()
+    assert text[:2] == ["kind: partition_table", "md5: True"]
+    assert text[3].split() == ["name", "type", "subtype", "offset", "size", "flags"]
+    assert text[-1].split() == ["fatfs", "data", "fat", "0x70000", "589824", "0"]
+
+
+def test_factory_param():
+    decoded = inspect_bytes(LEGACY[f"{USER}/factory_param.bin"])
+    assert decoded == {"kind": "factory_param", **find_module("esp32", "WROOM-32").factory_param(3)}
+    assert "uart_tx_pin: 17" in describe(decoded).splitlines()
+
+
+def test_ble_data():
+    decoded = inspect_bytes(LEGACY[f"{USER}/ble_data.bin"])
+    assert decoded["kind"] == "ble_data"
+    assert [row["value"] for row in decoded["rows"]] == ["A002", "02", "53414D504C"]
+    assert decoded["rows"][2] == {
+        "index": 2,
+        "uuid_len": 16,
+        "uuid": "C300",
+        "perm": 1,
+        "val_max_len": 16,
+        "val_cur_len": 5,
+        "value": "53414D504C",
+    }
+
+
+def test_nvs():
+    decoded = inspect_bytes(NVS[f"{USER}/mfg_nvs.bin"])
+    assert {name: decoded[name] for name in ("kind", "size", "dialect")} == {
+        "kind": "nvs",
+        "size": 112 << 10,
+        "dialect": "blank_tail",
+    }
+    entries = {(entry["namespace"], entry["key"]): entry for entry in decoded["entries"]}
+    assert entries["factory_param", "uart_baudrate"] == {
+        "namespace": "factory_param",
+        "key": "uart_baudrate",
+        "encoding": "i32",
+        "value": 115200,
+    }
+    assert entries["factory_param", "module_name"]["value"] == "WROOM-32"
+    assert entries["ble_data", "cfg1"]["value"] == "1,16,0x2803,0x01,1,1,02"
+    pem = NvsImage.from_bytes(NVS[f"{USER}/mfg_nvs.bin"]).get("client_key", "client_key.1").value
+    key = entries["client_key", "client_key.1"]
+    assert (key["encoding"], key["value"]["size"]) == ("binary", len(pem))
+    assert key["value"]["sha256"] == hashlib.sha256(pem).hexdigest()
+
+
+@pytest.mark.parametrize("chip", ["esp32", "esp32c3", "esp8266"])
+def test_esp_image(chip):
+    data = sample_package(chip)["esp-at.bin"]
+    decoded = inspect_bytes(data)
+    assert {name: decoded[name] for name in ("kind", "chip", "size", "version")} == {
+        "kind": "esp_image",
+        "chip": chip,
+        "size": len(data),
+        "version": None,
+    }
+    settings = {"esp32": ("dio", "40m", "4MB"), "esp32c3": ("dio", "40m", "4MB"), "esp8266": ("dout", "80m", "1MB")}
+    assert tuple(decoded[f"flash_{name}"] for name in ("mode", "freq", "size")) == settings[chip]
+    assert ("hash_valid" in decoded) == (chip != "esp8266")
+    assert "version: none" in describe(decoded).splitlines()
+
+
+def test_esp_image_whose_hash_is_wrong():
+    data = LEGACY["esp-at.bin"]
+    decoded = inspect_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    assert (decoded["hash_appended"], decoded["hash_valid"]) == (True, False)
+
+
+@pytest.mark.parametrize("files", [LEGACY, NVS], ids=["legacy", "mfg_nvs"])
+def test_factory_image(files):
+    decoded = inspect_bytes(_image(files))
+    assert (decoded["kind"], decoded["chip"], decoded["size"]) == ("factory_image", "esp32", 4 << 20)
+    assert decoded["bootloader"]["kind"] == "esp_image"
+    assert decoded["at_customize"] == inspect_bytes(files["at_customize.bin"])
+    content = decoded["content"]
+    assert content["ota_0"] == inspect_bytes(files["esp-at.bin"])
+    assert content["nvs"] == content["ota_1"] == content["fatfs"] == {"kind": "blank"}
+    own = {path.split("/")[1][:-4]: inspect_bytes(data) for path, data in files.items() if path.startswith(f"{USER}/")}
+    own.pop("factory_param_WROOM-32", None)
+    assert {name: content[name] for name in own} == own
+
+
+def test_factory_image_with_what_is_not_known():
+    data = _image(LEGACY, fatfs=b"files", mqtt_ca=b"\xf1\xf1\x01", ota_1=b"no image")
+    content = inspect_bytes(data)["content"]
+    size = 576 << 10
+    assert content["fatfs"] == {
+        "kind": "data",
+        "size": 5,
+        "sha256": hashlib.sha256(b"files".ljust(size, b"\xff")).hexdigest(),
+    }
+    assert content["mqtt_ca"]["kind"] == content["ota_1"]["kind"] == "damaged"
+    assert "PKI container is cut" in content["mqtt_ca"]["problem"]
+    assert "no ESP image" in content["ota_1"]["problem"]
+    assert inspect_bytes(_image(LEGACY, at_customize=bytes(32)))["at_customize"] is None
+
+
+@pytest.mark.parametrize("place", ["zip", "folder"])
+@pytest.mark.parametrize("nvs", [False, True], ids=["legacy", "mfg_nvs"])
+def test_firmware_package(tmp_path, nvs, place):
+    path = tmp_path / ("sample.zip" if place == "zip" else "sample")
+    write_sample_package(path, nvs=nvs)
+    decoded = inspect_path(path)
+    files = NVS if nvs else LEGACY
+    assert {name: decoded[name] for name in ("kind", "name", "chip", "modules", "flash_mode", "flash_size")} == {
+        "kind": "firmware_package",
+        "name": "sample",
+        "chip": "esp32",
+        "modules": ["WROOM-32"],
+        "flash_mode": "dio",
+        "flash_size": "4MB",
+    }
+    offsets = [image["offset"] for image in decoded["images"]]
+    assert offsets == sorted(offsets)
+    assert decoded["images"][0] == {
+        "name": "bootloader",
+        "offset": 0x1000,
+        "size": len(files["bootloader/bootloader.bin"]),
+        "path": "bootloader/bootloader.bin",
+        "sha256": hashlib.sha256(files["bootloader/bootloader.bin"]).hexdigest(),
+    }
+    name = "mfg_nvs" if nvs else "factory_param_WROOM-32"
+    assert decoded["content"][f"{USER}/{name}.bin"] == inspect_bytes(files[f"{USER}/{name}.bin"])
+    assert decoded["at_customize"] == inspect_bytes(files["at_customize.bin"])
+    assert "modules: WROOM-32" in describe(decoded).splitlines()
+
+
+# --- certificates and keys ---
+
+
+def _assert_summarised(found: list[dict]) -> None:
+    (content,) = found
+    fingerprint = _certificate().fingerprint(hashes.SHA256()).hex()
+    assert content | CERTIFICATE == content
+    assert content["sha256"] == fingerprint
+
+
+@pytest.mark.parametrize("form", ["PEM", "DER"])
+def test_a_certificate_is_summarised(form):
+    data = _certificate().public_bytes(getattr(Form, form))
+    decoded = inspect_bytes(PkiContainer.of(PkiType.CERT, [data]).to_bytes())
+    (item,) = decoded["items"]
+    _assert_summarised(item["content"])
+    assert (item["type"], item["id"], item["size"]) == ("cert", 0, len(data))
+    assert item["sha256"] == hashlib.sha256(data).hexdigest()
+    entry = NvsEntry("mqtt_cert", "mqtt_cert", Encoding.BINARY, data)
+    in_nvs = inspect_bytes(NvsImage((), 0x4000).with_namespace("mqtt_cert", [entry]).to_bytes())
+    _assert_summarised(in_nvs["entries"][0]["value"]["content"])
+    fingerprint = f"SHA-256 {_certificate().fingerprint(hashes.SHA256()).hex()[:16]}…"
+    told = f"certificate CN=A module by CN=A root, 2026-01-01 to 2036-01-01, EC secp256r1, 256 bits, {fingerprint}"
+    for text in (describe(decoded), describe(in_nvs)):
+        assert told in text
+
+
+def test_pki_items():
+    items = (PkiItem(PkiType.CA, 0, b"no CA"), PkiItem(9, 1, _key_file("EC", "DER")), PkiItem(PkiType.KEY, 2, b""))
+    decoded = inspect_bytes(PkiContainer(items).to_bytes())
+    assert [(item["type"], item["id"], item["size"]) for item in decoded["items"]] == [
+        ("ca", 0, 5),
+        ("0x09", 1, len(items[1].content)),
+        ("key", 2, 0),
+    ]
+    assert [item["content"][0]["kind"] for item in decoded["items"]] == ["unknown", "private key", "unknown"]
+    assert decoded["items"][1]["content"][0]["key"] == "EC secp256r1, 256 bits"
+    assert describe(inspect_bytes(PkiContainer(()).to_bytes())) == "kind: pki\nitems: "
+
+
+def _assert_no_key(text: str, kind: str) -> None:
+    """Assert that no run of 8 bytes of the key is told, in hex, as text, or as base64."""
+    numbers = _key(kind).private_numbers()
+    secrets = [numbers.private_value] if kind == "EC" else [numbers.d, numbers.p, numbers.q]
+    folded = text.casefold()
+    for secret in secrets:
+        data = secret.to_bytes(-(-secret.bit_length() // 8), "big")
+        runs = {data[at : at + 8] for at in range(len(data) - 7)}
+        assert not [run for run in runs if run.hex() in folded or run.decode("latin-1") in text]
+        assert str(secret) not in text
+    body = "".join(_key_file(kind, "PEM").decode().splitlines()[1:-1])
+    assert not [body[at : at + 8] for at in range(len(body) - 7) if body[at : at + 8] in text]
+    assert "-----BEGIN" not in text
+
+
+@pytest.mark.parametrize("form", ["PEM", "DER"])
+@pytest.mark.parametrize("kind", ["EC", "RSA"])
+def test_a_private_key_is_never_shown(tmp_path, kind, form):
+    key = _key_file(kind, form)
+    container = PkiContainer.of(PkiType.CERT, [key]).to_bytes()
+    nvs = NvsImage.from_bytes(NVS[f"{USER}/mfg_nvs.bin"])
+    nvs = nvs.with_value("mqtt_key", "mqtt_key", key).with_value("server_cert", "server_cert", key)
+    images = {
+        "pki.bin": container,
+        "nvs.bin": nvs.to_bytes(),
+        "legacy.bin": _image(LEGACY, server_key=container, fatfs=key),
+        "new.bin": _image(NVS, mfg_nvs=nvs.to_bytes(), ota_1=key),
+    }
+    for name, data in images.items():
+        (tmp_path / name).write_bytes(data)
+    for name, nvs_package, content in (("legacy", False, container), ("new", True, nvs.to_bytes())):
+        write_sample_package(tmp_path / name, nvs=nvs_package)
+        (tmp_path / name / USER / f"{'mfg_nvs' if nvs_package else 'server_key'}.bin").write_bytes(content)
+    bits = "EC secp256r1, 256 bits" if kind == "EC" else "RSA, 2048 bits"
+    for name in (*images, "legacy", "new"):
+        decoded = inspect_path(tmp_path / name)
+        for text in (describe(decoded), json.dumps(decoded), json.dumps(decoded, ensure_ascii=False)):
+            assert f"private key {bits}" in text or f'"key": "{bits}"' in text
+            _assert_no_key(text, kind)
+
+
+def test_a_private_key_that_is_kept_as_text_is_not_shown():
+    entry = NvsEntry("mqtt_key", "mqtt_key", Encoding.STRING, _key_file("EC", "PEM").decode())
+    decoded = inspect_bytes(NvsImage((), 0x4000).with_namespace("mqtt_key", [entry]).to_bytes())
+    assert decoded["entries"][0]["encoding"] == "string"
+    assert decoded["entries"][0]["value"]["content"][0]["key"] == "EC secp256r1, 256 bits"
+    for text in (describe(decoded), json.dumps(decoded)):
+        _assert_no_key(text, "EC")
+
+
+def test_a_damaged_private_key_is_not_quoted():
+    pem = _key_file("EC", "PEM")
+    for damaged in (
+        pem[:-20],
+        pem.replace(b"MI", b"M*", 1),
+        b"x" + _key_file("EC", "DER"),
+        _key_file("EC", "DER")[:-1],
+    ):
+        decoded = inspect_bytes(PkiContainer.of(PkiType.KEY, [damaged]).to_bytes())
+        assert decoded["items"][0]["content"][0]["kind"] == "unknown"
+        for text in (describe(decoded), json.dumps(decoded)):
+            _assert_no_key(text, "EC")
+
+
+def test_the_csv_has_the_keys(tmp_path):
+    """It's for making the image again, and so it is told apart from what is shown."""
+    write_sample_package(tmp_path / "new", nvs=True)
+    (tmp_path / "new.bin").write_bytes(_image(NVS))
+    image = NvsImage.from_bytes(NVS[f"{USER}/mfg_nvs.bin"])
+    for name in ("new", "new.bin", f"new/{USER}/mfg_nvs.bin"):
+        assert NvsImage.from_csv(nvs_csv(tmp_path / name), size=image.size) == image
+    (tmp_path / "param.bin").write_bytes(LEGACY[f"{USER}/factory_param.bin"])
+    with pytest.raises(FormatError, match="there is no mfg_nvs in it") as caught:
+        nvs_csv(tmp_path / "param.bin")
+    assert caught.value.where == str(tmp_path / "param.bin")
+
+
+# --- what is no artefact, damaged or hostile ---
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "it starts with nothing"),
+        (b"%PDF-1.7", "it starts with 25 50 44 46"),
+        (b"\xff" * 0x9000, "it starts with ff ff ff ff"),
+        (b"\xaa\x50", "not a partition entry"),
+        (b"\xfc\xfc\x03", "a factory_param of 3 bytes"),
+        (b"\xf1\xf1", "no PKI container"),
+        (b"\x10\x00\x27\x95{}", "ble_data is cut"),
+        (NVS[f"{USER}/mfg_nvs.bin"][:-1], "an NVS image of"),
+        (b"\xe9", "the ESP image is cut"),
+    ],
+)
+def test_refused(tmp_path, data, message):
+    with pytest.raises(FormatError, match=message):
+        inspect_bytes(data)
+    file = tmp_path / "some file"
+    file.write_bytes(data)
+    with pytest.raises(FormatError) as caught:
+        inspect_path(file)
+    assert caught.value.where.startswith(str(file))
+
+
+def test_places_that_hold_no_artefact(tmp_path):
+    with (tmp_path / "large.bin").open("wb") as stream:
+        stream.truncate((16 << 20) + 1)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "broken.zip").write_bytes(b"PK\3\4")
+    for name, kind, message in (
+        ("large.bin", FormatError, "larger than 16MB"),
+        ("missing.bin", EspAtError, "can't be read"),
+        ("x" * 5000, EspAtError, "can't be read"),
+        ("folder", PackageError, "not a firmware package"),
+        ("broken.zip", PackageError, "the zip can't be read"),
+    ):
+        with pytest.raises(kind, match=message):
+            inspect_path(tmp_path / name)
+
+
+def test_an_image_that_names_itself_as_its_content():
+    row = Partition("all", 1, 6, 0, 0x9000)
+    for start in (b"\xfc\xfc\x03", b"\xf1\xf1", b"xx\x27\x95"):
+        data = start.ljust(0x8000, b"\xff") + PartitionTable((row,)).to_bytes()
+        assert inspect_bytes(data)["content"]["all"]["kind"] in ("factory_param", "damaged")
+
+
+def test_text_is_printable():
+    values = find_module("esp32", "WROOM-32").factory_param(3) | {"module_name": "a\x1b[2J\nb"}
+    row = Partition("a\u202eb", 1, 6, 0x9000, 0x1000)
+    entry = NvsEntry("a", "b", Encoding.STRING, "a\x1b[2J\nb")
+    for data in (
+        FactoryParam.from_values(values).to_bytes(),
+        b"\xff" * 0x8000 + PartitionTable((row,)).to_bytes(),
+        NvsImage((), 0x3000).with_namespace("a", [entry]).to_bytes(),
+        _image(LEGACY, ota_1=b"no image"),
+    ):
+        assert all(line.isprintable() for line in describe(inspect_bytes(data)).split("\n"))
+        json.dumps(inspect_bytes(data))
+
+
+_ARTEFACTS = [
+    LEGACY[f"{USER}/factory_param.bin"][:128],
+    PkiContainer((PkiItem(1, 0, b"x" * 9), PkiItem(2, 1, b"\x30\x03abc"))).to_bytes(),
+    LEGACY[f"{USER}/ble_data.bin"],
+    replace(NvsImage.from_bytes(NVS[f"{USER}/mfg_nvs.bin"]), size=0x4000).to_bytes(),
+    LEGACY["at_customize.bin"],
+    LEGACY["bootloader/bootloader.bin"],
+    sample_package("esp8266")["bootloader/bootloader.bin"],
+    _image(LEGACY)[:0x80000],
+]
+_KNOWN_STARTS = [b"\xaa\x50", b"\xfc\xfc", b"\xfc\xfc\x03", b"\xf1\xf1", b"\xe9", b"\xe9\x01", b"ab\x27\x95", b""]
+
+
+@st.composite
+def _damaged_artefacts(draw) -> bytes:
+    data = bytearray(draw(st.sampled_from(_ARTEFACTS)))
+    places = st.integers(0, len(data) - 1) | st.integers(0, 200) | st.integers(0x8000, 0x8100)
+    for place, value in draw(st.lists(st.tuples(places, st.integers(0, 255)), max_size=6)):
+        data[min(place, len(data) - 1)] = value
+    return bytes(data[: draw(st.integers(0, len(data)) | st.just(len(data)))])
+
+
+def _look(data: bytes) -> None:
+    """Inspect, describe and migrate: only `EspAtError` may come out."""
+    with suppress(EspAtError):
+        decoded = inspect_bytes(data)
+        assert describe(decoded).startswith(f"kind: {decoded['kind']}")
+        assert json.loads(json.dumps(decoded)) == decoded
+    with suppress(EspAtError):
+        assert make_project(origin_of_bytes(data, "x"))["esp_at.yml"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.builds(bytes.__add__, st.sampled_from(_KNOWN_STARTS), st.binary(max_size=300)))
+def test_random_bytes(data):
+    _look(data)
+
+
+@settings(max_examples=150, deadline=None)
+@given(_damaged_artefacts())
+def test_damaged_artefacts(data):
+    _look(data)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 255), st.integers(0, 255), *[st.integers(0, 0x20000)] * 2), max_size=4))
+def test_images_with_any_partitions(rows):
+    table = PartitionTable(
+        tuple(Partition(f"p{at}", *row) for at, row in enumerate([*rows, (0x40, 0, 0x10000, 0x8000)]))
+    ).to_bytes()
+    data = b"\xfc\xfc\x03".ljust(0x8000, b"\xff") + table.ljust(0x8000, b"\xff")
+    _look(data)
+    _look(data + table.ljust(0x8000, b"\x27"))
+
+
+@pytest.mark.parametrize("data", _ARTEFACTS[:3] + _ARTEFACTS[4:], ids=range(len(_ARTEFACTS) - 1))
+def test_whole_artefacts_are_read(data):
+    """Those that are damaged above would be read, so that more than their first bytes is looked at."""
+    assert describe(inspect_bytes(data))
+
+
+def test_gatt_rows_of_one_column_order():
+    table = GattTable.from_csv("uuid,index,uuid_len,perm,value\n0x2800,0,16,0x11,a0\n")
+    assert inspect_bytes(table.to_bytes())["rows"] == [
+        {"index": 0, "uuid_len": 16, "uuid": "2800", "perm": 17, "val_max_len": 512, "val_cur_len": 0, "value": "A0"}
+    ]
