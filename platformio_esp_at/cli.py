@@ -12,7 +12,7 @@ import click
 from platformio_esp_at import __version__, commands
 from platformio_esp_at.artifacts import write_new_files
 from platformio_esp_at.errors import EspAtError
-from platformio_esp_at.project import OPTIONS, PROJECT_FILE, Kind, layer_of_options, read_project
+from platformio_esp_at.project import OPTIONS, PROJECT_FILE, Kind, layer_of_options, read_defaults, read_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +52,9 @@ def _project_options(function: Callable[..., None]) -> Callable[..., None]:
         function = click.option(*names, multiple=repeated, metavar=metavar, help=text)(function)
     folder = click.Path(exists=True, file_okay=False, path_type=Path)
     output = click.Path(file_okay=False, path_type=Path)
+    defaults = click.Path(dir_okay=False, path_type=Path)
+    text = f"options that those of {PROJECT_FILE} win over, in a file of the same form"
+    function = click.option("--defaults", type=defaults, metavar="FILE", help=text)(function)
     function = click.option("-o", "--output", type=output, help="folder of the image set (default: build/esp_at)")(
         function
     )
@@ -60,11 +63,12 @@ def _project_options(function: Callable[..., None]) -> Callable[..., None]:
     )
 
 
-def _setup(folder: Path, output: Path | None, **options: Any) -> commands.Setup:  # noqa: ANN401 - click's values
+def _setup(folder: Path, output: Path | None, defaults: Path | None, **options: Any) -> commands.Setup:  # noqa: ANN401 - click's values
     texts = {name: "\n".join(value) if isinstance(value, tuple) else value for name, value in options.items() if value}
     own = {option.name: texts[option.name] for option in OPTIONS if option.name in texts}
+    weakest = [read_defaults(defaults, base=folder)] if defaults else []
     return commands.Setup(
-        layers=(read_project(folder), layer_of_options(own, base=Path(), spelling=_spelling)),
+        layers=(*weakest, read_project(folder), layer_of_options(own, base=Path(), spelling=_spelling)),
         folder=output or folder / "build" / "esp_at",
         find_board=lambda board: _find_board(board, folder) if board else None,
         baud=_BAUD,
@@ -84,9 +88,17 @@ def _find_board(board: str, folder: Path = Path()) -> BoardFacts:
 
 @cli.command()
 @_project_options
-def package(**options: Any) -> None:  # noqa: ANN401
+@click.option(
+    "--depfile", type=click.Path(dir_okay=False, path_type=Path), help="list what was read there, as make and ninja do"
+)
+def package(*, depfile: Path | None, **options: Any) -> None:  # noqa: ANN401
     """Write the image set, the factory image and their manifest."""
-    commands.package(_setup(**options))
+    setup = _setup(**options)
+    commands.package(setup)
+    if depfile is not None:
+        from platformio_esp_at.depfile import write_depfile  # noqa: PLC0415 - only where it is asked for
+
+        write_depfile(depfile, setup, project=options["folder"])
 
 
 @cli.command()

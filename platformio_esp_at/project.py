@@ -185,16 +185,28 @@ def read_project(folder: Path) -> Layer:
             raise EspAtError(f"{_MISNAMED_FILE} is not read", hint=f"rename it to {PROJECT_FILE}")
         if _is_open(folder):
             return Layer(folder, {})
-    text = _read(file, PROJECT_FILE, None, _MAX_PROJECT_FILE_SIZE).text()
-    root = _parse_yaml(text, PROJECT_FILE)
+    return _layer_of_file(file, PROJECT_FILE, base=folder)
+
+
+def read_defaults(file: Path, *, base: Path) -> Layer:
+    """Return the options in a file of the form of ``esp_at.yml``, which a host wrote; its paths start at ``base``.
+
+    Raises `EspAtError`, naming the line.
+    """
+    return _layer_of_file(file, file.name, base=base)
+
+
+def _layer_of_file(file: Path, name: str, *, base: Path) -> Layer:
+    text = _read(file, name, None, _MAX_PROJECT_FILE_SIZE).text()
+    root = _parse_yaml(text, name)
     if isinstance(root, Text) and not root.text:
-        return Layer(folder, {})
+        return Layer(base, {})
     if not isinstance(root, dict):
-        raise FormatError("it must be a mapping of options", where=PROJECT_FILE, hint=f"known: {', '.join(_OPTIONS)}")
-    for name, node in root.items():
-        if name not in _OPTIONS:
-            raise unknown_name("option", name, _OPTIONS, where=_where_of(node, PROJECT_FILE))
-    return Layer(folder, _given(root))
+        raise FormatError("it must be a mapping of options", where=name, hint=f"known: {', '.join(_OPTIONS)}")
+    for option, node in root.items():
+        if option not in _OPTIONS:
+            raise unknown_name("option", option, _OPTIONS, where=_where_of(node, name))
+    return Layer(base, _given(root))
 
 
 def _is_open(folder: Path) -> bool:
@@ -278,12 +290,7 @@ def make_request(layers: Iterable[Layer]) -> Request:
 
     Raises `FormatError` or `EspAtError`, naming the option's place, for what is wrong or can't be read.
     """
-    settings: dict[str, Any] = {}
-    for layer in layers:
-        for name, node in layer.options.items():
-            value: Any = _READERS[_OPTIONS[name].kind](node, layer.base, name)
-            merge = _OPTIONS[name].kind in (Kind.VALUES, Kind.FILES)
-            settings[name] = {**settings.get(name, {}), **value} if merge else value
+    settings = _merged(layers)
     if "firmware" not in settings:
         raise EspAtError("no firmware package is named", hint=_NAME_FIRMWARE)
     firmware: tuple[Text, Path] = settings.pop("firmware")
@@ -303,6 +310,28 @@ def make_request(layers: Iterable[Layer]) -> Request:
         baud=_speed(baud) if baud else None,
         **settings,
     )
+
+
+def input_paths(layers: Iterable[Layer]) -> tuple[Path, ...]:
+    """Return the files and folders that `make_request` reads for these layers, the firmware package first."""
+    layers = tuple(layers)
+    settings = _merged(layers)
+    pairs = [settings[name] for name in ("firmware", "partitions", "gatts") if name in settings]
+    pairs += [pair for name in ("pki", "data") for files in settings.get(name, {}).values() for pair in files]
+    board = option_text(layers, "board")
+    own_board = [Path(board.text)] if board and is_board_file(board.text) else []
+    return (*(path for _, path in pairs), *own_board)
+
+
+def _merged(layers: Iterable[Layer]) -> dict[str, Any]:
+    """Return each option's value, its paths not read yet."""
+    settings: dict[str, Any] = {}
+    for layer in layers:
+        for name, node in layer.options.items():
+            value: Any = _READERS[_OPTIONS[name].kind](node, layer.base, name)
+            merge = _OPTIONS[name].kind in (Kind.VALUES, Kind.FILES)
+            settings[name] = {**settings.get(name, {}), **value} if merge else value
+    return settings
 
 
 def _speed(text: Text) -> int:
