@@ -11,19 +11,19 @@ import click
 
 from platformio_esp_at import __version__, commands
 from platformio_esp_at.artifacts import write_new_files
+from platformio_esp_at.command_line import layer_of_command_line, parameters
 from platformio_esp_at.errors import EspAtError
-from platformio_esp_at.project import OPTIONS, PROJECT_FILE, Kind, layer_of_options, read_defaults, read_project
+from platformio_esp_at.project import PROJECT_FILE, read_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from platformio_esp_at.catalog.boards import BoardFacts
+    from platformio_esp_at.idf.project import IdfProject
 
 _BAUD = 460800
 """What idf.py takes, too; ``-b 115200`` helps where a USB adapter can't."""
 
-_METAVARS = {Kind.VALUES: "NAME=VALUE", Kind.FILES: "NAME=FILE", Kind.NAMES: "NAME", Kind.PATH: "PATH"}
-_REPEATED = (Kind.VALUES, Kind.FILES, Kind.NAMES)
 _SHORT = {"port": "-p", "baud": "-b"}
 
 
@@ -44,17 +44,14 @@ def cli() -> None:
 
 def _project_options(function: Callable[..., None]) -> Callable[..., None]:
     """Add what every command about a project takes: its folder, and all of `OPTIONS`."""
-    for option in reversed(OPTIONS):
-        names = [_spelling(option.name), option.name, *filter(None, [_SHORT.get(option.name)])]
-        repeated = option.kind in _REPEATED
-        text = f"{option.help} (repeat for more)" if repeated else option.help
-        metavar = _METAVARS.get(option.kind, option.name.upper())
-        function = click.option(*names, multiple=repeated, metavar=metavar, help=text)(function)
+    for name, parameter in reversed(parameters().items()):
+        names = [*parameter.pop("names"), *filter(None, [_SHORT.get(name)])]
+        function = click.option(*names, **parameter)(function)
     folder = click.Path(exists=True, file_okay=False, path_type=Path)
     output = click.Path(file_okay=False, path_type=Path)
-    defaults = click.Path(dir_okay=False, path_type=Path)
-    text = f"options that those of {PROJECT_FILE} win over, in a file of the same form"
-    function = click.option("--defaults", type=defaults, metavar="FILE", help=text)(function)
+    sdkconfig = click.Path(exists=True, dir_okay=False, path_type=Path)
+    text = f"that of an ESP-IDF project: its chip and flash, and options that {PROJECT_FILE} wins over"
+    function = click.option("--sdkconfig", type=sdkconfig, metavar="FILE", help=text)(function)
     function = click.option("-o", "--output", type=output, help="folder of the image set (default: build/esp_at)")(
         function
     )
@@ -63,21 +60,26 @@ def _project_options(function: Callable[..., None]) -> Callable[..., None]:
     )
 
 
-def _setup(folder: Path, output: Path | None, defaults: Path | None, **options: Any) -> commands.Setup:  # noqa: ANN401 - click's values
-    texts = {name: "\n".join(value) if isinstance(value, tuple) else value for name, value in options.items() if value}
-    own = {option.name: texts[option.name] for option in OPTIONS if option.name in texts}
-    weakest = [read_defaults(defaults, base=folder)] if defaults else []
+def _setup(folder: Path, output: Path | None, sdkconfig: Path | None, **options: Any) -> commands.Setup:  # noqa: ANN401 - click's values
+    project = _idf_project(sdkconfig, folder) if sdkconfig else None
     return commands.Setup(
-        layers=(*weakest, read_project(folder), layer_of_options(own, base=Path(), spelling=_spelling)),
+        layers=(
+            *([project.options] if project else ()),
+            read_project(folder),
+            layer_of_command_line(options),
+        ),
         folder=output or folder / "build" / "esp_at",
-        find_board=lambda board: _find_board(board, folder) if board else None,
+        find_board=lambda board: _find_board(board, folder) if board else project and project.board(),
         baud=_BAUD,
         say=click.echo,
     )
 
 
-def _spelling(option: str) -> str:
-    return f"--{option.replace('_', '-')}"
+def _idf_project(sdkconfig: Path, folder: Path) -> IdfProject:
+    from platformio_esp_at.idf.project import IdfProject, layer_of_sdkconfig, parse_sdkconfig  # noqa: PLC0415
+
+    config = parse_sdkconfig(sdkconfig.read_text(encoding="utf-8", errors="replace"))
+    return IdfProject(config.get("CONFIG_IDF_TARGET", ""), config, layer_of_sdkconfig(config, base=folder))
 
 
 def _find_board(board: str, folder: Path = Path()) -> BoardFacts:
@@ -205,6 +207,22 @@ def pio_platform() -> None:
     from platformio_esp_at.board_manifests import PLATFORM  # noqa: PLC0415
 
     click.echo(f"symlink://{PLATFORM}")
+
+
+@cli.command("idf-setup")
+@click.option("--write", is_flag=True, help="write idf_ext.py into the project, for ESP-IDF 5")
+@click.option(
+    "-C",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path(),
+    help="folder of the project (default: this one)",
+)
+def idf_setup(*, write: bool, folder: Path) -> None:
+    """Tell how `idf.py at-flash` and its relatives come into ESP-IDF."""
+    from platformio_esp_at.idf import setup  # noqa: PLC0415 - only where it is asked for
+
+    click.echo(setup.write_project_extension(folder) if write else setup.explanation())
 
 
 @cli.command()

@@ -1,0 +1,162 @@
+"""The actions of idf.py: ``idf.py at-flash`` and its relatives.
+
+Every idf.py command loads this file, most of them to do something else, and an exception here would end them all:
+nothing but the standard library is imported before an action runs, and what can't be loaded is left out.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from platformio_esp_at.catalog.boards import BoardFacts
+    from platformio_esp_at.commands import Setup
+    from platformio_esp_at.idf.project import IdfProject
+
+_SAID = "platformio_esp_at.said"
+"""Key in click's ``ctx.meta``: the options of idf.py that the command line itself names."""
+
+
+class Action(NamedTuple):
+    """An action of idf.py, and the function of `commands` that it runs."""
+
+    name: str
+    command: str
+    help: str
+    has_port: bool = True
+
+
+ACTIONS = (
+    Action("at-package", "package", "Write the image set of the AT module, without a device.", has_port=False),
+    Action("at-flash", "upload", "Flash the AT module; its saved settings stay."),
+    Action(
+        "at-flash-factory",
+        "upload_factory",
+        "Flash the AT module's combined image; erases all that is saved on it.",
+    ),
+    Action("at-verify", "verify", "Compare the AT module's flash with the image set."),
+    Action("at-info", "info", "Show what at-flash writes and keeps, without a device.", has_port=False),
+)
+
+_ERASE = {
+    "names": ["--erase"],
+    "is_flag": True,
+    "help": "Erase all of the flash, too, as at-flash-factory does.",
+}
+
+
+def action_extensions(base_actions: Mapping[str, Any], project_path: str) -> dict[str, Any]:  # noqa: ARG001 - idf.py's
+    """Return `ACTIONS` in idf.py's form; none where another of its ways to us has brought them already."""
+    extension: dict[str, Any] = {"version": "1", "global_options": [], "actions": {}}
+    present = base_actions.get("actions", {})
+    if "at-flash" in present:
+        return extension
+    try:
+        from platformio_esp_at.command_line import parameters  # noqa: PLC0415 - see above
+
+        own = parameters()
+    except Exception as error:  # noqa: BLE001 - whatever it is: idf.py has other things to do
+        sys.stderr.write(f"WARNING: idf.py at-flash can't be offered: {error}\n")
+        return extension
+    connection = [dict(option) for option in present.get("flash", {}).get("options", ()) if _is_connection(option)]
+    options = [option for name, option in own.items() if name not in ("port", "baud")]
+    for action in ACTIONS:
+        extension["actions"][action.name] = {
+            "callback": partial(_run, action.command),
+            "help": action.help,
+            "short_help": action.help,
+            "options": [
+                *([{**option, "callback": _note} for option in connection] if action.has_port else ()),
+                *map(dict, options),
+                *([_ERASE] if action.name == "at-flash" else ()),
+            ],
+        }
+    return extension
+
+
+def _is_connection(option: Mapping[str, Any]) -> bool:
+    return bool({"--port", "--baud"} & set(option.get("names", ())))
+
+
+def _note(ctx: Any, param: Any, value: object) -> object:  # noqa: ANN401 - click's
+    """Note that the words of an action name the port or the speed; idf.py mixes both with ESPPORT and ESPBAUD."""
+    if _is_said(ctx, param.name):
+        ctx.meta.setdefault(_SAID, set()).add(param.name)
+    return value
+
+
+def _is_said(ctx: Any, name: str) -> bool:  # noqa: ANN401
+    return getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"
+
+
+def _run(command: str, action: str, ctx: Any, args: Any, *, erase: bool = False, **options: Any) -> None:  # noqa: ANN401, ARG001
+    """Run a command, and fail as idf.py's own actions do."""
+    from platformio_esp_at import commands  # noqa: PLC0415 - see above
+    from platformio_esp_at.errors import EspAtError  # noqa: PLC0415
+
+    try:
+        # The factory image is all of the flash, and like everything else it is checked before anything is erased.
+        getattr(commands, "upload_factory" if erase else command)(_setup(ctx, args, options))
+    except EspAtError as error:
+        sys.stdout.flush()
+        raise _fatal_error()(str(error)) from None
+
+
+def _fatal_error() -> type[Exception]:
+    try:
+        from idf_py_actions.errors import FatalError  # noqa: PLC0415 - there is none outside of idf.py
+    except ImportError:
+        from click import ClickException  # noqa: PLC0415
+
+        return ClickException
+    fatal_error: type[Exception] = FatalError
+    return fatal_error
+
+
+def _setup(ctx: Any, args: Any, options: dict[str, Any]) -> Setup:  # noqa: ANN401
+    from platformio_esp_at.command_line import layer_of_command_line  # noqa: PLC0415
+    from platformio_esp_at.commands import Setup  # noqa: PLC0415
+    from platformio_esp_at.idf import setup  # noqa: PLC0415
+    from platformio_esp_at.idf.project import image_set_folder, read_idf_project  # noqa: PLC0415
+    from platformio_esp_at.project import Layer, layer_of_options, read_project  # noqa: PLC0415
+
+    setup.check_idf_version()
+    folder, build = Path(args.project_dir), Path(args.build_dir)
+    project = read_idf_project(folder, build)
+    given = {"port": getattr(args, "port", None), "baud": getattr(args, "baud", None)}
+    said = {name: value for name, value in given.items() if _is_said(ctx, name) or name in ctx.meta.get(_SAID, ())}
+    layers = [read_project(folder), layer_of_command_line({**options, **said})]
+    if project is not None:
+        layers.insert(0, project.options)
+    elif given["port"]:
+        layers.insert(0, layer_of_options({"port": given["port"]}, base=folder, spelling=lambda _: "ESPPORT"))
+    return Setup(
+        layers=tuple[Layer, ...](layers),
+        folder=image_set_folder(build),
+        find_board=partial(_find_board, project, folder),
+        find_port=partial(_find_port, given["port"]) if project else None,
+        baud=int(given["baud"]) if given["baud"] else None,
+    )
+
+
+def _find_board(project: IdfProject | None, folder: Path, board: str | None) -> BoardFacts | None:
+    from platformio_esp_at.board_manifests import find_board  # noqa: PLC0415 - see above
+
+    if board is None:
+        return project.board() if project else None
+    return find_board(board, own_boards=folder / "boards")
+
+
+def _find_port(given: str | None) -> str:
+    """Return ESPPORT, or the port that idf.py finds; where it finds none, it fails in its own words."""
+    if given:
+        return given
+    from idf_py_actions.tools import get_default_serial_port  # noqa: PLC0415 - there is none outside of idf.py
+
+    find: Callable[[], str] = get_default_serial_port
+    return find()

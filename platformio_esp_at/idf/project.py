@@ -1,0 +1,149 @@
+"""What a configured ESP-IDF project says: its chip, flash and PSRAM, and the options that its menuconfig set."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from platformio_esp_at.catalog.boards import BoardFacts
+from platformio_esp_at.catalog.chips import chip, chips
+from platformio_esp_at.errors import EspAtError, FormatError, SelectionError, UnknownNameError
+from platformio_esp_at.files import open_regular
+from platformio_esp_at.project import Layer, Text
+from platformio_esp_at.units import parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+BOARD_ID = "this project"
+"""What a project is called where messages name a board."""
+
+_MAX_FILE_SIZE = 64 << 20
+
+_OPTIONS = {
+    "CONFIG_ESP_AT_FIRMWARE": "firmware",
+    "CONFIG_ESP_AT_MODULE": "module",
+    "CONFIG_ESP_AT_PARTITIONS": "partitions",
+}
+_PARAMETERS = {
+    "CONFIG_ESP_AT_UART_TX_PIN": "uart_tx_pin",
+    "CONFIG_ESP_AT_UART_RX_PIN": "uart_rx_pin",
+    "CONFIG_ESP_AT_UART_CTS_PIN": "uart_cts_pin",
+    "CONFIG_ESP_AT_UART_RTS_PIN": "uart_rts_pin",
+    "CONFIG_ESP_AT_UART_BAUDRATE": "uart_baudrate",
+}
+_NOT_SET = ("", "-2")
+"""The component's defaults: -1 is a pin's own way to say that it isn't used."""
+
+_USUAL_FLASH_SIZE = "2MB"
+"""ESP-IDF's default: a project that has it says nothing about its flash."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdfProject:
+    """A project with a target."""
+
+    target: str
+    """``esp32c3``, or ``linux``."""
+    config: Mapping[str, str]
+    """Its sdkconfig."""
+    options: Layer
+    """What its menuconfig sets of our options, where it has our component."""
+
+    def board(self) -> BoardFacts:
+        """Return the project as facts of a board. Raises `SelectionError` for a chip that ESP-AT isn't for.
+
+        A target that is no chip, such as ``linux``, carries no AT module: that one is beside it.
+        """
+        if self.target.startswith("esp"):
+            _check_chip(self.target)
+        size = self.config.get("CONFIG_ESPTOOLPY_FLASHSIZE", "")
+        return BoardFacts(
+            id=BOARD_ID,
+            mcu=self.target,
+            flash_size=parse_size(size) if size not in ("", _USUAL_FLASH_SIZE) else None,
+            extra_flags="BOARD_HAS_PSRAM" if self.config.get("CONFIG_SPIRAM") == "y" else "",
+        )
+
+
+def read_idf_project(folder: Path, build: Path) -> IdfProject | None:
+    """Return the project of a folder as its build folder, or its sdkconfig alone, tells it; None for neither.
+
+    Raises `FormatError` or `EspAtError`, naming the file that can't be read.
+    """
+    described = _read(build / "project_description.json")
+    description = _description(described, build) if described is not None else {}
+    sdkconfig = _read(folder / str(description.get("config_file") or "sdkconfig"))
+    config = parse_sdkconfig(sdkconfig) if sdkconfig is not None else {}
+    target = config.get("CONFIG_IDF_TARGET") or str(description.get("target") or "")
+    return IdfProject(target, config, layer_of_sdkconfig(config, base=folder)) if target else None
+
+
+def parse_sdkconfig(text: str) -> dict[str, str]:
+    r"""Return the values that an sdkconfig sets; strings without their quotes.
+
+    >>> parse_sdkconfig('CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C="4MB"\n')
+    {'CONFIG_A': 'y', 'CONFIG_C': '4MB'}
+    """
+    config = {}
+    for line in text.splitlines():
+        name, equals, value = line.strip().partition("=")
+        if equals and name.startswith("CONFIG_"):
+            is_string = len(value) > 1 and value[0] == value[-1] == '"'
+            config[name] = re.sub(r"\\(.)", r"\1", value[1:-1]) if is_string else value
+    return config
+
+
+def layer_of_sdkconfig(config: Mapping[str, str], *, base: Path) -> Layer:
+    """Return the options that the component's menuconfig sets, as a layer."""
+    given = {name: Text(value.strip(), name) for name, value in config.items() if value.strip() not in _NOT_SET}
+    options: dict[str, Any] = {option: given[name] for name, option in _OPTIONS.items() if name in given}
+    if values := {parameter: given[name] for name, parameter in _PARAMETERS.items() if name in given}:
+        options["factory_param"] = values
+    return Layer(base, options)
+
+
+def image_set_folder(build: Path) -> Path:
+    """Return where the image set of a project goes: into its build folder, once that is one.
+
+    A folder that something else made would make idf.py refuse to set a target later.
+    """
+    name = "at_flash"
+    return build / name if (build / "CMakeCache.txt").is_file() else build.with_name(f"{build.name}_{name}")
+
+
+def _check_chip(target: str) -> None:
+    try:
+        chip(target)
+    except (SelectionError, UnknownNameError):
+        names = ", ".join(known.display_name for known in chips())
+        raise SelectionError(
+            f"the chip of this project is {target}, for which there is no ESP-AT firmware",
+            hint=f"ESP-AT is for {names}; for a module with one of them beside this chip, write board: none and "
+            "port: PORT into esp_at.yml",
+        ) from None
+
+
+def _description(text: str, build: Path) -> Mapping[str, Any]:
+    where = str(build / "project_description.json")
+    try:
+        description = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        hint = "configure the project again: idf.py reconfigure"
+        raise FormatError(f"not JSON: {error}", where=where, hint=hint) from None
+    if not isinstance(description, dict):
+        raise FormatError("it must be an object", where=where)
+    return description
+
+
+def _read(file: Path) -> str | None:
+    try:
+        with open_regular(file) as stream:
+            return stream.read(_MAX_FILE_SIZE).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise EspAtError(f"can't be read: {error.strerror or error}", where=str(file)) from None
