@@ -153,13 +153,18 @@ def _check_parameters(plan: FlashPlan, board: BoardFacts | None, request: Reques
     )
     said = {**plan.module.changes, **request.factory_param}
     for problem in problems:
-        name = next((name for name in said if name in (problem.where, RENAMED.get(problem.where or ""))), None)
+        name = next((name for name in said if _parameter(name) == _parameter(problem.where or "")), None)
         if said:
             problem.locate(said[name].where if name else plan.module.name)
     if said:
         raise_all(problems)
     yield from warnings
     yield from map(str, problems if not said else ())
+
+
+def _parameter(name: str) -> str:
+    """Return what a parameter was called before v3.1.0.0: a project may use either name."""
+    return RENAMED.get(name, name)
 
 
 def _has_psram(board: BoardFacts | None) -> bool:
