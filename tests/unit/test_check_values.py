@@ -1,0 +1,280 @@
+"""What a project says, held against the module: where each problem is told, and what is only noted."""
+
+from __future__ import annotations
+
+import functools
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from platformio_esp_at.catalog.boards import BoardFacts
+from platformio_esp_at.checks import check_values
+from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
+from platformio_esp_at.errors import EspAtError
+from platformio_esp_at.formats.factory_param import FactoryParam
+from platformio_esp_at.formats.nvs import NvsImage
+from platformio_esp_at.package import open_package
+from platformio_esp_at.plan import make_plan
+from platformio_esp_at.project import make_request, read_project
+from platformio_esp_at.selection import select
+
+NOW = datetime(2026, 6, 1, tzinfo=timezone.utc)
+YEAR = timedelta(days=365)
+WROVER = BoardFacts("esp-wrover-kit", name="Espressif ESP-WROVER-KIT", mcu="esp32", flash_size=4 << 20)
+NO_PSRAM = BoardFacts("esp32dev", name="Espressif ESP32 Dev Module", mcu="esp32", flash_size=4 << 20)
+GATTS = """\
+index,uuid_len,uuid,perm,val_max_len,val_cur_len,value
+0,16,0x2800,0x01,2,2,A002
+1,16,0x2803,0x01,1,1,02
+2,16,0xC300,0x01,16,2,ABCD
+"""
+
+
+@functools.cache
+def _key(name: str) -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def _key_pem(name: str) -> bytes:
+    return _key(name).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+@functools.cache
+def _certificate(name: str = "module", start: datetime = NOW - YEAR, end: datetime = NOW + YEAR, *, ca=False) -> bytes:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    builder = x509.CertificateBuilder(subject, subject, _key(name).public_key(), 1, start, end)
+    builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+    return builder.sign(_key(name), hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+def _check(tmp_path, yml: str, *, chip="esp32", nvs=False, board=None, now=NOW, contents=None, files=None):
+    """Return what is noted of a project whose ``esp_at.yml`` starts in line 2, behind ``firmware``."""
+    write_sample_package(tmp_path / "package", chip, nvs=nvs)
+    for name, data in (contents or {}).items():
+        (tmp_path / f"package/customized_partitions/{name}.bin").write_bytes(data)
+    for name, data in {"esp_at.yml": f"firmware: package\n{yml}".encode(), **(files or {})}.items():
+        (tmp_path / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+    package = open_package(tmp_path / "package")
+    request = make_request([read_project(tmp_path)])
+    return check_values(make_plan(package, select(request.module, None, package), request), board, request, now=now)
+
+
+def _refusal(*args, **options) -> list[EspAtError]:
+    with pytest.raises(EspAtError) as caught:
+        _check(*args, **options)
+    return list(caught.value.problems or (caught.value,))
+
+
+@pytest.mark.parametrize("nvs", [False, True], ids=["legacy", "mfg_nvs"])
+@pytest.mark.parametrize("chip", ["esp32", "esp32c3"])
+def test_a_sound_project(tmp_path, chip, nvs):
+    yml = (
+        "factory_param: {country_code: DE, uart_baudrate: 9600}\n"
+        "pki: {client_cert: cert.pem, client_key: key.pem, client_ca: ca.pem}\ngatts: own.csv\n"
+    )
+    files = {"cert.pem": _certificate(), "key.pem": _key_pem("module"), "ca.pem": _certificate("root", ca=True)}
+    assert _check(tmp_path, yml, chip=chip, nvs=nvs, files=files | {"own.csv": GATTS}) == ()
+
+
+# --- parameters ---
+
+
+@pytest.mark.parametrize("nvs", [False, True], ids=["legacy", "mfg_nvs"])
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("uart_tx_pin: 34", "GPIO34 is input only"),
+        ("uart_tx_pin: 6", "GPIO6 is taken by the SPI flash"),
+        ("uart_baudrate: 10000000", "10000000 is not a baud rate"),
+        ("country_code: Germ", "'Germ' is not a country code"),
+        ("start_channel: 15", "15 is outside 1…14"),
+    ],
+)
+def test_a_parameter_is_named_with_its_line(tmp_path, value, message, nvs):
+    (problem,) = _refusal(tmp_path, f"factory_param:\n  {value}\n", nvs=nvs)
+    assert problem.where == f"esp_at.yml:3:{value.partition(':')[0]}"
+    assert message in problem.message
+
+
+@pytest.mark.parametrize("nvs", [False, True], ids=["legacy", "mfg_nvs"])
+@pytest.mark.parametrize("name", ["tx_max_power", "max_tx_power"])
+def test_a_parameter_under_the_name_of_either_generation(tmp_path, name, nvs):
+    (problem,) = _refusal(tmp_path, f"factory_param:\n  {name}: 120\n", nvs=nvs)
+    assert problem.where == f"esp_at.yml:3:{'max_tx_power' if nvs else 'tx_max_power'}"
+    assert problem.message.startswith("120 (in 0.25 dBm: 30 dBm) is not a power")
+
+
+def test_every_parameter_is_told(tmp_path):
+    problems = _refusal(tmp_path, "factory_param:\n  uart_tx_pin: 6\n  country_code: Germ\n  start_channel: 0\n")
+    assert [problem.where for problem in problems] == [
+        "esp_at.yml:3:uart_tx_pin",
+        "esp_at.yml:4:country_code",
+        "esp_at.yml:5:start_channel",
+    ]
+
+
+def test_a_parameter_of_an_own_module(tmp_path):
+    (problem,) = _refusal(tmp_path, "module:\n  name: MY-BOARD\n  based_on: WROOM-32\n  uart_rx_pin: 11\n")
+    assert problem.where == "esp_at.yml:5:uart_rx_pin"
+
+
+def test_what_a_changed_parameter_collides_with_is_told_of_the_module(tmp_path):
+    (problem,) = _refusal(tmp_path, "factory_param: {uart_tx_pin: 15}\n")
+    assert (problem.where, problem.message) == ("WROOM-32:uart_cts_pin", "GPIO15 is uart_tx_pin already")
+
+
+def test_a_risky_parameter_is_noted(tmp_path):
+    (note,) = _check(tmp_path, "factory_param: {uart_tx_pin: 5}\n")
+    assert note.startswith("uart_tx_pin: GPIO5 is a strapping pin")
+
+
+@pytest.mark.parametrize("nvs", [False, True], ids=["legacy", "mfg_nvs"])
+def test_what_the_package_has_by_itself_is_noted(tmp_path, nvs):
+    if nvs:
+        data = NvsImage.from_bytes(sample_package(nvs=True)["customized_partitions/mfg_nvs.bin"])
+        contents = {"mfg_nvs": data.with_value("factory_param", "uart_tx_pin", 6).to_bytes()}
+    else:
+        data = FactoryParam.from_bytes(sample_package()["customized_partitions/factory_param.bin"])
+        changed = data.replace({"uart_tx_pin": 6}).to_bytes()
+        contents = {"factory_param": changed, "factory_param_WROOM-32": changed}
+    (note,) = _check(tmp_path, "", nvs=nvs, contents=contents)
+    assert note.startswith("uart_tx_pin: GPIO6 is taken by the SPI flash")
+
+
+# --- PSRAM ---
+
+
+def test_psram_of_the_board_counts_though_another_module_is_named(tmp_path):
+    yml = "module: WROOM-32\nfactory_param: {uart_tx_pin: 16, uart_rx_pin: 17}\n"
+    problems = _refusal(tmp_path, yml, board=WROVER)
+    assert [(problem.where, problem.message) for problem in problems] == [
+        ("esp_at.yml:3:uart_tx_pin", "GPIO16 is taken by the PSRAM"),
+        ("esp_at.yml:3:uart_rx_pin", "GPIO17 is taken by the PSRAM"),
+    ]
+    named = BoardFacts(**{name: getattr(WROVER, name) for name in ("id", "name", "mcu")}, at={"module": "WROOM-32"})
+    assert len(_refusal(tmp_path, yml, board=named)) == 2
+
+
+@pytest.mark.parametrize(
+    "board", [None, NO_PSRAM, BoardFacts("other", mcu="stm32f4")], ids=["none", "esp32dev", "stm32"]
+)
+def test_a_board_without_psram(tmp_path, board):
+    notes = _check(tmp_path, "module: WROOM-32\nfactory_param: {uart_tx_pin: 16, uart_rx_pin: 17}\n", board=board)
+    assert not [note for note in notes if "taken" in note]
+
+
+def test_psram_of_the_module(tmp_path):
+    (problem,) = _refusal(tmp_path, "module: WROVER-32\nfactory_param: {uart_tx_pin: 16}\n", board=NO_PSRAM)
+    assert problem.message == "GPIO16 is taken by the PSRAM"
+
+
+def test_pins_of_the_package_on_the_boards_psram_are_noted(tmp_path):
+    notes = _check(tmp_path, "", board=WROVER)
+    assert [note.partition("\n")[0] for note in notes] == [
+        "uart_tx_pin: GPIO17 is taken by the PSRAM",
+        "uart_rx_pin: GPIO16 is taken by the PSRAM",
+    ]
+
+
+# --- certificates and keys ---
+
+
+@pytest.mark.parametrize("nvs", [False, True], ids=["legacy", "mfg_nvs"])
+def test_a_damaged_pem_is_named_with_its_line(tmp_path, nvs):
+    files = {"certs.pem": _certificate() + b"\n" + _certificate()[:-30]}
+    (problem,) = _refusal(tmp_path, "pki: {mqtt_cert: certs.pem}\n", files=files, nvs=nvs)
+    assert problem.where == f"certs.pem:{_certificate().count(bytes([10])) + 2}"
+    assert "has no line -----END CERTIFICATE-----" in problem.message
+
+
+def test_a_key_and_a_certificate_in_each_others_place(tmp_path):
+    files = {"cert.pem": _certificate(), "key.pem": _key_pem("module")}
+    problems = _refusal(tmp_path, "pki: {mqtt_cert: key.pem, mqtt_key: cert.pem}\n", files=files)
+    assert [problem.where.partition(":")[0] for problem in problems] == ["key.pem", "cert.pem"]
+    assert "private key" in problems[0].message
+
+
+@pytest.mark.parametrize("slot", ["wpa2", "wpa_ent"])
+def test_the_key_of_another_certificate(tmp_path, slot):
+    files = {"cert.pem": _certificate(), "key.pem": _key_pem("other")}
+    (problem,) = _refusal(tmp_path, f"pki: {{{slot}_cert: cert.pem, {slot}_key: key.pem}}\n", files=files, nvs=True)
+    assert problem.where == "key.pem"
+    assert "is not that of the certificate CN=module" in problem.message
+
+
+def test_each_set_is_a_pair(tmp_path):
+    files = {
+        "a.pem": _certificate("a"),
+        "b.pem": _certificate("b"),
+        "a.key": _key_pem("a"),
+        "b.key": _key_pem("b"),
+    }
+    yml = "pki: {{client_cert: [a.pem, b.pem], client_key: [{}]}}\n"
+    assert _check(tmp_path, yml.format("a.key, b.key"), files=files) == ()
+    problems = _refusal(tmp_path, yml.format("b.key, a.key"), files=files)
+    assert [problem.where for problem in problems] == ["b.key", "a.key"]
+    (problem,) = _refusal(tmp_path, yml.format("a.key, a.key"), files=files)
+    assert "CN=b" in problem.message
+    assert _check(tmp_path, yml.format("a.key"), files=files) == ()
+
+
+@pytest.mark.parametrize(
+    ("now", "notes"),
+    [
+        (NOW, []),
+        (NOW - 2 * YEAR, ["ca.pem: certificate CN=root is not valid before 2025-06-01 00:00 UTC"]),
+        (NOW + 2 * YEAR, ["ca.pem: certificate CN=root expired on 2027-06-01"]),
+        (NOW + YEAR - timedelta(days=2), ["ca.pem: certificate CN=root expires on 2027-06-01"]),
+    ],
+    ids=["valid", "not-yet", "expired", "soon"],
+)
+def test_validity_is_noted(tmp_path, now, notes):
+    files = {"ca.pem": _certificate("root", ca=True)}
+    assert list(_check(tmp_path, "pki: {mqtt_ca: ca.pem}\n", files=files, now=now)) == notes
+
+
+def test_certificates_of_the_package_are_not_looked_at(tmp_path):
+    """The sample's only stand in for some; upstream's expire."""
+    assert _check(tmp_path, "", now=NOW + 50 * YEAR) == ()
+
+
+# --- GATT rows ---
+
+
+def test_a_gatt_row_is_named(tmp_path):
+    text = GATTS.replace("2,16,0xC300,0x01,16,2", "7,16,0xC300,0x01,16,17")
+    problems = _refusal(tmp_path, "gatts: own.csv\n", files={"own.csv": text})
+    assert [problem.where for problem in problems] == ["own.csv:row 2", "own.csv:row 2"]
+    assert [problem.message for problem in problems] == [
+        "its index is 7",
+        "val_cur_len 17 is more than val_max_len 16",
+    ]
+
+
+def test_gatt_warnings_are_noted(tmp_path):
+    text = GATTS.replace("2,16,0xC300,0x01,16,2", "2,16,0xC300,0x01,16,1")
+    assert _check(tmp_path, "gatts: own.csv\n", files={"own.csv": text}) == (
+        "own.csv: GATT row 2: val_cur_len is 1, the value has 2 bytes",
+    )
+
+
+def test_more_rows_than_can_be_edited(tmp_path):
+    text = GATTS + "".join(f"{at},16,0x2901,0x01,2,2,ABCD\n" for at in range(3, 32))
+    (note,) = _check(tmp_path, "gatts: own.csv\n", files={"own.csv": text}, nvs=True)
+    assert note == "own.csv: the GATT table has 32 rows, at.py can only change the first 31"
+    assert _check(tmp_path, "gatts: own.csv\n", files={"own.csv": text}) == ()
+
+
+# --- all together ---
+
+
+def test_notes_of_every_kind(tmp_path):
+    yml = "factory_param: {uart_tx_pin: 5}\npki: {mqtt_ca: ca.pem}\ngatts: own.csv\n"
+    files = {"ca.pem": _certificate("root", ca=True), "own.csv": GATTS.replace("16,2,ABCD", "16,1,ABCD")}
+    notes = _check(tmp_path, yml, files=files, now=NOW + 2 * YEAR)
+    assert [note.partition(":")[0] for note in notes] == ["uart_tx_pin", "ca.pem", "own.csv"]
