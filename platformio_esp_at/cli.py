@@ -62,14 +62,14 @@ def _project_options(function: Callable[..., None]) -> Callable[..., None]:
 
 def _setup(folder: Path, output: Path | None, sdkconfig: Path | None, **options: Any) -> commands.Setup:  # noqa: ANN401 - click's values
     project = _idf_project(sdkconfig, folder) if sdkconfig else None
+
+    def find(board: str | None) -> BoardFacts | None:
+        return _find_board(board, folder) if board else project.board() if project else None
+
     return commands.Setup(
-        layers=(
-            *([project.options] if project else ()),
-            read_project(folder),
-            layer_of_command_line(options),
-        ),
+        layers=(*([project.options] if project else ()), read_project(folder), layer_of_command_line(options)),
         folder=output or folder / "build" / "esp_at",
-        find_board=lambda board: _find_board(board, folder) if board else project and project.board(),
+        find_board=find,
         baud=_BAUD,
         say=click.echo,
     )

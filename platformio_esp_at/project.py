@@ -185,28 +185,16 @@ def read_project(folder: Path) -> Layer:
             raise EspAtError(f"{_MISNAMED_FILE} is not read", hint=f"rename it to {PROJECT_FILE}")
         if _is_open(folder):
             return Layer(folder, {})
-    return _layer_of_file(file, PROJECT_FILE, base=folder)
-
-
-def read_defaults(file: Path, *, base: Path) -> Layer:
-    """Return the options in a file of the form of ``esp_at.yml``, which a host wrote; its paths start at ``base``.
-
-    Raises `EspAtError`, naming the line.
-    """
-    return _layer_of_file(file, file.name, base=base)
-
-
-def _layer_of_file(file: Path, name: str, *, base: Path) -> Layer:
-    text = _read(file, name, None, _MAX_PROJECT_FILE_SIZE).text()
-    root = _parse_yaml(text, name)
+    text = _read(file, PROJECT_FILE, None, _MAX_PROJECT_FILE_SIZE).text()
+    root = _parse_yaml(text, PROJECT_FILE)
     if isinstance(root, Text) and not root.text:
-        return Layer(base, {})
+        return Layer(folder, {})
     if not isinstance(root, dict):
-        raise FormatError("it must be a mapping of options", where=name, hint=f"known: {', '.join(_OPTIONS)}")
-    for option, node in root.items():
-        if option not in _OPTIONS:
-            raise unknown_name("option", option, _OPTIONS, where=_where_of(node, name))
-    return Layer(base, _given(root))
+        raise FormatError("it must be a mapping of options", where=PROJECT_FILE, hint=f"known: {', '.join(_OPTIONS)}")
+    for name, node in root.items():
+        if name not in _OPTIONS:
+            raise unknown_name("option", name, _OPTIONS, where=_where_of(node, PROJECT_FILE))
+    return Layer(folder, _given(root))
 
 
 def _is_open(folder: Path) -> bool:
