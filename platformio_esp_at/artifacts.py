@@ -155,26 +155,33 @@ def _others(place: Path) -> list[str]:
     """Return the files in ``place`` that its manifest doesn't list.
 
     Another run may replace the folder while we look: then the files are of one image set and the manifest of another,
-    or something is gone, and we look again.
+    or something is gone. So what is found counts where the folder is still the same after a pause.
     """
+    others: list[str] = []
+    before: tuple[int, int, int] | None = None
     for _ in range(_ATTEMPTS):
         seen = _identity(place)
         if seen is None:
             return []
+        if seen == before:
+            return others
+        before = None
         with suppress(FileNotFoundError):
             others = sorted(set(_files(place)).difference(_listed(place / MANIFEST)))
-            if not others or _identity(place) == seen:
-                return others
+            if not others:
+                return []
+            before = seen
+        time.sleep(_PAUSE)
     raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
 
 
-def _identity(place: Path) -> tuple[int, int] | None:
-    """Return what tells a folder from another one of the same name; None where there is none."""
+def _identity(place: Path) -> tuple[int, int, int] | None:
+    """Return what tells a folder from a later one of the same name; None where there is none."""
     try:
         status = place.stat()
     except FileNotFoundError:
         return None
-    return status.st_dev, status.st_ino
+    return status.st_dev, status.st_ino, status.st_ctime_ns  # file systems use a number again; renaming sets ctime
 
 
 def _files(place: Path) -> Iterator[str]:

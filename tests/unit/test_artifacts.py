@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from platformio_esp_at import artifacts
 from platformio_esp_at.artifacts import MANIFEST, factory_image_path, image_set, private_folder, write_artifacts
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError, PackageError
@@ -369,6 +370,30 @@ def test_several_runs_publish_at_once(tmp_path):
     assert set(_files(tmp_path / "out")) == set(files)
     assert (tmp_path / "out" / MANIFEST).read_bytes() == files[MANIFEST]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["esp32", "esp32c6", "out"]
+
+
+@pytest.mark.parametrize("same_number", [False, True], ids=["new-inode", "inode-used-again"])
+def test_looking_while_another_run_publishes(tmp_path, monkeypatch, same_number):
+    """The files of one set, the manifest of the next: nothing in there is somebody else's."""
+    plan = _plan(tmp_path)
+    write_artifacts(_plan(tmp_path, "esp32c6"), tmp_path / "out")
+    write_artifacts(plan, tmp_path / "next")
+    listed, identity = artifacts._listed, artifacts._identity
+
+    def slowly(manifest: Path) -> list[str]:
+        if (tmp_path / "next").exists():
+            (tmp_path / "out").replace(tmp_path / "gone")
+            (tmp_path / "next").replace(tmp_path / "out")
+        return listed(manifest)
+
+    def numbered(place: Path) -> tuple[int, int, int] | None:
+        found = identity(place)
+        return found and (found[0], 1 if same_number else found[1], found[2])
+
+    monkeypatch.setattr(artifacts, "_listed", slowly)
+    monkeypatch.setattr(artifacts, "_identity", numbered)
+    write_artifacts(plan, tmp_path / "out")
+    assert _files(tmp_path / "out") == image_set(plan)
 
 
 def test_a_private_folder_is_ours_alone_and_goes(tmp_path):
