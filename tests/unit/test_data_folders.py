@@ -1,0 +1,185 @@
+"""`data: {fs_storage: folder/}`: a folder of the project becomes the file system that the firmware expects."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+
+import pytest
+
+from platformio_esp_at.artifacts import image_set
+from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
+from platformio_esp_at.errors import EspAtError, FormatError, LayoutError
+from platformio_esp_at.filesystems import FileSystem, build_filesystem, kind_of, read_filesystem
+from platformio_esp_at.formats.partition_table import PartitionTable
+from platformio_esp_at.package import open_package
+from platformio_esp_at.plan import FlashPlan, make_plan
+from platformio_esp_at.project import InputFolder, make_request, read_project
+from platformio_esp_at.selection import select
+
+FILES = {"index.html": b"<h1>AT</h1>", "img/logo.png": b"\x89PNG" * 300, "img/small/a.txt": b"", "z.bin": bytes(5000)}
+HIDDEN = {".DS_Store": b"x", ".git/config": b"x", "img/.thumbs": b"x", "img/.cache/a": b"x"}
+FAT_SIZE, FS_SIZE = 576 << 10, 64 << 10
+USER = PartitionTable.from_bytes(sample_package("esp32", nvs=True)["at_customize.bin"]).to_csv()
+WITH_FS_STORAGE = USER + "fs_storage, data, 0xff, 0x60000, 64K\n"
+
+
+def _write(folder, files: dict[str, bytes]) -> None:
+    for path, data in files.items():
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+
+
+def _request(tmp_path, yml: str, files: dict[str, bytes] | None = None):
+    """Return the request of a project whose ``esp_at.yml`` starts in line 2, with ``web`` and ``own.csv`` in it."""
+    _write(tmp_path / "web", FILES | HIDDEN if files is None else files)
+    _write(tmp_path, {"esp_at.yml": f"firmware: .\n{yml}".encode(), "own.csv": WITH_FS_STORAGE.encode()})
+    return make_request([read_project(tmp_path)])
+
+
+def _plan(tmp_path, yml: str, files=None, *, nvs=True, contents=None) -> FlashPlan:
+    write_sample_package(tmp_path / "package", nvs=nvs)
+    if contents:
+        config = tmp_path / "package/download.config"
+        listed = " ".join(f"{offset} {name}.bin" for name, (offset, _) in contents.items())
+        config.write_text(f"{config.read_text().strip()} {listed}\n")
+        (tmp_path / "package/flasher_args.json").unlink()
+        _write(tmp_path / "package", {f"{name}.bin": data for name, (_, data) in contents.items()})
+    package = open_package(tmp_path / "package")
+    return make_plan(package, select(None, None, package), _request(tmp_path, yml, files))
+
+
+def _region(plan: FlashPlan, name: str):
+    return next(region for region in plan.regions if region.name == name)
+
+
+# --- the folder ---
+
+
+@pytest.mark.parametrize("label", ["web", "web/", "./web", "web/img/.."])
+def test_the_folder_is_read(tmp_path, label):
+    _write(tmp_path / "web/img", FILES)  # so that web/img is there in any order
+    source = _request(tmp_path, f"data:\n  fatfs: {label}\n", FILES).data["fatfs"]
+    assert source == InputFolder(label, "esp_at.yml:3", source.files)
+    expected = FILES | {f"img/{path}": data for path, data in FILES.items()}
+    assert source.files == expected
+
+
+def test_hidden_files_are_left_out(tmp_path):
+    source = _request(tmp_path, "data: {fatfs: web}\n", FILES | HIDDEN).data["fatfs"]
+    assert set(source.files) == set(FILES)
+    assert list(source.files) == list(_request(tmp_path, "data: {fatfs: web/}\n").data["fatfs"].files)
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(EspAtError) as caught:
+        _request(tmp_path, "data:\n  fatfs: pages/\n")
+    assert caught.value.where == "esp_at.yml:3"
+    assert "pages/ is not there" in caught.value.message
+
+
+@pytest.mark.parametrize("option", ["gatts: web", "partitions: web", "pki: {mqtt_ca: web}"])
+def test_a_folder_where_a_file_is_needed(tmp_path, option):
+    with pytest.raises(EspAtError, match="folder") as caught:
+        _request(tmp_path, option)
+    assert caught.value.where == "esp_at.yml:2"
+
+
+# --- the file system ---
+
+
+@pytest.mark.parametrize("nvs", [False, True], ids=["legacy", "mfg_nvs"])
+def test_fatfs_is_fat(tmp_path, nvs):
+    region = _region(_plan(tmp_path, "data: {fatfs: web/}\n", nvs=nvs), "fatfs")
+    assert kind_of(region.data) is FileSystem.FAT
+    assert (len(region.data), region.offset, region.path) == (FAT_SIZE, 0x70000, "customized_partitions/fatfs.bin")
+    assert region.origin == "FAT with wear levelling of web/"
+    assert read_filesystem(region.data) == FILES
+
+
+def test_fs_storage_is_littlefs(tmp_path):
+    pytest.importorskip("littlefs")
+    region = _region(_plan(tmp_path, "partitions: own.csv\ndata: {fs_storage: web/}\n"), "fs_storage")
+    assert kind_of(region.data) is FileSystem.LITTLEFS
+    assert (len(region.data), region.offset, region.origin) == (FS_SIZE, 0x60000, "littlefs of web/")
+    assert read_filesystem(region.data) == FILES
+
+
+def test_the_file_system_that_the_package_has_there_decides(tmp_path):
+    pytest.importorskip("littlefs")
+    own = build_filesystem({"a": b"1"}, kind=FileSystem.LITTLEFS, size=0x4000)
+    plan = _plan(tmp_path, "data: {fatfs: web/}\n", contents={"fatfs": ("0x70000", own)})
+    region = _region(plan, "fatfs")
+    assert kind_of(region.data) is FileSystem.LITTLEFS
+    assert (len(region.data), region.path) == (FAT_SIZE, "fatfs.bin")
+    assert read_filesystem(region.data) == FILES
+
+
+def test_an_empty_folder_is_an_empty_file_system(tmp_path):
+    (tmp_path / "web").mkdir()
+    assert read_filesystem(_region(_plan(tmp_path, "data: {fatfs: web}\n", {}), "fatfs").data) == {}
+
+
+def test_the_same_files_give_the_same_bytes(tmp_path):
+    first = _region(_plan(tmp_path / "a", "data: {fatfs: web}\n"), "fatfs")
+    turned = dict(reversed(FILES.items()))
+    assert _region(_plan(tmp_path / "b", "data: {fatfs: web/}\n", turned), "fatfs").data == first.data
+
+
+def test_a_file_is_taken_as_the_image(tmp_path):
+    plan = _plan(tmp_path, "data: {fatfs: web/z.bin}\n")
+    assert _region(plan, "fatfs").data == FILES["z.bin"]
+
+
+# --- refusals ---
+
+
+@pytest.mark.parametrize("name", ["mqtt_ca", "factory_param", "no_such_partition"])
+def test_a_partition_that_is_no_file_system(tmp_path, name):
+    with pytest.raises(EspAtError) as caught:
+        _plan(tmp_path, f"data:\n  {name}: web/\n", nvs=False)
+    error = caught.value
+    assert (error.where, error.hint) == ("esp_at.yml:3", "give it a file")
+    assert error.message == f"{name} is no partition for a file system, web/ is a folder"
+
+
+@pytest.mark.parametrize(
+    ("yml", "size"), [("data: {fatfs: web/}\n", 600_000), ("partitions: own.csv\ndata: {fs_storage: web/}\n", 80_000)]
+)
+def test_too_large(tmp_path, yml, size):
+    if "fs_storage" in yml:
+        pytest.importorskip("littlefs")
+    with pytest.raises(LayoutError, match="bytes more than") as caught:
+        _plan(tmp_path, yml, {"large.bin": bytes(size)})
+    assert caught.value.where == "web/"
+
+
+def test_a_name_that_the_file_system_can_not_hold(tmp_path):
+    pytest.importorskip("littlefs")
+    with pytest.raises(FormatError, match="longer than 64") as caught:
+        _plan(tmp_path, "partitions: own.csv\ndata: {fs_storage: web/}\n", {"x" * 65: b""})
+    assert caught.value.where == "web/"
+
+
+def test_littlefs_is_an_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "littlefs", None)
+    with pytest.raises(EspAtError) as caught:
+        _plan(tmp_path, "partitions: own.csv\ndata: {fs_storage: web/}\n")
+    assert caught.value.where == "web/"
+    assert caught.value.message == "littlefs needs the library littlefs-python"
+    assert caught.value.hint == 'pip install "platformio-esp-at[fs]"'
+    assert read_filesystem(_region(_plan(tmp_path, "data: {fatfs: web}\n"), "fatfs").data) == FILES
+
+
+# --- what is said about it ---
+
+
+@pytest.mark.parametrize("label", ["web", "web/"])
+def test_the_manifest_names_each_file(tmp_path, label):
+    plan = _plan(tmp_path, f"partitions: own.csv\ndata: {{fatfs: {label}}}\n")
+    inputs = json.loads(image_set(plan)["esp_at_manifest.json"])["inputs"]
+    files = {f"web/{path}": data for path, data in FILES.items()} | {"own.csv": WITH_FS_STORAGE.encode()}
+    assert inputs == {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
+    assert list(inputs) == sorted(inputs)
