@@ -8,9 +8,12 @@ another run may have replaced by then, but a private one of its own run.
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import json
 import os
+import shutil
+import stat
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager, suppress
@@ -37,6 +40,9 @@ _NAMED = 3
 """So many files of others are told by their names."""
 _QUICKER = (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, *((errno.EACCES,) if os.name == "nt" else ()))
 """What renaming a folder fails with where another run was quicker; Windows says EACCES for one in use, too."""
+_UNFINISHED = ".unfinished"
+_STALE_AFTER = 3600
+"""In seconds; publishing takes one or two."""
 _ATTEMPTS = 200
 _PAUSE = 0.01
 
@@ -104,10 +110,29 @@ def private_folder(files: Mapping[str, bytes], beside: Path) -> Iterator[Path]:
 
 @contextmanager
 def _scratch(place: Path) -> Iterator[Path]:
-    """Make a folder beside ``place`` that only its owner can open (mode 0700), and remove it afterwards."""
+    """Make a folder beside ``place`` that only its owner can open (mode 0700), and remove it afterwards.
+
+    Those of runs that were killed go with the next run: they may hold private keys.
+    """
     place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent, ignore_cleanup_errors=True) as scratch:
+    _remove_stale(place)
+    with tempfile.TemporaryDirectory(
+        prefix=f".{place.name}-", suffix=_UNFINISHED, dir=place.parent, ignore_cleanup_errors=True
+    ) as scratch:
         yield Path(scratch)
+
+
+def _remove_stale(place: Path) -> None:
+    """Remove what a killed run has left beside ``place``.
+
+    Age decides, not whether a process is there: its number tells nothing from inside a container, or once it was given
+    again. esptool has opened its files long before, so that a slower run isn't harmed either.
+    """
+    for folder in place.parent.glob(f".{glob.escape(place.name)}-????????{_UNFINISHED}"):
+        with suppress(OSError):
+            status = folder.lstat()
+            if stat.S_ISDIR(status.st_mode) and time.time() - status.st_mtime > _STALE_AFTER:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _put_in_place(scratch: Path, place: Path, folder: Path) -> None:

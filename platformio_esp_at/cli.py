@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from platformio_esp_at.project import PROJECT_FILE, read_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
     from platformio_esp_at.catalog.boards import BoardFacts
     from platformio_esp_at.idf.project import IdfProject
@@ -29,11 +31,26 @@ _SHORT = {"port": "-p", "baud": "-b"}
 
 def main() -> None:
     """Run the command line; every expected failure ends here, as one message."""
+    _clean_up_when_ended()
     try:
         cli()
     except EspAtError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)
+
+
+def _clean_up_when_ended() -> None:
+    """Let SIGTERM and SIGHUP do what Ctrl-C does, so that nothing private is left behind; the first one counts."""
+    signals = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    ours = [number for number in signals if signal.getsignal(number) != signal.SIG_IGN]  # nohup ignores SIGHUP
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        for number in ours:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in ours:
+        signal.signal(number, interrupt)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -119,7 +119,10 @@ def _write(setup: Setup, job: _Job, images: Sequence[tuple[int, str, bytes]]) ->
     places = [(offset, path) for offset, path, _ in images]
     command = flash.write_command(job.plan.chip.key, places, connection, flash_size=flash_size, major=major)
     with private_folder({path: data for _, path, data in images}, setup.folder) as folder:
-        flash.run_esptool(command, folder=folder)
+        try:
+            flash.run_esptool(command, folder=folder)
+        except KeyboardInterrupt:
+            raise FlashError("interrupted: the module may be half written", hint="run the command again") from None
 
 
 def _connection(setup: Setup, job: _Job) -> flash.Connection:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from platformio_esp_at.errors import EspAtError, FlashError
 from platformio_esp_at.units import format_offset, format_size
@@ -27,6 +27,8 @@ _TOO_SMALL = re.compile(r"will not fit in (\d+) bytes of flash")
 _VERIFIED = re.compile(r"^Verifying 0x[0-9a-f]+ \(\d+\) bytes (?:at|@) 0x([0-9a-f]+) .*\n(.*)", re.MULTILINE)
 
 _HINTS = (
+    # SCons takes Ctrl-C for itself, so that under PlatformIO only esptool says so.
+    (r"keyboard ?interrupt", "run it again: a module that was being written is half written until then"),
     (
         r"could not open|no such file|port is busy|permission",
         "check the port's name, and that nothing else has it open",
@@ -91,12 +93,12 @@ def run_esptool(arguments: list[str], *, folder: Path) -> None:
         stderr=subprocess.STDOUT,
     ) as process:
         assert process.stdout is not None  # noqa: S101 - asked for above
-        output = ""
-        decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-        while chunk := process.stdout.read1(4096):  # type: ignore[attr-defined]
-            text = decode(chunk)
-            _show(text)
-            output = (output + text)[-_OUTPUT_KEPT:]
+        try:
+            output = _shown(process.stdout)
+        except BaseException:
+            process.terminate()  # otherwise it went on without us, or ended in the middle of what it next says
+            process.wait()
+            raise
     if match := _TOO_SMALL.search(output):
         has = format_size(int(match[1]))
         hint = "take the firmware package for a module with that flash; see esp-at modules"
@@ -105,6 +107,17 @@ def run_esptool(arguments: list[str], *, folder: Path) -> None:
         )
     if process.returncode:
         raise FlashError(f"esptool failed: {_last_error(output)}", output=output, hint=_hint(output))
+
+
+def _shown(stream: IO[bytes]) -> str:
+    """Show what a stream says until it ends, and return the last of it."""
+    output = ""
+    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+    while chunk := stream.read1(4096):  # type: ignore[attr-defined]
+        text = decode(chunk)
+        _show(text)
+        output = (output + text)[-_OUTPUT_KEPT:]
+    return output
 
 
 def _show(text: str) -> None:

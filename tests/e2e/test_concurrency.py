@@ -1,9 +1,12 @@
-"""Several runs at once in one project: each module gets what its own run was told."""
+"""Several runs at once in one project, and runs that are ended: each module gets what its own run was told."""
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -42,3 +45,77 @@ def test_every_module_has_its_own(project, simulated_module, option, attempt):
     assert [path.name for path in (folder / "build").iterdir()] == ["esp_at"]
     published = open_package(folder / "build/esp_at").files["customized_partitions/factory_param.bin"]
     assert FactoryParam.from_bytes(published).values["uart_baudrate"] in SPEEDS
+
+
+@pytest.fixture
+def silent_port():
+    """Return a port on which nobody answers: esptool tries to connect for many seconds."""
+    pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
+    ours, theirs = pty.openpty()
+    yield os.ttyname(theirs)
+    os.close(theirs)
+    os.close(ours)
+
+
+def _children(pid):
+    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    return [int(child) for child in listed.stdout.split()]
+
+
+def _is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux's ps for the children of a process")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(("command", "told"), [("flash", "half written"), ("verify", "Aborted!")])
+def test_an_ended_run_leaves_nothing_behind(number, command, told, project, silent_port):
+    folder = project(yml=YML)
+    run = subprocess.Popen(
+        [sys.executable, "-m", "platformio_esp_at", command, "-p", silent_port],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # noqa: PLW1509 - as in a terminal, wherever tests run
+    )
+    said = b""
+    while b"Connecting" not in said:
+        piece = run.stdout.read1(4096)
+        assert piece, run.stderr.read()
+        said += piece
+    assert len(list((folder / "build").iterdir())) == 2
+    (esptool,) = _children(run.pid)
+    run.send_signal(number)
+    _, errors = run.communicate(timeout=30)
+    assert run.returncode == 1
+    assert told in errors.decode()
+    assert b"Traceback" not in errors
+    if command == "flash":
+        assert errors.decode() == "Error: interrupted: the module may be half written\n  run the command again\n"
+    assert [path.name for path in (folder / "build").iterdir()] == ["esp_at"]
+    assert not _is_running(esptool)
+
+
+def test_nohup_stays_nohup(project, silent_port):
+    folder = project(yml=YML)
+    run = subprocess.Popen(
+        ["nohup", sys.executable, "-m", "platformio_esp_at", "flash", "-p", silent_port],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    said = b""
+    while b"Connecting" not in said:
+        piece = run.stdout.read1(4096)
+        assert piece, said
+        said += piece
+    run.send_signal(signal.SIGHUP)
+    time.sleep(0.5)
+    assert run.poll() is None
+    run.terminate()
+    assert b"half written" in run.communicate(timeout=30)[0]

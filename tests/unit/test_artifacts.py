@@ -8,6 +8,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -416,6 +417,38 @@ def test_a_private_folder_goes_after_a_failure_too(tmp_path):
     with pytest.raises(EspAtError, match="out can't be written: "), private_folder({"x" * 300: b""}, tmp_path / "out"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def _left_behind(folder: Path, *, hours: float) -> Path:
+    """Make what a killed run leaves, some hours ago."""
+    (folder / "new").mkdir(parents=True)
+    (folder / "new/key.bin").write_bytes(KEY)
+    os.utime(folder, (time.time() - hours * 3600,) * 2)
+    return folder
+
+
+def test_what_killed_runs_left_goes_with_the_next_one(tmp_path):
+    (tmp_path / "ou[t]").mkdir()
+    stale = _left_behind(tmp_path / ".ou[t]-abcd_123.unfinished", hours=2)
+    others = [
+        _left_behind(tmp_path / ".ou[t]-a1b2c3d4.unfinished", hours=0.5),  # may be running
+        _left_behind(tmp_path / ".out-abcd_123.unfinished", hours=2),
+        _left_behind(tmp_path / ".ou[t]-mine.unfinished", hours=2),
+        _left_behind(tmp_path / ".ou[t]-abcd_123", hours=2),
+        _left_behind(tmp_path / "mine", hours=2),
+    ]
+    (tmp_path / ".ou[t]-linklink.unfinished").symlink_to(tmp_path / "mine", target_is_directory=True)
+    write_artifacts(_plan(tmp_path), tmp_path / "ou[t]")
+    assert not stale.exists()
+    assert all((folder / "new/key.bin").is_file() for folder in others)
+    assert (tmp_path / ".ou[t]-linklink.unfinished").is_symlink()
+
+
+def test_what_a_killed_run_leaves_is_known_as_such(tmp_path):
+    with private_folder({"a.bin": b"a"}, tmp_path / "out") as left:
+        os.utime(left, (0, 0))
+        with private_folder({}, tmp_path / "out"):
+            assert not left.exists()
 
 
 # --- complete or not at all ---

@@ -251,6 +251,18 @@ def test_esptool_gets_a_folder_of_this_run(project, command, monkeypatch):
     assert list(project.out.parent.iterdir()) == [project.out]
 
 
+@pytest.mark.parametrize("command", [commands.upload, commands.upload_factory], ids=_ids)
+def test_interrupted_while_writing(project, command, monkeypatch):
+    def run_esptool(arguments: list[str], *, folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("platformio_esp_at.flash.run_esptool", run_esptool)
+    with pytest.raises(FlashError) as caught:
+        command(project.setup(port=NOWHERE))
+    assert str(caught.value) == "interrupted: the module may be half written\n  run the command again"
+    assert list(project.out.parent.iterdir()) == [project.out]
+
+
 def test_factory_says_what_is_lost_before_it_writes(project):
     with pytest.raises(FlashError):
         commands.upload_factory(project.setup(port=NOWHERE))

@@ -156,6 +156,12 @@ def test_a_terminal_that_isnt_utf8(tmp_path, monkeypatch):
             "hold BOOT, tap RESET (or EN), and try again",
             id="silence",
         ),
+        pytest.param(
+            "Writing at 0x00001000...\n\nKeyboardInterrupt: Run cancelled by user.\n",
+            "KeyboardInterrupt: Run cancelled by user.",
+            "run it again: a module that was being written is half written until then",
+            id="ctrl-c",
+        ),
         pytest.param("something else\n\n", "something else", None, id="no-error-in-its-words"),
         pytest.param("", "it said nothing", None, id="nothing"),
     ],
