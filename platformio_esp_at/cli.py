@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -32,11 +34,38 @@ _SHORT = {"port": "-p", "baud": "-b"}
 def main() -> None:
     """Run the command line; every expected failure ends here, as one message."""
     _clean_up_when_ended()
+    if sys.stdout is None:
+        # Closed (>&-): a stream that fails, as a full disk does, instead of none, which would hide that all is lost.
+        sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")  # noqa: SIM115
     try:
         cli()
     except EspAtError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(1)
+        _fail(str(error))
+    except OSError as error:
+        # A stream forgets what it couldn't write, so it is tried; errors of files have a name.
+        if error.filename is not None or not _output_fails("\n"):
+            raise
+        _fail(f"the output can't be written: {error.strerror or error}")
+
+
+def _fail(message: str) -> NoReturn:
+    with suppress(OSError):  # nobody is there to be told
+        click.echo(f"Error: {message}", err=True)
+    _output_fails()
+    sys.exit(1)
+
+
+def _output_fails(probe: str = "") -> bool:
+    """Return whether stdout can't be written; then what it still holds is dropped, or Python's own end would fail."""
+    try:
+        sys.stdout.write(probe)
+        sys.stdout.flush()
+    except OSError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+        return True
+    return False
 
 
 def _clean_up_when_ended() -> None:

@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import IO, TYPE_CHECKING
@@ -121,10 +122,15 @@ def _shown(stream: IO[bytes]) -> str:
 
 
 def _show(text: str) -> None:
-    """Print esptool's words as they are, as far as the terminal can: its progress bars aren't ASCII."""
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
-    sys.stdout.flush()
+    """Print esptool's words as they are, as far as the terminal can: its progress bars aren't ASCII.
+
+    Never fails: a terminal that was closed or a disk that is full mustn't stop esptool with the module half written.
+    """
+    with suppress(OSError, ValueError):  # ValueError: the stream is closed
+        if sys.stdout is not None:  # as in a Windows service
+            encoding = sys.stdout.encoding or "utf-8"
+            sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+            sys.stdout.flush()
 
 
 def differing_offsets(output: str) -> tuple[int, ...]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -214,3 +216,47 @@ def test_a_device_of_another_chip(command, project, esp_at, used_module):
     message = one_message(esp_at(*command, "-p", module.port, cwd=project(yml=YML), code=1))
     assert "another chip" in message
     assert module.untouched
+
+
+# --- outputs that take nothing ---
+
+
+def ended(folder, arguments: str, *, redirected: str) -> str:
+    """Return what is on stderr where a shell has redirected the output of esp-at; it must end with 1."""
+    command = f'"{sys.executable}" -m platformio_esp_at {arguments} {redirected}'
+    done = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1, done.stderr
+    return done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no /dev/full there")
+@pytest.mark.parametrize("command", ["info", "package", "flash -p {port}", "modules --json", "--help"])
+def test_an_output_that_takes_nothing(command, project, used_module):
+    folder = project(yml=YML)
+    module = used_module()
+    command = command.format(port=module.port)
+    full = "Error: the output can't be written: No space left on device\n"
+    assert ended(folder, command, redirected=">/dev/full") == full
+    assert ended(folder, command, redirected=">&-") == "Error: the output can't be written: Bad file descriptor\n"
+    assert not ended(folder, command, redirected=">/dev/full 2>/dev/full")
+    assert not ended(folder, command, redirected="| true; exit ${PIPESTATUS[0]}")
+    assert module.untouched
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="closed pipes are told in other ways there")
+def test_an_output_that_closes_does_not_end_a_flash(project, used_module):
+    folder = project(yml=YML)
+    module = used_module()
+    run = subprocess.Popen(
+        [sys.executable, "-m", "platformio_esp_at", "flash", "-p", module.port],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert run.stdout.readline().startswith(b"Firmware package: ")
+    run.stdout.close()
+    errors = run.stderr.read()
+    run.stderr.close()
+    assert (run.wait(60), errors) == (1, b"")
+    assert module.flash == module.after_upload(folder / "build/esp_at")
+    assert [path.name for path in (folder / "build").iterdir()] == ["esp_at"]

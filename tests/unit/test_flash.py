@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.metadata
 import io
 import os
@@ -123,6 +124,26 @@ def test_a_terminal_that_isnt_utf8(tmp_path, monkeypatch):
         run_esptool(["--port", "/dev/p\u00f6rt", "--chip", "esp32", "run"], folder=tmp_path)
     assert "/dev/p\u00f6rt" in caught.value.output
     assert b"/dev/p?rt" in terminal.buffer.getvalue()
+
+
+class _FullDisk(io.TextIOWrapper):
+    def write(self, _text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def _closed() -> io.TextIOWrapper:
+    stream = io.TextIOWrapper(io.BytesIO())
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize("stdout", [_FullDisk(io.BytesIO()), _closed(), None], ids=["full", "closed", "none"])
+def test_esptool_goes_on_where_nothing_can_be_shown(tmp_path, monkeypatch, stdout):
+    monkeypatch.setattr(sys, "stdout", stdout)
+    run_esptool(["version"], folder=tmp_path)
+    with pytest.raises(FlashError, match="Could not open") as caught:
+        run_esptool(["--port", NOWHERE, "--chip", "esp32", "run"], folder=tmp_path)
+    assert NOWHERE in caught.value.output
 
 
 # --- failures ---
