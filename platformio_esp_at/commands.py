@@ -6,6 +6,7 @@ goes one way: options -> request, firmware package -> plan -> checks -> files ->
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -135,7 +136,11 @@ def _connection(setup: Setup, job: _Job) -> flash.Connection:
     if port is None and setup.find_port:
         port = setup.find_port()
     flash.check_port(port)
-    return flash.Connection(port, job.request.baud or setup.baud)
+    option = option_text(setup.layers, "baud")
+    with located(option.where) if option else nullcontext():
+        baud = job.request.baud or setup.baud
+        flash.check_baud(baud)
+    return flash.Connection(port, baud)
 
 
 def _prepare(setup: Setup) -> _Job:

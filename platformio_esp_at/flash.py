@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+MAX_BAUD = 5_000_000
+"""What the datasheets of the chips name as their UARTs' limit, ESP32 and later; ESP8266 has less."""
+
 _OUTPUT_KEPT = 64 << 10
 _TOO_SMALL = re.compile(r"will not fit in (\d+) bytes of flash")
 _VERIFIED = re.compile(r"^Verifying 0x[0-9a-f]+ \(\d+\) bytes (?:at|@) 0x([0-9a-f]+) .*\n(.*)", re.MULTILINE)
@@ -142,6 +145,13 @@ def check_port(port: str | None) -> None:
     """Raise `EspAtError` for a port that no esptool option could be meant by."""
     if port is not None and (not port or port.startswith("-")):
         raise EspAtError(f"{port!r} is not a serial port")
+
+
+def check_baud(baud: int | None) -> None:
+    """Raise `EspAtError` for a speed that no chip's UART has: esptool fails on it in the middle of its work."""
+    if baud is not None and not 0 < baud <= MAX_BAUD:
+        hint = "460800 is usual, 115200 the safest: --baud, baud in esp_at.yml, upload_speed in platformio.ini"
+        raise EspAtError(f"baud is {baud}, the UART of a module takes up to {MAX_BAUD}", hint=hint)
 
 
 def _command(chip: str, verb: str, images: Iterable[tuple[int, str]], connection: Connection, major: int) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -196,6 +197,25 @@ def test_nothing_is_written_when_a_check_fails(project, command, text, board, ki
 def test_nothing_is_written_for_what_is_no_port(project, command):
     with pytest.raises(EspAtError, match="'--before' is not a serial port"):
         command(project.setup(port="--before"))
+    assert not project.out.exists()
+
+
+@pytest.mark.parametrize("command", WITH_DEVICE, ids=_ids)
+@pytest.mark.parametrize(
+    ("yml", "option", "host", "place"),
+    [
+        pytest.param("", "99999999999", None, "--baud: ", id="option"),
+        pytest.param("baud: 99999999999\n", None, 115200, "esp_at.yml:2: ", id="project"),
+        pytest.param("", None, 99999999999, "", id="host"),
+    ],
+)
+def test_nothing_is_written_at_a_speed_that_no_module_has(project, command, yml, option, host, place):  # noqa: PLR0917
+    project.write("firmware: AT_PACK.zip\n" + yml)
+    setup = project.setup(port=NOWHERE, **({"baud": option} if option else {}))
+    with pytest.raises(EspAtError) as caught:
+        command(replace(setup, baud=host))
+    text = str(caught.value)
+    assert text.startswith(f"{place}baud is 99999999999, the UART of a module takes up to 5000000\n  460800 is usual")
     assert not project.out.exists()
 
 

@@ -17,6 +17,7 @@ from platformio_esp_at.flash import (
     Connection,
     _hint,
     _last_error,
+    check_baud,
     check_port,
     differing_offsets,
     esptool_major,
@@ -245,3 +246,15 @@ def test_not_a_port(port):
     with pytest.raises(EspAtError) as caught:
         check_port(port)
     assert str(caught.value) == f"{port!r} is not a serial port"
+
+
+@pytest.mark.parametrize("baud", [None, 1, 9600, 460800, 5_000_000])
+def test_speeds(baud):
+    check_baud(baud)
+
+
+@pytest.mark.parametrize("baud", [5_000_001, 99999999999, 0, -9600])
+def test_not_a_speed(baud):
+    with pytest.raises(EspAtError) as caught:
+        check_baud(baud)
+    assert caught.value.message == f"baud is {baud}, the UART of a module takes up to 5000000"
