@@ -37,6 +37,7 @@ _PARAMETERS = {
 }
 _NOT_SET = ("", "-2")
 """The component's defaults: -1 is a pin's own way to say that it isn't used."""
+_NO_SPEED = "0"
 
 _USUAL_FLASH_SIZE = "2MB"
 """ESP-IDF's default: a project that has it says nothing about its flash."""
@@ -100,6 +101,8 @@ def parse_sdkconfig(text: str) -> dict[str, str]:
 def layer_of_sdkconfig(config: Mapping[str, str], *, base: Path) -> Layer:
     """Return the options that the component's menuconfig sets, as a layer."""
     given = {name: Text(value.strip(), name) for name, value in config.items() if value.strip() not in _NOT_SET}
+    if config.get("CONFIG_ESP_AT_UART_BAUDRATE") == _NO_SPEED:
+        del given["CONFIG_ESP_AT_UART_BAUDRATE"]
     options: dict[str, Any] = {option: given[name] for name, option in _OPTIONS.items() if name in given}
     if values := {parameter: given[name] for name, parameter in _PARAMETERS.items() if name in given}:
         options["factory_param"] = values

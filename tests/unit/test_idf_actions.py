@@ -1,0 +1,294 @@
+"""What idf.py is given, what an ESP-IDF project says, and how idf.py is set up."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from importlib.machinery import PathFinder
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+from platformio_esp_at.catalog.boards import select_module
+from platformio_esp_at.catalog.chips import chips
+from platformio_esp_at.errors import EspAtError, FormatError, SelectionError
+from platformio_esp_at.idf import actions, setup
+from platformio_esp_at.idf.project import image_set_folder, parse_sdkconfig, read_idf_project
+from platformio_esp_at.project import OPTIONS, Text
+
+BASE = {
+    "actions": {
+        "flash": {
+            "callback": print,
+            "options": [
+                {"names": ["-b", "--baud"], "scope": "global", "envvar": "ESPBAUD", "default": 460800},
+                {"names": ["-p", "--port"], "scope": "global", "envvar": "ESPPORT", "default": None},
+                {"names": ["--force"], "is_flag": True},
+            ],
+        }
+    }
+}
+NAMES = ["at-flash", "at-flash-factory", "at-info", "at-package", "at-verify"]
+
+
+def spellings(action):
+    return [name for option in action["options"] for name in option["names"] if name.startswith("-")]
+
+
+# --- what idf.py loads ---
+
+
+def test_the_actions():
+    made = actions.action_extensions(BASE, "project")
+    assert made["version"] == "1"
+    assert sorted(made["actions"]) == NAMES
+    assert all(action["help"] == action["short_help"] for action in made["actions"].values())
+    own = [f"--{option.name.replace('_', '-')}" for option in OPTIONS if option.name not in ("port", "baud")]
+    connection = ["-b", "--baud", "-p", "--port"]
+    assert spellings(made["actions"]["at-verify"]) == connection + own
+    assert spellings(made["actions"]["at-flash"]) == [*connection, *own, "--erase"]
+    assert spellings(made["actions"]["at-info"]) == spellings(made["actions"]["at-package"]) == own
+    port = made["actions"]["at-flash"]["options"][1]
+    assert {"scope": "global", "envvar": "ESPPORT"}.items() <= port.items()
+    assert "callback" not in BASE["actions"]["flash"]["options"][1]
+
+
+def test_one_way_is_enough():
+    assert actions.action_extensions({"actions": {"at-flash": {}}}, "project")["actions"] == {}
+
+
+@pytest.mark.parametrize("base", [{}, {"actions": {}}, {"actions": {"flash": {}}}])
+def test_an_idf_py_without_flash(base):
+    assert sorted(actions.action_extensions(base, "project")["actions"]) == NAMES
+
+
+def test_what_cant_be_loaded_is_left_out(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "platformio_esp_at.command_line", None)
+    assert actions.action_extensions(BASE, "project") == {"version": "1", "global_options": [], "actions": {}}
+    assert re.fullmatch(r"WARNING: idf\.py at-flash can't be offered: .*\n", capsys.readouterr().err)
+
+
+def test_loading_imports_nothing_but_the_standard_library():
+    """Every idf.py command pays for it; what is imported on the way is told by name, and the time in seconds."""
+    script = f"""if True:
+        import sys, time
+        before, start = set(sys.modules), time.perf_counter()
+        from platformio_esp_at.idf import actions
+        loaded = [name for name in sys.modules if name.startswith("platformio_esp_at")]
+        actions.action_extensions({BASE | {"actions": {}}!r}, ".")
+        spent = time.perf_counter() - start
+        names = {{name.partition(".")[0] for name in set(sys.modules) - before}}
+        print(sorted(loaded), sorted(names - sys.stdlib_module_names), spent, sep="\\n")
+    """
+    runs = [
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.splitlines()
+        for _ in range(3)
+    ]
+    assert runs[0][0] == "['platformio_esp_at', 'platformio_esp_at.idf', 'platformio_esp_at.idf.actions']"
+    assert runs[0][1] == "['platformio_esp_at']"
+    assert min(float(spent) for _, _, spent in runs) < 0.2, "about 0.02 s where nothing else is running"
+
+
+def test_the_entry_point():
+    (own,) = [point for point in entry_points(group="idf_extension") if "esp_at" in point.value]
+    assert own.load() is actions.action_extensions
+    assert own.value != "idf_ext:action_extensions"
+
+
+def test_the_folder_for_idf_extra_actions_path(monkeypatch):
+    """One module in it, none of our package's name; where we aren't, it is one without what idf.py looks for."""
+    assert [file.name for file in setup.EXTRA_ACTIONS.glob("*.py")] == ["esp_at_ext.py"]
+    spec = PathFinder.find_spec("esp_at_ext", [str(setup.EXTRA_ACTIONS)])
+    module = type(sys)("esp_at_ext")
+    spec.loader.exec_module(module)
+    assert module.action_extensions is actions.action_extensions
+    monkeypatch.setitem(sys.modules, "platformio_esp_at.idf.actions", None)
+    module = type(sys)("esp_at_ext")
+    spec.loader.exec_module(module)
+    assert not hasattr(module, "action_extensions")
+
+
+# --- what a project says ---
+
+
+@pytest.fixture
+def configured(tmp_path):
+    """Write a configured project and return what it says."""
+
+    def write(sdkconfig, **description):
+        (tmp_path / "build").mkdir(exist_ok=True)
+        (tmp_path / "sdkconfig").write_text(sdkconfig)
+        description = {"config_file": str(tmp_path / "sdkconfig")} | description
+        (tmp_path / "build/project_description.json").write_text(json.dumps(description))
+        return read_idf_project(tmp_path, tmp_path / "build")
+
+    return write
+
+
+def test_sdkconfig():
+    text = '#\n# Title\n#\nCONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C="say \\"hi\\" \\\\ a=b"\nCONFIG_D=-2\n\nX=1\n'
+    assert parse_sdkconfig(text) == {"CONFIG_A": "y", "CONFIG_C": 'say "hi" \\ a=b', "CONFIG_D": "-2"}
+    assert parse_sdkconfig('CONFIG_A="\r\nCONFIG_B=""\r\n') == {"CONFIG_A": '"', "CONFIG_B": ""}
+
+
+@pytest.mark.parametrize(
+    ("sdkconfig", "module", "assumed"),
+    [
+        ('CONFIG_IDF_TARGET="esp32"\n', "WROOM-32", True),
+        ('CONFIG_IDF_TARGET="esp32"\nCONFIG_ESPTOOLPY_FLASHSIZE="2MB"\n', "WROOM-32", True),  # ESP-IDF's default
+        ('CONFIG_IDF_TARGET="esp32"\nCONFIG_ESPTOOLPY_FLASHSIZE="1MB"\n', None, False),
+        ('CONFIG_IDF_TARGET="esp32"\nCONFIG_SPIRAM=y\n', "WROVER-32", False),
+        ('CONFIG_IDF_TARGET="esp32"\n# CONFIG_SPIRAM is not set\n', "WROOM-32", True),
+        ('CONFIG_IDF_TARGET="esp32c3"\nCONFIG_ESPTOOLPY_FLASHSIZE="8MB"\n', "MINI-1", False),
+        ('CONFIG_IDF_TARGET="esp32c2"\nCONFIG_ESPTOOLPY_FLASHSIZE="4MB"\n', "ESP32C2-4MB", False),
+        ('CONFIG_IDF_TARGET="esp32c2"\n', "ESP32C2-2MB", True),
+    ],
+)
+def test_chip_flash_and_psram_choose_the_module(configured, sdkconfig, module, assumed):
+    board = configured(sdkconfig).board()
+    if module is None:
+        with pytest.raises(SelectionError, match="board this project has 1MB of flash"):
+            select_module(board)
+    else:
+        choice = select_module(board)
+        assert (choice.module, choice.assumed) == (module, assumed)
+
+
+@pytest.mark.parametrize("target", ["esp32s3", "esp32p4", "esp32h2", "esp32x99"])
+def test_a_chip_without_at_firmware(configured, target):
+    with pytest.raises(SelectionError) as caught:
+        configured(f'CONFIG_IDF_TARGET="{target}"\n').board()
+    assert f"the chip of this project is {target}, for which there is no ESP-AT firmware" in str(caught.value)
+    assert all(chip.display_name in caught.value.hint for chip in chips())
+    assert "board: none" in caught.value.hint
+
+
+def test_the_linux_target_carries_no_module(configured):
+    assert configured('CONFIG_IDF_TARGET="linux"\n').board().mcu == "linux"
+
+
+def test_menuconfig_sets_options(configured, tmp_path):
+    project = configured(
+        """\
+CONFIG_IDF_TARGET="esp32"
+CONFIG_ESP_AT_FIRMWARE="at/firmware.zip"
+CONFIG_ESP_AT_MODULE="WROOM-32"
+CONFIG_ESP_AT_PARTITIONS=""
+CONFIG_ESP_AT_UART_TX_PIN=0
+CONFIG_ESP_AT_UART_RX_PIN=-2
+CONFIG_ESP_AT_UART_CTS_PIN=-1
+CONFIG_ESP_AT_UART_BAUDRATE=921600
+"""
+    )
+    assert project.options.base == tmp_path
+    assert project.options.options == {
+        "firmware": Text("at/firmware.zip", "CONFIG_ESP_AT_FIRMWARE"),
+        "module": Text("WROOM-32", "CONFIG_ESP_AT_MODULE"),
+        "factory_param": {
+            "uart_tx_pin": Text("0", "CONFIG_ESP_AT_UART_TX_PIN"),
+            "uart_cts_pin": Text("-1", "CONFIG_ESP_AT_UART_CTS_PIN"),
+            "uart_baudrate": Text("921600", "CONFIG_ESP_AT_UART_BAUDRATE"),
+        },
+    }
+
+
+def test_menuconfig_left_alone_sets_none(configured):
+    pins = "".join(f"CONFIG_ESP_AT_UART_{pin}_PIN=-2\n" for pin in ("TX", "RX", "CTS", "RTS"))
+    texts = "".join(f'CONFIG_ESP_AT_{name}=""\n' for name in ("FIRMWARE", "MODULE", "PARTITIONS"))
+    project = configured(f'CONFIG_IDF_TARGET="esp32"\nCONFIG_ESP_AT_UART_BAUDRATE=0\n{pins}{texts}')
+    assert project.options.options == {}
+
+
+def test_no_project(tmp_path):
+    assert read_idf_project(tmp_path, tmp_path / "build") is None
+
+
+def test_a_project_after_fullclean_has_its_sdkconfig(tmp_path):
+    (tmp_path / "sdkconfig").write_text('CONFIG_IDF_TARGET="esp32c3"\n')
+    assert read_idf_project(tmp_path, tmp_path / "build").target == "esp32c3"
+
+
+def test_an_sdkconfig_elsewhere(configured, tmp_path):
+    (tmp_path / "sdkconfig.c6").write_text('CONFIG_IDF_TARGET="esp32c6"\n')
+    assert configured('CONFIG_IDF_TARGET="esp32"\n', config_file=str(tmp_path / "sdkconfig.c6")).target == "esp32c6"
+    assert configured("", config_file=str(tmp_path / "gone"), target="esp32c2").target == "esp32c2"
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "\xff"])
+def test_a_spoiled_description(tmp_path, text):
+    (tmp_path / "project_description.json").write_text(text, encoding="latin-1")
+    with pytest.raises(FormatError, match=r"project_description\.json: "):
+        read_idf_project(tmp_path, tmp_path)
+
+
+def test_a_folder_instead_of_an_sdkconfig(tmp_path):
+    (tmp_path / "sdkconfig").mkdir()
+    with pytest.raises(EspAtError, match="sdkconfig: can't be read"):
+        read_idf_project(tmp_path, tmp_path / "build")
+
+
+def test_the_image_set_makes_no_build_folder(tmp_path):
+    """idf.py refuses to set a target where there is a build folder that cmake didn't make."""
+    assert image_set_folder(tmp_path / "build") == tmp_path / "build_at_flash"
+    (tmp_path / "build").mkdir()
+    assert image_set_folder(tmp_path / "build") == tmp_path / "build_at_flash"
+    (tmp_path / "build/CMakeCache.txt").touch()
+    assert image_set_folder(tmp_path / "build") == tmp_path / "build/at_flash"
+
+
+# --- setting up ---
+
+
+def test_the_explanation_names_every_way():
+    told = setup.explanation()
+    assert f"IDF_EXTRA_ACTIONS_PATH={setup.EXTRA_ACTIONS}" in told
+    assert all(line in told for line in setup.PROJECT_EXTENSION.splitlines())
+    assert len(setup.PROJECT_EXTENSION.splitlines()) == 2
+
+
+def test_the_extension_of_a_project(tmp_path):
+    file = tmp_path / "idf_ext.py"
+    assert setup.write_project_extension(tmp_path).startswith(f"Wrote {file}")
+    spaces = {}
+    exec(file.read_text(), spaces)  # noqa: S102 - as idf.py does
+    assert spaces["action_extensions"] is actions.action_extensions
+    assert setup.write_project_extension(tmp_path) == f"{file} is there already"
+
+
+@pytest.mark.parametrize("own", [b"def action_extensions(base, path):\n    return {}\n", b"\xff"])
+def test_another_extension_stays(tmp_path, own):
+    (tmp_path / "idf_ext.py").write_bytes(own)
+    with pytest.raises(EspAtError, match=r"idf_ext\.py is another one"):
+        setup.write_project_extension(tmp_path)
+    assert (tmp_path / "idf_ext.py").read_bytes() == own
+
+
+def test_an_extension_that_cant_be_written(tmp_path):
+    with pytest.raises(EspAtError, match="can't be written: No such file"):
+        setup.write_project_extension(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("text", "accepted"),
+    [
+        ("set(IDF_VERSION_MAJOR 4)\nset(IDF_VERSION_MINOR 4)\n", False),
+        ("set(IDF_VERSION_MAJOR 5)\nset(IDF_VERSION_MINOR 0)\n", False),
+        ("set(IDF_VERSION_MAJOR 5)\nset(IDF_VERSION_MINOR 1)\n", True),
+        ("set(IDF_VERSION_MAJOR 6)\nset(IDF_VERSION_MINOR 0)\n", True),
+        ("something else\n", True),
+        (None, True),
+    ],
+)
+def test_an_idf_too_old(tmp_path, monkeypatch, text, accepted):
+    monkeypatch.setenv("IDF_PATH", str(tmp_path))
+    if text:
+        (tmp_path / "tools/cmake").mkdir(parents=True)
+        Path(tmp_path, "tools/cmake/version.cmake").write_text(text)
+    if accepted:
+        setup.check_idf_version()
+    else:
+        with pytest.raises(EspAtError, match=r"ESP-IDF \d\.\d is too old for this\n  take 5\.1 or newer"):
+            setup.check_idf_version()
