@@ -116,10 +116,16 @@ def _write(setup: Setup, job: _Job, images: Sequence[tuple[int, str, bytes]]) ->
     setup.say(report.describe_choice(job.plan))
     connection = _connection(setup, job)
     write_artifacts(job.plan, setup.folder)
-    flash_size, major = job.plan.flash_size, flash.esptool_major()
-    places = [(offset, path) for offset, path, _ in images]
-    command = flash.write_command(job.plan.chip.key, places, connection, flash_size=flash_size, major=major)
-    with private_folder({path: data for _, path, data in images}, setup.folder) as folder:
+    command = flash.write_command(
+        job.plan.chip.key,
+        [(offset, path) for offset, path, _ in images],
+        connection,
+        flash_size=job.plan.flash_size,
+        major=flash.esptool_major(),
+        empty=flash.END_OF_FLASH,
+    )
+    files = {path: data for _, path, data in images} | {flash.END_OF_FLASH: b""}
+    with private_folder(files, setup.folder) as folder:
         try:
             flash.run_esptool(command, folder=folder)
         except KeyboardInterrupt:

@@ -26,6 +26,16 @@ if TYPE_CHECKING:
 MAX_BAUD = 5_000_000
 """What the datasheets of the chips name as their UARTs' limit, ESP32 and later; ESP8266 has less."""
 
+END_OF_FLASH = "end-of-flash"
+"""An empty file where the flash of the device has to reach to; its name is what esptool's errors tell."""
+
+_UNSHOWN = (
+    f"Writing '{END_OF_FLASH}' at ",
+    f"WARNING: '{END_OF_FLASH}' is empty",
+    f"WARNING: File {END_OF_FLASH} is empty",  # esptool 4
+)
+"""How lines start that would look like a defect: only the size of the flash is asked for there."""
+
 _OUTPUT_KEPT = 64 << 10
 _TOO_SMALL = re.compile(r"will not fit in (\d+) bytes of flash")
 _VERIFIED = re.compile(r"^Verifying 0x[0-9a-f]+ \(\d+\) bytes (?:at|@) 0x([0-9a-f]+) .*\n(.*)", re.MULTILINE)
@@ -61,19 +71,27 @@ class Connection:
 
 
 def write_command(
-    chip: str, images: Iterable[tuple[int, str]], connection: Connection, *, flash_size: int, major: int
+    chip: str,
+    images: Iterable[tuple[int, str]],
+    connection: Connection,
+    *,
+    flash_size: int,
+    major: int,
+    empty: str = os.devnull,
 ) -> list[str]:
     """Return esptool's arguments that write ``images`` (offset in bytes, path) in one run.
 
     Headers are in their final form already, so every flash setting is ``keep``: what is written is what was checked.
-    esptool holds the ends of images against the flash of the device: an empty one at ``flash_size`` makes it refuse a
-    device with less before it writes anything, also where each of the others would fit.
+    esptool holds the ends of images against the flash of the device: an ``empty`` file at ``flash_size`` makes it
+    refuse a device with less before it writes anything, also where each of the others would fit. `run_esptool` doesn't
+    show what is said about one with the name `END_OF_FLASH`.
     """
-    return _command(chip, "write_flash", [*images, (flash_size, os.devnull)], connection, major)
+    return _command(chip, "write_flash", [*images, (flash_size, empty)], connection, major)
 
 
 def verify_command(chip: str, images: Iterable[tuple[int, str]], connection: Connection, *, major: int) -> list[str]:
     """Return esptool's arguments that compare ``images`` with the device's flash."""
+    # No empty file here: it would match on any device, since verifying doesn't hold ends against the flash's size.
     return _command(chip, "verify_flash", images, connection, major)
 
 
@@ -114,14 +132,22 @@ def run_esptool(arguments: list[str], *, folder: Path) -> None:
 
 
 def _shown(stream: IO[bytes]) -> str:
-    """Show what a stream says until it ends, and return the last of it."""
-    output = ""
+    """Show what a stream says until it ends, but for lines about `END_OF_FLASH`, and return the last of it."""
+    output = held = ""
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
     while chunk := stream.read1(4096):  # type: ignore[attr-defined]
         text = decode(chunk)
-        _show(text)
         output = (output + text)[-_OUTPUT_KEPT:]
+        *lines, begun = (held + text).split("\n")
+        # The begin of a line is shown, too, such as the dots of "Connecting...", unless it may become one of those.
+        held = begun if _may_be_unshown(begun) else ""
+        _show("".join(f"{line}\n" for line in lines if not line.startswith(_UNSHOWN)) + (begun if not held else ""))
+    _show(held)
     return output
+
+
+def _may_be_unshown(begun: str) -> bool:
+    return any(start.startswith(begun) or begun.startswith(start) for start in _UNSHOWN)
 
 
 def _show(text: str) -> None:

@@ -210,6 +210,17 @@ def test_a_device_with_too_little_flash(command, size, project, esp_at, used_mod
     assert module.untouched
 
 
+@pytest.mark.parametrize("command", [["flash"], ["flash", "--factory"]], ids=" ".join)
+def test_asking_for_the_size_of_the_flash_leaves_no_trace(command, project, esp_at, used_module):
+    module = used_module()
+    folder = project(yml=YML)
+    done = esp_at(*command, "-p", module.port, cwd=folder)
+    assert "Hash of data verified." in done.stdout
+    for trace in ("end-of-flash", "/dev/null", "is empty"):
+        assert trace not in done.stdout + done.stderr
+    assert not list((folder / "build").rglob("end-of-flash"))
+
+
 @pytest.mark.parametrize("command", [["flash"], ["flash", "--factory"], ["verify"]], ids=" ".join)
 def test_a_device_of_another_chip(command, project, esp_at, used_module):
     module = used_module("esp32c3")

@@ -14,9 +14,11 @@ import pytest
 
 from platformio_esp_at.errors import EspAtError, FlashError
 from platformio_esp_at.flash import (
+    END_OF_FLASH,
     Connection,
     _hint,
     _last_error,
+    _shown,
     check_baud,
     check_port,
     differing_offsets,
@@ -50,6 +52,11 @@ def test_write_with_esptool_5():
         *("0x8000", "partition_table/partition-table.bin", "0x1000", "bootloader/bootloader.bin"),
         *("0x400000", os.devnull),
     ]
+
+
+def test_write_with_an_empty_file_of_the_run():
+    command = write_command("esp32", [(0, "a.bin")], Connection(), flash_size=2 << 20, major=5, empty=END_OF_FLASH)
+    assert command[-4:] == ["0x0", "a.bin", "0x200000", "end-of-flash"]
 
 
 @pytest.mark.parametrize(("major", "verb", "dash"), [(4, "verify_flash", "_"), (5, "verify-flash", "-")])
@@ -125,6 +132,52 @@ def test_a_terminal_that_isnt_utf8(tmp_path, monkeypatch):
         run_esptool(["--port", "/dev/p\u00f6rt", "--chip", "esp32", "run"], folder=tmp_path)
     assert "/dev/p\u00f6rt" in caught.value.output
     assert b"/dev/p?rt" in terminal.buffer.getvalue()
+
+
+SAID_5 = """\
+Hash of data verified.
+
+Writing 'end-of-flash' at 0x00400000...
+WARNING: 'end-of-flash' is empty.
+
+Writing 'end.bin' at 0x00300000...
+Hard resetting via RTS pin..."""
+SAID_4 = """\
+Hash of data verified.
+WARNING: File end-of-flash is empty
+WARNING: something else
+Hard resetting via RTS pin...
+"""
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 4096])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(("said", "unshown"), [(SAID_5, 2), (SAID_4, 1)], ids=["esptool-5", "esptool-4"])
+def test_lines_about_the_end_of_the_flash_are_kept_and_not_shown(capsys, size, end, said, unshown):
+    class Pieces(io.BytesIO):
+        def read1(self, _size: int) -> bytes:
+            return self.read(size)
+
+    text = said.replace("\n", end)
+    assert _shown(Pieces(text.encode())) == text
+    lines = text.split("\n")
+    shown = [line for line in lines if "end-of-flash" not in line]
+    assert capsys.readouterr().out == "\n".join(shown)
+    assert len(lines) - len(shown) == unshown
+
+
+def test_the_begin_of_a_line_is_shown_at_once(capsys):
+    class Slow(io.BytesIO):
+        pieces = iter([b"Hello\nWri", b"ting at 0x1", b"0...\nConnecting.", b"..", b"\nWriting 'end"])
+
+        def read1(self, _size: int) -> bytes:
+            shown.append(capsys.readouterr().out)
+            return next(self.pieces, b"")
+
+    shown: list[str] = []
+    _shown(Slow())
+    assert shown == ["", "Hello\n", "Writing at 0x1", "0...\nConnecting.", "..", "\n"]
+    assert capsys.readouterr().out == "Writing 'end"
 
 
 class _FullDisk(io.TextIOWrapper):
