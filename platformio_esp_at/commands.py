@@ -79,7 +79,7 @@ def upload(setup: Setup) -> None:
 
 
 def upload_factory(setup: Setup) -> None:
-    """Write the factory image to the device, which erases all of its flash."""
+    """Write the factory image to the device, which erases as much of its flash as the firmware is laid out for."""
     job = _prepare(setup)
     setup.say(report.describe_factory(job.plan))
     _write(setup, job, [(0, factory_image_path(job.plan), job.plan.factory_image())])

@@ -286,7 +286,7 @@ def test_interrupted_while_writing(project, command, monkeypatch):
 def test_factory_says_what_is_lost_before_it_writes(project):
     with pytest.raises(FlashError):
         commands.upload_factory(project.setup(port=NOWHERE))
-    assert project.said[0].startswith("The factory image erases all 4MB of the flash.")
+    assert project.said[0].startswith("The factory image erases the first 4MB of the flash.")
     assert "nvs" in project.said[0]
 
 
