@@ -1,0 +1,257 @@
+# What CMakeLists.txt calls, once the targets of esptool_py and partition_table are there.
+
+# esp_at_flash_add_targets
+#
+# @brief Add the targets at_image, which writes the image set of the AT module into <build>/esp_at,
+#        and at_image-flash, which flashes it.
+#
+# Flashing is left to the Python package: the AT module may be another chip than the project's, and its bootloader is
+# written as the firmware package has it. esptool_py_custom_target() would take the project's chip and flash settings
+# for both. Offsets are known to nobody before packaging, so that neither target needs CMake to run again.
+function(esp_at_flash_add_targets)
+    idf_build_get_property(target IDF_TARGET)
+    if(BOOTLOADER_BUILD OR CMAKE_BUILD_EARLY_EXPANSION OR target STREQUAL "linux")
+        return()
+    endif()
+    idf_build_get_property(python PYTHON)
+    idf_build_get_property(build_dir BUILD_DIR)
+    idf_build_get_property(project_dir PROJECT_DIR)
+    idf_build_get_property(sdkconfig SDKCONFIG)
+
+    if("${CONFIG_ESP_AT_FIRMWARE}" STREQUAL "" AND NOT EXISTS "${project_dir}/esp_at.yml")
+        __esp_at_flash_refuse("no ESP-AT firmware package is named: name it in menuconfig (AT module), \
+or write firmware: PATH into ${project_dir}/esp_at.yml, and run idf.py reconfigure")
+        return()
+    endif()
+    __esp_at_flash_find_generator(generator problem "${python}")
+    if(problem)
+        message(WARNING "${problem}")
+        __esp_at_flash_refuse("${problem}")
+        return()
+    endif()
+
+    set(output "${build_dir}/esp_at")
+    set(depfile "${build_dir}/esp_at.d")
+    set(script "${CMAKE_CURRENT_LIST_DIR}/run_esp_at.cmake")
+    set(run ${CMAKE_COMMAND}
+        -D "PYTHON=${python}"
+        -D "PROJECT_DIR=${project_dir}"
+        -D "SDKCONFIG=${sdkconfig}"
+        -D "OUTPUT=${output}"
+        -D "DEPFILE=${depfile}")
+
+    get_filename_component(firmware "${CONFIG_ESP_AT_FIRMWARE}" ABSOLUTE BASE_DIR "${project_dir}")
+    if(firmware STREQUAL build_dir)
+        set(is_own_build TRUE)
+    endif()
+    if(is_own_build OR NOT POLICY CMP0116)
+        # What a build makes is not known to be an input before it has run; CMake before 3.20 has no depfile of ours.
+        add_custom_target(at_image
+            COMMAND ${run} -D ESP_AT_COMMAND=package -P "${script}"
+            COMMENT "Packaging the AT firmware"
+            VERBATIM)
+    else()
+        cmake_policy(PUSH)
+        cmake_policy(SET CMP0116 NEW) # the depfile has absolute paths
+        add_custom_command(OUTPUT "${output}/esp_at_manifest.json"
+            COMMAND ${run} -D ESP_AT_COMMAND=package -P "${script}"
+            DEPENDS "${sdkconfig}" "${generator}" "${script}"
+            DEPFILE "${depfile}"
+            COMMENT "Packaging the AT firmware"
+            VERBATIM)
+        cmake_policy(POP)
+        add_custom_target(at_image DEPENDS "${output}/esp_at_manifest.json")
+    endif()
+    # It packages by itself: what is flashed was checked right before, dates of certificates included.
+    add_custom_target(at_image-flash
+        COMMAND ${run} -D ESP_AT_COMMAND=flash -P "${script}"
+        USES_TERMINAL
+        VERBATIM)
+
+    if(is_own_build)
+        __esp_at_flash_depend_on_build(at_image at_image-flash)
+    endif()
+    if(CONFIG_ESP_AT_FLASH_WITH_APP)
+        if(is_own_build)
+            set(problem "the firmware package is this project's own build, whose idf.py flash writes all of it already")
+        else()
+            __esp_at_flash_join(problem "${target}" "${output}" "${depfile}" ${run} -P "${script}")
+        endif()
+        if(problem)
+            __esp_at_flash_refuse_join("${problem}")
+        endif()
+    endif()
+endfunction()
+
+# __esp_at_flash_find_generator
+#
+# @brief Find the Python package that does the work.
+#
+# @param[out] result   Variable for a file of it that is new after an update.
+# @param[out] problem  Variable for what is wrong, and what to do; empty if nothing is.
+# @param[in]  python   IDF's Python.
+function(__esp_at_flash_find_generator result problem python)
+    execute_process(
+        COMMAND "${python}" -c "import platformio_esp_at; print(platformio_esp_at.__file__)"
+        RESULT_VARIABLE failed
+        OUTPUT_VARIABLE file
+        ERROR_VARIABLE error
+        OUTPUT_STRIP_TRAILING_WHITESPACE
+        ERROR_STRIP_TRAILING_WHITESPACE)
+    set(${problem} "" PARENT_SCOPE)
+    if(failed)
+        string(REGEX REPLACE ".*\n" "" error "${error}")
+        set(${problem} "the AT module can't be flashed, since the Python package platformio-esp-at isn't in the Python \
+of ESP-IDF (${error}). Install it with: ${python} -m pip install platformio-esp-at, and run idf.py reconfigure"
+            PARENT_SCOPE)
+    endif()
+    file(TO_CMAKE_PATH "${file}" file)
+    set(${result} "${file}" PARENT_SCOPE)
+endfunction()
+
+# __esp_at_flash_refuse
+#
+# @brief Add our targets so that each fails with a message.
+function(__esp_at_flash_refuse message)
+    foreach(target at_image at_image-flash)
+        __esp_at_flash_add_failing(${target} "${message}")
+    endforeach()
+    if(CONFIG_ESP_AT_FLASH_WITH_APP)
+        __esp_at_flash_refuse_join("${message}")
+    endif()
+endfunction()
+
+# __esp_at_flash_refuse_join
+#
+# @brief Let plain "idf.py flash" fail with a message, rather than leave out what the user wants with it.
+#
+# CMake itself goes on: menuconfig must stay within reach.
+function(__esp_at_flash_refuse_join message)
+    set(message "idf.py flash can't write the AT module's part (CONFIG_ESP_AT_FLASH_WITH_APP): ${message}")
+    message(WARNING "${message}")
+    __esp_at_flash_add_failing(at_image-with-app "${message}")
+    add_dependencies(flash at_image-with-app)
+endfunction()
+
+function(__esp_at_flash_add_failing target message)
+    add_custom_target(${target}
+        COMMAND ${CMAKE_COMMAND} -E echo "Error: ${message}"
+        COMMAND ${CMAKE_COMMAND} -E false
+        VERBATIM)
+endfunction()
+
+# __esp_at_flash_depend_on_build
+#
+# @brief Let targets run after what an esp-at checkout builds.
+function(__esp_at_flash_depend_on_build)
+    foreach(target IN LISTS ARGN)
+        add_dependencies(${target} app)
+        foreach(part bootloader partition_table_bin blank_ota_data)
+            if(TARGET ${part})
+                add_dependencies(${target} ${part})
+            endif()
+        endforeach()
+    endforeach()
+endfunction()
+
+# __esp_at_flash_join
+#
+# @brief Let plain "idf.py flash" write the content of at_customize, too.
+#
+# Bootloader, partition table and application lie at the same offsets in every firmware package as in a project, which
+# writes its own. It has no at_customize of its own, and the firmware finds the rest by that. The images have to be
+# known here, since IDF writes flash_args when CMake runs: so CMake runs again when an input changes.
+#
+# @param[out] problem  Variable for what is wrong; empty if nothing is.
+# @param[in]  target   The project's chip.
+# @param[in]  output   Folder of the image set.
+# @param[in]  depfile  File that lists what it was made from.
+# @param[in]  ARGN     The command that makes it, but for what it is to do.
+function(__esp_at_flash_join problem target output depfile)
+    list(GET ARGN 0 cmake)
+    list(REMOVE_AT ARGN 0)
+    execute_process(COMMAND ${cmake} -D ESP_AT_COMMAND=package ${ARGN}
+        RESULT_VARIABLE failed
+        OUTPUT_QUIET
+        ERROR_VARIABLE error)
+    if(failed)
+        string(REGEX REPLACE "\nCMake Error.*" "" error "${error}")
+        set(${problem} "${error}" PARENT_SCOPE)
+        return()
+    endif()
+    __esp_at_flash_configure_again("${depfile}")
+
+    file(READ "${output}/flasher_args.json" flasher_args)
+    string(REGEX MATCH "\"chip\": \"([^\"]+)\"" chip "${flasher_args}")
+    set(chip "${CMAKE_MATCH_1}")
+    if(NOT "${chip}" STREQUAL "${target}")
+        set(${problem} "the AT firmware is for ${chip}, and this project is for ${target}" PARENT_SCOPE)
+        return()
+    endif()
+    partition_table_get_partition_info(home "--partition-name at_customize" "offset")
+    partition_table_get_partition_info(size "--partition-name at_customize" "size")
+    partition_table_get_partition_info(encrypted "--partition-name at_customize" "encrypted")
+    if(encrypted)
+        set(plaintext)
+    else()
+        set(plaintext ALWAYS_PLAINTEXT)
+    endif()
+
+    set(joined)
+    set(place)
+    file(READ "${output}/download.config" download_config)
+    string(REGEX MATCHALL "0x[0-9A-Fa-f]+ [^ \n]+" pairs "${download_config}")
+    foreach(pair IN LISTS pairs)
+        string(REGEX MATCH "^([^ ]+) (.+)$" pair "${pair}")
+        set(offset "${CMAKE_MATCH_1}")
+        set(image "${CMAKE_MATCH_2}")
+        get_filename_component(name "${image}" NAME_WE)
+        if(name STREQUAL "at_customize")
+            set(place "${offset}")
+        endif()
+        if(home AND size)
+            math(EXPR inside "${offset} - ${home}")
+            math(EXPR end "${size}")
+            if(NOT inside LESS 0 AND inside LESS end)
+                list(APPEND joined "${name}|${offset}|${output}/${image}")
+            endif()
+        endif()
+    endforeach()
+    if(NOT home OR NOT size)
+        set(${problem} "the project's partition table has no partition at_customize; \
+the AT firmware has it at ${place}" PARENT_SCOPE)
+        return()
+    endif()
+    math(EXPR moved "${place} - ${home}")
+    if(NOT moved EQUAL 0)
+        set(${problem} "the project's partition table has at_customize at ${home}, \
+the AT firmware at ${place}" PARENT_SCOPE)
+        return()
+    endif()
+
+    foreach(image IN LISTS joined)
+        string(REPLACE "|" ";" image "${image}")
+        list(GET image 0 name)
+        list(GET image 1 offset)
+        list(GET image 2 file)
+        esptool_py_flash_target_image(flash "at_image-${name}" "${offset}" "${file}" ${plaintext})
+    endforeach()
+    add_dependencies(flash at_image)
+    set(${problem} "" PARENT_SCOPE)
+endfunction()
+
+# __esp_at_flash_configure_again
+#
+# @brief Let CMake run again when one of the files that a depfile lists has changed.
+function(__esp_at_flash_configure_again depfile)
+    file(READ "${depfile}" text)
+    string(STRIP "${text}" text)
+    string(REPLACE " \\\n  " ";" files "${text}")
+    list(REMOVE_AT files 0) # what is made
+    foreach(file IN LISTS files)
+        string(REPLACE "\\ " " " file "${file}")
+        string(REPLACE "\\#" "#" file "${file}")
+        string(REPLACE "$$" "$" file "${file}")
+        set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")
+    endforeach()
+endfunction()

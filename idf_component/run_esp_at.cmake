@@ -1,0 +1,41 @@
+# Runs the Python package platformio-esp-at, once something is to be packaged or flashed:
+#
+#     cmake -D ESP_AT_COMMAND=package|flash -D PYTHON=… -D PROJECT_DIR=… -D SDKCONFIG=… -D OUTPUT=… -D DEPFILE=… -P …
+#
+# ESPPORT and ESPBAUD are read here, and not when CMake makes the build files: so they can differ every time.
+cmake_minimum_required(VERSION 3.16)
+
+set(command "${PYTHON}" -m platformio_esp_at ${ESP_AT_COMMAND}
+    -C "${PROJECT_DIR}" -o "${OUTPUT}" --sdkconfig "${SDKCONFIG}")
+
+if(ESP_AT_COMMAND STREQUAL "package")
+    list(APPEND command --depfile "${DEPFILE}")
+else()
+    # Where esp_at.yml names the port of the AT module, ESPPORT is that of the program's chip.
+    set(named)
+    if(EXISTS "${PROJECT_DIR}/esp_at.yml")
+        file(STRINGS "${PROJECT_DIR}/esp_at.yml" named REGEX "^(port|baud)[ \t]*:[ \t]*[^ \t#]")
+    endif()
+    if(NOT "${named}" MATCHES "(^|;)port")
+        if("$ENV{ESPPORT}" STREQUAL "")
+            message(FATAL_ERROR "No port is named for the AT module. "
+                "idf.py hands no -p to a target of CMake: set the environment variable ESPPORT, "
+                "or write port: PORT into esp_at.yml, or take idf.py -p PORT at-flash (esp-at idf-setup tells how).")
+        endif()
+        list(APPEND command -p "$ENV{ESPPORT}")
+    endif()
+    if(NOT "${named}" MATCHES "(^|;)baud" AND NOT "$ENV{ESPBAUD}" STREQUAL "")
+        list(APPEND command -b "$ENV{ESPBAUD}")
+    endif()
+endif()
+
+# ESP-IDF 6.1 keeps a copy of what idf.py flash has written beside each image; a folder with such is no image set.
+file(GLOB_RECURSE copies "${OUTPUT}/*_flashed.bin")
+if(copies)
+    file(REMOVE ${copies})
+endif()
+
+execute_process(COMMAND ${command} RESULT_VARIABLE failed)
+if(failed)
+    message(FATAL_ERROR "esp-at ${ESP_AT_COMMAND} has failed; the reason stands above.")
+endif()

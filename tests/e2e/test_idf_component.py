@@ -1,0 +1,378 @@
+"""The ESP-IDF component: its CMake with a real cmake, on stand-ins for IDF's functions that record their calls."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from platformio_esp_at.demo.sample_package import write_sample_package
+
+COMPONENT = Path(__file__).parents[2] / "idf_component"
+
+STAND_INS = r"""
+    cmake_minimum_required(VERSION 3.16)
+    project(host NONE)
+
+    set(SDKCONFIG "${CMAKE_SOURCE_DIR}/sdkconfig")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${SDKCONFIG}")
+    file(STRINGS "${SDKCONFIG}" lines REGEX "^CONFIG_")
+    foreach(line IN LISTS lines)
+        string(REGEX MATCH "^([^=]+)=\"?([^\"]*)" line "${line}")
+        set(${CMAKE_MATCH_1} "${CMAKE_MATCH_2}")
+    endforeach()
+    set(BUILD_DIR "${CMAKE_BINARY_DIR}")
+    set(PROJECT_DIR "${CMAKE_SOURCE_DIR}")
+    set(IDF_TARGET "${CONFIG_IDF_TARGET}")
+    file(WRITE "${CMAKE_BINARY_DIR}/calls.txt" "")
+
+    function(record)
+        list(JOIN ARGN "|" call)
+        file(APPEND "${CMAKE_BINARY_DIR}/calls.txt" "${call}\n")
+    endfunction()
+    function(idf_build_get_property result property)
+        set(${result} "${${property}}" PARENT_SCOPE)
+    endfunction()
+    function(idf_component_register)
+        record(idf_component_register ${ARGN})
+    endfunction()
+    function(esptool_py_flash_target_image target name offset image)
+        file(RELATIVE_PATH image "${BUILD_DIR}" "${image}")
+        record(esptool_py_flash_target_image ${target} ${name} ${offset} ${image} ${ARGN})
+    endfunction()
+    function(partition_table_get_partition_info result which field)
+        if(which STREQUAL "--partition-name at_customize")
+            set(${result} "${at_customize_${field}}" PARENT_SCOPE)
+        endif()
+    endfunction()
+
+    foreach(part flash app bootloader partition_table_bin)
+        add_custom_target(${part} COMMAND ${CMAKE_COMMAND} -E echo "IDF's own ${part}" VERBATIM)
+    endforeach()
+    include("${COMPONENT}/project_include.cmake")
+    add_subdirectory("${COMPONENT}" esp-idf/esp_at_flash)
+"""
+
+FIRMWARE = 'CONFIG_ESP_AT_FIRMWARE="firmware.zip"\nCONFIG_ESP_AT_MODULE="WROOM-32"\n'
+NOT_SET = "".join(f"CONFIG_ESP_AT_UART_{pin}_PIN=-2\n" for pin in ("TX", "RX", "CTS", "RTS"))
+SDKCONFIG = f'CONFIG_IDF_TARGET="esp32"\nCONFIG_ESP_AT_PARTITIONS=""\n{NOT_SET}CONFIG_ESP_AT_UART_BAUDRATE=0\n'
+WITH_APP = "CONFIG_ESP_AT_FLASH_WITH_APP=y\n"
+AS_FIRMWARE = {"at_customize_offset": "0x20000", "at_customize_size": "0xe0000", "at_customize_encrypted": "False"}
+
+
+def program(name):
+    scripts = str(Path(sys.executable).parent)
+    found = shutil.which(name, path=os.pathsep.join([scripts, os.environ["PATH"]]))
+    assert found, f"{name} isn't installed: pip install -e .[test]"
+    return found
+
+
+class IdfProject:
+    """A project on the stand-ins, in a folder with its sdkconfig."""
+
+    def __init__(self, folder):
+        self.folder, self.build_folder = folder, folder / "build"
+        self.output = self.build_folder / "esp_at"
+        self.manifest = self.output / "esp_at_manifest.json"
+
+    def configure(self, *, code=0, python=sys.executable, **variables):
+        values = {"COMPONENT": COMPONENT, "PYTHON": python} | variables
+        arguments = [f"-D{name}={value}" for name, value in values.items()]
+        generator = ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={program('ninja')}"]
+        return self._run([program("cmake"), "-S", self.folder, "-B", self.build_folder, *generator, *arguments], code)
+
+    def build(self, *targets, code=0, **environment):
+        arguments = ["--build", self.build_folder, "--target", *targets]
+        return self._run([program("cmake"), *arguments], code, environment)
+
+    def _run(self, command, code, environment=None):
+        env = {name: value for name, value in os.environ.items() if name not in ("ESPPORT", "ESPBAUD")}
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=60, check=False, env=env | (environment or {})
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def calls(self, function):
+        lines = (self.build_folder / "calls.txt").read_text().splitlines()
+        return [line.split("|")[1:] for line in lines if line.split("|")[0] == function]
+
+    def is_rebuilt(self, target="at_image"):
+        """Build, and return whether the image set was made anew; anything else would be a surprise, too."""
+        before = self.manifest.stat().st_mtime_ns
+        said = self.build(target)
+        rebuilt = self.manifest.stat().st_mtime_ns != before
+        assert rebuilt or "Packaging" not in said
+        return rebuilt
+
+
+@pytest.fixture
+def idf_project(project):
+    """Write an `IdfProject`: lines of its sdkconfig, esp_at.yml, and files named for their paths."""
+
+    def write(sdkconfig=FIRMWARE, yml="", **files):
+        return IdfProject(project(yml=yml, sdkconfig=SDKCONFIG + sdkconfig, **{"CMakeLists.txt": STAND_INS} | files))
+
+    return write
+
+
+def newer(path):
+    """Give a file the time of now, and the file system time to see that it differs from the one of before."""
+    now = path.stat().st_mtime_ns
+    while path.stat().st_mtime_ns == now:
+        path.touch()
+
+
+# --- the image set ---
+
+
+def test_the_image_set_is_what_esp_at_makes(idf_project, esp_at):
+    made = idf_project('CONFIG_ESP_AT_FIRMWARE="firmware.zip"\nCONFIG_ESP_AT_UART_TX_PIN=4\n' + "CONFIG_SPIRAM=y\n")
+    made.configure()
+    said = made.build("at_image")
+    assert "AT module: WROVER-32" in said  # for the PSRAM
+    options = ["--firmware", made.folder / "firmware.zip", "--module", "WROVER-32", "--factory-param", "uart_tx_pin=4"]
+    esp_at("package", *options, "-o", "other")
+    files = json.loads(made.manifest.read_text())["files"]
+    for path in files:
+        assert (made.output / path).read_bytes() == (made.folder.parent / "other" / path).read_bytes()
+
+
+def test_esp_at_yml_wins_over_menuconfig_key_by_key(idf_project, esp_at):
+    made = idf_project(
+        FIRMWARE.replace("firmware.zip", "nowhere.zip") + "CONFIG_ESP_AT_UART_TX_PIN=4\nCONFIG_ESP_AT_UART_RX_PIN=5\n",
+        yml="firmware: firmware.zip\nfactory_param: {uart_rx_pin: 18}\n",
+    )
+    made.configure()
+    assert "AT module: WROOM-32 (CONFIG_ESP_AT_MODULE)" in made.build("at_image")
+    values = esp_at("inspect", made.output / "customized_partitions/factory_param.bin", "--json").stdout
+    values = json.loads(values)
+    assert (values["uart_tx_pin"], values["uart_rx_pin"], values["uart_baudrate"]) == (4, 18, 115200)
+
+
+def test_packaged_again_only_when_an_input_has_changed(idf_project):
+    made = idf_project(
+        yml="data: {ours: 'a $table #1.bin'}\n",
+        **{"own.csv": "factory_param, 0x40, 8, 0x30000, 4K\nours, 0x40, 15, 0x3d000, 4K\n"},
+        **{"a $table #1.bin": b"1"},
+    )
+    (made.folder / "sdkconfig").write_text(
+        SDKCONFIG.replace('PARTITIONS=""', 'PARTITIONS="own.csv"') + FIRMWARE, encoding="utf-8"
+    )
+    made.configure()
+    made.build("at_image")
+    assert not made.is_rebuilt()
+    made.configure()
+    assert not made.is_rebuilt()
+    for path in ("esp_at.yml", "a $table #1.bin", "own.csv", "firmware.zip", "sdkconfig"):
+        newer(made.folder / path)
+        assert made.is_rebuilt(), path
+        assert not made.is_rebuilt(), path
+    newer(made.folder / "CMakeLists.txt")
+    assert not made.is_rebuilt()
+
+
+def test_files_that_appear_count(idf_project):
+    made = idf_project(FIRMWARE)
+    (made.folder / "firmware.zip").unlink()
+    write_sample_package(made.folder / "firmware.zip")  # as a file of its own, to be replaced by a folder
+    made.configure()
+    made.build("at_image")
+    assert not made.is_rebuilt()
+    (made.folder / "esp_at.yml").write_text("module: PICO-D4\n")
+    assert made.is_rebuilt()
+    assert json.loads(made.manifest.read_text())["module"] == "PICO-D4"
+    (made.folder / "esp_at.yml").write_text("module: PICO-D5\n")
+    assert "esp_at.yml:1: unknown ESP32 AT module 'PICO-D5'" in made.build("at_image", code=1)
+    (made.folder / "esp_at.yml").write_text("module: PICO-D4\n")
+    made.build("at_image")
+
+
+def test_the_build_folder_of_an_esp_at_checkout(idf_project):
+    made = idf_project('CONFIG_ESP_AT_FIRMWARE="build"\nCONFIG_ESP_AT_MODULE="WROOM-32"\n' + WITH_APP)
+    write_sample_package(made.build_folder)
+    assert "this project's own build, whose idf.py flash writes all of it already" in " ".join(made.configure().split())
+    said = made.build("at_image")
+    assert said.index("IDF's own app") < said.index("Firmware package: build")
+    made.build("at_image")  # its own output inside the firmware package does no harm
+    assert len(json.loads(made.manifest.read_text())["images"]) == 17
+
+
+# --- flashing ---
+
+
+def test_flash(idf_project, used_module):
+    made = idf_project()
+    made.configure()
+    module = used_module()
+    made.build("at_image-flash", ESPPORT=module.port, ESPBAUD="921600")
+    assert module.flash == module.after_upload(made.output)
+    made.build("at_image")
+    assert not made.is_rebuilt()
+
+
+@pytest.fixture
+def recording_python(tmp_path):
+    """Return a Python that writes down how it is asked to flash."""
+    script = tmp_path / "recording_python"
+    script.write_text(
+        f"#!{sys.executable}\nimport os, sys\nif 'flash' not in sys.argv:\n"
+        f"    os.execv({sys.executable!r}, [{sys.executable!r}, *sys.argv[1:]])\n"
+        f"open({str(tmp_path / 'asked.txt')!r}, 'w').write('\\n'.join(sys.argv[1:]))\n"
+    )
+    script.chmod(0o755)
+    return script
+
+
+@pytest.mark.parametrize(
+    ("yml", "environment", "connection"),
+    [
+        ("", {"ESPPORT": "/dev/ttyUSB7"}, ["-p", "/dev/ttyUSB7"]),
+        ("", {"ESPPORT": "COM3", "ESPBAUD": "115200"}, ["-p", "COM3", "-b", "115200"]),
+        ("skip: [ble_data]\nport: COM4 # the module's\n", {"ESPPORT": "COM3", "ESPBAUD": "9600"}, ["-b", "9600"]),
+        ("port: COM4\nbaud: 115200\n", {"ESPBAUD": "9600"}, []),
+        ("port:\n", {}, None),
+        ("", {}, None),
+    ],
+)
+def test_port_and_speed(yml, environment, connection, idf_project, recording_python):
+    made = idf_project(yml=yml)
+    made.configure(python=recording_python)
+    said = made.build("at_image-flash", code=0 if connection is not None else 1, **environment)
+    if connection is None:
+        assert "No port is named for the AT module." in said
+        assert not recording_python.with_name("asked.txt").exists()
+        return
+    asked = recording_python.with_name("asked.txt").read_text().splitlines()
+    options = ["-C", str(made.folder), "-o", str(made.output), "--sdkconfig", str(made.folder / "sdkconfig")]
+    assert asked == ["-m", "platformio_esp_at", "flash", *options, *connection]
+
+
+def test_plain_flash_is_left_alone_unless_asked(idf_project):
+    made = idf_project()
+    made.configure(**AS_FIRMWARE)
+    assert made.calls("idf_component_register") == [["PRIV_REQUIRES", "esptool_py", "partition_table"]]
+    assert made.calls("esptool_py_flash_target_image") == []
+    made.build("flash", "all")
+    assert not made.output.exists()
+
+
+def test_plain_flash_writes_the_content_of_at_customize(idf_project):
+    made = idf_project(FIRMWARE + WITH_APP, yml="skip: [server_cert, server_key]\n")
+    made.configure(**AS_FIRMWARE)
+    joined = made.calls("esptool_py_flash_target_image")
+    images = json.loads(made.manifest.read_text())["images"]
+    expected = [image for image in images if 0x20000 <= int(image["offset"], 16) < 0x100000]
+    assert len(expected) == 10
+    paths = [PurePosixPath(image["path"]) for image in expected]
+    assert joined == [
+        ["flash", f"at_image-{path.stem}", image["offset"], f"esp_at/{path}", "ALWAYS_PLAINTEXT"]
+        for image, path in zip(expected, paths, strict=True)
+    ]
+    made.build("flash")
+    # What IDF 6.1 leaves beside the images that it has written is no hindrance.
+    (made.output / "at_customize_flashed.bin").write_bytes(b"")
+    (made.folder / "esp_at.yml").write_text("skip: [server_cert]\n")
+    assert made.is_rebuilt("flash")
+    assert len(made.calls("esptool_py_flash_target_image")) == 11
+    assert not made.is_rebuilt("flash")
+
+
+@pytest.mark.parametrize(
+    ("sdkconfig", "table", "reason"),
+    [
+        ("", {}, "the project's partition table has no partition at_customize; the AT firmware has it at 0x20000"),
+        ("", AS_FIRMWARE | {"at_customize_offset": "0x30000"}, "at_customize at 0x30000, the AT firmware at 0x20000"),
+        ('CONFIG_ESP_AT_MODULE="WROM-32"\n', AS_FIRMWARE, "unknown ESP32 AT module 'WROM-32'"),
+        ('CONFIG_ESP_AT_FIRMWARE=""\n', AS_FIRMWARE, "no ESP-AT firmware package is named"),
+    ],
+)
+def test_plain_flash_fails_where_it_cannot_write_all(sdkconfig, table, reason, idf_project):
+    made = idf_project(FIRMWARE + WITH_APP + sdkconfig)
+    assert reason in " ".join(made.configure(**table).split())
+    assert made.calls("esptool_py_flash_target_image") == []
+    assert "idf.py flash can't write the AT module's part (CONFIG_ESP_AT_FLASH_WITH_APP): " in made.build(
+        "flash", code=1
+    )
+    made.build("app")
+
+
+def test_plain_flash_of_another_chip(idf_project):
+    made = idf_project(FIRMWARE + WITH_APP, yml="board: none\n")
+    config = made.folder / "sdkconfig"
+    config.write_text(config.read_text().replace('TARGET="esp32"', 'TARGET="esp32c3"'))
+    assert "the AT firmware is for esp32, and this project is for esp32c3" in " ".join(
+        made.configure(**AS_FIRMWARE).split()
+    )
+    made.build("flash", code=1)
+
+
+# --- guards ---
+
+
+@pytest.mark.parametrize("variable", ["BOOTLOADER_BUILD", "CMAKE_BUILD_EARLY_EXPANSION"])
+def test_no_targets_in_builds_that_flash_nothing(variable, idf_project):
+    made = idf_project()
+    made.configure(**{variable: 1})
+    assert "at_image" not in made.build("help")
+
+
+def test_no_targets_for_linux(idf_project):
+    made = idf_project()
+    config = made.folder / "sdkconfig"
+    config.write_text(config.read_text().replace('TARGET="esp32"', 'TARGET="linux"'))
+    made.configure()
+    assert made.calls("idf_component_register") == [[]]
+    assert "at_image" not in made.build("help")
+
+
+def test_nothing_named_is_no_trouble_until_it_is_asked_for(idf_project):
+    made = idf_project('CONFIG_ESP_AT_FIRMWARE=""\n')
+    assert "Warning" not in made.configure()
+    made.build("all")
+    assert "Error: no ESP-AT firmware package is named" in made.build("at_image-flash", code=1, ESPPORT="COM3")
+
+
+def test_the_python_package_is_missing(idf_project, tmp_path):
+    bare = tmp_path / "bare python"
+    bare.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "$@"\n')
+    bare.chmod(0o755)
+    made = idf_project()
+    said = " ".join(made.configure(python=bare).split())
+    told = f"Install it with: {bare} -m pip install platformio-esp-at"
+    assert f"(ModuleNotFoundError: No module named 'platformio_esp_at'). {told}" in said
+    made.build("all", "flash")
+    assert told in made.build("at_image-flash", code=1, ESPPORT="COM3")
+
+
+# --- what the component registry takes ---
+
+
+def test_kconfig_is_in_good_style(tmp_path):
+    shutil.copy(COMPONENT / "Kconfig", tmp_path)
+    command = [sys.executable, "-m", "kconfcheck", tmp_path / "Kconfig"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_manifests_are_valid():
+    assert len(list(COMPONENT.rglob("idf_component.yml"))) == 3
+    command = [program("compote"), "manifest", "lint", COMPONENT]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+
+
+def test_the_component_can_be_packed(tmp_path):
+    copy = shutil.copytree(COMPONENT, tmp_path / "idf_component")
+    packed = tmp_path / "packed"
+    command = [program("compote"), "component", "pack", "--name", "esp_at_flash", "--dest-dir", packed]
+    subprocess.run(command, cwd=copy, capture_output=True, check=True)
+    (folder,) = (path for path in packed.iterdir() if path.is_dir())
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert files >= {path.relative_to(COMPONENT).as_posix() for path in COMPONENT.rglob("*") if path.is_file()}
