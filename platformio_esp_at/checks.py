@@ -152,14 +152,21 @@ def _check_parameters(plan: FlashPlan, board: BoardFacts | None, request: Reques
         usual=_usual_parameters(plan),
     )
     said = {**plan.module.changes, **request.factory_param}
+    refused = []
     for problem in problems:
-        name = next((name for name in said if _parameter(name) == _parameter(problem.where or "")), None)
-        if said:
-            problem.locate(said[name].where if name else plan.module.name)
-    if said:
-        raise_all(problems)
+        name = next((name for name in said if _is_about(problem, name)), None)
+        if name is None:
+            yield str(problem)
+        else:
+            problem.locate(said[name].where)
+            refused.append(problem)
+    raise_all(refused)
     yield from warnings
-    yield from map(str, problems if not said else ())
+
+
+def _is_about(problem: EspAtError, name: str) -> bool:
+    """Return whether a problem is that of a parameter, or of another one that it gets in the way of."""
+    return _parameter(name) == _parameter(problem.where or "") or _parameter(name) in problem.message
 
 
 def _parameter(name: str) -> str:

@@ -30,6 +30,8 @@ _FILES = ("fatfs", "fs_storage")
 _OWN_PARTITIONS = {*PKI_SLOTS, FACTORY_PARAM, BLE_DATA, MFG_NVS, *_FILES}
 """The user partitions that ESP-AT itself knows."""
 
+_OWN_TABLE = "at_customize.csv"
+
 _NOT_PARAMETERS = {"version", "module_id", "reserved1", "platform", "module_name"}
 """Fields that say which module and layout it is: they follow from ``module``."""
 
@@ -47,6 +49,8 @@ class Origin:
     secondary: PartitionTable | None = None
     modules: tuple[str, ...] = ()
     """Modules that a firmware package speaks of."""
+    is_image: bool = False
+    """Whether it is an image, whose user table may be another than its firmware package's."""
 
 
 def origin_of_package(package: FirmwarePackage) -> Origin:
@@ -64,7 +68,7 @@ def origin_of_bytes(data: bytes, name: str) -> Origin:
         image = FactoryImage.from_bytes(data)
         rows = image.secondary.partitions if image.secondary else ()
         contents = {row.name: image.content_of(row) for row in rows}
-        return Origin(name, image.chip, contents, image.secondary)
+        return Origin(name, image.chip, contents, image.secondary, is_image=True)
     if is_nvs(data):
         return Origin(name, None, {MFG_NVS: data})
     if data.startswith(b"\xfc\xfc"):
@@ -103,7 +107,7 @@ def make_project(origin: Origin) -> dict[str, bytes]:
     options = {name: value for name, value in options.items() if value}
     if not options:
         raise EspAtError("there is nothing in it that a project could say", where=origin.name)
-    return {PROJECT_FILE: _project_file(origin, options).encode(), **files}
+    return {PROJECT_FILE: _project_file(origin, options, files).encode(), **files}
 
 
 def _parameters(contents: Mapping[str, bytes]) -> dict[str, int | str]:
@@ -176,9 +180,11 @@ def _own_partitions(origin: Origin, contents: Mapping[str, bytes], files: dict[s
     """Return the options for partitions that aren't ESP-AT's, and for file systems; their content goes to ``files``."""
     options: dict[str, Any] = {"data": {}}
     rows = origin.secondary.partitions if origin.secondary else ()
-    if origin.secondary and any(row.name not in _OWN_PARTITIONS for row in rows):
-        options["partitions"] = "at_customize.csv"
-        files["at_customize.csv"] = origin.secondary.to_csv().encode()
+    has_own = any(row.name not in _OWN_PARTITIONS for row in rows)
+    if origin.secondary and (has_own or origin.is_image):
+        files[_OWN_TABLE] = origin.secondary.to_csv().encode()
+    if has_own:
+        options["partitions"] = _OWN_TABLE
     for row in rows:
         if row.name in contents and (row.name not in _OWN_PARTITIONS or row.name in _FILES):
             path = _data_path(row.name, files)
@@ -195,10 +201,12 @@ def _data_path(partition: str, taken: Iterable[str]) -> str:
     return next(path for path in paths if path.casefold() not in folded)
 
 
-def _project_file(origin: Origin, options: Mapping[str, Any]) -> str:
+def _project_file(origin: Origin, options: Mapping[str, Any], files: Iterable[str]) -> str:
     import yaml  # noqa: PLC0415 - only where a project is written
 
     text: str = yaml.safe_dump(dict(options), sort_keys=False, allow_unicode=True, width=1000)
+    if _OWN_TABLE in files and "partitions" not in options:
+        text += f"# partitions: {_OWN_TABLE} # the image's own table: to have its places instead of the package's\n"
     return (
         f"# Made from {origin.name}: rebuilds its content with a firmware package of the same chip.\n"
         "firmware: FIRMWARE.zip # name the firmware package\n"

@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
+from platformio_esp_at.formats.partition_table import PartitionTable
 
 GENERATIONS = pytest.mark.parametrize("nvs", [False, True], ids=["legacy", "mfg_nvs"])
 MFG_NVS = "customized_partitions/mfg_nvs.bin"
@@ -62,7 +63,11 @@ def test_a_project_from_a_factory_image(esp_at, package, tmp_path, nvs):
     esp_at("inspect", "out/factory/factory_WROOM-32.bin", "--as-project", "from image")
     esp_at("inspect", zip_file, "--as-project", "from package")
     image, of_package = _files(tmp_path / "from image"), _files(tmp_path / "from package")
-    assert image.pop("esp_at.yml").splitlines()[1:] == of_package.pop("esp_at.yml").splitlines()[1:]
+    *said, own_table = image.pop("esp_at.yml").splitlines()[1:]
+    assert said == of_package.pop("esp_at.yml").splitlines()[1:]
+    assert own_table.startswith(b"# partitions: at_customize.csv # the image's own table")
+    table = PartitionTable.from_csv(image.pop("at_customize.csv").decode(), first_offset=0)
+    assert table.to_bytes() == (tmp_path / "out/at_customize.bin").read_bytes()
     assert image == of_package
 
     yml = tmp_path / "from image/esp_at.yml"

@@ -123,9 +123,16 @@ def test_a_parameter_of_an_own_module(tmp_path):
     assert problem.where == "esp_at.yml:5:uart_rx_pin"
 
 
-def test_what_a_changed_parameter_collides_with_is_told_of_the_module(tmp_path):
+def test_what_a_changed_parameter_collides_with_is_told_at_its_place(tmp_path):
     (problem,) = _refusal(tmp_path, "factory_param: {uart_tx_pin: 15}\n")
-    assert (problem.where, problem.message) == ("WROOM-32:uart_cts_pin", "GPIO15 is uart_tx_pin already")
+    assert (problem.where, problem.message) == ("esp_at.yml:2:uart_cts_pin", "GPIO15 is uart_tx_pin already")
+
+
+def test_what_the_package_has_is_noted_where_something_else_is_said(tmp_path):
+    """PSRAM of the board takes the package's own pins: that is told, and the project's country isn't to blame."""
+    board = BoardFacts("kit", name="WROVER kit", mcu="esp32")
+    notes = _check(tmp_path, "factory_param: {country_code: DE}\n", board=board)
+    assert [note.partition(":")[0] for note in notes] == ["uart_tx_pin", "uart_rx_pin"]
 
 
 def test_a_risky_parameter_is_noted(tmp_path):
