@@ -65,7 +65,7 @@ def test_a_project_from_package_to_verify(project, esp_at, simulated_module, use
     assert spoiled.writes == []
 
     said = esp_at("flash", "--factory", "-p", module.port, cwd=folder).stdout
-    assert said.index("The factory image erases all 4MB of the flash.") < said.index("Connecting")
+    assert said.index("The factory image erases the first 4MB of the flash.") < said.index("Connecting")
     assert module.flash == made["factory/factory_WROOM-32.bin"]
 
 

@@ -92,7 +92,7 @@ def test_the_factory_image_replaces_everything(project, at_pio, used_module):
     module = used_module("esp32c3")
     folder = project(INI.format(board="esp32-c3-devkitm-1"), chip="esp32c3")
     said = at_pio(f"run -t upload_at_factory --upload-port {module.port}", folder).stdout
-    announced = said.index("The factory image erases all 4MB of the flash.")
+    announced = said.index("The factory image erases the first 4MB of the flash.")
     assert announced < said.index("0x10000   56KB    nvs", announced) < said.index("Connecting")
     assert module.flash == (folder / OUTPUT / "factory/factory_MINI-1.bin").read_bytes()
     assert module.writes == [(0, 4 * MEGABYTE)]

@@ -123,12 +123,12 @@ def test_who_gave_what(tmp_path):
 
 def test_factory(plan):
     assert describe_factory(plan) == (
-        "The factory image erases all 1MB of the flash.\n"
+        "The factory image erases the first 1MB of the flash.\n"
         "Besides what it writes, these are lost:\n"
         "Offset   Size  Erased\n"
         "0x10000  32KB  nvs"
     )
-    assert describe_factory(replace(plan, kept=())) == "The factory image erases all 1MB of the flash."
+    assert describe_factory(replace(plan, kept=())) == "The factory image erases the first 1MB of the flash."
 
 
 def test_wiring():
