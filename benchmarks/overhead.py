@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING
 from platformio_esp_at.demo.pio_home import make_pio_home, run_pio
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.demo.simulated_module import SimulatedModule
-from platformio_esp_at.flash import Connection, esptool_major, write_command
+from platformio_esp_at.flash import END_OF_FLASH, Connection, esptool_major, write_command
 from platformio_esp_at.formats.download_config import parse_download_config
+from platformio_esp_at.units import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -126,8 +127,12 @@ def measure_upload(bench: Bench, rounds: int) -> bool:
         image_set = bench.at / ".pio" / "build" / "bench" / "esp_at"
         args = parse_download_config((image_set / "download.config").read_text())
         images = [(image.offset, image.path) for image in args.images]
-        arguments = write_command("esp32", images, Connection(module.port, BAUD), major=esptool_major())
-        esptool = partial(run_esptool, arguments, image_set)
+        connection, flash_size = Connection(module.port, BAUD), parse_size(args.settings.size)
+        arguments = write_command("esp32", images, connection, flash_size=flash_size, major=esptool_major())
+        copy = bench.at / "esptool alone"
+        shutil.copytree(image_set, copy)
+        (copy / END_OF_FLASH).touch()
+        esptool = partial(run_esptool, arguments, copy)
         uploads, bare, empty = take_turns(
             [partial(bench.pio, words, bench.at), esptool, partial(bench.pio, "run", bench.at)], rounds
         )

@@ -122,7 +122,6 @@ def _write(setup: Setup, job: _Job, images: Sequence[tuple[int, str, bytes]]) ->
         connection,
         flash_size=job.plan.flash_size,
         major=flash.esptool_major(),
-        empty=flash.END_OF_FLASH,
     )
     files = {path: data for _, path, data in images} | {flash.END_OF_FLASH: b""}
     with private_folder(files, setup.folder) as folder:

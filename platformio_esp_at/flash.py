@@ -7,7 +7,6 @@ version 5 prefers dashes and warns about the others.
 from __future__ import annotations
 
 import codecs
-import os
 import re
 import subprocess
 import sys
@@ -71,22 +70,15 @@ class Connection:
 
 
 def write_command(
-    chip: str,
-    images: Iterable[tuple[int, str]],
-    connection: Connection,
-    *,
-    flash_size: int,
-    major: int,
-    empty: str = os.devnull,
+    chip: str, images: Iterable[tuple[int, str]], connection: Connection, *, flash_size: int, major: int
 ) -> list[str]:
     """Return esptool's arguments that write ``images`` (offset in bytes, path) in one run.
 
     Headers are in their final form already, so every flash setting is ``keep``: what is written is what was checked.
-    esptool holds the ends of images against the flash of the device: an ``empty`` file at ``flash_size`` makes it
-    refuse a device with less before it writes anything, also where each of the others would fit. `run_esptool` doesn't
-    show what is said about one with the name `END_OF_FLASH`.
+    esptool holds the ends of images against the flash of the device: the empty file `END_OF_FLASH` at ``flash_size``
+    makes it refuse a device with less before it writes anything, also where each of the others would fit.
     """
-    return _command(chip, "write_flash", [*images, (flash_size, empty)], connection, major)
+    return _command(chip, "write_flash", [*images, (flash_size, END_OF_FLASH)], connection, major)
 
 
 def verify_command(chip: str, images: Iterable[tuple[int, str]], connection: Connection, *, major: int) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 
 from platformio_esp_at import __version__
 from platformio_esp_at.demo.sample_package import sample_package
-from platformio_esp_at.flash import Connection, verify_command, write_command
+from platformio_esp_at.flash import END_OF_FLASH, Connection, verify_command, write_command
 from platformio_esp_at.formats.download_config import parse_download_config
 
 YML = "firmware: firmware.zip\nmodule: WROOM-32\n"
@@ -212,6 +212,7 @@ def test_the_arguments_serve_esptool_4(image_set, used_module):
 
     module = used_module()
     connection = Connection(module.port, 460800)
+    (image_set / END_OF_FLASH).touch()
     assert "esptool.py v4." in esptool(write_command("esp32", images, connection, flash_size=4 << 20, major=4))
     assert module.flash == module.after_upload(image_set)
     assert "verify OK" in esptool(verify_command("esp32", images, connection, major=4))

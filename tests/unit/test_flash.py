@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import importlib.metadata
 import io
-import os
 import subprocess
 import sys
 from functools import partial
@@ -41,7 +40,7 @@ def test_write_with_esptool_4():
         *("--chip", "esp32", "--port", "/dev/ttyUSB0", "--baud", "921600", "write_flash"),
         *("--flash_mode", "keep", "--flash_freq", "keep", "--flash_size", "keep"),
         *("0x8000", "partition_table/partition-table.bin", "0x1000", "bootloader/bootloader.bin"),
-        *("0x400000", os.devnull),
+        *("0x400000", END_OF_FLASH),
     ]
 
 
@@ -50,12 +49,12 @@ def test_write_with_esptool_5():
         *("--chip", "esp32c3", "--port", "COM3", "--baud", "115200", "write-flash"),
         *("--flash-mode", "keep", "--flash-freq", "keep", "--flash-size", "keep"),
         *("0x8000", "partition_table/partition-table.bin", "0x1000", "bootloader/bootloader.bin"),
-        *("0x400000", os.devnull),
+        *("0x400000", END_OF_FLASH),
     ]
 
 
 def test_write_with_an_empty_file_of_the_run():
-    command = write_command("esp32", [(0, "a.bin")], Connection(), flash_size=2 << 20, major=5, empty=END_OF_FLASH)
+    command = write_command("esp32", [(0, "a.bin")], Connection(), flash_size=2 << 20, major=5)
     assert command[-4:] == ["0x0", "a.bin", "0x200000", "end-of-flash"]
 
 
@@ -84,6 +83,7 @@ def test_connection(connection, arguments):
 def test_the_installed_esptool_takes_these_arguments(tmp_path, capsys):
     """It gets as far as the port: with an argument that it doesn't know, it wouldn't."""
     (tmp_path / "a.bin").write_bytes(b"x" * 16)
+    (tmp_path / END_OF_FLASH).touch()
     for command in (partial(write_command, flash_size=1 << 20), verify_command):
         arguments = command("esp32", [(0, "a.bin")], Connection(NOWHERE, 115200), major=esptool_major())
         with pytest.raises(FlashError) as caught:
@@ -99,6 +99,7 @@ def test_the_installed_esptool_takes_these_arguments(tmp_path, capsys):
 
 def test_port_that_is_not_there(tmp_path, capsys):
     (tmp_path / "a.bin").write_bytes(b"x" * 16)
+    (tmp_path / END_OF_FLASH).touch()
     command = write_command("esp32", [(0, "a.bin")], Connection(NOWHERE), flash_size=1 << 20, major=esptool_major())
     with pytest.raises(FlashError) as caught:
         run_esptool(command, folder=tmp_path)
