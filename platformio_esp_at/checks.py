@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from platformio_esp_at.catalog.boards import select_module
 from platformio_esp_at.catalog.gpios import has_in_package_flash
 from platformio_esp_at.catalog.modules import module as find_module
-from platformio_esp_at.certificates import check_pair, check_pki_file
 from platformio_esp_at.content import ESSENTIAL, FACTORY_PARAM, MFG_NVS, pki_by_slot
 from platformio_esp_at.errors import EspAtError, LayoutError, PackageError, located, raise_all
 from platformio_esp_at.formats.esp_image import ESP8266, EspImage
@@ -195,6 +194,10 @@ def _usual_parameters(plan: FlashPlan) -> Mapping[str, int | str] | None:
 
 def _check_pki(request: Request, now: datetime) -> Iterator[str]:
     """Yield warnings of the project's certificates and keys."""
+    if not request.pki:
+        return
+    from platformio_esp_at.certificates import check_pair, check_pki_file  # noqa: PLC0415 - 40 ms, for cryptography
+
     problems: list[EspAtError] = []
     files_by_slot = pki_by_slot(request)
     for slot, files in files_by_slot.items():
