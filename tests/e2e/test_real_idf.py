@@ -60,7 +60,8 @@ def idf_py(idf_path, env):
 
     def run(*words, cwd, code=0, **settings):
         command = [python, str(idf_path / "tools/idf.py"), *map(str, words)]
-        options = {"cwd": cwd, "env": env | settings, "capture_output": True, "text": True, "timeout": 300}
+        present = {name: value for name, value in (env | settings).items() if value is not None}
+        options = {"cwd": cwd, "env": present, "capture_output": True, "text": True, "timeout": 300}
         done = subprocess.run(command, **options, check=False)
         assert code in (done.returncode, None), done.stdout + done.stderr
         assert code is None or "Traceback" not in done.stdout + done.stderr
@@ -152,9 +153,9 @@ def test_every_way_at_once(project, idf_py, esp_at):
 def test_a_project_extension_alone(project, idf_py, esp_at, version):
     folder = project(yml="firmware: firmware.zip\n")
     if version < (6, 0):
-        idf_py("at-info", cwd=folder, code=2, IDF_EXTRA_ACTIONS_PATH="")
+        idf_py("at-info", cwd=folder, code=2, IDF_EXTRA_ACTIONS_PATH=None)
     esp_at("idf-setup", "--write", cwd=folder)
-    assert "AT module: WROOM-32" in idf_py("at-info", cwd=folder, IDF_EXTRA_ACTIONS_PATH="").stdout
+    assert "AT module: WROOM-32" in idf_py("at-info", cwd=folder, IDF_EXTRA_ACTIONS_PATH=None).stdout
 
 
 def test_refusals(project, idf_py, used_module):
