@@ -351,6 +351,27 @@ def test_the_python_package_is_missing(idf_project, tmp_path):
     assert told in made.build("at_image-flash", code=1, ESPPORT="COM3")
 
 
+# --- the examples ---
+
+
+def test_the_flash_only_example(idf_project):
+    defaults = (COMPONENT / "examples/flash_only/sdkconfig.defaults").read_text()
+    made = idf_project(defaults)
+    write_sample_package(made.folder / "ESP32-WROOM-32-AT-V4.1.1.0.zip", "esp32", nvs=True)
+    made.configure()
+    made.build("at_image")
+    manifest = json.loads(made.manifest.read_text())
+    assert manifest["module"] == "WROOM-32"
+    assert {"uart_tx_pin": 17, "uart_rx_pin": 16, "uart_cts_pin": -1}.items() <= manifest["factory_param"].items()
+
+
+def test_the_example_with_a_host(idf_project):
+    made = idf_project("", yml=(COMPONENT / "examples/host_with_module/esp_at.yml").read_text())
+    write_sample_package(made.folder / "ESP32-C3-MINI-1-AT-V4.1.1.0.zip", "esp32c3", nvs=True)
+    made.configure()  # for another chip than the module's
+    assert "AT module: MINI-1 (esp_at.yml:2)" in made.build("at_image")
+
+
 # --- what the component registry takes ---
 
 
