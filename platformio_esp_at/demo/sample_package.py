@@ -181,7 +181,7 @@ class _Sample:
 
 _SAMPLES = {
     "esp32": _Sample("WROOM-32", "40m", (_ESP32_4MB, _ESP32_2MB), _ESP32_NVS),
-    "esp32s2": _Sample("MINI", "80m", (_ESP32S2,), None),
+    "esp32s2": _Sample("MINI", "80m", (_ESP32S2,), _ESP32_NVS),
     "esp32c2": _Sample("ESP32C2-4MB", "60m", (_ESP32C3, _ESP32C2_2MB)),
     "esp32c3": _Sample("MINI-1", "40m", (_ESP32C3,)),
     "esp32c5": _Sample("ESP32C5-4MB", "80m"),
