@@ -25,7 +25,9 @@ or write firmware: PATH into ${project_dir}/esp_at.yml, and run idf.py reconfigu
     endif()
     __esp_at_flash_find_generator(generator problem "${python}")
     if(problem)
-        message(WARNING "${problem}")
+        if(NOT CONFIG_ESP_AT_FLASH_WITH_APP) # which gets a warning of its own
+            message(WARNING "${problem}")
+        endif()
         __esp_at_flash_refuse("${problem}")
         return()
     endif()

@@ -349,6 +349,10 @@ def test_the_python_package_is_missing(idf_project, tmp_path):
     assert f"(ModuleNotFoundError: No module named 'platformio_esp_at'). {told}" in said
     made.build("all", "flash")
     assert told in made.build("at_image-flash", code=1, ESPPORT="COM3")
+    with (made.folder / "sdkconfig").open("a") as sdkconfig:
+        sdkconfig.write(WITH_APP)
+    assert made.configure(python=bare).count("CMake Warning at") == 1
+    assert told in made.build("flash", code=1)
 
 
 # --- the examples ---
