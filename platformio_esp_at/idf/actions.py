@@ -46,7 +46,7 @@ ACTIONS = (
 _ERASE = {
     "names": ["--erase"],
     "is_flag": True,
-    "help": "Erase all of the flash, too, as at-flash-factory does.",
+    "help": "Erase all that is saved on the module, too: the same as at-flash-factory.",
 }
 
 
@@ -100,7 +100,7 @@ def _run(command: str, action: str, ctx: Any, args: Any, *, erase: bool = False,
     from platformio_esp_at.errors import EspAtError  # noqa: PLC0415
 
     try:
-        # The factory image is all of the flash, and like everything else it is checked before anything is erased.
+        # The factory image leaves nothing as it was; like everything else it is checked before anything is erased.
         getattr(commands, "upload_factory" if erase else command)(_setup(ctx, args, options))
     except EspAtError as error:
         sys.stdout.flush()
