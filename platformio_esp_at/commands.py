@@ -134,9 +134,7 @@ def _write(setup: Setup, job: _Job, images: Sequence[tuple[int, str, bytes]]) ->
 def _connection(setup: Setup, job: _Job) -> flash.Connection:
     port = job.request.port
     if port is None and setup.find_port and not job.on_own_board:
-        hint = (
-            "write custom_at_port = PORT into platformio.ini, or port: PORT into esp_at.yml, or give --upload-port PORT"
-        )
+        hint = "write port: PORT into esp_at.yml or custom_at_port = PORT into platformio.ini, or give it as option"
         raise EspAtError("the AT module is not on the project's board, and no port is named for it", hint=hint)
     if port is None and setup.find_port:
         port = setup.find_port()
