@@ -245,14 +245,12 @@ def _write(file: Path, data: bytes, mode: int) -> None:
 
 def write_new_files(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write files that only their owner can read. Raises `EspAtError` where one is there already, and writes none."""
-    try:
+    with _told(folder):
         for path in files:
             if (folder / path).exists():
                 raise EspAtError(f"{folder / path} is there already", hint="name another place: nothing is replaced")
         for path, data in files.items():
             _write(folder / path, data, _SECRET_MODE)
-    except OSError as error:
-        raise EspAtError(f"{folder} can't be written: {error.strerror or error}") from None
 
 
 def _manifest(plan: FlashPlan, factory_image: bytes) -> dict[str, Any]:

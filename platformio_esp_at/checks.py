@@ -91,7 +91,7 @@ def _misplaced_regions(plan: FlashPlan) -> Iterator[EspAtError]:
             yield LayoutError(message, where=region.path, hint=f"sectors start at multiples of {SECTOR_SIZE:#x}")
         if region.end > plan.flash_size:
             message = f"{region.name} ends at {format_offset(region.end)}, the flash has {format_size(plan.flash_size)}"
-            yield LayoutError(message, where=region.path)
+            yield LayoutError(message, where=region.path, hint="place it lower, or take a module with more flash")
         row, source = homes.get(region.offset, (None, ""))
         if row and len(region.data) > row.size:
             where = f"{source}:{row.line}" if row.line else source
@@ -135,7 +135,8 @@ def _check_apps(plan: FlashPlan, *, esp8266: bool) -> None:
                 hint = "the file is damaged: download the firmware package again"
                 raise PackageError("the image's SHA-256 doesn't match its bytes", hint=hint)
             if image.chip_id != plan.chip.image_chip_id:
-                raise PackageError(f"not an image for {plan.chip.display_name} (chip id {image.chip_id})")
+                message = f"not an image for {plan.chip.display_name} (chip id {image.chip_id})"
+                raise PackageError(message, hint="take the firmware package of the module's chip")
 
 
 def _check_parameters(plan: FlashPlan, board: BoardFacts | None, request: Request) -> Iterator[str]:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from platformio_esp_at import legacy_content, mfg_nvs
 from platformio_esp_at.errors import EspAtError, FormatError, located, unknown_name
-from platformio_esp_at.filesystems import build_filesystem, filesystem_for, kind_of
+from platformio_esp_at.filesystems import FILE_PARTITIONS, build_filesystem, filesystem_for, kind_of
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import GattTable
 from platformio_esp_at.formats.nvs import NvsImage
-from platformio_esp_at.formats.pki import PKI_SETS, PKI_SLOTS, PkiContainer
+from platformio_esp_at.formats.pki import PKI_SETS, PKI_SLOTS, PkiContainer, pki_names, pki_slot
 from platformio_esp_at.project import InputFile
 
 if TYPE_CHECKING:
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 FACTORY_PARAM = "factory_param"
 BLE_DATA = "ble_data"
 MFG_NVS = "mfg_nvs"
-
-_FILE_PARTITIONS = ("fatfs", "fs_storage")
-"""What the partition for files is called, up to v5.0.1.0 and after: a project's folder goes to either."""
 
 ESSENTIAL = (FACTORY_PARAM, MFG_NVS)
 """Without the one that its release has, the module answers on other pins."""
@@ -85,8 +82,8 @@ def _data_content(
         if name == MFG_NVS and home:
             data = data.ljust(home.size, b"\xff")  # else the firmware would read old pages behind it
         return Content(name, data, source.label, source.where)
-    if name in _FILE_PARTITIONS and secondary.find(name) is None:
-        name = next(filter(secondary.find, _FILE_PARTITIONS), name)
+    if name in FILE_PARTITIONS and secondary.find(name) is None:
+        name = next(filter(secondary.find, FILE_PARTITIONS), name)
     home, own = secondary.find(name), package.content_of(name)
     kind = (kind_of(own) if own else None) or (filesystem_for(home) if home else None)
     if home is None or kind is None:
@@ -193,13 +190,14 @@ def pki_by_slot(request: Request) -> dict[str, tuple[InputFile, ...]]:
     """
     by_slot: dict[str, tuple[InputFile, ...]] = {}
     for name, files in request.pki.items():
-        slot = name.replace("wpa_ent_", "wpa2_")
+        slot = pki_slot(name)
         if slot not in PKI_SLOTS:
             raise unknown_name("certificate or key", name, PKI_SLOTS, where=files[0].where)
         sets = PKI_SETS[slot.rpartition("_")[0]]
         if len(files) > sets:
             raise FormatError(f"{name} takes {sets} {'file' if sets == 1 else 'files'}", where=files[0].where)
         if slot in by_slot:
-            raise FormatError(f"{name} is given under two names", where=files[0].where)
+            hint = f"keep one of {' and '.join(pki_names(slot))}"
+            raise FormatError(f"{name} is given under two names", where=files[0].where, hint=hint)
         by_slot[slot] = files
     return by_slot

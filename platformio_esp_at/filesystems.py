@@ -32,6 +32,9 @@ class FileSystem(enum.Enum):
 FS_STORAGE = "fs_storage"
 """The partition for files after v5.0.1.0; its subtype, 0xff, says nothing."""
 
+FILE_PARTITIONS = ("fatfs", FS_STORAGE)
+"""What the partition for files is called, up to v5.0.1.0 and after: a project's folder goes to either."""
+
 _LITTLEFS_NAME_SIZE = 64
 """CONFIG_LITTLEFS_OBJ_NAME_LEN of ESP-AT's builds: a name's UTF-8 bytes, as the superblock and the firmware have it."""
 

@@ -16,6 +16,7 @@ from platformio_esp_at.errors import EspAtError, located, unknown_name
 from platformio_esp_at.formats import factory_param
 from platformio_esp_at.formats.gatts import cfg_of_csv
 from platformio_esp_at.formats.nvs import Encoding, NvsEntry, NvsImage
+from platformio_esp_at.formats.pki import pki_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -159,10 +160,9 @@ def _typed(name: str, encoding: Encoding, text: Text) -> int | str:
 
 
 def _pki_namespace(image: NvsImage, reads: Callable[[str], bool], name: str) -> str:
-    """Return the namespace of a certificate or key: enterprise Wi-Fi's is called wpa2 or wpa_ent, by release."""
-    names = [name, name.replace("wpa2_", "wpa_ent_")]
+    """Return the namespace of a certificate or key that the release has. Raises `EspAtError` where it has none."""
     for known in (image.namespaces.__contains__, reads):
-        if found := next(filter(known, names), None):
+        if found := next(filter(known, pki_names(name)), None):
             return found
     held = ", ".join(namespace for namespace in image.namespaces if namespace not in (PARAMETERS, GATTS))
     raise EspAtError(f"the firmware of this release doesn't read {name}", hint=f"the firmware package has {held}")

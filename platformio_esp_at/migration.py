@@ -15,9 +15,10 @@ from platformio_esp_at.catalog.modules import modules
 from platformio_esp_at.content import BLE_DATA, FACTORY_PARAM, MFG_NVS, parameters
 from platformio_esp_at.errors import EspAtError, FormatError, located
 from platformio_esp_at.factory_image import FactoryImage, is_factory_image
+from platformio_esp_at.filesystems import FILE_PARTITIONS
 from platformio_esp_at.formats.gatts import COLUMNS, GattTable
 from platformio_esp_at.formats.nvs import NvsImage, is_nvs
-from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer
+from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, pki_slot
 from platformio_esp_at.project import PROJECT_FILE
 
 if TYPE_CHECKING:
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from platformio_esp_at.formats.partition_table import PartitionTable
     from platformio_esp_at.package import FirmwarePackage
 
-_FILES = ("fatfs", "fs_storage")
-_OWN_PARTITIONS = {*PKI_SLOTS, FACTORY_PARAM, BLE_DATA, MFG_NVS, *_FILES}
+_OWN_PARTITIONS = {*PKI_SLOTS, FACTORY_PARAM, BLE_DATA, MFG_NVS, *FILE_PARTITIONS}
 """The user partitions that ESP-AT itself knows."""
 
 _OWN_TABLE = "at_customize.csv"
@@ -150,7 +150,7 @@ def _pki(contents: Mapping[str, bytes]) -> dict[str, list[bytes]]:
     slots: dict[str, list[bytes]] = {}
     if MFG_NVS in contents:
         image = NvsImage.from_bytes(contents[MFG_NVS])
-        found = {name.replace("wpa_ent_", "wpa2_"): name for name in image.namespaces if image.keys(name)}
+        found = {pki_slot(name): name for name in image.namespaces if image.keys(name)}
         for slot, namespace in found.items():
             entries = [entry for entry in image if entry.namespace == namespace]
             slots[slot] = [entry.value for entry in entries if isinstance(entry.value, bytes)]
@@ -186,9 +186,9 @@ def _own_partitions(origin: Origin, contents: Mapping[str, bytes], files: dict[s
     if has_own:
         options["partitions"] = _OWN_TABLE
     for row in rows:
-        if row.name in contents and (row.name not in _OWN_PARTITIONS or row.name in _FILES):
+        if row.name in contents and (row.name not in _OWN_PARTITIONS or row.name in FILE_PARTITIONS):
             path = _data_path(row.name, files)
-            files[path] = contents[row.name].rstrip(b"\xff") if row.name not in _FILES else contents[row.name]
+            files[path] = contents[row.name].rstrip(b"\xff") if row.name not in FILE_PARTITIONS else contents[row.name]
             options["data"][row.name] = path
     return options
 

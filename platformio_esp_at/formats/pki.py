@@ -50,6 +50,16 @@ PKI_SLOTS = {f"{role}_{kind.name.lower()}": kind for role in PKI_SETS for kind i
 """The names of certificates and keys: of partitions up to v3.0.0.0, of namespaces in ``mfg_nvs`` since."""
 
 
+def pki_slot(name: str) -> str:
+    """Return the name in `PKI_SLOTS`: enterprise Wi-Fi's is called wpa2 or wpa_ent, by release. Others stay."""
+    return name.replace("wpa_ent_", "wpa2_")
+
+
+def pki_names(slot: str) -> tuple[str, ...]:
+    """Return what the releases call a slot of `PKI_SLOTS`: the inverse of `pki_slot`."""
+    return tuple(dict.fromkeys((slot, slot.replace("wpa2_", "wpa_ent_"))))
+
+
 @dataclass(frozen=True, slots=True)
 class PkiItem:
     """One file in the container; ``type`` is a byte, see `PkiType`, ``id`` tells the sets apart."""

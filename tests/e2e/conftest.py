@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -100,15 +99,6 @@ def pio_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     overwrite each other.
     """
     return make_pio_home(tmp_path_factory.mktemp("pio-home"))
-
-
-@pytest.fixture(scope="session")
-def reference() -> Path:
-    """Return the folder of the reference data; tests that need it are skipped where it isn't there."""
-    place = os.environ.get("ESP_AT_REFERENCE")
-    if not place:
-        pytest.skip("ESP_AT_REFERENCE isn't set: no firmware packages as released")
-    return Path(place)
 
 
 @pytest.fixture(scope="session")

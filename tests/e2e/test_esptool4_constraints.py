@@ -16,6 +16,13 @@ CONSTRAINTS = {
 }
 
 
+def index_answers() -> bool:
+    """Return whether pip finds itself: a requirement that it can't find then is ours to mend."""
+    words = ["--quiet", "--dry-run", "--ignore-installed", "--no-deps", "pip"]
+    command = [sys.executable, "-m", "pip", "install", *words]
+    return subprocess.run(command, capture_output=True, timeout=300, check=False).returncode == 0
+
+
 @pytest.mark.parametrize("name", CONSTRAINTS)
 def test_pip_finds_a_set_of_packages(name, tmp_path):
     constraints, report = tmp_path / "constraints.txt", tmp_path / "report.json"
@@ -25,7 +32,7 @@ def test_pip_finds_a_set_of_packages(name, tmp_path):
     words = ["--quiet", "--dry-run", "--ignore-installed", "--report", report, "--constraint", constraints, *own]
     command = [sys.executable, "-m", "pip", "install", *map(str, words)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    if "from versions: none" in done.stderr:
+    if "from versions: none" in done.stderr and not index_answers():
         pytest.skip("there is no package index to ask")
     assert done.returncode == 0, done.stderr
     found = {item["metadata"]["name"].lower(): item["metadata"] for item in json.loads(report.read_text())["install"]}

@@ -316,7 +316,8 @@ def test_image_in_the_way(tmp_path, files, where, message):
 
 def test_image_beyond_the_flash(tmp_path):
     error = _refusal(_plan(tmp_path, files=_with_image("0x400000")), LayoutError)
-    assert str(error) == "extra.bin: extra ends at 0x400001, the flash has 4MB"
+    assert (error.where, error.message) == ("extra.bin", "extra ends at 0x400001, the flash has 4MB")
+    assert error.hint == "place it lower, or take a module with more flash"
 
 
 def test_image_between_the_partitions(tmp_path):
@@ -413,7 +414,7 @@ def _damaged(data: bytes, at: int) -> bytes:
             PackageError,
             "esp-at.bin",
             "not an image for ESP32 (chip id 5)",
-            None,
+            "take the firmware package of the module's chip",
             id="another-chip",
         ),
         pytest.param(sample_package("esp8266")["esp-at.bin"], FormatError, None, "", None, id="esp8266"),

@@ -377,6 +377,13 @@ def test_every_slot_takes_its_sets_and_no_more(package, name, sets):
     assert str(caught.value) == f"{HERE}: {name} takes {sets} {'file' if sets == 1 else 'files'}"
 
 
+@pytest.mark.parametrize("names", [("wpa2_ca", "wpa_ent_ca"), ("wpa_ent_ca", "wpa2_ca")])
+def test_refuses_enterprise_wifi_by_both_names(package, names):
+    with pytest.raises(FormatError) as caught:
+        _content(package, pki={name: (_file(PEM),) for name in names})
+    assert str(caught.value) == f"{HERE}: {names[1]} is given under two names\n  keep one of wpa2_ca and wpa_ent_ca"
+
+
 # --- services ---
 
 
