@@ -108,7 +108,8 @@ def _overlapping_regions(plan: FlashPlan) -> Iterator[EspAtError]:
         if before.erase_end > region.offset:
             yield LayoutError(
                 f"{region.path} at {format_offset(region.offset)} would be written over {before.path}, "
-                f"which takes {format_offset(before.offset)}…{format_offset(before.erase_end)}"
+                f"which takes {format_offset(before.offset)}…{format_offset(before.erase_end)}",
+                hint=f"move one of the two: no two images can share a sector ({SECTOR_SIZE:#x} bytes)",
             )
 
 
@@ -120,7 +121,8 @@ def _overwritten_partitions(plan: FlashPlan) -> Iterator[EspAtError]:
         for row in plan.kept:
             if region.offset < row.end and row.offset < region.erase_end:
                 message = f"it takes {format_offset(region.offset)}…{format_offset(region.erase_end)}, inside {row}"
-                yield LayoutError(f"{message}, which an update keeps", where=region.path)
+                hint = "move it to where no partition is"
+                yield LayoutError(f"{message}, which an update keeps", where=region.path, hint=hint)
 
 
 def _check_apps(plan: FlashPlan, *, esp8266: bool) -> None:

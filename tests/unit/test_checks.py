@@ -269,49 +269,55 @@ def _with_image(offset: str, data: bytes = b"x") -> dict[str, bytes | str]:
 
 
 @pytest.mark.parametrize(
-    ("files", "where", "message"),
+    ("files", "where", "message", "hint"),
     [
         pytest.param(
             _with_image("0x1000"),
             None,
             "extra.bin at 0x1000 would be written over bootloader/bootloader.bin, which takes 0x1000…0x3000",
+            "move one of the two: no two images can share a sector (0x1000 bytes)",
             id="same-offset",
         ),
         pytest.param(
             _with_image("0x2000"),
             None,
             "extra.bin at 0x2000 would be written over bootloader/bootloader.bin, which takes 0x1000…0x3000",
+            "move one of the two: no two images can share a sector (0x1000 bytes)",
             id="same-sector",
         ),
         pytest.param(
             _with_image("0x7000", bytes(0x1001)),
             None,
             f"{PRIMARY} at 0x8000 would be written over extra.bin, which takes 0x7000…0x9000",
+            "move one of the two: no two images can share a sector (0x1000 bytes)",
             id="over-the-partition-table",
         ),
         pytest.param(
             _with_image("0x6800"),
             "extra.bin",
             "extra goes to 0x6800, inside a sector of the flash",
+            "sectors start at multiples of 0x1000",
             id="inside-a-sector",
         ),
         pytest.param(
             _with_image("0x13000"),
             "extra.bin",
             "it takes 0x13000…0x14000, inside 'nvs' (0x12000…0x20000), which an update keeps",
+            "move it to where no partition is",
             id="inside-a-kept-partition",
         ),
         pytest.param(
             _with_image("0x60000", bytes(0x10001)),
             "extra.bin",
             "it takes 0x60000…0x71000, inside 'fatfs' (0x70000…0x100000), which an update keeps",
+            "move it to where no partition is",
             id="into-a-kept-partition",
         ),
     ],
 )
-def test_image_in_the_way(tmp_path, files, where, message):
+def test_image_in_the_way(tmp_path, files, where, message, hint):
     error = _refusal(_plan(tmp_path, files=files), LayoutError)
-    assert (error.where, error.message) == (where, message)
+    assert (error.where, error.message, error.hint) == (where, message, hint)
 
 
 def test_image_beyond_the_flash(tmp_path):
