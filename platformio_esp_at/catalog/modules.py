@@ -78,6 +78,8 @@ class Module:
     flash_size: int
     """The flash that its firmware is laid out for: hardware needs as much or more."""
     psram: bool
+    module_config: str
+    """The folder of ESP-AT's ``module_config`` that its firmware is built from."""
     covers: tuple[str, ...]
     """Hardware that it stands for, by marketing name."""
     alternatives: tuple[str, ...]
@@ -176,12 +178,21 @@ def module(chip: str, name: str) -> Module:
     raise error
 
 
+def data_layout(version: int) -> str:
+    """Return where firmware with that version of the factory parameters keeps them, and its certificates.
+
+    That is ``compiled in`` (0), ``factory_param`` and other partitions of their own (up to v3.0.0.0), or ``mfg_nvs``.
+    """
+    return "compiled in" if version == 0 else "factory_param" if version < 4 else "mfg_nvs"
+
+
 def release_key(text: str) -> Release:
-    """Return the numbers of ``v2.2.2.0``, ``v2.2.2.0_esp8266`` or ``4.0.0.0-dev``, to compare releases by."""
+    """Return the four numbers of ``v2.2.2.0``, ``v2.2.2.0_esp8266``, ``4.0.0.0-dev`` or ``V2.0``, to compare by."""
     match = re.fullmatch(r"v?(\d+(?:\.\d+)*)(?:[-_].*)?", text.strip(), flags=re.IGNORECASE)
     if not match:
         raise FormatError(f"{text!r} is not a release of ESP-AT", hint="write it as v4.1.1.0")
-    return tuple(int(number) for number in match[1].split("."))
+    numbers = [int(number) for number in match[1].split(".")]
+    return (*numbers, *([0] * (4 - len(numbers))))
 
 
 @functools.cache
@@ -206,6 +217,7 @@ def _module(chip: str, name: str, row: dict[str, Any]) -> Module:
         description=row.pop("description"),
         flash_size=parse_size(row.pop("flash_size")),
         psram=row.pop("psram"),
+        module_config=row.pop("module_config"),
         covers=tuple(row.pop("covers", ())),
         alternatives=tuple(row.pop("alternatives", ())),
         successor=successor and Successor(successor["from"], successor["module"]),

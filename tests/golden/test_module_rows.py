@@ -1,11 +1,13 @@
-"""Every row of upstream's factory parameter tables comes out of our catalog."""
+"""Every row of upstream's factory parameter tables, and every released package, comes out of our catalog."""
 
 import csv
 
 import pytest
 
 from platformio_esp_at.catalog.chips import chip
-from platformio_esp_at.catalog.modules import module
+from platformio_esp_at.catalog.modules import data_layout, module, modules, release_key
+from platformio_esp_at.catalog.releases import released_packages
+from platformio_esp_at.units import format_size
 
 LEGACY = ["v2.0.0.0_esp32", "v2.1.0.0_esp32s2", "v2.2.0.0_esp32", "v2.2.1.0_esp8266", "v2.4.0.0"]
 MFG_NVS = {"v3.1.0.0": "v3.1.0.0", "v4.1.1.0": "v4.1.1.0", "HEAD": "v5.0.1.0"}
@@ -56,3 +58,39 @@ def test_fields_are_in_the_order_of_the_type_table(reference, release):
     found, expected = next(rows(reference, release))
     version = int(expected["version"])
     assert list(found.factory_param(version, release=MFG_NVS.get(release, release))) == names
+
+
+def test_every_released_address(reference):
+    """The catalog has every address of the list, from chip, module and release."""
+    with (reference / "reference" / "releases.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) >= 125
+    ours = {
+        (package.chip, release_key(package.release), package.address, package.recommended, package.by_form)
+        for module_row in modules()
+        for package in released_packages(module_row.chip, module_row.name)
+    }
+    assert ours == {
+        (
+            chip(row["chip"]).key,
+            release_key(row["version"]),
+            row["url"],
+            row["recommended"] == "yes",
+            row["kind"] == "application-form",
+        )
+        for row in rows
+    }
+
+
+def test_configuration_and_layout_of_every_module(reference):
+    with (reference / "reference" / "modules.csv").open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["factory_param_version"]]
+    assert len(rows) >= 60
+    for row in rows:
+        found = module(chip(row["chip"]).key, row["module_name"])
+        version = int(row["factory_param_version"])
+        assert found.module_config == row["module_config_dir"], row
+        assert format_size(found.flash_size) == row["flash_size"], row
+        assert row["from_version"] in found.versions[version], row
+        assert row["to_version"] == "master" or row["to_version"] in found.versions[version], row
+        assert data_layout(version) == {"mfg_nvs": "mfg_nvs"}.get(row["data_layout"], "factory_param"), row

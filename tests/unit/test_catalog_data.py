@@ -1,5 +1,6 @@
 """The catalog's YAML files keep to their schema: a slip in the data fails here and not at a user's desk."""
 
+import re
 import subprocess
 import sys
 from importlib import resources
@@ -9,6 +10,7 @@ import yaml
 
 from platformio_esp_at.catalog.chips import chip, chips
 from platformio_esp_at.catalog.modules import _spellings, module, modules, release_key
+from platformio_esp_at.catalog.releases import package_named, released_packages
 
 CHIP_KEYS = {"display_name", "image_chip_id", "bootloader_offset", "partition_table_offset", "download_pins"}
 PARAMETERS = {
@@ -16,7 +18,16 @@ PARAMETERS = {
     *("tx_control_pin", "rx_control_pin", "sys_store"),
 }
 MODULE_KEYS = {"description", "flash_size", "pins", "versions"}
-OPTIONAL_KEYS = {"psram", "covers", "alternatives", "successor", "module_id", "exceptions", *PARAMETERS}
+OPTIONAL_KEYS = {
+    "module_config",
+    "psram",
+    "covers",
+    "alternatives",
+    "successor",
+    "module_id",
+    "exceptions",
+    *PARAMETERS,
+}
 HIGHEST_GPIO = {
     "esp32": 39,
     "esp32s2": 46,
@@ -79,7 +90,7 @@ def test_module_defaults():
     assert set(content["defaults"]) == {"psram", *PARAMETERS}
     assert set(content["modules"]) == set(read("chips.yml")["chips"])
     for rows in content["modules"].values():
-        assert set(rows.get("defaults", {})) <= PARAMETERS
+        assert set(rows.get("defaults", {})) <= {"module_config", *PARAMETERS}
 
 
 @pytest.mark.parametrize(("chip_key", "name", "row"), list(module_rows()))
@@ -103,6 +114,7 @@ def test_module_values(found):
     assert (found.uart_tx_pin >= 0) == (found.uart_baudrate > 0)
     assert found.uart_port in {-1, 0, 1}
     assert found.parameters["country_code"] == "CN"
+    assert found.module_config.startswith("module_")
     for version, releases in found.versions.items():
         starts = [release_key(part.partition("..")[0]) for part in releases.text.split(",")]
         assert starts == sorted(starts)
@@ -149,6 +161,42 @@ def test_boards():
             assert module(key, row["module"]).name == row["module"]
             assert row["why"].startswith("it carries ")
             assert "#" not in row["why"]  # facts, not the issues of other projects
+
+
+def test_releases():
+    content = read("releases.yml")
+    assert set(content) == {"servers", "releases"}
+    assert all(address.startswith("https://") for address in content["servers"].values())
+    for key, series in content["releases"].items():
+        for name, row in series.items():
+            assert module(key, name).name == name
+            assert {"packages"} <= set(row) <= {"packages", "recommended"}
+            offered = [release for group in row["packages"] for release in group["releases"]]
+            assert row.get("recommended", offered[0]) in offered
+            # What is recommended, `latest` takes: a module that has a successor gets the successor's.
+            assert ("recommended" not in row) or module(key, name).successor is None
+            for group in row["packages"]:
+                check_release_group(group)
+
+
+def check_release_group(group):
+    assert len({"address", "form"} & set(group)) == 1
+    assert set(group) <= {"address", "form", "releases", "chip_revisions"}
+    keys = [release_key(release) for release in group["releases"]]
+    assert keys == sorted(set(keys), reverse=True)
+    assert all(re.fullmatch(r"v\d+(\.\d+){2,3}", release) for release in group["releases"])
+    if "address" in group:
+        assert group["address"].endswith(".zip")
+    assert len(group["releases"]) == 1 or "{release}" in group.get("address", group.get("form"))
+    if "chip_revisions" in group:
+        assert re.fullmatch(r"v\d\.\d( to v\d\.\d)?", group["chip_revisions"])
+
+
+def test_released_packages_have_names_of_their_own():
+    packages = [found for found in released_packages() if not found.by_form]
+    assert len({found.name.lower() for found in packages}) == len(packages)
+    assert len({found.address for found in released_packages()}) == len(released_packages())
+    assert all(package_named(found.file_name) is found for found in packages)
 
 
 def test_importing_the_catalog_reads_nothing():

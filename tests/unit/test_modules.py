@@ -195,7 +195,7 @@ def test_releases(releases, inside, outside):
 
 def test_release_key():
     assert release_key("v2.2.2.0_esp8266") == release_key("2.2.2.0") == (2, 2, 2, 0)
-    assert release_key("V4.0.0.0-dev") == (4, 0, 0, 0)
+    assert release_key("V4.0.0.0-dev") == release_key("v4.0") == (4, 0, 0, 0)
 
 
 @pytest.mark.parametrize("text", ["", "v", "master", "4.x", "v4..1"])

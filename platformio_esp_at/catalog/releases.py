@@ -1,0 +1,189 @@
+"""Firmware packages that Espressif has released, and the one that a module and the name of a release mean."""
+
+from __future__ import annotations
+
+import functools
+import posixpath
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from platformio_esp_at.catalog import _data
+from platformio_esp_at.catalog.chips import chip as find_chip
+from platformio_esp_at.catalog.modules import Module, modules, release_key
+from platformio_esp_at.catalog.modules import module as find_module
+from platformio_esp_at.errors import SelectionError, unknown_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+LATEST = "latest"
+"""Names the release that Espressif recommends for a module."""
+
+_RELEASE = re.compile(r"v\d+(\.\d+){1,3}", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasedPackage:
+    """A firmware package as Espressif offers it."""
+
+    chip: str
+    module: str
+    """The AT module that it is made for."""
+    release: str
+    """``v4.1.1.0``."""
+    address: str
+    """Where to download the zip, or the form to apply for it with."""
+    by_form: bool = False
+    """Whether Espressif gives it only on application."""
+    recommended: bool = False
+    chip_revisions: str | None = None
+    """``v1.0 to v1.1``: the chip's revisions that it is for, as Espressif says; None where nothing is said."""
+
+    @property
+    def file_name(self) -> str:
+        """The name of the zip; "" where there is none to download."""
+        return "" if self.by_form else posixpath.basename(urlsplit(self.address).path)
+
+    @property
+    def name(self) -> str:
+        """The name of the zip without ``.zip``: ``ESP32-WROOM-32-AT-V4.1.1.0``."""
+        return self.file_name.removesuffix(".zip")
+
+
+def released_packages(chip: str | None = None, module: str | None = None) -> tuple[ReleasedPackage, ...]:
+    """Return the released packages of all chips, of one, or of one AT module (any spelling), the newest first.
+
+    Of a release that is at two addresses, the one to take is the first. Raises as `chips.chip` and `modules.module`.
+    """
+    if chip is None:
+        return _releases()
+    key = find_chip(chip).key
+    name = find_module(key, module).name if module else None
+    return tuple(found for found in _releases() if found.chip == key and name in (None, found.module))
+
+
+def is_release_name(text: str) -> bool:
+    """Return whether a text names a release: ``v4.1.1.0``, or ``latest``.
+
+    >>> is_release_name("v4.1.1.0"), is_release_name("4.1.1.0.zip")
+    (True, False)
+    """
+    return bool(_RELEASE.fullmatch(text)) or text.lower() == LATEST
+
+
+def package_named(name: str) -> ReleasedPackage | None:
+    """Return the package whose zip has this name, with or without ``.zip``; None where no release has it.
+
+    >>> package_named("esp32-wroom-32-at-v4.1.1.0").release
+    'v4.1.1.0'
+    """
+    wanted = name.lower().removesuffix(".zip")
+    return next((found for found in _releases() if wanted and found.name.lower() == wanted), None)
+
+
+def near_package_names(name: str) -> str:
+    """Return a hint that names released packages with nearly this name; "" where there are none."""
+    names = (found.name for found in _releases() if found.name)
+    hint = unknown_name("firmware package", name.removesuffix(".zip"), names).hint or ""
+    return hint if hint.startswith("did you mean") else ""
+
+
+def find_release(module: Module, release: str) -> ReleasedPackage:
+    """Return the package of ``release`` (``v4.1.1.0``, ``latest``) that a module is flashed with.
+
+    Where Espressif makes none for the module itself, that is the package of its successor, or of a module with the same
+    firmware. Raises `SelectionError`, with what there is, for a release without a package that could be downloaded.
+    """
+    line = [module, *_successors(module)]
+    offered = [package for candidate in line for package in _of(candidate)]
+    found = _latest(line) if release.lower() == LATEST else _of_release(release, [*offered, *_same_firmware(module)])
+    if found is None or (found.module != module.name and not _has_parameters(module, found.release)):
+        raise _none_for(module, release, found if found and found in offered else None, offered)
+    if found.by_form:
+        others = [package.release for package in offered if not package.by_form]
+        hint = f"apply for it at {found.address}, and name the path of the zip that you get: firmware: PATH"
+        if others:
+            hint += f"\nor take one of {', '.join(others)}"
+        name = f"the {find_chip(found.chip).display_name} firmware {found.release} for {found.module}"
+        raise SelectionError(f"Espressif gives {name} only on application", hint=hint)
+    return found
+
+
+def _latest(line: list[Module]) -> ReleasedPackage | None:
+    """Return the recommended package of the last of ``line``, each the successor of the one before; else its newest."""
+    packages = list(_of(line[-1]))
+    return next((package for package in packages if package.recommended), packages[0] if packages else None)
+
+
+def _of_release(release: str, packages: Iterable[ReleasedPackage]) -> ReleasedPackage | None:
+    wanted = release_key(release)
+    return next((package for package in packages if release_key(package.release) == wanted), None)
+
+
+def _of(module: Module) -> Iterator[ReleasedPackage]:
+    return (package for package in _releases() if (package.chip, package.module) == (module.chip, module.name))
+
+
+def _successors(module: Module) -> Iterator[Module]:
+    while module.successor:
+        module = find_module(module.chip, module.successor.module)
+        yield module
+
+
+def _same_firmware(module: Module) -> Iterator[ReleasedPackage]:
+    """Yield the packages for other modules whose firmware is built from the same configuration."""
+    for other in modules(module.chip):
+        if other.module_config == module.module_config:
+            yield from _of(other)
+
+
+def _has_parameters(module: Module, release: str) -> bool:
+    """Return whether a release's own table has factory parameters for the module."""
+    return any(release in releases for releases in module.versions.values())
+
+
+def _none_for(
+    module: Module, release: str, successor: ReleasedPackage | None, offered: list[ReleasedPackage]
+) -> SelectionError:
+    what = f"{find_chip(module.chip).display_name} module {module.name}"
+    if successor:
+        hint = f"{successor.release} is for {successor.module}, which runs on it: module: {successor.module}"
+        return SelectionError(f"there is no firmware package {release} for the {what}", hint=hint)
+    if not offered:
+        hint = "build it with ESP-AT, or take the artifact of its GitHub Actions, and name its path: firmware: PATH"
+        return SelectionError(f"Espressif releases no firmware package for the {what}", hint=hint)
+    known = dict.fromkeys(f"{other.release}{' (recommended)' if other.recommended else ''}" for other in offered)
+    hint = f"released: {', '.join(known)}"
+    return SelectionError(f"there is no firmware package {release} for the {what}", hint=hint)
+
+
+@functools.cache
+def _releases() -> tuple[ReleasedPackage, ...]:
+    catalog = _data.load("releases.yml")
+    found = [
+        package
+        for chip, series in catalog["releases"].items()
+        for module, row in series.items()
+        for group in row["packages"]
+        for package in _group(chip, module, group, row.get("recommended"), catalog["servers"])
+    ]
+    order = {module: number for number, module in enumerate(dict.fromkeys((p.chip, p.module) for p in found))}
+    return tuple(sorted(found, key=lambda p: (order[p.chip, p.module], [-number for number in release_key(p.release)])))
+
+
+def _group(
+    chip: str, module: str, group: dict[str, Any], recommended: str | None, servers: dict[str, str]
+) -> Iterator[ReleasedPackage]:
+    by_form = "form" in group
+    for release in group["releases"]:
+        yield ReleasedPackage(
+            chip=chip,
+            module=module,
+            release=release,
+            address=group["form" if by_form else "address"].format(release=release.removeprefix("v"), **servers),
+            by_form=by_form,
+            recommended=release == recommended,
+            chip_revisions=group.get("chip_revisions"),
+        )
