@@ -12,7 +12,7 @@ from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.catalog.chips import chip
 from platformio_esp_at.catalog.modules import modules
 from platformio_esp_at.errors import EspAtError, FormatError, unknown_name
-from platformio_esp_at.files import is_regular, looked_for, open_regular
+from platformio_esp_at.files import is_regular, listed, looked_for, open_regular
 from platformio_esp_at.project import is_board_file
 from platformio_esp_at.units import format_size
 
@@ -66,21 +66,13 @@ def board_folders(own_boards: Path | None = None, platforms: Path | None = None)
     """Yield the folders that hold board manifests, the first to look in first."""
     if own_boards is not None:
         yield own_boards
-    yield from (platform / "boards" for platform in _listed(platforms or _default_platforms()))
+    yield from (platform / "boards" for platform in listed(platforms or _default_platforms()))
     yield PLATFORM / "boards"
 
 
 def manifests(folder: Path) -> list[Path]:
     """Return the manifests in one of those folders."""
-    return [file for file in _listed(folder) if file.suffix == ".json"]
-
-
-def _listed(folder: Path) -> list[Path]:
-    """Return what is in a folder, sorted: nothing for one that isn't there or is closed to us."""
-    try:
-        return sorted(folder.iterdir())
-    except OSError:
-        return []
+    return [file for file in listed(folder) if file.suffix == ".json"]
 
 
 def module_boards() -> Mapping[str, Mapping[str, Any]]:

@@ -114,6 +114,7 @@ def _setup(folder: Path, output: Path | None, sdkconfig: Path | None, **options:
 
     return commands.Setup(
         layers=(*([project.options] if project else ()), read_project(folder), layer_of_command_line(options)),
+        project=folder,
         folder=output or folder / "build" / "esp_at",
         find_board=find,
         baud=_BAUD,

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
     from platformio_esp_at.project import Layer
 
-_METAVARS = {Kind.VALUES: "NAME=VALUE", Kind.FILES: "NAME=FILE", Kind.NAMES: "NAME", Kind.PATH: "PATH"}
+_METAVARS = {
+    Kind.VALUES: "NAME=VALUE",
+    Kind.FILES: "NAME=FILE",
+    Kind.NAMES: "NAME",
+    Kind.PATH: "PATH",
+    Kind.FIRMWARE: "RELEASE|PATH|URL",
+}
 _REPEATED = (Kind.VALUES, Kind.FILES, Kind.NAMES)
 
 

@@ -15,9 +15,9 @@ from platformio_esp_at import flash, report
 from platformio_esp_at.artifacts import factory_image_path, private_folder, write_artifacts
 from platformio_esp_at.checks import check_plan, check_values
 from platformio_esp_at.errors import EspAtError, FlashError, located
-from platformio_esp_at.package import open_package
+from platformio_esp_at.firmware import open_firmware
 from platformio_esp_at.plan import make_plan
-from platformio_esp_at.project import Layer, layer_of_board, make_request, option_text
+from platformio_esp_at.project import Layer, firmware_of, layer_of_board, make_request, option_text
 from platformio_esp_at.selection import select
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class Setup:
 
     layers: tuple[Layer, ...]
     """Options, the weakest first."""
+    project: Path
+    """The project's folder, where `esp_at.lock` lies and the paths of a board's own options start."""
     folder: Path
     """Where the image set is written."""
     find_board: Callable[[str | None], BoardFacts | None]
@@ -58,8 +60,8 @@ class _Job:
 
 
 def info(setup: Setup) -> None:
-    """Say what an upload would do. Writes nothing, needs no device."""
-    setup.say(report.describe_plan(_prepare(setup).plan))
+    """Say what an upload would do. Writes nothing into the project, needs no device."""
+    setup.say(report.describe_plan(_prepare(setup, lock=False).plan))
 
 
 def package(setup: Setup) -> FlashPlan:
@@ -146,12 +148,15 @@ def _connection(setup: Setup, job: _Job) -> flash.Connection:
     return flash.Connection(port, baud)
 
 
-def _prepare(setup: Setup) -> _Job:
+def _prepare(setup: Setup, *, lock: bool = True) -> _Job:
     """Return the checked plan: after this, writing files and flash is all that is left to do."""
     board, on_own_board = _board(setup)
-    own_options = [layer_of_board(board.id, board.at, base=setup.layers[0].base)] if board else []
-    request = make_request([*own_options, *setup.layers])
-    firmware = open_package(request.firmware)
+    own_options = [layer_of_board(board.id, board.at, base=setup.project)] if board else []
+    layers = [*own_options, *setup.layers]
+    request = make_request(layers)
+    firmware = open_firmware(
+        firmware_of(layers), request.module, board, project=setup.project, say=setup.say, lock=lock
+    )
     module = select(request.module, board, firmware)
     plan = make_plan(firmware, module, request)
     check_plan(plan, board)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from platformio_esp_at.artifacts import MANIFEST
 from platformio_esp_at.errors import EspAtError
-from platformio_esp_at.project import PROJECT_FILE, input_paths
+from platformio_esp_at.firmware import LOCK_FILE
+from platformio_esp_at.project import PROJECT_FILE, firmware_of, input_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,16 +29,21 @@ def inputs_of(layers: Iterable[Layer], folder: Path, *, but: Path) -> tuple[Path
     """Return everything that is read for a project in ``folder``, without what lies in ``but``, its image set.
 
     A folder comes with all that is in it, itself included, since a file may be added; but of a firmware package only
-    the files that may be a part of it count, since the ``build/`` folder of an esp-at checkout has thousands. Of a
-    project without an ``esp_at.yml``, its folder is one of them: the file may be added.
+    the files that may be a part of it count, since the ``build/`` folder of an esp-at checkout has thousands; one that
+    was downloaded is what the lock file says. Of a project without an ``esp_at.yml``, its folder is one of them: the
+    file may be added.
     """
     project_file = folder / PROJECT_FILE
+    layers = tuple(layers)
     paths = [project_file if os.path.lexists(project_file) else folder]
-    firmware, *others = input_paths(layers)
-    paths += [path for path in _tree(firmware, but) if path == firmware or path.name.endswith(_OF_PACKAGES)]
-    for path in others:
+    firmware = firmware_of(layers).path
+    if firmware is None:
+        paths.append(folder / LOCK_FILE)
+    else:
+        paths += [path for path in _tree(firmware, but) if path == firmware or path.name.endswith(_OF_PACKAGES)]
+    for path in input_paths(layers):
         paths += _tree(path, but)
-    if firmware.is_dir():
+    if firmware is not None and firmware.is_dir():
         paths.remove(firmware)
     return tuple(dict.fromkeys(Path(os.path.abspath(path)) for path in paths))  # noqa: PTH100 - keeps links
 

@@ -1,4 +1,4 @@
-"""Opening the files that people name: regular ones alone, and a reason in words where that fails.
+"""Opening the files that people name, regular ones alone, with a reason in words where that fails; replacing a file.
 
 Reading a pipe or a device would wait or go on for ever, and opening a serial port may reset what is behind it.
 """
@@ -6,9 +6,12 @@ Reading a pipe or a device would wait or go on for ever, and opening a serial po
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import secrets
 import stat
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
@@ -49,6 +52,36 @@ def is_regular(path: Path) -> bool:
         return stat.S_ISREG(file_mode(path) or 0)
     except OSError:
         return False
+
+
+def listed(folder: Path) -> list[Path]:
+    """Return what is in a folder, sorted: nothing for one that isn't there or is closed to us."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
+def sha256_of(stream: BinaryIO) -> str:
+    """Return the SHA-256 of what a stream still has, in hex, read in pieces."""
+    digest = hashlib.sha256()
+    while piece := stream.read(1 << 20):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def replace_file(file: Path, text: str) -> None:
+    """Write a text file at once: whoever looks sees the old one or the new one, whole. Raises `OSError`."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    new = file.with_name(f".{file.name}-{secrets.token_hex(8)}")
+    try:
+        with new.open("x", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+        new.replace(file)
+    except BaseException:
+        with suppress(OSError):
+            new.unlink()
+        raise
 
 
 def looked_for(path: Path) -> str:

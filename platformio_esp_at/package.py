@@ -6,7 +6,6 @@ disk. Reading it decides nothing about the project: that is `plan`'s.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import stat
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.errors import EspAtError, FormatError, PackageError, located
 from platformio_esp_at.factory_image import chip_of_image
-from platformio_esp_at.files import file_mode, looked_for, open_regular
+from platformio_esp_at.files import file_mode, looked_for, open_regular, sha256_of
 from platformio_esp_at.formats.download_config import FlashArgs, FlashImage, parse_download_config
 from platformio_esp_at.formats.esp_image import app_version
 from platformio_esp_at.formats.factory_param import PARTITION_SIZE, FactoryParam
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 MAX_IMAGE_SIZE = 16 << 20
 """No module that ESP-AT supports has more flash than this, in bytes."""
 
-_MAX_ZIP_SIZE = 64 << 20
+MAX_ZIP_SIZE = 64 << 20
 """Many times the largest release, in bytes."""
 
 _MAX_FILES = 10_000
@@ -158,13 +157,10 @@ def open_package(path: Path) -> FirmwarePackage:
 
 
 def _sha256(stream: BinaryIO) -> str:
-    """Return the hash of a zip, read once, in pieces. Raises `PackageError` for one larger than any release."""
-    if os.fstat(stream.fileno()).st_size > _MAX_ZIP_SIZE:
-        raise PackageError(f"larger than {format_size(_MAX_ZIP_SIZE)}", hint="take the zip as Espressif releases it")
-    digest = hashlib.sha256()
-    while piece := stream.read(1 << 20):
-        digest.update(piece)
-    return digest.hexdigest()
+    """Return the hash of a zip. Raises `PackageError` for one larger than any release."""
+    if os.fstat(stream.fileno()).st_size > MAX_ZIP_SIZE:
+        raise PackageError(f"larger than {format_size(MAX_ZIP_SIZE)}", hint="take the zip as Espressif releases it")
+    return sha256_of(stream)
 
 
 @contextmanager

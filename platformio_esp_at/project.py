@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from platformio_esp_at.addresses import is_address
+from platformio_esp_at.catalog.releases import is_release_name, near_package_names, package_named
 from platformio_esp_at.errors import EspAtError, FormatError, located, printable, unknown_name
 from platformio_esp_at.files import file_mode, looked_for, open_regular
 from platformio_esp_at.units import format_size, parse_number
@@ -34,6 +36,7 @@ class Kind(enum.Enum):
     """What an option takes."""
 
     TEXT = "text"
+    FIRMWARE = "a path, an address or the name of a release"
     BOARD = "a board's id, or the path of its JSON file"
     PATH = "a path"
     NAMES = "a list of names"
@@ -56,9 +59,10 @@ class Option:
 OPTIONS = (
     Option(
         "firmware",
-        Kind.PATH,
-        "firmware package: a zip or folder as released, or an esp-at build folder",
-        "ESP32-WROOM-32_AT_Bin_V2.0.zip",
+        Kind.FIRMWARE,
+        "firmware package: a release (v4.1.1.0, latest), a zip or folder as released, its address, or an esp-at build "
+        "folder",
+        "v4.1.1.0",
     ),
     Option(
         "board",
@@ -139,6 +143,15 @@ class InputFolder:
 
 
 @dataclass(frozen=True, slots=True)
+class Firmware:
+    """Where a project takes its firmware package from."""
+
+    text: Text
+    path: Path | None = None
+    """The zip or folder, which is there; None where ``text`` is an address, or the name of a release or a package."""
+
+
+@dataclass(frozen=True, slots=True)
 class CustomModule:
     """A module of the user's own: another one's factory parameters (``based_on``), and what differs."""
 
@@ -149,9 +162,8 @@ class CustomModule:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """All that a project asks for. What is None or empty stays as the firmware package has it."""
+    """All that a project asks of its firmware package. What is None or empty stays as that has it."""
 
-    firmware: Path
     module: Text | CustomModule | None = None
     partitions: InputFile | None = None
     factory_param: Mapping[str, Text] = field(default_factory=dict)
@@ -279,9 +291,6 @@ def make_request(layers: Iterable[Layer]) -> Request:
     Raises `FormatError` or `EspAtError`, naming the option's place, for what is wrong or can't be read.
     """
     settings = _merged(layers)
-    if "firmware" not in settings:
-        raise EspAtError("no firmware package is named", hint=_NAME_FIRMWARE)
-    firmware: tuple[Text, Path] = settings.pop("firmware")
     for name in ("partitions", "gatts"):
         if name in settings:
             settings[name] = _read_input(*settings[name])
@@ -290,21 +299,32 @@ def make_request(layers: Iterable[Layer]) -> Request:
     if "data" in settings:
         settings["data"] = {name: _read_data(name, paths) for name, paths in settings["data"].items()}
     port, baud = settings.pop("port", None), settings.pop("baud", None)
-    settings.pop("board", None)  # decided before: the board's own options are a layer
+    for name in ("firmware", "board"):
+        settings.pop(name, None)  # see `firmware_of`; the board's own options are a layer by now
     _tell_apart(settings)
     return Request(
-        firmware=_existing(*firmware),
         port=port.text if port else None,
         baud=_speed(baud) if baud else None,
         **settings,
     )
 
 
+def firmware_of(layers: Iterable[Layer]) -> Firmware:
+    """Return where these layers take the firmware package from; a later one wins.
+
+    Raises `EspAtError` where none names it, and for a path where nothing is.
+    """
+    settings = _merged(layers)
+    if "firmware" not in settings:
+        raise EspAtError("no firmware package is named", hint=_NAME_FIRMWARE)
+    return _firmware(*settings["firmware"])
+
+
 def input_paths(layers: Iterable[Layer]) -> tuple[Path, ...]:
-    """Return the files and folders that `make_request` reads for these layers, the firmware package first."""
+    """Return the files and folders that `make_request` reads for these layers, without the firmware package."""
     layers = tuple(layers)
     settings = _merged(layers)
-    pairs = [settings[name] for name in ("firmware", "partitions", "gatts") if name in settings]
+    pairs = [settings[name] for name in ("partitions", "gatts") if name in settings]
     pairs += [pair for name in ("pki", "data") for files in settings.get(name, {}).values() for pair in files]
     board = option_text(layers, "board")
     own_board = [Path(board.text)] if board and is_board_file(board.text) else []
@@ -329,25 +349,35 @@ def _speed(text: Text) -> int:
 
 
 _NAME_FIRMWARE = (
-    f"write firmware: PATH into {PROJECT_FILE}, or custom_at_firmware = PATH into platformio.ini, "
-    'or give --firmware PATH; the zips are listed in Espressif\'s ESP-AT guide under "Released Firmware"'
+    f"write firmware: latest into {PROJECT_FILE}, or custom_at_firmware = latest into platformio.ini, "
+    "or give --firmware latest; esp-at releases lists what else there is, and the path of a zip will do, too"
 )
 
 
-def _existing(text: Text, path: Path) -> Path:
-    """Return the path of the firmware package, which is there, as a file or folder. Raises `EspAtError`."""
+def _firmware(text: Text, path: Path) -> Firmware:
+    """Return where the firmware package is, which is there if it is a path. Raises `EspAtError`."""
+    if is_address(text.text) or is_release_name(text.text):
+        return Firmware(text)
     what = f"firmware package {text.text!r}"
     try:
         mode = file_mode(path)
     except OSError as error:
         raise EspAtError(f"{what} can't be read: {error.strerror}", where=text.where) from None
     if mode is None:
-        remote = re.match(r"\w+://|(v\d+(\.\d+)+|latest)$", text.text, re.IGNORECASE)
-        hint = "download the zip, and name its path" if remote else looked_for(path)
+        if package_named(text.text):
+            return Firmware(text)
+        hint = "\n".join(filter(None, [looked_for(path), _meant(text.text)]))
         raise EspAtError(f"{what} is not there", where=text.where, hint=hint)
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise EspAtError(f"{what} is neither a file nor a folder", where=text.where)
-    return path
+    return Firmware(text, path)
+
+
+def _meant(firmware: str) -> str:
+    """Return what may be meant by a path that isn't there; "" where nothing is near."""
+    if is_release_name(f"v{firmware}"):
+        return f"did you mean the release v{firmware}?"
+    return near_package_names(firmware)
 
 
 # --- YAML and option text -> nodes ---
@@ -403,7 +433,9 @@ def _parse_option(text: str, option: Option, where: str) -> Node:
     kind = option.kind
     if kind is Kind.NAMES:
         return tuple(Text(name, where) for name in re.split(r"[\s,\[\]]+", text) if name)
-    if kind in (Kind.TEXT, Kind.BOARD, Kind.PATH) or (kind is Kind.MODULE and not re.search(r"[\n{=]", text)):
+    if kind in (Kind.TEXT, Kind.FIRMWARE, Kind.BOARD, Kind.PATH) or (
+        kind is Kind.MODULE and not re.search(r"[\n{=]", text)
+    ):
         return Text(text, where)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if text[0] not in "{[" and any(map(_PAIR.match, lines)):
@@ -513,6 +545,7 @@ def _to_module(node: Node, base: Path, name: str) -> Text | CustomModule:
 
 _READERS: Mapping[Kind, Callable[[Node, Path, str], Any]] = {
     Kind.TEXT: _to_text,
+    Kind.FIRMWARE: _to_path,
     Kind.BOARD: _to_board,
     Kind.PATH: _to_path,
     Kind.NAMES: _to_names,

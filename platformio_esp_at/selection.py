@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from platformio_esp_at.catalog.boards import module_for_release, select_module
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.modules import module as find_module
+from platformio_esp_at.catalog.modules import only_module
 from platformio_esp_at.errors import EspAtError, FormatError, SelectionError, UnknownNameError, located
 from platformio_esp_at.package import MODULE_NAME
 from platformio_esp_at.project import CustomModule, Text
@@ -93,6 +94,26 @@ def select(wanted: Text | CustomModule | None, board: BoardFacts | None, package
     )
 
 
+def module_of_release(release: str, wanted: Text | CustomModule | None, board: BoardFacts | None) -> Module:
+    """Return the module to look up a release's firmware package for, before there is a package.
+
+    Raises `SelectionError` where neither the user nor the board tells it, `UnknownNameError` for a name that isn't one.
+    """
+    name = wanted.based_on if isinstance(wanted, CustomModule) else wanted
+    if name is not None:
+        with located(name.where):
+            return find_module(board.mcu, name.text) if board else only_module(name.text)
+    if isinstance(wanted, CustomModule):
+        raise _like_which(wanted)
+    if board is None:
+        raise SelectionError(
+            f"which AT module is firmware {release} for?",
+            hint="name the board that carries it, or the module: --board, --module, or the same in esp_at.yml",
+        )
+    choice = select_module(board)
+    return find_module(choice.chip, choice.module)
+
+
 def check_flash_size(
     selected: SelectedModule, board: BoardFacts | None, flash_size: int, package: FirmwarePackage
 ) -> None:
@@ -143,11 +164,7 @@ def _own_module(wanted: CustomModule, package: FirmwarePackage) -> SelectedModul
         hint = "write letters, digits, - and _, 31 at most"
         raise FormatError(f"{wanted.name.text!r} can't be a module's name", where=wanted.name.where, hint=hint)
     if wanted.based_on is None:
-        raise FormatError(
-            f"module {wanted.name.text} doesn't say which module it is like",
-            where=wanted.name.where,
-            hint="add based_on: WROOM-32, or whichever is nearest; esp-at modules lists them",
-        )
+        raise _like_which(wanted)
     row = _named_module(wanted.based_on, package).row
     if row is None:
         raise EspAtError(f"{wanted.based_on.text} is not in the catalog", where=wanted.based_on.where)
@@ -159,4 +176,12 @@ def _own_module(wanted: CustomModule, package: FirmwarePackage) -> SelectedModul
         release=package.release,
         based_on=row.name,
         changes=wanted.values,
+    )
+
+
+def _like_which(wanted: CustomModule) -> FormatError:
+    return FormatError(
+        f"module {wanted.name.text} doesn't say which module it is like",
+        where=wanted.name.where,
+        hint="add based_on: WROOM-32, or whichever is nearest; esp-at modules lists them",
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from platformio_esp_at.catalog import _data, chips
-from platformio_esp_at.errors import FormatError, SelectionError, unknown_name
+from platformio_esp_at.errors import FormatError, SelectionError, UnknownNameError, unknown_name
 from platformio_esp_at.units import parse_size
 
 if TYPE_CHECKING:
@@ -176,6 +177,26 @@ def module(chip: str, name: str) -> Module:
         owners = ", ".join(chips.chip(other.chip).display_name for other in others)
         error.hint = f"that is a module of {owners}; {error.hint}"
     raise error
+
+
+def only_module(name: str) -> Module:
+    """Return the AT module that a name means on whichever chip: ``WROOM-32``, ``ESP32-C3-MINI-1``.
+
+    A module's own name goes before hardware that another one covers. Raises `SelectionError` for a name that several
+    chips have, `UnknownNameError` for one that none has.
+    """
+    found = [row for row in modules() if _folded(row.name) == _folded(name)]
+    for chip in chips.chips() if not found else ():
+        with suppress(UnknownNameError):
+            found.append(module(chip.key, name))
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise unknown_name("AT module", name, (row.name for row in modules()))
+    owners = [f"{chips.chip(row.chip).display_name}-{row.name}" for row in found]
+    raise SelectionError(
+        f"which chip's {name}? {len(found)} of them have one", hint=f"write {' or '.join(owners)}, or name the board"
+    )
 
 
 def data_layout(version: int) -> str:

@@ -137,6 +137,7 @@ def _setup(ctx: Any, args: Any, options: dict[str, Any]) -> Setup:  # noqa: ANN4
         layers.insert(0, layer_of_options({"port": given["port"]}, base=folder, spelling=lambda _: "ESPPORT"))
     return Setup(
         layers=tuple[Layer, ...](layers),
+        project=folder,
         folder=image_set_folder(build),
         find_board=partial(_find_board, project, folder),
         find_port=partial(_find_port, given["port"]) if project else None,

@@ -99,6 +99,7 @@ def _setup(env: Any) -> Setup:  # noqa: ANN401
         layers.append(layer_of_options({"port": env.subst("$UPLOAD_PORT")}, base=folder, spelling="--upload-{}".format))
     return Setup(
         layers=tuple[Layer, ...](layers),
+        project=folder,
         folder=Path(env.subst("$BUILD_DIR")) / "esp_at",
         find_board=partial(_find_board, env),
         find_port=partial(_find_port, env),

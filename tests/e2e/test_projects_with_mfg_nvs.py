@@ -108,7 +108,7 @@ def release(name, reference) -> Path:
 
 
 @pytest.mark.parametrize("name", RELEASES)
-def test_a_release_with_the_projects_own_values(name, release, project, at_pio, used_module, certs):  # noqa: PLR0917
+def test_a_release_with_the_projects_own_values(name, release, project, at_pio, used_module, certs):
     chip, board, tx, rx = RELEASES[name]
     package = open_package(release)
     home = package.secondary.find("mfg_nvs")

@@ -111,9 +111,7 @@ def _edit(base: NvsImage, **request) -> NvsImage:
     """Return the image with a request's changes, as a firmware takes them that reads what ``base`` has."""
     reads = {*base.namespaces, *(entry.key for entry in base)}
     module = SelectedModule(str(parameters(base)["module_name"]), None, "")
-    return make_mfg_nvs(
-        base, size=base.size, reads=reads.__contains__, module=module, request=Request(Path(), **request)
-    )
+    return make_mfg_nvs(base, size=base.size, reads=reads.__contains__, module=module, request=Request(**request))
 
 
 @pytest.mark.parametrize("name", NVS)
@@ -207,7 +205,7 @@ def legacy(reference, tmp_path_factory) -> FirmwarePackage:
 
 
 def _contents(package: FirmwarePackage, **request) -> dict[str, bytes]:
-    contents = make_content(package, select(None, None, package), Request(Path(), **request), package.secondary)
+    contents = make_content(package, select(None, None, package), Request(**request), package.secondary)
     return {name: content.data for name, content in contents.items()}
 
 
@@ -272,7 +270,7 @@ def test_defect_values_that_can_not_work_end_well(legacy, name):
     """They fit into the image, so that at.py writes them; we check before anything is written."""
     (case,) = (case for case in LEGACY if Path(case).name == name)
     assert CASES[case]["rc"] == 0
-    request = Request(Path(), factory_param=_values(case))
+    request = Request(factory_param=_values(case))
     plan = make_plan(legacy, select(None, None, legacy), request)
     with pytest.raises(EspAtError) as caught:
         check_values(plan, None, request, now=datetime(2024, 1, 1, tzinfo=timezone.utc))

@@ -53,7 +53,7 @@ def _plan(entry: dict, golden: Path, folder: Path) -> FlashPlan:
         (folder / image.path).write_bytes(data)
     (folder / "download.config").write_text(config)
     package = open_package(folder)
-    request = Request(firmware=folder, module=Text(entry["module"], "module"))
+    request = Request(module=Text(entry["module"], "module"))
     plan = make_plan(package, select(request.module, None, package), request)
     check_plan(plan, None)
     return plan

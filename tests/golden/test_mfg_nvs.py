@@ -46,7 +46,7 @@ def _inputs(golden: Path, row: dict) -> tuple[set[str], Request]:
         (file,) = (raw / "ble_data").glob("*.csv")
         gatts = InputFile(file.name, "gatts", file.read_bytes())
     request = {name.replace("wpa_ent_", "wpa2_"): files for name, files in pki.items()}
-    return reads, Request(firmware=Path(), pki=request, gatts=gatts)
+    return reads, Request(pki=request, gatts=gatts)
 
 
 def _folder(raw: Path, name: str) -> Path:

@@ -47,7 +47,7 @@ def _build(folder: Path, package: FirmwarePackage, files: dict[str, bytes]) -> F
 @pytest.mark.parametrize("name", PACKAGES)
 def test_the_project_gives_the_package_again(tmp_path, reference, name, source):
     package = _package(reference, name)
-    plain = make_plan(package, select(Text(PACKAGES[name], ""), None, package), Request(tmp_path))
+    plain = make_plan(package, select(Text(PACKAGES[name], ""), None, package), Request())
     origin = origin_of_package(package) if source == "package" else origin_of_bytes(plain.factory_image(), "f.bin")
     files = make_project(origin)
     assert yaml.safe_load(files["esp_at.yml"])["module"] == PACKAGES[name]
@@ -74,7 +74,7 @@ def test_the_project_gives_the_released_factory_image_again(tmp_path, reference)
 @pytest.mark.parametrize("source", ["package", "factory image"])
 def test_from_v2_to_v4(tmp_path, reference, source):
     old, new = _package(reference, V2), _package(reference, V4)
-    plain = make_plan(old, select(None, None, old), Request(tmp_path))
+    plain = make_plan(old, select(None, None, old), Request())
     origin = origin_of_package(old) if source == "package" else origin_of_bytes(plain.factory_image(), "f.bin")
     made = _build(tmp_path, new, make_project(origin))
     image = NvsImage.from_bytes(next(region.data for region in made.regions if region.name == "mfg_nvs"))

@@ -37,7 +37,7 @@ OWN_NAMES = ["mine", "a b", "data/1", "_", "otadata", "bootloader", "partition_t
 
 def _plan(chip: str, csv: str, **request) -> FlashPlan:
     package = PACKAGES[chip]
-    wishes = Request(Path("not-read"), partitions=InputFile("user.csv", HERE, csv.encode()), **request)
+    wishes = Request(partitions=InputFile("user.csv", HERE, csv.encode()), **request)
     return make_plan(package, select(None, None, package), wishes)
 
 

@@ -38,7 +38,7 @@ def _plan(tmp_path: Path, chip: str = "esp32", **request) -> FlashPlan:
     path = tmp_path / "AT_PACK.zip"
     write_sample_package(path, chip)
     package = open_package(path)
-    return make_plan(package, select(None, None, package), Request(path, **request))
+    return make_plan(package, select(None, None, package), Request(**request))
 
 
 def _changed_plan(tmp_path: Path) -> FlashPlan:
@@ -100,7 +100,7 @@ def test_what_is_written_is_a_firmware_package_again(tmp_path):
     plan = _changed_plan(tmp_path)
     write_artifacts(plan, tmp_path / "out")
     package = open_package(tmp_path / "out")
-    again = make_plan(package, select(None, None, package), Request(tmp_path))
+    again = make_plan(package, select(None, None, package), Request())
     assert again.factory_image() == plan.factory_image()
     assert (again.module.name, again.wiring, again.kept) == (plan.module.name, plan.wiring, plan.kept)
 
@@ -337,7 +337,7 @@ from platformio_esp_at.selection import select
 plans = []
 for name in sys.argv[2:]:
     package = open_package(Path(name))
-    plans.append(make_plan(package, select(None, None, package), Request(Path(name))))
+    plans.append(make_plan(package, select(None, None, package), Request()))
 sets = [artifacts.image_set(plan) for plan in plans]
 # Images without their bytes: what counts is how often one set takes the place of the other.
 sets = [{path: data if path == artifacts.MANIFEST else b"" for path, data in files.items()} for files in sets]

@@ -34,7 +34,7 @@ def _plan(tmp_path, chip: str = "esp32", module: str | None = None, files=None, 
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data.encode() if isinstance(data, str) else data)
     package = open_package(root)
-    return make_plan(package, select(Text(module, HERE) if module else None, None, package), Request(root, **request))
+    return make_plan(package, select(Text(module, HERE) if module else None, None, package), Request(**request))
 
 
 def _csv(old: str = "", new: str = "") -> dict[str, InputFile]:
@@ -177,7 +177,7 @@ def test_package_for_less_than_its_own_tables(tmp_path):
         ),
     ],
 )
-def test_user_partition_table(tmp_path, old, new, where, message, hint):  # noqa: PLR0917 - a table's columns
+def test_user_partition_table(tmp_path, old, new, where, message, hint):
     if where is None:
         # The module's factory_param finds no row: that is told while planning.
         with pytest.raises(EspAtError) as caught:
@@ -426,7 +426,7 @@ def _damaged(data: bytes, at: int) -> bytes:
         pytest.param(sample_package("esp8266")["esp-at.bin"], FormatError, None, "", None, id="esp8266"),
     ],
 )
-def test_app(tmp_path, app, kind, where, message, hint):  # noqa: PLR0917 - a table's columns
+def test_app(tmp_path, app, kind, where, message, hint):
     error = _refusal(_plan(tmp_path, files={"esp-at.bin": app}), kind)
     assert error.where.startswith("esp-at.bin") if where is None else error.where == where
     assert error.message.startswith(message)

@@ -49,6 +49,7 @@ class Project:
 
         return Setup(
             layers=(read_project(self.root), layer_of_options(options, base=self.root, spelling="--{}".format)),
+            project=self.root,
             folder=self.out,
             find_board=find_board,
             find_port=lambda: port,
@@ -181,7 +182,7 @@ def test_unknown_board(project):
         ),
     ],
 )
-def test_nothing_is_written_when_a_check_fails(project, command, text, board, kind, message):  # noqa: PLR0917
+def test_nothing_is_written_when_a_check_fails(project, command, text, board, kind, message):
     project.board = board
     project.write(text)
     (project.root / "tiny.csv").write_text("factory_param, 0x40, 8, 0x21000, 4K\nfatfs, data, fat, 0x22000, 4K\n")
@@ -209,7 +210,7 @@ def test_nothing_is_written_for_what_is_no_port(project, command):
         pytest.param("", None, 99999999999, "", id="host"),
     ],
 )
-def test_nothing_is_written_at_a_speed_that_no_module_has(project, command, yml, option, host, place):  # noqa: PLR0917
+def test_nothing_is_written_at_a_speed_that_no_module_has(project, command, yml, option, host, place):
     project.write("firmware: AT_PACK.zip\n" + yml)
     setup = project.setup(port=NOWHERE, **({"baud": option} if option else {}))
     with pytest.raises(EspAtError) as caught:

@@ -49,7 +49,7 @@ def _make(
     tmp_path, package: FirmwarePackage, module: str | CustomModule | None = None, **request
 ) -> dict[str, Content]:
     wanted = Text(module, HERE) if isinstance(module, str) else module
-    return make_content(package, select(wanted, None, package), Request(tmp_path, **request), package.secondary)
+    return make_content(package, select(wanted, None, package), Request(**request), package.secondary)
 
 
 def _values(contents: dict[str, Content]) -> dict[str, int | str]:

@@ -11,10 +11,12 @@ import platformio_esp_at
 
 ROOT = Path(platformio_esp_at.__file__).parent
 FRONT_ENDS = {"cli", "__main__", "idf", "pio", "command_line", "demo"}
-EDGES = {"artifacts", "commands", "flash", "board_manifests", "inspection", "depfile"}
+EDGES = {
+    *("artifacts", "commands", "flash", "board_manifests", "inspection", "depfile", "firmware", "download", "cache"),
+}
 KNOWLEDGE = {"formats", "catalog", "certificates", "filesystems", "gatts_lint", "parameter_checks", "factory_image"}
 CORE = {"plan", "content", "legacy_content", "mfg_nvs", "selection", "checks", "migration", "report"}
-BASE = {"errors", "units"}
+BASE = {"errors", "units", "addresses"}
 DOERS = {"SCons", "click", "serial", "subprocess", "platformio", "idf_py_actions", "esptool"}
 
 

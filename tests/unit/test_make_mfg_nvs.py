@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -65,7 +64,7 @@ def _make(
         size=SIZE,
         reads=reads.__contains__,
         module=module or _module(),
-        request=Request(Path(), factory_param=_texts(**factory_param or {}), **request),
+        request=Request(factory_param=_texts(**factory_param or {}), **request),
     )
 
 
@@ -98,7 +97,7 @@ def _content(package: FirmwarePackage, *, size: int | None = None, **request) ->
     if size:
         rows = tuple(replace(row, size=size) if row.name == "mfg_nvs" else row for row in rows)
     table = replace(package.secondary, partitions=rows)
-    content = make_content(package, select(None, None, package), Request(Path(), **request), table)
+    content = make_content(package, select(None, None, package), Request(**request), table)
     return NvsImage.from_bytes(content["mfg_nvs"].data)
 
 

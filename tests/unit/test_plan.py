@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 
 import pytest
 
@@ -42,7 +41,7 @@ def _file(data: bytes | str, label: str = "x.bin") -> InputFile:
 
 def _plan(package, module: str | None = None, **request) -> FlashPlan:
     selected = select(Text(module, HERE) if module else None, None, package)
-    return make_plan(package, selected, Request(Path("not-read"), **request))
+    return make_plan(package, selected, Request(**request))
 
 
 def _regions(plan: FlashPlan) -> dict[str, Region]:
@@ -375,7 +374,7 @@ def test_wiring_of_a_module_that_only_the_package_knows(tmp_path):
     package = _package(
         tmp_path, "esp32c6", **{"factory/factory_OWN.bin": files["factory/factory_ESP32C6-4MB_unfilled.bin"]}
     )
-    plan = make_plan(package, SelectedModule("OWN", package.chip, "said so"), Request(tmp_path))
+    plan = make_plan(package, SelectedModule("OWN", package.chip, "said so"), Request())
     assert (plan.wiring.tx, plan.wiring.rx) == (7, 6)
 
 

@@ -12,11 +12,13 @@ from platformio_esp_at.errors import EspAtError, FormatError, UnknownNameError
 from platformio_esp_at.project import (
     OPTIONS,
     CustomModule,
+    Firmware,
     InputFile,
     Kind,
     Layer,
     Request,
     Text,
+    firmware_of,
     layer_of_board,
     layer_of_options,
     make_request,
@@ -82,7 +84,6 @@ def _request(folder: Path, text: str) -> Request:
 def test_every_option_in_the_project_file(folder):
     request = make_request([_project(folder, PROJECT)])
     assert request == Request(
-        firmware=folder / "fw.zip",
         module=Text("WROOM-32", "esp_at.yml:3"),
         partitions=InputFile("user.csv", "esp_at.yml:4", b"# csv"),
         factory_param={"uart_tx_pin": Text("17", "esp_at.yml:6"), "country_code": Text("NO", "esp_at.yml:7")},
@@ -123,7 +124,6 @@ def test_every_option_as_text_of_the_host(folder):
             )
         ]
     )
-    assert request.firmware == folder / "fw.zip"
     assert request.module == Text("WROOM-32", "custom_at_module")
     assert request.partitions == InputFile("user.csv", "custom_at_partitions", b"# csv")
     assert {name: text.text for name, text in request.factory_param.items()} == {
@@ -141,7 +141,7 @@ def test_every_option_as_text_of_the_host(folder):
 
 
 def test_nothing_but_the_firmware(folder):
-    assert make_request([_options(folder, firmware="fw.zip", module="  ")]) == Request(firmware=folder / "fw.zip")
+    assert make_request([_options(folder, firmware="fw.zip", module="  ")]) == Request()
 
 
 def _values(request: Request) -> dict[str, str]:
@@ -214,7 +214,7 @@ def test_no_project_file(tmp_path):
 
 
 def test_project_file_with_a_byte_order_mark(folder):
-    assert make_request([_project(folder, "\ufefffirmware: fw.zip")]).firmware == folder / "fw.zip"
+    assert firmware_of([_project(folder, "\ufefffirmware: fw.zip")]).path == folder / "fw.zip"
 
 
 # --- layers ---
@@ -252,17 +252,17 @@ def test_paths_start_at_the_layers_own_folder(folder):
     inner = folder / "inner"
     inner.mkdir()
     (inner / "user.csv").write_bytes(b"inner")
-    request = make_request([_project(folder, "firmware: fw.zip"), _options(inner, partitions="user.csv")])
-    assert request.firmware == folder / "fw.zip"
+    layers = [_project(folder, "firmware: fw.zip"), _options(inner, partitions="user.csv")]
+    request = make_request(layers)
+    assert firmware_of(layers).path == folder / "fw.zip"
     assert request.partitions.data == b"inner"
-    absolute = make_request([_options(inner, firmware=str(folder / "fw.zip"))])
-    assert absolute.firmware == folder / "fw.zip"
+    assert firmware_of([_options(inner, firmware=str(folder / "fw.zip"))]).path == folder / "fw.zip"
 
 
 def test_home_folder(folder, monkeypatch):
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("USERPROFILE", str(folder))
-    assert make_request([_options(folder / "else", firmware="~/fw.zip")]).firmware == folder / "fw.zip"
+    assert firmware_of([_options(folder / "else", firmware="~/fw.zip")]).path == folder / "fw.zip"
 
 
 def test_option_text(folder):
@@ -440,12 +440,12 @@ def test_a_comma_is_part_of_a_path(folder):
 @pytest.mark.parametrize("value", ["", "~", "null", '""', "[]", "{}", "  # nothing"], ids=repr)
 def test_a_blank_option_of_the_project_file_is_not_given(folder, value):
     text = "".join(f"{option.name}: {value}\n" for option in OPTIONS if option.name != "firmware")
-    assert _request(folder, text) == Request(firmware=folder / "fw.zip")
+    assert _request(folder, text) == Request()
 
 
 def test_a_blank_option_of_a_board_is_not_given(folder):
     own = {"firmware": "fw.zip", "gatts": "", "skip": [], "pki": {}, "port": None}
-    assert make_request([layer_of_board("b", own, base=folder)]) == Request(firmware=folder / "fw.zip")
+    assert make_request([layer_of_board("b", own, base=folder)]) == Request()
 
 
 def test_unknown_option_of_the_host(folder):
@@ -521,8 +521,10 @@ def test_what_would_never_end_is_not_opened(folder, text, message):
     (folder / "in").mkdir()
     os.mkfifo(folder / "pipe")
     os.mkfifo(folder / "in/pipe")
+    layers = [_project(folder, text)]
+    read = make_request if "fw.zip" in text else firmware_of
     with pytest.raises(EspAtError) as caught:
-        make_request([_project(folder, text)])
+        read(layers)
     assert caught.value.message == message
 
 
@@ -575,9 +577,14 @@ def test_a_label_can_be_shown(folder):
 
 def test_no_firmware(folder):
     with pytest.raises(EspAtError) as caught:
-        make_request([_project(folder, "module: WROOM-32")])
+        firmware_of([_project(folder, "module: WROOM-32")])
     assert caught.value.message == "no firmware package is named"
-    for way in ("firmware: PATH into esp_at.yml", "custom_at_firmware = PATH", "--firmware PATH", "Released Firmware"):
+    for way in (
+        "firmware: latest into esp_at.yml",
+        "custom_at_firmware = latest",
+        "--firmware latest",
+        "path of a zip",
+    ):
         assert way in caught.value.hint
 
 
@@ -586,19 +593,35 @@ def test_no_firmware(folder):
     [
         pytest.param("other.zip", "looked for {path}", id="file"),
         pytest.param("x" * 300, "looked for {path}", id="name-too-long"),
-        pytest.param("https://example.com/a.zip", "download the zip, and name its path", id="address"),
-        pytest.param("v2.4.0.0", "download the zip, and name its path", id="release"),
-        pytest.param("V4.1", "download the zip, and name its path", id="short-release"),
         pytest.param("v2.zip", "looked for {path}", id="file-like-a-release"),
-        pytest.param("latest", "download the zip, and name its path", id="latest"),
+        pytest.param("4.1.1.0", "looked for {path}\ndid you mean the release v4.1.1.0?", id="release-without-v"),
+        pytest.param(
+            "ESP32-SOLO-1-AT-V4.1.1.0.zip",
+            "looked for {path}\ndid you mean ESP32-SOLO-AT-V4.1.1.0 or ESP32-SOLO-AT-V4.1.0.0 or "
+            "ESP32-SOLO-AT-V3.2.1.0?",
+            id="near-a-released-package",
+        ),
     ],
 )
 def test_firmware_that_is_not_there(folder, firmware, hint):
     with pytest.raises(EspAtError) as caught:
-        make_request([_project(folder, f"firmware: {firmware}")])
+        firmware_of([_project(folder, f"firmware: {firmware}")])
     assert caught.value.where == "esp_at.yml:1"
     assert caught.value.message == f"firmware package {firmware!r} is not there"
     assert caught.value.hint == hint.format(path=folder / firmware)
+
+
+@pytest.mark.parametrize(
+    "text", ["v4.1.1.0", "V2.0", "latest", "https://example.com/a.zip", "ESP32-SOLO-AT-V4.1.1.0", "FILE:///a.zip"]
+)
+def test_firmware_by_name(folder, text):
+    assert firmware_of([_project(folder, f"firmware: {text}")]) == Firmware(Text(text, "esp_at.yml:1"))
+
+
+def test_a_file_goes_before_a_released_package_of_its_name(folder):
+    file = folder / "ESP32-SOLO-AT-V4.1.1.0.zip"
+    file.write_bytes(b"")
+    assert firmware_of([_project(folder, f"firmware: {file.name}")]).path == file
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,11 @@ def test_the_project_file(tmp_path, nvs):
     (tmp_path / "esp_at.yml").write_text(text.replace("board: esp32dev ", "board: none "))
     plan = commands.package(
         commands.Setup(
-            layers=(read_project(tmp_path),), folder=tmp_path / "out", find_board=lambda _: None, say=lambda _: None
+            layers=(read_project(tmp_path),),
+            project=tmp_path,
+            folder=tmp_path / "out",
+            find_board=lambda _: None,
+            say=lambda _: None,
         )
     )
     assert (plan.wiring.tx, plan.wiring.rx, plan.wiring.cts, plan.wiring.baudrate) == (17, 16, -1, 921600)

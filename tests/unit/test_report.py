@@ -32,7 +32,7 @@ def _plan(tmp_path, chip: str, **request) -> FlashPlan:
     path = tmp_path / "AT_PACK.zip"
     write_sample_package(path, chip)
     package = open_package(path)
-    return make_plan(package, select(None, None, package), Request(path, **request))
+    return make_plan(package, select(None, None, package), Request(**request))
 
 
 CHOICE = """\

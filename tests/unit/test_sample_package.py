@@ -32,7 +32,7 @@ def test_package_passes_every_check(tmp_path, chip, module, suffix):
     path = tmp_path / f"sample{suffix}"
     write_sample_package(path, chip, module=module)
     package = open_package(path)
-    plan = make_plan(package, select(None, None, package), Request(path))
+    plan = make_plan(package, select(None, None, package), Request())
     check_plan(plan, None)
     assert package.chip.key == chip
     assert module in (None, plan.module.name)

@@ -189,7 +189,7 @@ def test_factory_param_values_of_a_version_that_the_module_lacks(tmp_path):
         ),
     ],
 )
-def test_refuses(tmp_path, chip, wanted, board, kind, message, hint):  # noqa: PLR0917 - a table's columns
+def test_refuses(tmp_path, chip, wanted, board, kind, message, hint):
     package = _package(tmp_path, chip)
     with pytest.raises(kind) as caught:
         select(wanted, board, package)

@@ -1,0 +1,117 @@
+"""The cache of downloads that all projects of a user share.
+
+A file is kept under the hash of its content and under its own name, an address under its own hash::
+
+    packages/<sha256>/ESP32-WROOM-32-AT-V4.1.1.0.zip
+    addresses/<sha256 of the address>.json        the name, size and sha256 of what was there
+    downloads/<sha256 of the address>/            what is on its way, and the lock of the run that brings it
+
+Everything is put in place by renaming, content before what points to it, so that two runs at once and one that is
+killed leave nothing wrong; a file whose content isn't what its place says counts as not there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platformio_esp_at.errors import EspAtError
+from platformio_esp_at.files import listed, open_regular, replace_file, sha256_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+CACHE = "ESP_AT_CACHE"
+"""The environment variable that names another folder for the cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """A cache in a folder, which is made when something is put into it."""
+
+    folder: Path
+
+    @classmethod
+    def of_this_user(cls) -> Cache:
+        """Return the cache of `CACHE`, or that of the user in the system's place for such things."""
+        if folder := os.environ.get(CACHE):
+            return cls(Path(folder).expanduser())
+        from platformdirs import user_cache_path  # noqa: PLC0415 - only where something is downloaded
+
+        return cls(user_cache_path("platformio-esp-at", appauthor=False))
+
+    def find(self, address: str, sha256: str | None = None) -> Path | None:
+        """Return the file that was at an address, or that of it with this content; None where it isn't here whole."""
+        wanted = sha256
+        name = None
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            entry = json.loads(self._entry(address).read_bytes())
+            name, wanted = str(entry["name"]), sha256 or str(entry["sha256"])
+        if wanted is None or not re.fullmatch(r"[0-9a-f]{64}", wanted):
+            return None
+        folder = self.folder / "packages" / wanted
+        for file in [folder / name] if name and Path(name).name == name else listed(folder):
+            with suppress(OSError):
+                if _hash_of(file) == wanted:
+                    return file
+        return None
+
+    @contextmanager
+    def exclusive(self, address: str, say: Callable[[str], None]) -> Iterator[Path]:
+        """Give the folder for the download of an address to this run alone; another run waits.
+
+        Raises `EspAtError` where the cache can't be written.
+        """
+        from filelock import FileLock, Timeout  # noqa: PLC0415 - only where something is downloaded
+
+        place = self.folder / "downloads" / _key(address)
+        with self._told():
+            place.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(place / "lock")
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                say("Waiting for another run, which downloads the same")
+                lock.acquire()
+        try:
+            yield place
+        finally:
+            lock.release()
+
+    def admit(self, address: str, file: Path) -> Path:
+        """Take over a complete file of an `exclusive` folder as what is at an address, and return its place here."""
+        with self._told():
+            sha256, size = _hash_of(file), file.stat().st_size
+            place = self.folder / "packages" / sha256 / file.name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(place)
+            entry = {"address": address, "name": file.name, "size": size, "sha256": sha256}
+            replace_file(self._entry(address), json.dumps(entry, indent=2) + "\n")
+            return place
+
+    def _entry(self, address: str) -> Path:
+        return self.folder / "addresses" / f"{_key(address)}.json"
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, NotImplementedError) as error:
+            reason = getattr(error, "strerror", None) or error
+            hint = f"set {CACHE} to a folder that you can write"
+            raise EspAtError(f"the cache {self.folder} can't be written: {reason}", hint=hint) from None
+
+
+def _hash_of(file: Path) -> str:
+    with open_regular(file) as stream:
+        return sha256_of(stream)
+
+
+def _key(address: str) -> str:
+    return hashlib.sha256(address.encode()).hexdigest()

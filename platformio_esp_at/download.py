@@ -1,0 +1,307 @@
+"""Downloads: what is at an address becomes a file, gone on with where an earlier attempt broke off.
+
+Only the transport is decided on here: which addresses are allowed, how often to try, when a part may be continued.
+Whether the file is what was wanted, the caller tells from its content.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
+
+from platformio_esp_at import __version__
+from platformio_esp_at.addresses import check_address, host_of, is_loopback, path_of_file_address, scheme_of, shown
+from platformio_esp_at.errors import PackageError
+from platformio_esp_at.files import open_regular
+from platformio_esp_at.units import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import requests
+
+_TIMEOUT = (10.0, 30.0)
+"""Seconds to connect in, and between two pieces."""
+_ATTEMPTS = 5
+"""So many in a row that bring nothing more."""
+_MAX_ATTEMPTS = 100
+_PAUSE = 0.3
+"""Seconds before the second attempt; each further pause is twice as long."""
+_MAX_REDIRECTS = 5
+_PIECE = 8 << 10
+"""In bytes; of the last piece before a connection is cut, nothing is kept."""
+_SHOWN_EVERY = 1.0
+"""In seconds: a progress line at most so often."""
+_TRY_AGAIN = (408, 429, 500, 502, 503, 504)
+
+
+class NotThereError(PackageError):
+    """The server, or the folder, has no such file."""
+
+
+class UnreachableError(PackageError):
+    """Nobody answers at the address."""
+
+
+class _BrokenOffError(Exception):
+    """The transfer ended early; what has come so far is kept."""
+
+
+def download(address: str, file: Path, *, limit: int, allow_http: bool, say: Callable[[str], None]) -> None:
+    """Make ``file`` what is at ``address``: at most ``limit`` bytes, by https (or http where allowed), or a copy.
+
+    While it is incomplete, it is ``<file>.part`` beside ``<file>.part.json``, which tells of what it is a part: a later
+    call goes on there, unless the server has something else by then. Raises `NotThereError`, `UnreachableError`, or
+    `PackageError` for a transfer that fails otherwise; `EspAtError` for an address that isn't allowed.
+    """
+    check_address(address, allow_http=allow_http)
+    part = _Part(address, file, limit)
+    if scheme_of(address) == "file":
+        _copy(path_of_file_address(address), part)
+    else:
+        _fetch(address, part, allow_http=allow_http, say=say)
+    part.finish()
+
+
+def _copy(path: Path, part: _Part) -> None:
+    try:
+        with open_regular(path) as source, part.begin(os.fstat(source.fileno()).st_size, "") as target:
+            shutil.copyfileobj(source, target)
+    except FileNotFoundError:
+        raise NotThereError(f"there is no {path}") from None
+    except OSError as error:
+        raise PackageError(f"{path} can't be read: {error.strerror or error}") from None
+
+
+def _fetch(address: str, part: _Part, *, allow_http: bool, say: Callable[[str], None]) -> None:
+    """Try until everything has come; an attempt that brought something more doesn't count as one."""
+    import requests  # noqa: PLC0415 - 80 ms that only a download needs
+
+    progress = _Progress(say)
+    with requests.Session() as session:
+        session.headers["User-Agent"] = f"platformio-esp-at/{__version__}"
+        session.headers["Accept-Encoding"] = "identity"
+        session.verify = os.environ.get("SSL_CERT_FILE") or True  # requests knows the variables of its own
+        failures = most = 0
+        for attempt in range(1, _MAX_ATTEMPTS + 1):
+            try:
+                _attempt(session, address, part, progress, allow_http=allow_http)
+            except _BrokenOffError as error:  # noqa: PERF203 - trying again is what the loop is for
+                failures = 1 if part.size > most else failures + 1
+                most = max(most, part.size)
+                if failures == _ATTEMPTS or attempt == _MAX_ATTEMPTS:
+                    of = f" of {format_amount(part.total)}" if part.total else ""
+                    raise PackageError(
+                        f"the download of {shown(address)} broke off at {format_amount(part.size)}{of}: {error}",
+                        hint="run it again: it goes on from there where the server can do that",
+                    ) from None
+                time.sleep(_PAUSE * 2 ** (failures - 1))
+            else:
+                return
+
+
+def _attempt(session: requests.Session, address: str, part: _Part, progress: _Progress, *, allow_http: bool) -> None:
+    """Bring what is missing. Raises `_BrokenOffError` where another attempt may help, `PackageError` where not."""
+    import requests  # noqa: PLC0415
+
+    begun = part.size
+    resumes = begun and part.validator  # without one, what is there may be the begin of something else
+    headers = {"Range": f"bytes={begun}-", "If-Range": part.validator} if resumes else {}
+    try:
+        with _follow(session, address, headers, allow_http=allow_http) as response:
+            _check_status(response, address, part)
+            with part.accept(response) as stream:
+                progress.start(part)
+                for piece in response.iter_content(_PIECE):
+                    part.check_size(part.size + len(piece))
+                    stream.write(piece)
+                    part.size += len(piece)
+                    progress.tell(part)
+    except requests.exceptions.SSLError as error:
+        hint = "behind a proxy with a certificate of its own, set REQUESTS_CA_BUNDLE to the file of its CA"
+        raise PackageError(
+            f"{host_of(address)} has no certificate that can be trusted: {_reason(error)}", hint=hint
+        ) from None
+    except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ReadTimeout) as error:
+        raise _BrokenOffError(_reason(error)) from None
+    except requests.exceptions.ConnectionError as error:
+        if part.size > begun or _is_cut(error):
+            raise _BrokenOffError(_reason(error)) from None
+        through = "the proxy of " if isinstance(error, requests.exceptions.ProxyError) else ""
+        raise UnreachableError(f"{through}{host_of(address)} can't be reached: {_reason(error)}") from None
+    except requests.exceptions.RequestException as error:
+        raise PackageError(f"{shown(address)} can't be fetched: {_reason(error)}") from None
+    if part.total is not None and part.size != part.total:
+        raise _BrokenOffError("the connection was closed")
+
+
+def _follow(session: requests.Session, address: str, headers: dict[str, str], *, allow_http: bool) -> requests.Response:
+    """Return the response of the address that redirects lead to. Raises `EspAtError` for one that may not be taken."""
+    at = address
+    for _ in range(_MAX_REDIRECTS + 1):
+        # A proxy would take an address of this machine for one of its own.
+        proxies = {"no_proxy": host_of(at)} if is_loopback(at) else None
+        response = session.get(
+            at, headers=headers, stream=True, allow_redirects=False, timeout=_TIMEOUT, proxies=proxies
+        )
+        if not response.is_redirect:
+            return response
+        response.close()
+        target = urljoin(at, response.headers["location"])
+        schemes = scheme_of(at), scheme_of(target)
+        if schemes[1] != "https" and not (schemes == ("http", "http") and allow_http):
+            raise PackageError(
+                f"{shown(at)} leads on to {shown(target)}, which is not encrypted",
+                hint="whoever is on the way could change what comes; download it by hand if you trust it",
+            )
+        at = target
+    raise PackageError(f"{shown(address)} leads on and on: more than {_MAX_REDIRECTS} redirects")
+
+
+def _check_status(response: requests.Response, address: str, part: _Part) -> None:
+    status = response.status_code
+    if status in (200, 206):
+        return
+    if status == 416:  # what is there is shorter than our part of it: another file
+        part.discard()
+        raise _BrokenOffError("the server has another file now")
+    told = f"{host_of(address)} answers {status} {response.reason or ''}".rstrip()
+    if status in (404, 410):
+        raise NotThereError(f"{told} for {shown(address)}")
+    if status in _TRY_AGAIN:
+        raise _BrokenOffError(told)
+    hint = "it wants a name and a password: see ~/.netrc" if status in (401, 403) else None
+    raise PackageError(f"{told} for {shown(address)}", hint=hint)
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """Of what a part is the begin."""
+
+    address: str
+    validator: str
+    """The server's name for this content: a strong ETag, or else a date."""
+    total: int | None
+
+
+class _Part:
+    """A file on its way."""
+
+    def __init__(self, address: str, file: Path, limit: int) -> None:
+        self.address = address
+        self.limit = limit
+        self._file = file
+        self._path = file.with_name(f"{file.name}.part")
+        self._state_path = file.with_name(f"{file.name}.part.json")
+        self.size = 0
+        self.total: int | None = None
+        self.validator = ""
+        self._resume()
+
+    def _resume(self) -> None:
+        """Take up what an earlier run has left, where it says what that is."""
+        with suppress(OSError, ValueError, TypeError):
+            state = _State(**json.loads(self._state_path.read_text(encoding="utf-8")))
+            if state.address == shown(self.address) and isinstance(state.validator, str) and state.validator:
+                self.size = self._path.stat().st_size
+                self.total, self.validator = state.total, state.validator
+
+    def accept(self, response: requests.Response) -> Any:  # noqa: ANN401 - a binary stream
+        """Return the stream that a response's body goes to: behind what is there, or in its place."""
+        validator = _validator(response)
+        if response.status_code == 206:
+            place = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("content-range", ""))
+            same = validator == self.validator and place and int(place[1]) == self.size
+            if not same or (self.total is not None and place and place[2] not in ("*", str(self.total))):
+                self.discard()
+                raise _BrokenOffError("the server has another file now")
+            return self._path.open("ab")
+        length = response.headers.get("content-length", "")
+        return self.begin(int(length) if length.isdigit() else None, validator)
+
+    def begin(self, total: int | None, validator: str) -> Any:  # noqa: ANN401 - a binary stream
+        """Return an empty stream for all of the file."""
+        if total is not None:
+            self.check_size(total)
+        self.size, self.total, self.validator = 0, total, validator
+        state = _State(shown(self.address), validator, total)
+        self._state_path.write_text(json.dumps(asdict(state)), encoding="utf-8")
+        return self._path.open("wb")
+
+    def check_size(self, size: int) -> None:
+        """Raise `PackageError`, and forget the part, for more bytes than are allowed."""
+        if size > self.limit:
+            self.discard()
+            hint = "check the address: no firmware package is so large"
+            raise PackageError(f"{shown(self.address)} is larger than {format_size(self.limit)}", hint=hint)
+
+    def discard(self) -> None:
+        """Forget what has come."""
+        self._path.unlink(missing_ok=True)
+        self._state_path.unlink(missing_ok=True)
+        self.size, self.total, self.validator = 0, None, ""
+
+    def finish(self) -> None:
+        """Give the complete file its name."""
+        self._path.replace(self._file)
+        self._state_path.unlink(missing_ok=True)
+
+
+class _Progress:
+    """Tells how far a download is, in lines: hosts hand on whole lines alone."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._told = 0.0
+
+    def start(self, part: _Part) -> None:
+        verb = f"Going on at {format_amount(part.size)}:" if part.size else "Downloading"
+        of = f" ({format_amount(part.total)})" if part.total else ""
+        self._say(f"{verb} {shown(part.address)}{of}")
+        self._told = time.monotonic()
+
+    def tell(self, part: _Part) -> None:
+        now = time.monotonic()
+        if now - self._told >= _SHOWN_EVERY and part.size != part.total:
+            self._told = now
+            share = f" of {format_amount(part.total)}, {part.size * 100 // part.total} %" if part.total else ""
+            self._say(f"  {format_amount(part.size)}{share}")
+
+
+def format_amount(size: int) -> str:
+    """Return a size in bytes as it is told to people.
+
+    >>> format_amount(2336705), format_amount(700)
+    ('2.2 MB', '0.7 KB')
+    """
+    return f"{size / (1 << 20):.1f} MB" if size >= 1 << 20 else f"{size / (1 << 10):.1f} KB"
+
+
+def _validator(response: requests.Response) -> str:
+    """Return what tells this content from a later one at the same address; "" where the server doesn't."""
+    etag = response.headers.get("etag", "")
+    return str(etag if etag.startswith('"') else response.headers.get("last-modified", ""))
+
+
+def _is_cut(error: Exception) -> bool:
+    """Return whether a connection was there and was cut, and not refused."""
+    return any(word in repr(error) for word in ("RemoteDisconnected", "ConnectionResetError", "IncompleteRead"))
+
+
+def _reason(error: BaseException) -> str:
+    """Return what went wrong in the words of the innermost error: those around it repeat addresses and objects."""
+    inner: BaseException | None = error
+    while inner is not None:
+        error, inner = inner, getattr(inner, "reason", None)
+        if not isinstance(inner, BaseException):
+            inner = next((arg for arg in error.args if isinstance(arg, BaseException)), error.__cause__)
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return re.sub(r"^<[^>]*>: |\(_ssl\.c:\d+\)|HTTPS?ConnectionPool\([^)]*\): ", "", str(text)).strip()

@@ -1,0 +1,103 @@
+"""``esp_at.lock``: which firmware packages a project got from the network, as they were when it first used them.
+
+The form is ours, a YAML text for people to read and commit::
+
+    version: 1
+    packages:
+    - firmware: v4.1.1.0          what the project asked for
+      chip: esp32                 for what, where a release's name alone doesn't tell the package
+      module: WROOM-32
+      url: https://…              where it is
+      size: 2336705               in bytes
+      sha256: …
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from platformio_esp_at.errors import FormatError
+
+_VERSION = "1"
+_HEAD = """\
+# The firmware packages of this project as they were when first used: one that differs is refused. Commit this file.
+# To accept a package that has changed, or to let `latest` move on, remove its entry.
+"""
+_START_ANEW = "take it from version control again, or remove the file to make it anew"
+_OF_A_MODULE = ("chip", "module")
+_KEYS = ("firmware", *_OF_A_MODULE, "url", "size", "sha256")
+
+
+@dataclass(frozen=True, slots=True)
+class LockedPackage:
+    """A firmware package and what asked for it."""
+
+    firmware: str
+    url: str
+    size: int
+    sha256: str
+    chip: str | None = None
+    module: str | None = None
+    """With ``chip``: the AT module that a release was looked up for; None where ``firmware`` names the package."""
+
+    @property
+    def asked(self) -> tuple[str, str | None, str | None]:
+        """What asked for it."""
+        return self.firmware, self.chip, self.module
+
+
+def parse_lock_file(text: str) -> tuple[LockedPackage, ...]:
+    """Return the packages of an ``esp_at.lock``, in its order. Raises `FormatError` for what can't be understood."""
+    import yaml  # noqa: PLC0415 - 15 ms that only a project with a lock file needs
+
+    try:
+        root = yaml.load(text, yaml.BaseLoader)  # noqa: S506 - every scalar stays text
+    except (yaml.YAMLError, RecursionError) as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", None)
+        where = None if line is None else str(line + 1)
+        raise FormatError("not YAML", where=where, hint=_START_ANEW) from None
+    if not isinstance(root, dict) or "version" not in root:
+        raise FormatError("it has no version and packages", hint=_START_ANEW)
+    if root["version"] != _VERSION:
+        hint = "update platformio-esp-at, or remove the file to make it anew"
+        raise FormatError(f"its version is {root['version']}, {_VERSION} is the only one known here", hint=hint)
+    rows = root.get("packages") or []
+    if not isinstance(rows, list):
+        raise FormatError("packages is not a list", hint=_START_ANEW)
+    return tuple(_parse_row(row, number) for number, row in enumerate(rows, 1))
+
+
+def format_lock_file(packages: tuple[LockedPackage, ...]) -> str:
+    """Return the text of an ``esp_at.lock``; the same packages give the same text."""
+    lines = [_HEAD, f"version: {_VERSION}\n", "packages:\n" if packages else "packages: []\n"]
+    for package in sorted(packages, key=lambda p: (p.firmware, p.chip or "", p.module or "")):
+        values = {name: getattr(package, name) for name in _KEYS}
+        given = {name: value for name, value in values.items() if value is not None}
+        rows = [f"{name}: {_scalar(value)}\n" for name, value in given.items()]
+        lines += ["- ", rows[0], *(f"  {row}" for row in rows[1:])]
+    return "".join(lines)
+
+
+def _scalar(value: str | int) -> str:
+    """Return a value as YAML; what isn't plain for certain is quoted, as JSON does it, which YAML takes."""
+    text = str(value)
+    return text if re.fullmatch(r"[A-Za-z0-9](?:[\w./+-]|:(?=[/\w]))*", text, re.ASCII) else json.dumps(text)
+
+
+def _parse_row(row: Any, number: int) -> LockedPackage:  # noqa: ANN401 - YAML
+    where = f"package {number}"
+    if not isinstance(row, dict) or not set(_KEYS).issuperset(row):
+        raise FormatError("not an entry of this file", where=where, hint=_START_ANEW)
+    missing = set(_KEYS).difference(row, () if "module" in row or "chip" in row else _OF_A_MODULE)
+    if missing:
+        raise FormatError(f"it has no {' and no '.join(sorted(missing))}", where=where, hint=_START_ANEW)
+    if not all(isinstance(value, str) for value in row.values()):
+        raise FormatError("a value isn't text", where=where, hint=_START_ANEW)
+    if not re.fullmatch(r"[0-9]{1,12}", row["size"], re.ASCII):
+        raise FormatError(f"size is {row['size']!r}, not a number of bytes", where=where, hint=_START_ANEW)
+    if not re.fullmatch(r"[0-9a-f]{64}", row["sha256"]):
+        raise FormatError(f"sha256 is {row['sha256']!r}, not 64 hex digits", where=where, hint=_START_ANEW)
+    return LockedPackage(**{**row, "size": int(row["size"])})

@@ -1,0 +1,131 @@
+"""The cache of downloads: what is put in comes out, and what is damaged counts as not there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from platformio_esp_at.cache import Cache
+from platformio_esp_at.errors import EspAtError
+
+ADDRESS = "https://host/firmware.zip"
+DATA = b"a firmware package"
+HASH = hashlib.sha256(DATA).hexdigest()
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return Cache(tmp_path / "cache")
+
+
+def put(cache, address=ADDRESS, data=DATA, name="firmware.zip"):
+    with cache.exclusive(address, say=lambda _: None) as folder:
+        (folder / name).write_bytes(data)
+        return cache.admit(address, folder / name)
+
+
+def test_what_is_put_in_comes_out(cache):
+    assert cache.find(ADDRESS) is None
+    assert cache.find(ADDRESS, HASH) is None
+    place = put(cache)
+    assert place.read_bytes() == DATA
+    assert place.name == "firmware.zip"
+    assert cache.find(ADDRESS) == cache.find(ADDRESS, HASH) == place
+    assert cache.find(ADDRESS, hashlib.sha256(b"").hexdigest()) is None
+    assert cache.find("https://host/other.zip") is None
+
+
+def test_content_is_found_by_its_hash_whatever_the_address_had_last(cache):
+    first = put(cache)
+    second = put(cache, data=b"changed since")
+    assert cache.find(ADDRESS) == second
+    assert cache.find(ADDRESS, HASH) == first
+    assert cache.find("https://mirror/else.zip", HASH) == first
+
+
+@pytest.mark.parametrize("damage", [b"", b"something else", None])
+def test_damaged_content_is_not_there(cache, damage):
+    place = put(cache)
+    place.unlink() if damage is None else place.write_bytes(damage)
+    assert cache.find(ADDRESS) is None
+    assert cache.find(ADDRESS, HASH) is None
+    assert put(cache) == place
+    assert cache.find(ADDRESS) == place
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["", "{", "[]", "{}", '{"name": "../../x", "sha256": "HASH"}', '{"name": "firmware.zip", "sha256": "../x"}'],
+)
+def test_a_damaged_entry_leads_nowhere(cache, entry):
+    put(cache)
+    (file,) = (cache.folder / "addresses").iterdir()
+    file.write_text(entry.replace("HASH", HASH))
+    found = cache.find(ADDRESS)
+    assert found is None or found.read_bytes() == DATA
+
+
+def test_entries_say_what_they_are_about(cache):
+    put(cache)
+    (file,) = (cache.folder / "addresses").iterdir()
+    expected = {"address": ADDRESS, "name": "firmware.zip", "size": len(DATA), "sha256": HASH}
+    assert json.loads(file.read_text()) == expected
+
+
+def test_a_file_in_place_of_the_cache(cache):
+    cache.folder.write_text("")
+    assert cache.find(ADDRESS) is None
+    with pytest.raises(EspAtError) as caught:
+        put(cache)
+    assert f"the cache {cache.folder} can't be written: " in caught.value.message
+    assert "ESP_AT_CACHE" in caught.value.hint
+
+
+def test_where_the_cache_is(monkeypatch, tmp_path):
+    monkeypatch.setenv("ESP_AT_CACHE", "~/mine")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert Cache.of_this_user().folder == tmp_path / "mine"
+    monkeypatch.delenv("ESP_AT_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert "platformio-esp-at" in Cache.of_this_user().folder.parts
+    if sys.platform == "linux":
+        assert Cache.of_this_user().folder == tmp_path / "xdg" / "platformio-esp-at"
+
+
+def test_one_run_waits_for_the_other(cache):
+    """A second process that wants the same download says so, and goes on when the first one is done."""
+    code = textwrap.dedent("""
+        import sys
+        from pathlib import Path
+        from platformio_esp_at.cache import Cache
+        cache = Cache(Path(sys.argv[1]))
+        with cache.exclusive(sys.argv[2], say=lambda text: print(text, flush=True)):
+            print("found" if cache.find(sys.argv[2]) else "nothing", flush=True)
+    """)
+    command = [sys.executable, "-c", code, str(cache.folder), ADDRESS]
+    with cache.exclusive(ADDRESS, say=lambda _: None) as folder:
+        other = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert other.stdout.readline() == "Waiting for another run, which downloads the same\n"
+        (folder / "firmware.zip").write_bytes(DATA)
+        cache.admit(ADDRESS, folder / "firmware.zip")
+    assert other.communicate(timeout=20)[0] == "found\n"
+    assert other.returncode == 0
+
+
+def test_a_run_that_was_killed_holds_nobody_up(cache):
+    code = (
+        "import os, sys; from pathlib import Path; from platformio_esp_at.cache import Cache\n"
+        "with Cache(Path(sys.argv[1])).exclusive(sys.argv[2], say=print): os._exit(9)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(cache.folder), ADDRESS], check=False, timeout=20)
+    assert done.returncode == 9
+    said = []
+    with cache.exclusive(ADDRESS, say=said.append):
+        pass
+    assert said == []

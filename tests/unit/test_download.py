@@ -1,0 +1,331 @@
+"""Downloads against a server on this machine that cuts, lies and redirects."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+
+import pytest
+from firmware_server import Asked, FirmwareServer, Served
+
+from platformio_esp_at import download as download_module
+from platformio_esp_at.download import NotThereError, UnreachableError, download, format_amount
+from platformio_esp_at.errors import EspAtError, PackageError
+
+DATA = secrets.token_bytes(300_000)
+OTHER = secrets.token_bytes(300_000)
+LIMIT = 1 << 20
+CUT = 96 << 10
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch):
+    monkeypatch.setattr(download_module, "_PAUSE", 0.001)
+
+
+@pytest.fixture
+def fetch(https_server, tmp_path):
+    """Download ``/a.zip`` of the server, or what is at another address, and return the bytes of the file."""
+
+    def run(address=None, limit=LIMIT, *, allow_http=False):
+        file = tmp_path / "a.zip"
+        run.said = []
+        download(
+            address or f"{https_server.address}/a.zip",
+            file,
+            limit=limit,
+            allow_http=allow_http,
+            say=run.said.append,
+        )
+        assert not list(tmp_path.glob("*.part*"))
+        return file.read_bytes()
+
+    run.folder = tmp_path
+    return run
+
+
+def begins(server: FirmwareServer) -> list[int]:
+    return [asked.begin for asked in server.asked]
+
+
+def test_a_file(https_server, fetch):
+    https_server.files["/a.zip"] = Served(DATA)
+    assert fetch() == DATA
+    assert fetch.said == [f"Downloading {https_server.address}/a.zip (293.0 KB)"]
+
+
+def test_a_file_whose_length_is_not_told(https_server, fetch):
+    https_server.files["/a.zip"] = Served(DATA, names_length=False)
+    assert fetch() == DATA
+
+
+# --- cut connections ---
+
+
+def test_a_cut_connection_is_gone_on_with(https_server, fetch):
+    https_server.files["/a.zip"] = Served(DATA, cut_after=[CUT, CUT // 2])
+    assert fetch() == DATA
+    assert begins(https_server) == [0, CUT, CUT + CUT // 2]
+    assert fetch.said[1].startswith("Going on at 96.0 KB: https://")
+
+
+def test_a_date_tells_the_content_where_there_is_no_etag(https_server, fetch):
+    date = "Wed, 21 Oct 2015 07:28:00 GMT"
+    https_server.files["/a.zip"] = Served(DATA, etag=None, last_modified=date, cut_after=[CUT])
+    assert fetch() == DATA
+    assert begins(https_server) == [0, CUT]
+
+
+@pytest.mark.parametrize("etag", [None, 'W/"weak"'])
+def test_without_a_name_for_the_content_it_starts_anew(https_server, fetch, etag):
+    https_server.files["/a.zip"] = Served(DATA, etag=etag, cut_after=[CUT])
+    assert fetch() == DATA
+    assert begins(https_server) == [0, 0]
+
+
+def test_a_server_without_ranges(https_server, fetch):
+    https_server.files["/a.zip"] = Served(DATA, knows_ranges=False, cut_after=[CUT])
+    assert fetch() == DATA
+
+
+def test_a_later_run_goes_on_where_an_earlier_one_gave_up(https_server, fetch):
+    https_server.files["/a.zip"] = Served(DATA, cut_after=[2 * CUT, 0, 0, 0, 0, 0])
+    with pytest.raises(PackageError) as caught:
+        fetch()
+    assert f"the download of {https_server.address}/a.zip broke off at 192.0 KB of 293.0 KB: " in caught.value.message
+    assert caught.value.hint.startswith("run it again: it goes on from there")
+    https_server.asked.clear()
+    https_server.files["/a.zip"].cut_after.clear()
+    assert fetch() == DATA
+    assert begins(https_server) == [2 * CUT]
+
+
+@pytest.mark.parametrize("minds_if_range", [True, False])
+def test_content_that_changed_meanwhile_is_not_mixed(https_server, fetch, minds_if_range):
+    https_server.files["/a.zip"] = Served(DATA, cut_after=[2 * CUT, 0, 0, 0, 0, 0])
+    with pytest.raises(PackageError):
+        fetch()
+    https_server.files["/a.zip"] = Served(OTHER, etag='"second"', minds_if_range=minds_if_range)
+    assert fetch() == OTHER
+
+
+def test_content_that_is_shorter_by_now(https_server, fetch):
+    https_server.files["/a.zip"] = Served(DATA, cut_after=[2 * CUT, 0, 0, 0, 0, 0])
+    with pytest.raises(PackageError):
+        fetch()
+    https_server.files["/a.zip"] = Served(OTHER[:1000], minds_if_range=False)
+    assert fetch() == OTHER[:1000]
+
+
+def test_a_range_that_begins_elsewhere(https_server, fetch):
+    https_server.files["/a.zip"] = Served(DATA, cut_after=[CUT], range_begins=CUT - 1)
+    assert fetch() == DATA
+    assert begins(https_server) == [0, CUT, 0]
+
+
+@pytest.mark.parametrize(
+    "state", ["{", "[]", '{"address": 1}', '{"address": "x", "validator": "\\"first\\"", "total": 3}']
+)
+def test_a_part_of_something_unknown_is_not_gone_on_with(https_server, fetch, state):
+    (fetch.folder / "a.zip.part").write_bytes(OTHER[:1000])
+    (fetch.folder / "a.zip.part.json").write_text(state)
+    https_server.files["/a.zip"] = Served(DATA)
+    assert fetch() == DATA
+    assert begins(https_server) == [0]
+
+
+def test_a_part_that_is_complete_already(https_server, fetch):
+    address = f"{https_server.address}/a.zip"
+    (fetch.folder / "a.zip.part").write_bytes(DATA)
+    state = {"address": address, "validator": '"first"', "total": len(DATA)}
+    (fetch.folder / "a.zip.part.json").write_text(json.dumps(state))
+    https_server.files["/a.zip"] = Served(DATA)
+    assert fetch() == DATA
+
+
+# --- lengths ---
+
+
+def test_a_length_that_is_too_long(https_server, fetch):
+    https_server.files["/a.zip"] = Served(DATA, length=len(DATA) + 5)
+    with pytest.raises(PackageError, match="broke off at "):
+        fetch()
+    assert not (fetch.folder / "a.zip").exists()
+
+
+def test_a_length_that_is_too_short_is_all_that_comes(https_server, fetch):
+    https_server.files["/a.zip"] = Served(DATA, length=1000)
+    assert fetch() == DATA[:1000]  # whether that is a firmware package, its content tells
+
+
+@pytest.mark.parametrize("names_length", [True, False])
+def test_more_than_allowed(https_server, fetch, names_length):
+    https_server.files["/a.zip"] = Served(DATA, names_length=names_length)
+    with pytest.raises(PackageError, match="is larger than 128KB"):
+        fetch(limit=128 << 10)
+    assert list(fetch.folder.iterdir()) == []
+
+
+# --- what a server answers ---
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_what_is_not_there(https_server, fetch, status):
+    https_server.files["/a.zip"] = Served(status=status)
+    with pytest.raises(NotThereError, match=f"127.0.0.1 answers {status} .* for {https_server.address}/a.zip"):
+        fetch()
+    assert len(https_server.asked) == 1
+
+
+def test_what_is_closed(https_server, fetch):
+    https_server.files["/a.zip"] = Served(status=403)
+    with pytest.raises(PackageError) as caught:
+        fetch()
+    assert "answers 403" in caught.value.message
+    assert "netrc" in caught.value.hint
+
+
+def test_a_server_that_is_busy_is_asked_again(https_server, fetch):
+    https_server.files["/a.zip"] = Served(status=503)
+    with pytest.raises(PackageError, match="answers 503"):
+        fetch()
+    assert len(https_server.asked) == 5
+
+
+def test_nobody_there(fetch):
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        address = f"https://127.0.0.1:{bound.getsockname()[1]}/a.zip"
+        with pytest.raises(UnreachableError) as caught:
+            fetch(address)
+    assert caught.value.message == "127.0.0.1 can't be reached: Connection refused"
+
+
+def test_a_host_that_does_not_exist(fetch):
+    with pytest.raises(UnreachableError, match=r"no-such-host.invalid can't be reached: "):
+        fetch("https://no-such-host.invalid/a.zip")
+
+
+def test_a_certificate_that_nobody_vouches_for(server_certificate, fetch, monkeypatch):
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with FirmwareServer(server_certificate) as server, pytest.raises(PackageError) as caught:
+        fetch(f"{server.address}/a.zip")
+    assert "127.0.0.1 has no certificate that can be trusted: " in caught.value.message
+    assert "REQUESTS_CA_BUNDLE" in caught.value.hint
+
+
+# --- http, files, redirects ---
+
+
+def test_http_is_refused_unless_allowed(http_server, fetch):
+    http_server.files["/a.zip"] = Served(DATA)
+    with pytest.raises(EspAtError) as caught:
+        fetch(f"{http_server.address}/a.zip")
+    assert "is not encrypted" in caught.value.message
+    assert "ESP_AT_ALLOW_HTTP=1" in caught.value.hint
+    assert http_server.asked == []
+    assert fetch(f"{http_server.address}/a.zip", allow_http=True) == DATA
+
+
+@pytest.mark.parametrize("address", ["ftp://host/a.zip", "data://a", "https:///a.zip", "https://host:x/a.zip"])
+def test_addresses_that_nothing_is_fetched_from(fetch, address):
+    with pytest.raises(EspAtError):
+        fetch(address)
+
+
+def test_a_redirect_by_https_is_followed(https_server, fetch):
+    https_server.files |= {"/a.zip": Served(redirect="/b/c.zip"), "/b/c.zip": Served(DATA, cut_after=[8192])}
+    assert fetch() == DATA
+    assert https_server.asked[-1] == Asked("/b/c.zip", 8192)
+
+
+@pytest.mark.parametrize("allow_http", [False, True])
+def test_a_redirect_to_http_is_not_followed(https_server, http_server, fetch, allow_http):
+    https_server.files["/a.zip"] = Served(redirect=f"{http_server.address}/a.zip")
+    http_server.files["/a.zip"] = Served(DATA)
+    with pytest.raises(PackageError, match=r"leads on to http://.*, which is not encrypted"):
+        fetch(allow_http=allow_http)
+    assert http_server.asked == []
+
+
+def test_a_redirect_to_a_file_is_not_followed(http_server, fetch, tmp_path):
+    (tmp_path / "secret").write_bytes(DATA)
+    http_server.files["/a.zip"] = Served(redirect=(tmp_path / "secret").as_uri())
+    with pytest.raises(PackageError, match="leads on to file:"):
+        fetch(f"{http_server.address}/a.zip", allow_http=True)
+
+
+def test_a_redirect_to_itself(https_server, fetch):
+    https_server.files["/a.zip"] = Served(redirect="/a.zip")
+    with pytest.raises(PackageError, match="more than 5 redirects"):
+        fetch()
+
+
+def test_a_file_address(fetch, tmp_path):
+    source = tmp_path / "eine Datei.zip"
+    source.write_bytes(DATA)
+    assert fetch(source.as_uri()) == DATA
+    source.unlink()
+    with pytest.raises(NotThereError):
+        fetch(source.as_uri())
+    with pytest.raises(PackageError, match="is a folder"):
+        fetch(tmp_path.as_uri())
+    with pytest.raises(EspAtError, match="file of another host"):
+        fetch("file://elsewhere/a.zip")
+
+
+def test_a_file_address_that_is_too_large(fetch, tmp_path):
+    (tmp_path / "b.zip").write_bytes(DATA)
+    with pytest.raises(PackageError, match="is larger than 128KB"):
+        fetch((tmp_path / "b.zip").as_uri(), limit=128 << 10)
+
+
+# --- proxies ---
+
+
+def test_a_proxy_is_asked(fetch, http_server, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", http_server.address)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    http_server.files["http://example.invalid/a.zip"] = Served(DATA)
+    assert fetch("http://example.invalid/a.zip", allow_http=True) == DATA
+
+
+def test_a_proxy_that_is_not_there(fetch, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with pytest.raises(UnreachableError, match=r"the proxy of example.invalid can't be reached: "):
+        fetch("https://example.invalid/a.zip")
+
+
+def test_no_proxy_for_this_machine(https_server, fetch, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    https_server.files["/a.zip"] = Served(DATA)
+    assert fetch() == DATA
+
+
+# --- what is told ---
+
+
+def test_a_password_is_not_told(https_server, fetch):
+    https_server.files["/a.zip"] = Served(DATA)
+    address = https_server.address.replace("https://", "https://me:secret@")
+    assert fetch(f"{address}/a.zip") == DATA
+    assert fetch.said
+    assert "secret" not in "".join(fetch.said)
+    with pytest.raises(PackageError) as caught:
+        fetch(f"{address}/b.zip")
+    assert "secret" not in str(caught.value)
+
+
+def test_progress_of_a_long_download(https_server, fetch, monkeypatch):
+    monkeypatch.setattr(download_module, "_SHOWN_EVERY", 0)
+    https_server.files["/a.zip"] = Served(DATA)
+    fetch()
+    assert fetch.said[1] == "  8.0 KB of 293.0 KB, 2 %"
+    assert len(fetch.said) == 37
+
+
+@pytest.mark.parametrize(("size", "text"), [(0, "0.0 KB"), (1536, "1.5 KB"), (1 << 20, "1.0 MB")])
+def test_amounts(size, text):
+    assert format_amount(size) == text

@@ -1,0 +1,476 @@
+"""From the name of a firmware to its package: addresses, mirrors, the cache and the lock."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import subprocess
+import sys
+import textwrap
+import time
+import zipfile
+from dataclasses import replace
+
+import pytest
+from firmware_server import Served
+
+from platformio_esp_at import download as download_module
+from platformio_esp_at import firmware as firmware_module
+from platformio_esp_at.catalog.boards import BoardFacts
+from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
+from platformio_esp_at.errors import EspAtError, PackageError
+from platformio_esp_at.firmware import open_firmware
+from platformio_esp_at.formats.lock_file import parse_lock_file
+from platformio_esp_at.project import CustomModule, Firmware, Text
+
+HERE = "esp_at.yml:1"
+NAME = "ESP32-WROOM-32-AT-V4.1.1.0"
+PLACE = f"esp-at/firmwares/esp32/ESP32-WROOM-32/{NAME}.zip"
+ADDRESS = f"https://dl.espressif.com/{PLACE}"
+ESP32DEV = BoardFacts("esp32dev", mcu="esp32", flash_size=4 << 20)
+NOWHERE = "http://127.0.0.1:9"
+
+
+class Project:
+    """A project that names its firmware, a mirror that has it, and what was said."""
+
+    def __init__(self, root, cache, monkeypatch) -> None:
+        self.root = root / "project"
+        self.root.mkdir()
+        self.mirror = root / "mirror"
+        self.cache = cache
+        self.monkeypatch = monkeypatch
+        self.said: list[str] = []
+        write_sample_package(self.file(f"{NAME}.zip"), "esp32")
+        monkeypatch.setenv("ESP_AT_MIRROR", str(self.mirror))
+
+    def file(self, name):
+        file = self.mirror / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return file
+
+    def open(self, text="v4.1.1.0", module=None, board=ESP32DEV, *, lock=True):
+        wanted = Text(module, "esp_at.yml:2") if isinstance(module, str) else module
+        self.said.clear()
+        return open_firmware(
+            Firmware(Text(text, HERE)), wanted, board, project=self.root, say=self.said.append, lock=lock
+        )
+
+    def go_offline(self):
+        self.monkeypatch.delenv("ESP_AT_MIRROR")
+        for scheme in ("HTTP", "HTTPS"):
+            self.monkeypatch.setenv(f"{scheme}_PROXY", NOWHERE)
+
+    @property
+    def locked(self):
+        file = self.root / "esp_at.lock"
+        return parse_lock_file(file.read_text()) if file.exists() else ()
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch):
+    monkeypatch.setattr(download_module, "_PAUSE", 0.001)
+
+
+@pytest.fixture
+def project(tmp_path, own_cache, monkeypatch):
+    return Project(tmp_path, own_cache, monkeypatch)
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def other_package() -> bytes:
+    """Return a zip that is as good as the sample, and differs."""
+    return sample_zip({**sample_package("esp32"), "README.txt": b"other"})
+
+
+def sample_zip(files: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return stream.getvalue()
+
+
+# --- names ---
+
+
+@pytest.mark.parametrize("text", ["v4.1.1.0", "V4.1.1", "latest", NAME, f"{NAME}.zip", NAME.lower()])
+def test_ways_to_name_a_release(project, text):
+    package = project.open(text)
+    assert (package.name, package.chip.key) == (NAME, "esp32")
+    assert [entry.url for entry in project.locked] == [ADDRESS]
+
+
+def test_what_the_lock_says(project):
+    project.open("v4.1.1.0")
+    data = project.file(f"{NAME}.zip").read_bytes()
+    (entry,) = project.locked
+    assert (entry.firmware, entry.chip, entry.module) == ("v4.1.1.0", "esp32", "WROOM-32")
+    assert (entry.url, entry.size, entry.sha256) == (ADDRESS, len(data), sha256(data))
+
+
+@pytest.mark.parametrize(
+    ("module", "board", "package"),
+    [
+        ("WROOM-32", None, NAME),
+        ("ESP32-WROOM-32E", None, NAME),
+        ("solo-1", ESP32DEV, "ESP32-SOLO-AT-V4.1.1.0"),
+        (None, BoardFacts("pico32", mcu="esp32"), "ESP32-PICO-D4-AT-V4.1.1.0"),
+        (None, BoardFacts("my_wrover", mcu="esp32"), "ESP32-MINI-1-AT-V4.1.1.0"),
+        (None, BoardFacts("esp32dev", mcu="esp32", at={"module": "MINI-1"}), "ESP32-MINI-1-AT-V4.1.1.0"),
+        ("ESP32-C3-MINI-1", None, "ESP32-C3-MINI-1-AT-V4.1.1.0"),
+        (None, BoardFacts("c3", mcu="esp32c3"), "ESP32-C3-MINI-1-AT-V4.1.1.0"),
+    ],
+)
+def test_the_module_decides_which_package_of_a_release(project, module, board, package):
+    write_sample_package(project.file(f"{package}.zip"), "esp32c3" if "C3" in package else "esp32")
+    assert project.open("v4.1.1.0", module, board).name == package
+
+
+def test_a_module_of_the_users_own_takes_the_package_of_what_it_is_like(project):
+    own = CustomModule(Text("GATEWAY", HERE), Text("WROOM-32", HERE), {})
+    assert project.open(module=own, board=None).name == NAME
+    with pytest.raises(EspAtError, match="doesn't say which module it is like"):
+        project.open(module=CustomModule(Text("GATEWAY", HERE), None, {}), board=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "module", "board", "message", "hint"),
+    [
+        ("latest", None, None, "which AT module is firmware latest for?", "name the board"),
+        ("latest", "MINI-1", None, "which chip's MINI-1?", "write ESP32-MINI-1 or ESP32-C3-MINI-1"),
+        ("latest", "WROM-32", None, "unknown AT module 'WROM-32'", "did you mean WROOM-32"),
+        ("v9.9", None, ESP32DEV, "no firmware package v9.9 for the ESP32 module WROOM-32", "v4.1.1.0 (recommended)"),
+        ("latest", None, BoardFacts("s3", mcu="esp32s3"), "no ESP-AT release has firmware for the ESP32-S3", "beside"),
+        ("latest", None, BoardFacts("c5", mcu="esp32c5"), "only on application", "apply for it at https://"),
+        ("latest", None, BoardFacts("esp", mcu="esp8266", flash_size=1 << 20), "releases no firmware package", "build"),
+    ],
+)
+def test_what_no_package_is_known_for(project, text, module, board, message, hint):
+    with pytest.raises(EspAtError) as caught:
+        project.open(text, module, board)
+    assert message in caught.value.message
+    assert hint in caught.value.hint
+    assert caught.value.where.startswith(HERE)
+    assert project.locked == ()
+    assert not project.cache.exists()
+
+
+# --- mirrors ---
+
+
+@pytest.mark.parametrize("place", [f"{NAME}.zip", PLACE, f"dl.espressif.com/{PLACE}"])
+@pytest.mark.parametrize("kind", ["path", "file address", "http", "https"])
+def test_mirrors(project, tmp_path, place, kind, http_server, https_server, monkeypatch):
+    data = other_package()
+    root = tmp_path / "another mirror"
+    (root / place).parent.mkdir(parents=True)
+    (root / place).write_bytes(data)
+    for server in (http_server, https_server):
+        server.files[f"/at/{place}"] = Served(data)
+    mirrors = {
+        "path": str(root),
+        "file address": root.as_uri(),
+        "http": f"{http_server.address}/at/",
+        "https": f"{https_server.address}/at",
+    }
+    monkeypatch.setenv("ESP_AT_MIRROR", mirrors[kind])
+    assert project.open().sha256 == sha256(data)
+    assert project.locked[0].url == ADDRESS  # where it is from, and not by which way it came
+
+
+def test_a_mirror_that_lacks_the_package(project):
+    project.file(f"{NAME}.zip").unlink()
+    with pytest.raises(PackageError) as caught:
+        project.open()
+    assert caught.value.message == f"the mirror {project.mirror.as_uri()} has no {NAME}.zip"
+    assert caught.value.hint == f"put it there, from {ADDRESS}; or unset ESP_AT_MIRROR"
+
+
+@pytest.mark.parametrize(
+    ("mirror", "message"),
+    [
+        ("/nowhere/at/all", "there is no folder /nowhere/at/all"),
+        ("http://example.invalid/at", "http://example.invalid/at is not encrypted"),
+        ("ftp://example.invalid/at", "nothing is fetched from ftp://example.invalid/at"),
+    ],
+)
+def test_mirrors_that_are_none(project, monkeypatch, mirror, message):
+    monkeypatch.setenv("ESP_AT_MIRROR", mirror)
+    with pytest.raises(EspAtError) as caught:
+        project.open()
+    assert message in caught.value.message
+    assert caught.value.where == f"{HERE}:ESP_AT_MIRROR"
+
+
+# --- addresses ---
+
+
+def test_an_address(project, https_server):
+    data = other_package()
+    https_server.files["/my/firmware.zip?v=1"] = Served(data)
+    address = f"{https_server.address}/my/firmware.zip?v=1"
+    package = project.open(address, board=None)
+    assert (package.name, package.sha256) == ("firmware", sha256(data))
+    (entry,) = project.locked
+    assert (entry.firmware, entry.url, entry.chip, entry.module) == (address, address, None, None)
+    assert project.open(address, board=None).sha256 == sha256(data)
+    assert len(https_server.asked) == 1
+
+
+def test_a_password_stays_out_of_the_lock_and_the_cache(project, https_server):
+    https_server.files["/a.zip"] = Served(other_package())
+    project.open(f"{https_server.address.replace('://', '://me:secret@')}/a.zip", board=None)
+    texts = [path.read_bytes() for path in (*project.root.rglob("*"), *project.cache.rglob("*")) if path.is_file()]
+    assert len(texts) >= 3
+    assert not any(b"secret" in text for text in texts)
+
+
+def test_an_http_address_is_refused_unless_allowed(project, http_server, monkeypatch):
+    http_server.files["/a.zip"] = Served(other_package())
+    with pytest.raises(EspAtError, match="is not encrypted") as caught:
+        project.open(f"{http_server.address}/a.zip", board=None)
+    assert caught.value.where == HERE
+    monkeypatch.setenv("ESP_AT_ALLOW_HTTP", "0")
+    with pytest.raises(EspAtError, match="is not encrypted"):
+        project.open(f"{http_server.address}/a.zip", board=None)
+    monkeypatch.setenv("ESP_AT_ALLOW_HTTP", "1")
+    assert project.open(f"{http_server.address}/a.zip", board=None).name == "a"
+
+
+def test_a_file_address_is_locked_and_not_cached(project):
+    file = project.file(f"{NAME}.zip")
+    project.open(file.as_uri(), board=None)
+    assert project.locked[0].url == file.as_uri()
+    assert not (project.cache / "packages").exists()
+    file.write_bytes(other_package())
+    with pytest.raises(PackageError, match=r"is not the one of esp_at.lock"):
+        project.open(file.as_uri(), board=None)
+    write_sample_package(project.root / "AT", "esp32")
+    with pytest.raises(PackageError, match="is a folder"):
+        project.open((project.root / "AT").as_uri(), board=None)
+
+
+# --- the cache ---
+
+
+def cached_file(project):
+    (file,) = project.cache.glob("packages/*/*.zip")
+    return file
+
+
+def test_the_second_time_nothing_is_fetched(project, https_server, monkeypatch):
+    https_server.files[f"/{NAME}.zip"] = Served(other_package())
+    monkeypatch.setenv("ESP_AT_MIRROR", https_server.address)
+    first = project.open()
+    assert [line.partition(" (")[0] for line in project.said] == [f"Downloading {https_server.address}/{NAME}.zip"]
+    https_server.asked.clear()
+    assert project.open() == first
+    assert https_server.asked == []
+    assert project.said == []
+
+
+def test_offline_it_works_from_the_cache(project):
+    online = project.open()
+    project.go_offline()
+    assert project.open() == online
+    assert project.open("latest").sha256 == online.sha256
+
+
+def test_offline_it_says_what_is_missing(project):
+    project.go_offline()
+    with pytest.raises(PackageError) as caught:
+        project.open()
+    assert caught.value.message.startswith(f"{NAME}.zip is not in the cache ({project.cache}), and ")
+    assert "dl.espressif.com can't be reached" in caught.value.message
+    assert ADDRESS in caught.value.hint
+    assert project.locked == ()
+
+
+def test_a_damaged_cache_is_mended(project):
+    project.open()
+    cached_file(project).write_bytes(b"damaged")
+    project.open()
+    assert cached_file(project).read_bytes() == project.file(f"{NAME}.zip").read_bytes()
+
+
+def bad_zips() -> dict[str, bytes]:
+    files = sample_package("esp32")
+    config = files["download.config"]
+    outside = config.replace(b"at_customize.bin", b"../at_customize.bin")
+    assert outside != config
+    return {
+        "a page to log in": b"<html>log in first</html>",
+        "half a zip": other_package()[:5000],
+        "nothing": b"",
+        "no firmware package": sample_zip({"a.txt": b"a"}),
+        "a name that leads out": sample_zip({**files, "download.config": outside, "../at_customize.bin": b"x"}),
+        "a bomb": sample_zip({**files, "at_customize.bin": bytes(100 << 20)}),
+    }
+
+
+@pytest.mark.parametrize("kind", bad_zips())
+def test_what_is_no_good_package_is_neither_cached_nor_locked(project, kind):
+    good = project.file(f"{NAME}.zip").read_bytes()
+    project.file(f"{NAME}.zip").write_bytes(bad_zips()[kind])
+    with pytest.raises(PackageError):
+        project.open()
+    assert project.locked == ()
+    assert list(project.cache.rglob("*.zip*")) == []
+    project.file(f"{NAME}.zip").write_bytes(good)
+    assert project.open().sha256 == sha256(good)
+
+
+# --- the lock ---
+
+
+def test_content_that_changed_is_refused(project, monkeypatch):
+    project.open()
+    before = (project.root / "esp_at.lock").read_bytes()
+    project.file(f"{NAME}.zip").write_bytes(other_package())
+    monkeypatch.setenv("ESP_AT_CACHE", str(project.root / "empty cache"))
+    with pytest.raises(PackageError) as caught:
+        project.open()
+    assert f"{NAME}.zip is not the one of esp_at.lock" in caught.value.message
+    assert sha256(other_package()) in caught.value.message
+    assert "remove its entry from esp_at.lock" in caught.value.hint
+    assert (project.root / "esp_at.lock").read_bytes() == before
+    assert list((project.root / "empty cache").rglob("*.zip*")) == []
+
+
+def test_a_cache_with_something_else_does_not_hide_the_locked_one(project):
+    """Another project has cached what the address holds by now; the lock wants what it held before."""
+    locked = project.open()
+    lock = (project.root / "esp_at.lock").read_text()
+    for file in (project.root / "esp_at.lock", cached_file(project)):
+        file.unlink()
+    good = project.file(f"{NAME}.zip").read_bytes()
+    project.file(f"{NAME}.zip").write_bytes(other_package())
+    assert project.open().sha256 == sha256(other_package())
+    (project.root / "esp_at.lock").write_text(lock)
+    with pytest.raises(PackageError, match=r"is not the one of esp_at.lock"):
+        project.open()
+    project.file(f"{NAME}.zip").write_bytes(good)
+    assert project.open() == locked
+
+
+def test_removing_the_entry_takes_the_new_content(project, monkeypatch):
+    project.open()
+    project.file(f"{NAME}.zip").write_bytes(other_package())
+    (project.root / "esp_at.lock").unlink()
+    monkeypatch.setenv("ESP_AT_CACHE", str(project.root / "empty cache"))
+    assert project.open().sha256 == sha256(other_package())
+    assert project.locked[0].sha256 == sha256(other_package())
+
+
+def test_each_module_has_an_entry(project):
+    write_sample_package(project.file("ESP32-C3-MINI-1-AT-V4.1.1.0.zip"), "esp32c3")
+    project.open()
+    project.open(board=BoardFacts("c3", mcu="esp32c3"))
+    project.open(NAME)
+    asked = {(entry.firmware, entry.chip, entry.module) for entry in project.locked}
+    assert asked == {("v4.1.1.0", "esp32", "WROOM-32"), ("v4.1.1.0", "esp32c3", "MINI-1"), (NAME, None, None)}
+
+
+def test_the_lock_pins_the_latest(project, monkeypatch):
+    project.open("latest")
+    newer = NAME.replace("4.1.1", "4.2.0")
+    write_sample_package(project.file(f"{newer}.zip"), "esp32")
+    released = firmware_module.find_release(firmware_module.module_of_release("latest", None, ESP32DEV), "latest")
+    later = replace(released, release="v4.2.0.0", address=released.address.replace("4.1.1", "4.2.0"))
+    monkeypatch.setattr(firmware_module, "find_release", lambda *_: later)
+    assert project.open("latest").name == NAME
+    assert project.said == [f"esp_at.lock has an earlier latest than {newer}: remove its entry there to move on"]
+    (project.root / "esp_at.lock").unlink()
+    assert project.open("latest").name == newer
+
+
+def test_a_lock_is_not_written_where_nothing_may_be(project):
+    assert project.open(lock=False).name == NAME
+    assert list(project.root.iterdir()) == []
+    project.open()
+    before = project.locked
+    project.open("latest", lock=False)
+    assert project.locked == before
+
+
+def test_a_path_has_no_entry(project):
+    file = project.file(f"{NAME}.zip")
+    firmware = Firmware(Text(str(file), HERE), file)
+    open_firmware(firmware, None, None, project=project.root, say=project.said.append, lock=True)
+    assert project.locked == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("version: 9", "its version is 9"), ("<<<<<<<", "it has no version"), ("\xff", "not UTF-8 text")],
+)
+def test_a_lock_that_cannot_be_understood(project, text, message):
+    (project.root / "esp_at.lock").write_bytes(text.encode("latin-1"))
+    with pytest.raises(EspAtError) as caught:
+        project.open()
+    assert message in caught.value.message
+    assert caught.value.where == f"{HERE}:esp_at.lock"
+
+
+def test_a_lock_that_cannot_be_written(project):
+    (project.root / "esp_at.lock").mkdir()
+    with pytest.raises(EspAtError) as caught:
+        project.open()
+    assert caught.value.message == "can't be read: it is a folder, a file is needed"
+
+
+# --- several at once ---
+
+RUN = textwrap.dedent("""
+    import sys
+    from pathlib import Path
+    from platformio_esp_at.catalog.boards import BoardFacts
+    from platformio_esp_at.firmware import open_firmware
+    from platformio_esp_at.project import Firmware, Text
+    board = BoardFacts("board", mcu=sys.argv[2])
+    firmware = Firmware(Text("v4.1.1.0", "here"))
+    print(open_firmware(firmware, None, board, project=Path(sys.argv[1]), say=lambda _: None, lock=True).sha256)
+""")
+
+
+def test_runs_at_once_share_one_download(project, https_server, monkeypatch):
+    """Six processes, two packages, one project: every package comes once, and the lock has both."""
+    monkeypatch.setenv("ESP_AT_MIRROR", https_server.address)
+    c3 = "ESP32-C3-MINI-1-AT-V4.1.1.0"
+    write_sample_package(project.file(f"{c3}.zip"), "esp32c3")
+    for name in (NAME, c3):
+        # Each is cut once, so that the others have to wait for a download that is gone on with.
+        https_server.files[f"/{name}.zip"] = Served(project.file(f"{name}.zip").read_bytes(), cut_after=[8192])
+    commands = [[sys.executable, "-c", RUN, str(project.root), chip] for chip in ("esp32", "esp32c3") * 3]
+    runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
+    printed = [run.communicate(timeout=60)[0].strip() for run in runs]
+    assert [run.returncode for run in runs] == [0] * 6
+    hashes = {sha256(project.file(f"{name}.zip").read_bytes()) for name in (NAME, c3)}
+    assert set(printed) == {entry.sha256 for entry in project.locked} == hashes
+    assert len(project.locked) == 2
+    begun = [asked.path for asked in https_server.asked if asked.begin == 0 and asked.path in https_server.files]
+    assert sorted(begun) == [f"/{c3}.zip", f"/{NAME}.zip"]
+
+
+STALL = 20 << 10
+
+
+def test_a_killed_run_leaves_nothing_wrong(project, https_server, monkeypatch):
+    data = other_package()
+    assert len(data) > STALL
+    https_server.files[f"/{NAME}.zip"] = Served(data, stall_after=[STALL])
+    monkeypatch.setenv("ESP_AT_MIRROR", https_server.address)
+    run = subprocess.Popen([sys.executable, "-c", RUN, str(project.root), "esp32"], stdout=subprocess.PIPE)
+    while sum(part.stat().st_size for part in project.cache.rglob("*.part")) < STALL - 8192:
+        assert run.poll() is None
+        time.sleep(0.01)
+    run.kill()
+    run.communicate()
+    assert project.locked == ()
+    assert not (project.cache / "packages").exists()
+    assert project.open().sha256 == sha256(data)
+    assert https_server.asked[-1].begin >= STALL - 8192 > 0
