@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import random
 import subprocess
 import sys
 import textwrap
@@ -81,9 +82,9 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def other_package() -> bytes:
-    """Return a zip that is as good as the sample, and differs."""
-    return sample_zip({**sample_package("esp32"), "README.txt": b"other"})
+def other_package(chip: str = "esp32") -> bytes:
+    """Return a zip that is as good as the sample, differs, and takes several pieces to download."""
+    return sample_zip({**sample_package(chip), "README.txt": random.Random(1).randbytes(60_000)})
 
 
 def sample_zip(files: dict[str, bytes]) -> bytes:
@@ -304,7 +305,7 @@ def bad_zips() -> dict[str, bytes]:
     assert outside != config
     return {
         "a page to log in": b"<html>log in first</html>",
-        "half a zip": other_package()[:5000],
+        "half a zip": other_package()[:30_000],
         "nothing": b"",
         "no firmware package": sample_zip({"a.txt": b"a"}),
         "a name that leads out": sample_zip({**files, "download.config": outside, "../at_customize.bin": b"x"}),
@@ -441,16 +442,15 @@ def test_runs_at_once_share_one_download(project, https_server, monkeypatch):
     """Six processes, two packages, one project: every package comes once, and the lock has both."""
     monkeypatch.setenv("ESP_AT_MIRROR", https_server.address)
     c3 = "ESP32-C3-MINI-1-AT-V4.1.1.0"
-    write_sample_package(project.file(f"{c3}.zip"), "esp32c3")
-    for name in (NAME, c3):
+    packages = {NAME: other_package(), c3: other_package("esp32c3")}
+    for name, data in packages.items():
         # Each is cut once, so that the others have to wait for a download that is gone on with.
-        https_server.files[f"/{name}.zip"] = Served(project.file(f"{name}.zip").read_bytes(), cut_after=[8192])
+        https_server.files[f"/{name}.zip"] = Served(data, cut_after=[20_000])
     commands = [[sys.executable, "-c", RUN, str(project.root), chip] for chip in ("esp32", "esp32c3") * 3]
     runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
     printed = [run.communicate(timeout=60)[0].strip() for run in runs]
     assert [run.returncode for run in runs] == [0] * 6
-    hashes = {sha256(project.file(f"{name}.zip").read_bytes()) for name in (NAME, c3)}
-    assert set(printed) == {entry.sha256 for entry in project.locked} == hashes
+    assert set(printed) == {entry.sha256 for entry in project.locked} == set(map(sha256, packages.values()))
     assert len(project.locked) == 2
     begun = [asked.path for asked in https_server.asked if asked.begin == 0 and asked.path in https_server.files]
     assert sorted(begun) == [f"/{c3}.zip", f"/{NAME}.zip"]
