@@ -10,7 +10,8 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.catalog.boards import select_module
+from platformio_esp_at.catalog.boards import known_crystal_mhz, select_module, used_gpios
+from platformio_esp_at.catalog.chips import other_crystal
 from platformio_esp_at.catalog.gpios import has_in_package_flash
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.content import ESSENTIAL, FACTORY_PARAM, MFG_NVS, pki_by_slot
@@ -71,7 +72,12 @@ def check_values(plan: FlashPlan, board: BoardFacts | None, request: Request, *,
     ``now`` is when certificates should be valid; it knows its time zone. Raises an `EspAtError` with every problem of
     the first kind: parameters, certificates and keys, GATT rows.
     """
-    return (*_check_parameters(plan, board, request), *_check_pki(request, now), *_check_gatts(plan, request))
+    return (
+        *_check_crystal(plan, board),
+        *_check_parameters(plan, board, request),
+        *_check_pki(request, now),
+        *_check_gatts(plan, request),
+    )
 
 
 def _missing_parameters(plan: FlashPlan) -> Iterator[EspAtError]:
@@ -141,6 +147,13 @@ def _check_apps(plan: FlashPlan, *, esp8266: bool) -> None:
                 raise PackageError(message, hint="take the firmware package of the module's chip")
 
 
+def _check_crystal(plan: FlashPlan, board: BoardFacts | None) -> Iterator[str]:
+    """Yield a warning where the board is known to have another crystal than the firmware is built for."""
+    crystal_mhz = board and known_crystal_mhz(board)
+    if crystal_mhz and crystal_mhz != plan.chip.crystal_mhz:
+        yield other_crystal(plan.chip, crystal_mhz)
+
+
 def _check_parameters(plan: FlashPlan, board: BoardFacts | None, request: Request) -> Iterator[str]:
     """Yield warnings of the factory parameters; what the firmware package has by itself is never refused."""
     if plan.parameters is None:
@@ -152,6 +165,7 @@ def _check_parameters(plan: FlashPlan, board: BoardFacts | None, request: Reques
         psram=(row is not None and row.psram) or _has_psram(board),
         in_package_flash=row is not None and has_in_package_flash(chip, row.name),
         usual=_usual_parameters(plan),
+        used_by_board=used_gpios(board) if board else None,
     )
     said = {**plan.module.changes, **request.factory_param}
     refused = []

@@ -52,12 +52,14 @@ def check_parameters(
     psram: bool,
     in_package_flash: bool,
     usual: Mapping[str, int | str] | None = None,
+    used_by_board: Mapping[int, str] | None = None,
 ) -> tuple[list[EspAtError], list[str]]:
     """Return the problems and the warnings of a module's factory parameters.
 
     ``where`` of a problem is the parameter's name. ``usual`` are the values that upstream gives the module: nothing
     is warned of a value that stays as it is there, and a UART that it has must stay. Parameters that ``values`` leaves
-    out are not looked at. Raises as `chips.chip` does for a chip that doesn't exist.
+    out are not looked at. ``used_by_board`` says what else is on GPIOs of the board. Raises
+    as `chips.chip` does for a chip that doesn't exist.
     """
     wrong = [
         FormatError(f"{values[name]!r} is not a number", where=name, hint="write a number, without quotes")
@@ -75,6 +77,7 @@ def check_parameters(
         in_package_flash=in_package_flash,
         usual={name: int(value) for name, value in check.usual.items() if name in PINS},
         uart_port=check.number("uart_port"),
+        used_by_board=used_by_board,
     )
     problems: list[EspAtError] = []
     warnings: list[str] = []

@@ -5,7 +5,8 @@ The manifest rarely names the module, so `select_module` goes through ordered ru
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import NamedTuple
@@ -104,6 +105,18 @@ def module_for_release(choice: Choice, release: str) -> Choice:
     )
     others = (choice.module, *(name for name in choice.alternatives if name != successor.module))
     return replace(choice, module=successor.module, reason=reason, alternatives=others)
+
+
+def used_gpios(facts: BoardFacts) -> Mapping[int, str]:
+    """Return what the board is known to have on GPIOs of its module's default AT port; see `gpios.NOT_LED_OUT`."""
+    boards: Mapping[str, Mapping[int, str]] = _data.load("boards.yml")["used_gpios"].get(facts.mcu, {})
+    return boards.get(facts.id, {})
+
+
+def known_crystal_mhz(facts: BoardFacts) -> int | None:
+    """Return the frequency of the board's crystal in MHz where it is known not to be the usual one, else None."""
+    known: Mapping[str, int] = _data.load("boards.yml")["crystal_mhz"]
+    return known.get(facts.id)
 
 
 # --- reading the manifest ---------------------------------------------------------------------------------------------
@@ -219,7 +232,48 @@ def _exception(facts: BoardFacts, found: Chip) -> _Pick | None:
 
 
 def _by_rule(facts: BoardFacts, found: Chip) -> _Pick:
+    _check_contradictions(facts, found)
     return _esp32(facts) if found.key == "esp32" else _by_flash(facts, found)
+
+
+def _check_contradictions(facts: BoardFacts, found: Chip) -> None:
+    """Raise `SelectionError` for a manifest that says two things which can't both be true.
+
+    No manifest of the public platforms does; what some of them do have, a WROOM or PICO with a PSRAM flag or an id that
+    names another chip, the rules cope with.
+    """
+    build = f"{facts.variant} {re.sub(r'CONFIG_[A-Z0-9_]+', '', facts.extra_flags)}"
+    others = sorted({name for name in _chips_named(build) if name != found.key})
+    families = _families_named(facts) if found.key == "esp32" else {}
+    without_psram = (
+        found.display_name if found.key in _WITHOUT_PSRAM else "ESP32-SOLO-1" if "SOLO-1" in families else ""
+    )
+    if others:
+        says = f"its chip is {found.key} (build.mcu), its variant or extra_flags are for {' and '.join(others)}"
+    elif len(families) > 1:
+        says = f"its id, name, variant and extra_flags speak of {' and '.join(families.values())}"
+    elif without_psram and "board_has_psram" in facts.extra_flags.lower():
+        says = f"its extra_flags have BOARD_HAS_PSRAM, and no {without_psram} has PSRAM"
+    else:
+        return
+    hint = "correct its manifest, or say which module it carries: module: NAME in esp_at.yml, board_at.module"
+    raise SelectionError(f"board {facts.id} contradicts itself: {says}", hint=hint)
+
+
+_WITHOUT_PSRAM = ("esp32c2", "esp32c3", "esp32c6", "esp8266")
+_CHIP_NAME = re.compile(r"esp[-_]?(?:(8266)|32[-_]?(c61|c2|c3|c5|c6|h2|p4|s2|s3))(?![0-9])", re.IGNORECASE)
+
+
+def _chips_named(text: str) -> Iterator[str]:
+    """Yield the chips that a text names; not the ESP32, whose name stands in every flag of the Arduino core."""
+    for match in _CHIP_NAME.finditer(text):
+        yield "esp8266" if match[1] else f"esp32{match[2].lower()}"
+
+
+def _families_named(facts: BoardFacts) -> dict[str, str]:
+    """Return the modules that an ESP32's manifest names, each with the word that does."""
+    text = f"{facts.id} {facts.name} {facts.variant} {facts.extra_flags}".lower()
+    return {hint.module: word for hint in _ESP32_FAMILIES for word in hint.words if word in text}
 
 
 def _by_flash(facts: BoardFacts, found: Chip) -> _Pick:
@@ -266,6 +320,10 @@ _ESP32_SIGNS = (
     _Hint("WROVER-32", ("build.extra_flags",), ("board_has_psram",)),
     _Hint("WROVER-32", ("OpenOCD file",), ("wrover",)),
 )
+
+
+_ESP32_FAMILIES = (*_ESP32_NAMES, _ESP32_SIGNS[2])
+"""The hints that name a module; the others are signs of what it has."""
 
 
 def _esp32(facts: BoardFacts) -> _Pick:

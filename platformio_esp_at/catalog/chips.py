@@ -31,6 +31,8 @@ class Chip:
     """Where the newest firmware has its primary partition table; a firmware package may say otherwise."""
     download_tx_pin: int
     download_rx_pin: int
+    crystal_mhz: int | None
+    """The crystal that released firmware is built for, in MHz; None where the chip has but one, or finds out."""
 
 
 def chips() -> tuple[Chip, ...]:
@@ -66,6 +68,14 @@ def chip_by_image_id(image_chip_id: int) -> Chip:
     raise UnknownNameError(f"no known chip has the image chip id {image_chip_id}", hint=f"known: {known}")
 
 
+def other_crystal(found: Chip, crystal_mhz: int) -> str:
+    """Return the warning for a device whose crystal isn't the one that the firmware is built for."""
+    return (
+        f"this {found.display_name} has a crystal of {crystal_mhz} MHz, released firmware is built for "
+        f"{found.crystal_mhz} MHz: the AT port runs at another speed then, and the radio doesn't work"
+    )
+
+
 @functools.cache
 def _chips() -> dict[str, Chip]:
     return {
@@ -78,6 +88,7 @@ def _chips() -> dict[str, Chip]:
             partition_table_offset=row["partition_table_offset"],
             download_tx_pin=row["download_pins"]["tx"],
             download_rx_pin=row["download_pins"]["rx"],
+            crystal_mhz=row.get("crystal_mhz"),
         )
         for key, row in _data.load("chips.yml")["chips"].items()
     }

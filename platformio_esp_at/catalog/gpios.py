@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 UNUSED = -1
+NOT_LED_OUT = "not led out"
+"""What a board uses a GPIO for that can't be reached there."""
+
 UART_PINS = ("uart_tx_pin", "uart_rx_pin", "uart_cts_pin", "uart_rts_pin")
 PINS = (*UART_PINS, "tx_control_pin", "rx_control_pin")
 """The factory parameters that hold a GPIO."""
@@ -68,11 +71,12 @@ def pin_problems(
     in_package_flash: bool,
     usual: Mapping[str, int] | None = None,
     uart_port: int | None = None,
+    used_by_board: Mapping[int, str] | None = None,
 ) -> PinReport:
     """Return what is wrong with these pins of a module, and what to beware of.
 
     ``usual`` are the pins that upstream gives the module: nothing is warned of a pin that stays as it is there.
-    Pins that ``pins`` leaves out are not looked at.
+    ``used_by_board`` says what else is on GPIOs of the board. Pins that ``pins`` leaves out are not looked at.
     """
     found = chips.chip(chip)
     gpios = chip_gpios(found.key)
@@ -81,6 +85,7 @@ def pin_problems(
         gpios=gpios,
         used={name: gpio for name, gpio in pins.items() if gpio != UNUSED},
         taken=_taken(gpios, psram=psram, in_package_flash=in_package_flash),
+        board=used_by_board or {},
     )
     problems = [*check.unusable(), *check.doubled()]
     if found.key == _ESP8266:
@@ -88,15 +93,13 @@ def pin_problems(
         problems = [p for p in problems if not unroutable or p.where not in UART_PINS] + unroutable
     refused = {problem.where for problem in problems}
     changed = {name: gpio for name, gpio in check.used.items() if usual is None or usual.get(name) != gpio}
-    return PinReport(
-        problems=tuple(problems),
-        warnings=tuple(
-            f"{name}: {text}"
-            for name, gpio in changed.items()
-            if name not in refused
-            for text in check.risks(gpio, uart_port)
-        ),
+    risks = (
+        f"{name}: {text}"
+        for name, gpio in changed.items()
+        if name not in refused
+        for text in check.risks(gpio, uart_port)
     )
+    return PinReport(problems=tuple(problems), warnings=(*risks, *check.collisions()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,8 @@ class _Check:
     used: Mapping[str, int]
     taken: Mapping[int, str]
     """GPIOs that can't be used, with what takes them."""
+    board: Mapping[int, str]
+    """GPIOs that something on the board is wired to, with what that is."""
 
     def unusable(self) -> Iterator[EspAtError]:
         for name, gpio in self.used.items():
@@ -141,6 +146,18 @@ class _Check:
         if gpio in self.gpios.remarks:
             yield f"GPIO{gpio}: {self.gpios.remarks[gpio]}"
 
+    def collisions(self) -> Iterator[str]:
+        met = {name: gpio for name, gpio in self.used.items() if gpio in self.board}
+        if met:
+            uses = (f"GPIO{gpio} ({name}) {self._use(self.board[gpio])}" for name, gpio in met.items())
+            name, gpio = next(iter(met.items()))
+            choice = f"choose other pins in factory_param; {self._free_choices(name, gpio)}"
+            yield f"the board's own wiring is in the way: {', '.join(uses)}: {choice}"
+
+    @staticmethod
+    def _use(use: str) -> str:
+        return "isn't led out" if use == NOT_LED_OUT else f"is its {use}"
+
     @property
     def _download_pins(self) -> set[int]:
         return {self.chip.download_tx_pin, self.chip.download_rx_pin}
@@ -150,7 +167,8 @@ class _Check:
         if self.chip.key == _ESP8266 and name in UART_PINS:
             return "the UART pins of the ESP8266 are TX 15 with RX 13, or TX 1 with RX 3"
         gpios = self.gpios
-        awkward = {*self.taken, *self.used.values(), *self._download_pins, *gpios.usb, *gpios.strapping, *gpios.remarks}
+        awkward = {*self.taken, *self.board, *self.used.values(), *self._download_pins}
+        awkward |= {*gpios.usb, *gpios.strapping, *gpios.remarks}
         if name not in _INPUTS:
             awkward |= gpios.input_only
         nearest = sorted(gpios.exist - awkward, key=lambda gpio: (abs(gpio - wanted), gpio))[:_CHOICES]

@@ -1,6 +1,16 @@
+from dataclasses import replace
+
 import pytest
 
-from platformio_esp_at.catalog.boards import BoardFacts, Choice, module_for_release, select_module
+from platformio_esp_at.catalog.boards import (
+    BoardFacts,
+    Choice,
+    known_crystal_mhz,
+    module_for_release,
+    select_module,
+    used_gpios,
+)
+from platformio_esp_at.catalog.modules import modules
 from platformio_esp_at.errors import FormatError, SelectionError, UnknownNameError
 
 KIB = 1 << 10
@@ -238,3 +248,57 @@ def test_a_replaced_module_says_why_and_stays_an_alternative():
     choice = module_for_release(select_module(board(extra_flags=PSRAM)), "v4.1.1.0")
     assert choice.alternatives == ("WROVER-32", "PICO-D4")
     assert choice.reason.startswith("build.extra_flags has 'BOARD_HAS_PSRAM'; from v3.0.0.0 on, MINI-1 firmware")
+
+
+# --- manifests that contradict themselves ---
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        (
+            BoardFacts("a", name="WROOM or WROVER", mcu="esp32"),
+            "its id, name, variant and extra_flags speak of wroom and wrover",
+        ),
+        (BoardFacts("my-solo", mcu="esp32", variant="pico32"), "speak of solo and pico"),
+        (BoardFacts("a", name="ESP32-MINI-1", mcu="esp32", extra_flags="-DWROVER"), "speak of wrover and esp32-mini-1"),
+        (BoardFacts("a", mcu="esp32", variant="esp32s3"), "its variant or extra_flags are for esp32s3"),
+        (BoardFacts("a", mcu="esp32c6", extra_flags="-DARDUINO_ESP32C61_DEV"), "are for esp32c61"),
+        (BoardFacts("a", mcu="esp32s2", extra_flags="-DARDUINO_ESP32_C3_DEV -DESP8266"), "esp32c3 and esp8266"),
+        (BoardFacts("a", mcu="esp32c3", extra_flags="-DBOARD_HAS_PSRAM"), "no ESP32-C3 has PSRAM"),
+        (BoardFacts("a", mcu="esp8266", extra_flags="-DBOARD_HAS_PSRAM", flash_size=4 << 20), "no ESP8266 has PSRAM"),
+        (BoardFacts("a-solo-1", mcu="esp32", extra_flags="-DBOARD_HAS_PSRAM"), "no ESP32-SOLO-1 has PSRAM"),
+    ],
+)
+def test_contradictory_facts_are_refused(facts, says):
+    with pytest.raises(SelectionError) as caught:
+        select_module(facts)
+    assert f"board {facts.id} contradicts itself: " in caught.value.message
+    assert says in caught.value.message
+    assert "board_at.module" in caught.value.hint
+    # The user's word ends it.
+    first = {"esp32": "WROOM-32", "esp8266": "WROOM-02"}.get(facts.mcu, modules(facts.mcu)[0].name)
+    assert select_module(replace(facts, at={"module": first})).module == first
+
+
+@pytest.mark.parametrize(
+    ("facts", "module"),
+    [
+        # A WROOM with a PSRAM flag is a slip, a PICO with one has PSRAM inside; an id names what it likes.
+        (BoardFacts("wroom", mcu="esp32", extra_flags="-DBOARD_HAS_PSRAM"), "WROOM-32"),
+        (BoardFacts("pico", mcu="esp32", extra_flags="-DBOARD_HAS_PSRAM", openocd="esp32-wrover.cfg"), "PICO-D4"),
+        (BoardFacts("esp32s2_lookalike", mcu="esp32", extra_flags="-DARDUINO_ARCH_ESP32"), "WROOM-32"),
+        (BoardFacts("solo", mcu="esp32", extra_flags="-DCORE32SOLO1", openocd="esp32-solo.cfg"), "SOLO-1"),
+        (BoardFacts("a", mcu="esp32", extra_flags="-DCONFIG_IDF_TARGET_ESP32S3_NOT=1"), "WROOM-32"),
+        (BoardFacts("a", mcu="esp32c61", variant="esp32c61"), "ESP32C61-4MB"),
+    ],
+)
+def test_facts_that_only_look_contradictory(facts, module):
+    assert select_module(facts).module == module
+
+
+def test_what_boards_are_known_to_have():
+    assert used_gpios(BoardFacts("esp32-poe", mcu="esp32")) == {17: "Ethernet clock"}
+    assert used_gpios(BoardFacts("esp32-poe", mcu="esp32c3")) == used_gpios(BoardFacts("x", mcu="stm32")) == {}
+    assert known_crystal_mhz(BoardFacts("esp32thing", mcu="esp32")) == 26
+    assert known_crystal_mhz(BoardFacts("esp32dev", mcu="esp32")) is None

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from platformio_esp_at.catalog.chips import chip, chips
+from platformio_esp_at.catalog.gpios import UART_PINS
 from platformio_esp_at.catalog.modules import _spellings, module, modules, release_key
 from platformio_esp_at.catalog.releases import package_named, released_packages
 
@@ -67,7 +68,8 @@ def test_chips():
     for key, row in content["chips"].items():
         assert key == key.lower()
         assert key == row["display_name"].lower().replace("-", "")
-        assert CHIP_KEYS <= set(row) <= CHIP_KEYS | {"aliases"}
+        assert CHIP_KEYS <= set(row) <= CHIP_KEYS | {"aliases", "crystal_mhz"}
+        assert row.get("crystal_mhz", 26) in {26, 40}
         assert row["bootloader_offset"] in {0, 0x1000, 0x2000}
         assert row["partition_table_offset"] % 0x1000 == 0
         assert row["bootloader_offset"] < row["partition_table_offset"]
@@ -150,7 +152,7 @@ def test_every_name_and_covered_hardware_is_unambiguous(key):
 
 def test_boards():
     content = read("boards.yml")
-    assert set(content) == {"by_flash", "exceptions"}
+    assert set(content) == {"by_flash", "exceptions", "used_gpios", "crystal_mhz"}
     assert set(content["by_flash"]) == {c.key for c in chips()} - {"esp32"}
     for key, names in content["by_flash"].items():
         sizes = [module(key, name).flash_size for name in names]
@@ -177,6 +179,16 @@ def test_releases():
             assert ("recommended" not in row) or module(key, name).successor is None
             for group in row["packages"]:
                 check_release_group(group)
+
+
+def test_used_gpios_of_boards():
+    for key, boards in read("boards.yml")["used_gpios"].items():
+        ports = {pin for found in modules(key) for pin in (found.parameters[name] for name in UART_PINS)}
+        assert list(boards) == sorted(boards)
+        for board, uses in boards.items():
+            assert uses, board
+            assert set(uses) <= ports, board
+            assert all(isinstance(use, str) and use == use.strip() and not use.endswith(".") for use in uses.values())
 
 
 def check_release_group(group):

@@ -182,10 +182,37 @@ def test_psram_of_the_module(tmp_path):
 
 def test_pins_of_the_package_on_the_boards_psram_are_noted(tmp_path):
     notes = _check(tmp_path, "", board=WROVER)
-    assert [note.partition("\n")[0] for note in notes] == [
+    assert [note.partition("\n")[0] for note in notes[:2]] == [
         "uart_tx_pin: GPIO17 is taken by the PSRAM",
         "uart_rx_pin: GPIO16 is taken by the PSRAM",
     ]
+    assert len(notes) == 3
+    assert notes[2] == (
+        "the board's own wiring is in the way: GPIO15 (uart_cts_pin) is its SD card, GPIO14 (uart_rts_pin) is its "
+        "SD card: choose other pins in factory_param; free on this chip, if your board doesn't use them: "
+        "GPIO13, GPIO18, GPIO21, GPIO23"
+    )
+
+
+def test_pins_that_the_boards_own_wiring_takes(tmp_path):
+    board = BoardFacts("esp32-poe", mcu="esp32")
+    (note,) = _check(tmp_path, "", board=board)
+    assert note == (
+        "the board's own wiring is in the way: GPIO17 (uart_tx_pin) is its Ethernet clock: choose other pins in "
+        "factory_param; free on this chip, if your board doesn't use them: GPIO18, GPIO19, GPIO13, GPIO21"
+    )
+    assert _check(tmp_path, "factory_param: {uart_tx_pin: 4}", board=board) == ()
+
+
+def test_pins_that_the_board_does_not_lead_out(tmp_path):
+    (note,) = _check(tmp_path, "", board=BoardFacts("sonoff_basic", mcu="esp8266"), chip="esp8266")
+    assert "GPIO15 (uart_tx_pin) isn't led out, GPIO13 (uart_rx_pin) is its LED" in note
+    assert "TX 1 with RX 3" in note
+
+
+def test_another_crystal_than_the_firmware_is_built_for(tmp_path):
+    (note,) = _check(tmp_path, "", board=BoardFacts("esp32thing", mcu="esp32"))
+    assert note.startswith("this ESP32 has a crystal of 26 MHz, released firmware is built for 40 MHz: ")
 
 
 # --- certificates and keys ---
