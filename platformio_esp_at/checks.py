@@ -6,14 +6,12 @@ is told, not only the first.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.catalog.boards import known_crystal_mhz, select_module, used_gpios
+from platformio_esp_at.catalog.boards import carries_psram, known_crystal_mhz, used_gpios
 from platformio_esp_at.catalog.chips import other_crystal
 from platformio_esp_at.catalog.gpios import has_in_package_flash
-from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.content import ESSENTIAL, FACTORY_PARAM, MFG_NVS, pki_by_slot
 from platformio_esp_at.errors import EspAtError, LayoutError, PackageError, located, raise_all
 from platformio_esp_at.formats.esp_image import ESP8266, EspImage
@@ -21,7 +19,6 @@ from platformio_esp_at.formats.gatts import GattTable
 from platformio_esp_at.formats.partition_table import (
     APP_ALIGNMENT,
     ESP8266_APP_ALIGNMENT,
-    PartitionType,
     check_primary,
     check_secondary,
 )
@@ -29,7 +26,7 @@ from platformio_esp_at.formats.pki import PKI_SLOTS
 from platformio_esp_at.gatts_lint import EDITABLE_ROWS, lint_gatts
 from platformio_esp_at.mfg_nvs import RENAMED
 from platformio_esp_at.parameter_checks import check_parameters
-from platformio_esp_at.selection import check_flash_size
+from platformio_esp_at.selection import check_family, check_flash_size
 from platformio_esp_at.units import SECTOR_SIZE, format_offset, format_size
 
 if TYPE_CHECKING:
@@ -45,6 +42,7 @@ if TYPE_CHECKING:
 def check_plan(plan: FlashPlan, board: BoardFacts | None) -> None:
     """Check that ``plan`` can be flashed without harm. Raises an `EspAtError` with every problem of the first kind."""
     check_flash_size(plan.module, board, plan.flash_size, plan.package)
+    check_family(plan.module, board, plan.package)
     esp8266 = plan.chip.key == ESP8266
     with located(plan.package.primary_image.path):
         check_primary(
@@ -133,10 +131,7 @@ def _overwritten_partitions(plan: FlashPlan) -> Iterator[EspAtError]:
 
 def _check_apps(plan: FlashPlan, *, esp8266: bool) -> None:
     """Check that bootloader and application are whole, and built for the same chip."""
-    apps = {row.offset for row in plan.primary if row.type == PartitionType.APP}
-    for region in plan.regions:
-        if region.offset not in apps | {plan.package.bootloader.offset}:
-            continue
+    for region in plan.programs:
         with located(region.path):
             image = EspImage.from_bytes(region.data, esp8266=esp8266)
             if not image.digest_valid:
@@ -145,6 +140,10 @@ def _check_apps(plan: FlashPlan, *, esp8266: bool) -> None:
             if image.chip_id != plan.chip.image_chip_id:
                 message = f"not an image for {plan.chip.display_name} (chip id {image.chip_id})"
                 raise PackageError(message, hint="take the firmware package of the module's chip")
+    revisions = plan.chip_revisions
+    if revisions.first > revisions.last:
+        message = "bootloader and application are for different revisions of the chip"
+        raise PackageError(message, where=plan.package.name, hint="download the firmware package again")
 
 
 def _check_crystal(plan: FlashPlan, board: BoardFacts | None) -> Iterator[str]:
@@ -162,7 +161,7 @@ def _check_parameters(plan: FlashPlan, board: BoardFacts | None, request: Reques
     problems, warnings = check_parameters(
         plan.parameters,
         chip=chip,
-        psram=(row is not None and row.psram) or _has_psram(board),
+        psram=(row is not None and row.psram) or carries_psram(board),
         in_package_flash=row is not None and has_in_package_flash(chip, row.name),
         usual=_usual_parameters(plan),
         used_by_board=used_gpios(board) if board else None,
@@ -188,17 +187,6 @@ def _is_about(problem: EspAtError, name: str) -> bool:
 def _parameter(name: str) -> str:
     """Return what a parameter was called before v3.1.0.0: a project may use either name."""
     return RENAMED.get(name, name)
-
-
-def _has_psram(board: BoardFacts | None) -> bool:
-    """Return whether the board carries a module with PSRAM, whichever one the user named."""
-    if board is None:
-        return False
-    try:
-        choice = select_module(replace(board, at={}))
-    except EspAtError:
-        return False
-    return find_module(choice.chip, choice.module).psram
 
 
 def _usual_parameters(plan: FlashPlan) -> Mapping[str, int | str] | None:

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 
 from platformio_esp_at import flash, report
 from platformio_esp_at.artifacts import factory_image_path, private_folder, write_artifacts
+from platformio_esp_at.catalog.chips import other_crystal
 from platformio_esp_at.checks import check_plan, check_values
 from platformio_esp_at.errors import EspAtError, FlashError, located
 from platformio_esp_at.firmware import open_firmware
+from platformio_esp_at.formats.esp_image import ESP8266, ChipRevisions, chip_revisions, format_revision
 from platformio_esp_at.plan import make_plan
 from platformio_esp_at.project import Layer, firmware_of, layer_of_board, make_request, option_text
 from platformio_esp_at.selection import select
@@ -127,10 +129,32 @@ def _write(setup: Setup, job: _Job, images: Sequence[tuple[int, str, bytes]]) ->
     )
     files = {path: data for _, path, data in images} | {flash.END_OF_FLASH: b""}
     with private_folder(files, setup.folder) as folder:
+        _check_revision(job.plan, images, connection, folder)
         try:
-            flash.run_esptool(command, folder=folder)
+            device = flash.run_esptool(command, folder=folder)
         except KeyboardInterrupt:
             raise FlashError("interrupted: the module may be half written", hint="run the command again") from None
+    crystal_mhz = job.plan.chip.crystal_mhz
+    if device.crystal_mhz and crystal_mhz and device.crystal_mhz != crystal_mhz:
+        setup.say(f"Warning: {other_crystal(job.plan.chip, device.crystal_mhz)}")
+
+
+def _check_revision(
+    plan: FlashPlan, images: Sequence[tuple[int, str, bytes]], connection: flash.Connection, folder: Path
+) -> None:
+    """Check that the firmware runs on the silicon that is there, where esptool doesn't do so before it writes.
+
+    It holds the chip against what goes to where that looks for its bootloader: in a factory image, that is not what
+    every chip has at the start. Raises `FlashError`.
+    """
+    esp8266 = plan.chip.key == ESP8266
+    checked = next((data for offset, _, data in images if offset == plan.chip.bootloader_offset), None)
+    if plan.chip_revisions == (chip_revisions(checked, esp8266=esp8266) if checked else ChipRevisions()):
+        return
+    command = flash.probe_command(plan.chip.key, connection, major=flash.esptool_major())
+    device = flash.run_esptool(command, folder=folder)
+    if device.revision is not None and device.revision not in plan.chip_revisions:
+        raise flash.other_revision(format_revision(device.revision), str(plan.chip_revisions))
 
 
 def _connection(setup: Setup, job: _Job) -> flash.Connection:

@@ -39,6 +39,12 @@ _OUTPUT_KEPT = 64 << 10
 _TOO_SMALL = re.compile(r"will not fit in (\d+) bytes of flash")
 _VERIFIED = re.compile(r"^Verifying 0x[0-9a-f]+ \(\d+\) bytes (?:at|@) 0x([0-9a-f]+) .*\n(.*)", re.MULTILINE)
 
+_REVISION = re.compile(r"\(revision v(\d+)\.(\d+)\)")
+_CRYSTAL = re.compile(r"^Crystal (?:is|frequency:) +(\d+)MHz", re.MULTILINE)
+_OTHER_REVISION = re.compile(
+    r"requires chip revision (?:in range )?\[?(?P<needs>[^\](]+?)\]? *\(this chip is revision v?(?P<has>[\d.]+)\)"
+)
+
 _HINTS = (
     # SCons takes Ctrl-C for itself, so that under PlatformIO only esptool says so.
     (r"keyboard ?interrupt", "run it again: a module that was being written is half written until then"),
@@ -69,6 +75,15 @@ class Connection:
     baud: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What esptool says of the device on a port; None for what it doesn't say."""
+
+    revision: int | None = None
+    """Of the chip, as major * 100 + minor."""
+    crystal_mhz: int | None = None
+
+
 def write_command(
     chip: str, images: Iterable[tuple[int, str]], connection: Connection, *, flash_size: int, major: int
 ) -> list[str]:
@@ -96,8 +111,17 @@ def esptool_major() -> int:
         raise FlashError("esptool is not installed in this Python", hint=hint) from None
 
 
-def run_esptool(arguments: list[str], *, folder: Path) -> None:
-    """Run esptool in ``folder``, showing what it says as it says it. Raises `FlashError` unless it succeeds."""
+def probe_command(chip: str, connection: Connection, *, major: int) -> list[str]:
+    """Return esptool's arguments that say which chip is there and do nothing to it."""
+    port = ["--port", connection.port] if connection.port else []
+    return ["--chip", chip, *port, _spelled("read_mac", major)]
+
+
+def run_esptool(arguments: list[str], *, folder: Path) -> Device:
+    """Run esptool in ``folder``, showing what it says as it says it, and return what it said of the device.
+
+    Raises `FlashError` unless it succeeds.
+    """
     # In the folder of the images, also because -m would take an esptool.py of the current folder for esptool.
     with subprocess.Popen(
         [sys.executable, "-u", "-m", "esptool", *arguments],
@@ -119,8 +143,29 @@ def run_esptool(arguments: list[str], *, folder: Path) -> None:
         raise FlashError(
             f"the device has {has} of flash, less than the firmware is laid out for", output=output, hint=hint
         )
+    if match := _OTHER_REVISION.search(output):
+        raise other_revision(f"v{match['has']}", f"{match['needs']}", output=output)
     if process.returncode:
         raise FlashError(f"esptool failed: {_last_error(output)}", output=output, hint=_hint(output))
+    return _device(output)
+
+
+def other_revision(has: str, needs: str, *, output: str = "") -> FlashError:
+    """Return the error for a device whose chip is of a revision that the firmware doesn't run on."""
+    return FlashError(
+        f"the device's chip is revision {has}, the firmware is for {needs}",
+        output=output,
+        hint="take a release for that revision: esp-at releases tells some; another may be newer or older",
+    )
+
+
+def _device(output: str) -> Device:
+    revision = _REVISION.search(output)
+    crystal = _CRYSTAL.search(output)
+    return Device(
+        revision=int(revision[1]) * 100 + int(revision[2]) if revision else None,
+        crystal_mhz=int(crystal[1]) if crystal else None,
+    )
 
 
 def _shown(stream: IO[bytes]) -> str:

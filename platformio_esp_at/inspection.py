@@ -200,8 +200,8 @@ def _esp_image(data: bytes) -> Decoded:
     }
     if key != ESP8266:
         decoded |= {
-            "min_chip_rev": image.min_chip_revision,
-            "max_chip_rev": image.max_chip_revision,
+            "min_chip_rev": image.chip_revisions.first,
+            "max_chip_rev": image.chip_revisions.last,
             "hash_appended": image.hash_appended,
             "hash_valid": image.digest_valid,
         }

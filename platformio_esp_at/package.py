@@ -125,6 +125,15 @@ class FirmwarePackage:
                 return f"v{'.'.join(numbers)}"
         return None
 
+    @property
+    def needs_psram(self) -> bool:
+        """Whether the application doesn't start without PSRAM: it has what it would say then.
+
+        ESP-IDF, ``components/esp_system/port/cpu_start.c`` (``components/esp32`` up to v4.2), CONFIG_SPIRAM without
+        CONFIG_SPIRAM_IGNORE_NOTFOUND: the text is followed by ``abort()``.
+        """
+        return b"Failed to init external RAM!" in self.application
+
     def reads(self, name: str) -> bool:
         """Return whether the application holds ``name`` as text: it can't ask for an entry that it can't name."""
         return name.encode() + b"\0" in self.application

@@ -7,12 +7,21 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import and_
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.content import BLE_DATA, ESSENTIAL, make_content, parameters
 from platformio_esp_at.errors import EspAtError, PackageError, located, unknown_name
-from platformio_esp_at.formats.esp_image import ESP8266, EspImage, FlashSettings, flash_sizes
-from platformio_esp_at.formats.partition_table import Partition, PartitionTable
+from platformio_esp_at.formats.esp_image import (
+    ESP8266,
+    ChipRevisions,
+    EspImage,
+    FlashSettings,
+    chip_revisions,
+    flash_sizes,
+)
+from platformio_esp_at.formats.partition_table import Partition, PartitionTable, PartitionType
 from platformio_esp_at.formats.pki import PKI_SLOTS
 from platformio_esp_at.project import InputFile
 from platformio_esp_at.units import SECTOR_SIZE, align_up, parse_size
@@ -96,6 +105,19 @@ class FlashPlan:
     def chip(self) -> Chip:
         """The chip that it is for."""
         return self.package.chip
+
+    @property
+    def programs(self) -> tuple[Region, ...]:
+        """The bootloader and the applications."""
+        offsets = {row.offset for row in self.primary if row.type == PartitionType.APP}
+        offsets.add(self.package.bootloader.offset)
+        return tuple(region for region in self.regions if region.offset in offsets)
+
+    @property
+    def chip_revisions(self) -> ChipRevisions:
+        """The silicon that all programs run on."""
+        esp8266 = self.chip.key == ESP8266
+        return reduce(and_, (chip_revisions(region.data, esp8266=esp8266) for region in self.programs))
 
     def factory_image(self) -> bytes:
         """Return all regions in one image of the whole flash, FF between them."""

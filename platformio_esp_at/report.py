@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import printable
+from platformio_esp_at.formats.esp_image import ChipRevisions
 from platformio_esp_at.units import format_offset, format_size
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ def describe_choice(plan: FlashPlan) -> str:
 def describe_plan(plan: FlashPlan) -> str:
     """Return all that a plan writes and keeps, and the wiring."""
     settings = f"Flash: {plan.settings.mode}, {plan.settings.freq}, {plan.settings.size}"
+    if plan.chip_revisions != ChipRevisions():
+        settings += f"; chip revision: {plan.chip_revisions}"
     return "\n".join([describe_choice(plan), settings, "", describe_update(plan)])
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.catalog.boards import module_for_release, select_module
+from platformio_esp_at.catalog.boards import carries_psram, module_for_release, select_module
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.modules import module as find_module
-from platformio_esp_at.catalog.modules import only_module
+from platformio_esp_at.catalog.modules import modules, only_module
+from platformio_esp_at.catalog.releases import package_named
 from platformio_esp_at.errors import EspAtError, FormatError, SelectionError, UnknownNameError, located
 from platformio_esp_at.package import MODULE_NAME
 from platformio_esp_at.project import CustomModule, Text
@@ -131,6 +132,34 @@ def check_flash_size(
                 f"{owner} has {format_size(size)}",
                 hint="take a firmware package for that flash size, or name the module that is really there",
             )
+
+
+def check_family(selected: SelectedModule, board: BoardFacts | None, package: FirmwarePackage) -> None:
+    """Check that the module has what the firmware is built for: PSRAM, and a UART for AT commands, or none.
+
+    Raises `SelectionError`. Firmware without PSRAM runs on a module with it, whose pins its parameters have.
+    """
+    row = selected.row
+    if row is None:
+        return
+    made_for = _made_for(package)
+    names = " and ".join(other.name for other in made_for)
+    name = f"the firmware package {package.name}" + (f" (for {names})" if names else "")
+    hint = f"take the firmware package for {row.name}, or name the module that is really there"
+    needs_psram = package.needs_psram or (made_for and all(other.needs_psram for other in made_for))
+    if needs_psram and not (row.psram or carries_psram(board)):
+        raise SelectionError(f"{name} only starts on modules with PSRAM, {row.name} has none", hint=hint)
+    if made_for and not any(other.has_uart == row.has_uart for other in made_for):
+        ways = "AT commands over SDIO or SPI", "AT commands over a UART"
+        raise SelectionError(f"{name} takes {ways[not row.has_uart]}, {row.name} has {ways[row.has_uart]}", hint=hint)
+
+
+def _made_for(package: FirmwarePackage) -> tuple[Module, ...]:
+    """Return the modules of the catalog that a package is made for, as its files or else its name tell."""
+    known = {row.name.casefold(): row for row in modules(package.chip.key)}
+    found = [known[name.casefold()] for name in package.modules if name.casefold() in known]
+    released = package_named(package.name) if not found else None
+    return tuple(found) if released is None else (find_module(released.chip, released.module),)
 
 
 def _check_board_chip(board: BoardFacts, package: FirmwarePackage) -> None:

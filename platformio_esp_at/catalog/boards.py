@@ -14,7 +14,7 @@ from typing import NamedTuple
 from platformio_esp_at.catalog import _data
 from platformio_esp_at.catalog.chips import Chip, chip
 from platformio_esp_at.catalog.modules import Module, module, modules, release_key
-from platformio_esp_at.errors import FormatError, SelectionError, UnknownNameError
+from platformio_esp_at.errors import EspAtError, FormatError, SelectionError, UnknownNameError
 from platformio_esp_at.units import format_size, parse_size
 
 _LARGEST_FLASH = 1 << 30
@@ -105,6 +105,17 @@ def module_for_release(choice: Choice, release: str) -> Choice:
     )
     others = (choice.module, *(name for name in choice.alternatives if name != successor.module))
     return replace(choice, module=successor.module, reason=reason, alternatives=others)
+
+
+def carries_psram(facts: BoardFacts | None) -> bool:
+    """Return whether the board carries a module with PSRAM, whichever one the user named; False for no board."""
+    if facts is None:
+        return False
+    try:
+        choice = select_module(replace(facts, at={}))
+    except EspAtError:
+        return False
+    return module(choice.chip, choice.module).psram
 
 
 def used_gpios(facts: BoardFacts) -> Mapping[int, str]:

@@ -93,6 +93,16 @@ class Module:
     exceptions: tuple[tuple[Releases, Mapping[str, int | str]], ...] = field(hash=False, repr=False)
 
     @property
+    def has_uart(self) -> bool:
+        """Whether AT commands come over a UART, and not over SDIO or SPI."""
+        return self.uart_baudrate > 0
+
+    @property
+    def needs_psram(self) -> bool:
+        """Whether its firmware is for modules with PSRAM alone."""
+        return all(other.psram for other in modules(self.chip) if other.module_config == self.module_config)
+
+    @property
     def uart_port(self) -> int:
         """The UART of the AT command port; -1 where AT commands come over SDIO or SPI."""
         return int(self.parameters["uart_port"])

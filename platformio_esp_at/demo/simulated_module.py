@@ -35,8 +35,8 @@ _PIECE = 1 << 16
 class SimulatedModule:
     """A context manager: inside it ``port`` answers as ``chip`` in download mode, again and again.
 
-    ``flash`` is the content to start with, 0xFF where it ends. Opening the port, or syncing with the bootloader, resets
-    the chip; the flash stays. Several modules can run at once.
+    ``flash`` is the content to start with, 0xFF where it ends; ``crystal_mhz`` is the usual one unless given. Opening
+    the port, or syncing with the bootloader, resets the chip; the flash stays. Several modules can run at once.
     """
 
     def __init__(
@@ -45,13 +45,14 @@ class SimulatedModule:
         flash_size: int = 4 << 20,
         flash: bytes | None = None,
         transport: Transport = "pty",
+        crystal_mhz: int | None = None,
     ) -> None:
         if flash_size not in FLASH_SIZES:
             hint = f"use one of {', '.join(map(format_size, FLASH_SIZES))}"
             raise LayoutError(f"no simulated flash has {format_size(flash_size)}", hint=hint)
         self.chip = chip
         self._flash = NorFlash(flash_size, flash or b"")
-        self._rom = SimulatedRom(chip, self._flash)
+        self._rom = SimulatedRom(chip, self._flash, crystal_mhz)
         self._transport = transport
         self._link: _Link | None = None
         self._stop = threading.Event()

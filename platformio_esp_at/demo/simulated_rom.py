@@ -86,6 +86,10 @@ _REVISIONS = {
 """Where a chip keeps its revision (an eFuse block, a word in it) and the bits of a current one."""
 
 
+_CRYSTALS_MHZ = {"esp32": 40, "esp32c2": 26, "esp8266": 26}
+"""What the modules have that released firmware is for; the mock has other ideas."""
+
+
 class _IdentifiedSpi:
     """The mock's SPI peripheral, with the identification of a flash of our own size."""
 
@@ -149,19 +153,21 @@ class _Reading:
 class SimulatedRom:
     """One chip in download mode; `answer` takes a request frame and returns the bytes to send back."""
 
-    def __init__(self, chip: str, flash: NorFlash) -> None:
+    def __init__(self, chip: str, flash: NorFlash, crystal_mhz: int | None = None) -> None:
         self._mock = _import_mock("server")
         known = _import_mock("chips").SUPPORTED
         if chip not in known:
             raise unknown_name("chip", chip, known)
         self.chip = chip
         self.flash = flash
+        self._crystal_mhz = crystal_mhz or _CRYSTALS_MHZ.get(chip)
         self.reset()
 
     def reset(self) -> None:
         """Leave the stub and forget everything but the flash."""
         self._session = self._mock.ChipSession(self.chip)
         self._session.registers.update(_revision_registers(self.chip))
+        self._session.registers.update(_crystal_registers(self.chip, self._crystal_mhz))
         flash_id = (self.flash.size.bit_length() - 1) << 16 | 0x4020  # JEDEC: capacity, type, maker
         mock_flash_id = _import_mock("protocol").MOCK_FLASH_ID
         self._session.spi = _IdentifiedSpi(self._session.spi, flash_id, mock_flash_id)
@@ -314,6 +320,21 @@ def _revision_registers(chip: str) -> dict[int, int]:
     registers = _import_mock("registers")
     address = getattr(registers.CHIP_DEFS[chip], block) + 4 * word
     return {address: registers.read_reg_value(chip, address) | bits}
+
+
+def _crystal_registers(chip: str, crystal_mhz: int | None) -> dict[int, int]:
+    """Return what esptool works out the crystal from: the divider of the UART, and the ROM's calibration on ESP32."""
+    if crystal_mhz is None:
+        return {}
+    registers = _import_mock("registers")
+    rom = registers.CHIP_DEFS[chip]
+    found: dict[int, int] = {rom.UART_CLKDIV_REG: registers.uart_clkdiv_for_chip(chip, crystal_mhz=crystal_mhz)}
+    if chip == "esp32":
+        # esptool targets/esp32.py, get_rom_cal_crystal_freq: MHz = calibration * 15625 * clock / 40
+        clock = registers.read_reg_value(chip, rom.EFUSE_RD_REG_BASE + 16)
+        calibration = round(crystal_mhz * 1_000_000 * 40 / (15_625 * clock))
+        found[rom.RTCCALICFG1] = calibration << rom.TIMERS_RTC_CALI_VALUE_S
+    return found
 
 
 def _md5(data: bytes) -> hashlib._Hash:

@@ -10,7 +10,8 @@ Little endian::
     4       4     entry point
     8       16    all chips but ESP8266:
                     8  1  WP pin          9  3  SPI pin drive     12  2  chip id
-                    14 1  minimum revision (old)  15  2  minimum, 17  2  maximum revision (major * 100 + minor)
+                    14 1  minimum revision (old: its major number, its minor one on ESP32-C3)
+                    15 2  minimum, 17  2  maximum revision (major * 100 + minor; maximum 0: only the old one counts)
                     23 1  1: a SHA-256 of all before it is appended
     8 or 24 …     segments: load address, length, data
     …       …     zeros, then one byte of checksum, at the end of a block of 16
@@ -62,6 +63,8 @@ _SEGMENT = struct.Struct("<LL")
 _CHECKSUM_SEED = 0xEF
 _DIGEST_SIZE = 32
 _MAX_SEGMENTS = 16
+_NO_LAST = 0xFFFF
+_ESP32C3_ID = 5
 _APP_DESC_MAGIC = b"\x32\x54\xcd\xab"
 
 
@@ -75,6 +78,35 @@ class FlashSettings:
     mode: str = "keep"
     freq: str = "keep"
     size: str = "keep"
+
+
+@dataclass(frozen=True, slots=True)
+class ChipRevisions:
+    """The revisions of a chip, from the first to the last that something runs on, as major * 100 + minor."""
+
+    first: int = 0
+    last: int = _NO_LAST
+
+    def __contains__(self, revision: int) -> bool:
+        return self.first <= revision <= self.last
+
+    def __and__(self, other: ChipRevisions) -> ChipRevisions:
+        return ChipRevisions(max(self.first, other.first), min(self.last, other.last))
+
+    def __str__(self) -> str:
+        if self.last == _NO_LAST:
+            return f"{format_revision(self.first)} or newer" if self.first else "any"
+        first = format_revision(self.first)
+        return f"{first} to {format_revision(self.last)}" if self.first else f"{format_revision(self.last)} or older"
+
+
+def format_revision(revision: int) -> str:
+    """Return a chip revision as Espressif writes it.
+
+    >>> format_revision(301)
+    'v3.1'
+    """
+    return f"v{revision // 100}.{revision % 100}"
 
 
 def flash_sizes(chip: str) -> dict[str, int]:
@@ -130,15 +162,9 @@ class EspImage:
         return not self.hash_appended or self.data[self.size - _DIGEST_SIZE : self.size] == self._digest()
 
     @property
-    def min_chip_revision(self) -> int:
-        """The oldest silicon that it runs on, as major * 100 + minor."""
-        return 0 if self.chip_id is None else int.from_bytes(self.data[15:17], "little")
-
-    @property
-    def max_chip_revision(self) -> int:
-        """The newest silicon that it runs on, as major * 100 + minor; 65535 where it sets no limit."""
-        revision = 0 if self.chip_id is None else int.from_bytes(self.data[17:19], "little")
-        return revision or 0xFFFF
+    def chip_revisions(self) -> ChipRevisions:
+        """The silicon that it runs on."""
+        return chip_revisions(self.data, esp8266=self.chip_id is None)
 
     def flash_settings(self, chip: str) -> FlashSettings:
         """Return what the header says; a number that the chip doesn't know is given as such."""
@@ -174,6 +200,21 @@ class EspImage:
 
     def _digest(self) -> bytes:
         return hashlib.sha256(self.data[: self.size - _DIGEST_SIZE]).digest()
+
+
+def chip_revisions(image: bytes, *, esp8266: bool = False) -> ChipRevisions:
+    """Return the silicon that an image is for, from its header alone; any for ESP8266.
+
+    What counts is what esptool takes for it: ``cmds.py``, ``_get_image_incompatibility``. Raises `FormatError`.
+    """
+    if esp8266:
+        return ChipRevisions()
+    if len(image) < _LONG_HEADER:
+        raise FormatError(f"the ESP image is cut: {len(image)} bytes are less than its header")
+    chip_id, old, first, last = struct.unpack_from("<HBHH", image, 12)
+    if last == 0 or (last == _NO_LAST and first == 0):
+        return ChipRevisions(old if chip_id == _ESP32C3_ID else old * 100)
+    return ChipRevisions(first, last)
 
 
 def app_version(data: bytes) -> str | None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from esp_images import for_revisions, with_text
 
 from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.checks import check_plan
-from platformio_esp_at.demo.sample_package import sample_package
+from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, LayoutError, PackageError, SelectionError
+from platformio_esp_at.formats.esp_image import ChipRevisions
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer, PkiType
 from platformio_esp_at.package import open_package
@@ -450,3 +452,63 @@ def test_damaged_bootloader(tmp_path, mode):
         f"{BOOTLOADER}: the image's SHA-256 doesn't match its bytes\n"
         "  the file is damaged: download the firmware package again"
     )
+
+
+# --- the family of the module ---
+
+
+def _made_for(tmp_path, name: str, module: str, board: BoardFacts | None = None, chip: str = "esp32") -> FlashPlan:
+    """Return the plan that flashes the sample package for one module onto another."""
+    write_sample_package(tmp_path / name, chip, module=name)
+    package = open_package(tmp_path / name)
+    assert package.modules == (name,)
+    return make_plan(package, select(Text(module, HERE), board, package), Request())
+
+
+@pytest.mark.parametrize(
+    ("made_for", "module"),
+    [("WROOM-32", "WROVER-32"), ("WROVER-32", "WROVER-32"), ("WROOM-32", "PICO-D4"), ("MINI-1", "WROVER-32")],
+)
+def test_families_that_go_together(tmp_path, made_for, module):
+    check_plan(_made_for(tmp_path, made_for, module), None)
+
+
+@pytest.mark.parametrize("module", ["WROOM-32", "SOLO-1", "PICO-D4", "MINI-1"])
+def test_firmware_that_needs_psram_on_a_module_without(tmp_path, module):
+    error = _refusal(_made_for(tmp_path, "WROVER-32", module), SelectionError)
+    assert error.message == (
+        f"the firmware package WROVER-32 (for WROVER-32) only starts on modules with PSRAM, {module} has none"
+    )
+    assert error.hint == f"take the firmware package for {module}, or name the module that is really there"
+
+
+def test_firmware_that_needs_psram_on_a_board_with_it(tmp_path):
+    board = BoardFacts("my_wrover", mcu="esp32", extra_flags="-DBOARD_HAS_PSRAM")
+    check_plan(_made_for(tmp_path, "WROVER-32", "MINI-1", board), board)
+
+
+def test_an_application_that_needs_psram_tells_so_itself(tmp_path):
+    """Whatever the package is called: the text is what ESP-IDF says before it gives up."""
+    text = b"cpu_start: Failed to init external RAM!\0"
+    plan = _plan(tmp_path, files={"esp-at.bin": with_text(SAMPLE["esp-at.bin"], text)}, module="WROOM-32")
+    assert "only starts on modules with PSRAM" in _refusal(plan, SelectionError).message
+    check_plan(_plan(tmp_path, files={"esp-at.bin": with_text(SAMPLE["esp-at.bin"], text)}, module="WROVER-32"), None)
+    goes_on = b"cpu_start: Failed to init external RAM; continuing without it.\0"
+    check_plan(_plan(tmp_path, files={"esp-at.bin": with_text(SAMPLE["esp-at.bin"], goes_on)}, module="WROOM-32"), None)
+
+
+def test_other_ways_for_at_commands(tmp_path):
+    error = _refusal(_made_for(tmp_path, "WROOM-32", "ESP32-SDIO"), SelectionError)
+    assert "takes AT commands over a UART, ESP32-SDIO has AT commands over SDIO or SPI" in error.message
+    error = _refusal(_made_for(tmp_path, "ESP32-SDIO", "WROOM-32"), SelectionError)
+    assert "takes AT commands over SDIO or SPI, WROOM-32 has AT commands over a UART" in error.message
+
+
+def test_programs_for_different_silicon(tmp_path):
+    files = {
+        BOOTLOADER: for_revisions(SAMPLE[BOOTLOADER], 0, 99),
+        "esp-at.bin": for_revisions(SAMPLE["esp-at.bin"], 300, 399),
+    }
+    plan = _plan(tmp_path, files=files)
+    assert plan.chip_revisions == ChipRevisions(300, 99)
+    assert "different revisions of the chip" in _refusal(plan, PackageError).message

@@ -14,6 +14,7 @@ from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.commands import Setup
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError, FlashError, FormatError, SelectionError
+from platformio_esp_at.flash import Device
 from platformio_esp_at.project import layer_of_options, read_project
 
 if TYPE_CHECKING:
@@ -256,12 +257,13 @@ def test_esptool_gets_a_folder_of_this_run(project, command, monkeypatch):
     plan = commands.package(project.setup())
     given = {}
 
-    def run_esptool(arguments: list[str], *, folder: Path) -> None:
+    def run_esptool(arguments: list[str], *, folder: Path) -> Device:
         for file in project.out.rglob("*.bin"):
             file.write_bytes(b"of another run")
         given.update({file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*.bin")})
         assert set(given) <= set(arguments)
         assert folder.parent == project.out.parent
+        return Device()
 
     monkeypatch.setattr("platformio_esp_at.flash.run_esptool", run_esptool)
     command(project.setup(port=NOWHERE))

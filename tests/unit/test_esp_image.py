@@ -7,7 +7,14 @@ import hashlib
 import pytest
 
 from platformio_esp_at.errors import FormatError, UnknownNameError
-from platformio_esp_at.formats.esp_image import EspImage, FlashSettings, flash_frequencies, flash_sizes
+from platformio_esp_at.formats.esp_image import (
+    ChipRevisions,
+    EspImage,
+    FlashSettings,
+    chip_revisions,
+    flash_frequencies,
+    flash_sizes,
+)
 
 # ESP32-C3: one segment of 4 bytes; 24 + 8 + 4 bytes, zeros, and the checksum EF ^ 01 ^ 02 ^ 03 ^ 04 at 0x2f.
 PLAIN = bytes.fromhex(
@@ -30,7 +37,7 @@ DAMAGED = "the file is damaged: take it from the firmware package again"
 def test_long_header():
     image = EspImage.from_bytes(LONG)
     assert (image.chip_id, image.size, image.hash_appended, image.digest_valid) == (5, 80, True, True)
-    assert (image.min_chip_revision, image.max_chip_revision) == (3, 99)
+    assert image.chip_revisions == ChipRevisions(3, 99)
     assert image.flash_settings("esp32c3") == FlashSettings("dio", "80m", "4MB")
     assert image.to_bytes() == LONG
 
@@ -43,12 +50,39 @@ def test_long_header_without_digest():
 def test_short_header():
     image = EspImage.from_bytes(SHORT, esp8266=True)
     assert (image.chip_id, image.size, image.hash_appended, image.digest_valid) == (None, 48, False, True)
-    assert (image.min_chip_revision, image.max_chip_revision) == (0, 0xFFFF)
+    assert image.chip_revisions == ChipRevisions()
     assert image.flash_settings("esp8266") == FlashSettings("dout", "80m", "1MB")
 
 
-def test_no_maximum_revision():
-    assert EspImage.from_bytes(NO_DIGEST[:17] + b"\0\0" + NO_DIGEST[19:]).max_chip_revision == 0xFFFF
+@pytest.mark.parametrize(
+    ("chip_id", "header", "revisions", "text"),
+    [
+        (5, "00 0000 ffff", ChipRevisions(), "any"),
+        (5, "00 0300 ffff", ChipRevisions(3), "v0.3 or newer"),
+        (0, "03 2c01 8f01", ChipRevisions(300, 399), "v3.0 to v3.99"),
+        (12, "00 0000 6e00", ChipRevisions(0, 110), "v1.10 or older"),
+        # Before ESP-IDF v4.4.4 and v5.0 there was but one byte: the major number, or the C3's minor one.
+        (0, "03 0000 0000", ChipRevisions(300), "v3.0 or newer"),
+        (0, "01 0000 ffff", ChipRevisions(100), "v1.0 or newer"),
+        (5, "03 0000 0000", ChipRevisions(3), "v0.3 or newer"),
+    ],
+)
+def test_chip_revisions(chip_id, header, revisions, text):
+    data = NO_DIGEST[:12] + chip_id.to_bytes(2, "little") + bytes.fromhex(header) + NO_DIGEST[19:]
+    found = EspImage.from_bytes(data).chip_revisions
+    assert found == revisions
+    assert str(found) == text
+
+
+def test_chip_revisions_of_less_than_a_header():
+    with pytest.raises(FormatError, match="20 bytes are less than its header"):
+        chip_revisions(LONG[:20])
+
+
+def test_several_chip_revisions():
+    both = ChipRevisions(3, 199) & ChipRevisions(100)
+    assert both == ChipRevisions(100, 199)
+    assert [revision in both for revision in (99, 100, 199, 200)] == [False, True, True, False]
 
 
 def test_wrong_digest_is_told_but_no_refusal():

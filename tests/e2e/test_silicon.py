@@ -1,0 +1,66 @@
+"""What only the device tells: the revision of its chip, and its crystal."""
+
+from __future__ import annotations
+
+import pytest
+from esp_images import for_revisions
+
+from platformio_esp_at.demo.sample_package import write_sample_package
+
+BOOTLOADER = "bootloader/bootloader.bin"
+APP = "esp-at.bin"
+
+
+@pytest.fixture
+def package(tmp_path):
+    """Write a sample package whose images are for these revisions, and return its folder."""
+
+    def write(chip, **revisions):
+        folder = tmp_path / "AT_PACK"
+        write_sample_package(folder, chip)
+        for name, (first, last) in revisions.items():
+            file = folder / {"bootloader": BOOTLOADER, "app": APP}[name]
+            file.write_bytes(for_revisions(file.read_bytes(), first, last))
+        return folder
+
+    return write
+
+
+TOO_NEW = (9000, 9099)
+FITS = {"esp32": (0, 399), "esp32c3": (3, 199)}
+
+
+@pytest.mark.parametrize("chip", ["esp32", "esp32c3"])
+@pytest.mark.parametrize("image", ["bootloader", "app"])
+@pytest.mark.parametrize("words", [(), ("--factory",)], ids=["images", "factory-image"])
+def test_silicon_that_the_firmware_is_not_for(esp_at, used_module, package, chip, image, words):
+    """esptool looks at the bootloader alone, and in a factory image for the ESP32 at nothing."""
+    folder = package(chip, **{image: TOO_NEW})
+    module = used_module(chip)
+    done = esp_at("flash", "--firmware", folder, "-p", module.port, "-b", 115200, *words, code=1)
+    assert "Error: the device's chip is revision v" in done.stderr
+    assert "the firmware is for v90.0" in done.stderr
+    assert "v90.99" in done.stderr
+    assert "esp-at releases" in done.stderr
+    assert module.untouched
+
+
+@pytest.mark.parametrize("chip", ["esp32", "esp32c3"])
+def test_silicon_that_the_firmware_is_for(esp_at, used_module, package, chip):
+    folder = package(chip, app=FITS[chip], bootloader=FITS[chip])
+    module = used_module(chip)
+    done = esp_at("flash", "--firmware", folder, "-p", module.port, "--factory")
+    assert module.writes
+    assert "crystal" not in done.stdout.split("Wrote")[-1]
+    assert done.stdout.count("Connecting") == (2 if chip == "esp32" else 1)
+
+
+@pytest.mark.parametrize(("chip", "usual", "other"), [("esp32", 40, 26), ("esp32c2", 26, 40), ("esp8266", 26, 40)])
+def test_another_crystal_is_warned_of(esp_at, used_module, package, chip, usual, other):
+    folder = package(chip)
+    for crystal_mhz in (other, usual):
+        module = used_module(chip, crystal_mhz=crystal_mhz)
+        done = esp_at("flash", "--firmware", folder, "-p", module.port)
+        assert module.writes
+        warned = f"has a crystal of {other} MHz, released firmware is built for {usual} MHz" in done.stdout
+        assert warned == (crystal_mhz == other)

@@ -1,0 +1,29 @@
+"""Sound ESP images that differ from those of the sample package in one thing."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from functools import reduce
+from operator import xor
+
+_SEGMENT = 24 + 8
+"""Where the bytes of the one segment begin, behind both headers."""
+
+
+def for_revisions(image: bytes, first: int, last: int) -> bytes:
+    """Return an image whose header says that it is for these revisions of the chip."""
+    return _with_digest(image[:15] + struct.pack("<HH", first, last) + image[19:])
+
+
+def with_text(image: bytes, text: bytes) -> bytes:
+    """Return an image that holds ``text``."""
+    size = struct.unpack_from("<L", image, _SEGMENT - 4)[0]
+    at = _SEGMENT + size - len(text)
+    segment = image[_SEGMENT:at] + text
+    checksum = reduce(xor, segment, 0xEF)
+    return _with_digest(image[:_SEGMENT] + segment + image[_SEGMENT + size : -33] + bytes([checksum]) + image[-32:])
+
+
+def _with_digest(image: bytes) -> bytes:
+    return image[:-32] + hashlib.sha256(image[:-32]).digest()
