@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from platformio_esp_at.catalog.boards import BoardFacts
     from platformio_esp_at.idf.project import IdfProject
+    from platformio_esp_at.lookups import Listing
 
 _BAUD = 460800
 """What idf.py takes, too; ``-b 115200`` helps where a USB adapter can't."""
@@ -201,51 +202,64 @@ def inspect(*, file: Path, as_json: bool, csv_file: Path | None, project: Path |
         click.echo(json.dumps(decoded, indent=2) if as_json else inspection.describe(decoded))
 
 
+_chip = click.option("--chip", help="only those of a chip, such as esp32c3")
+_json = click.option("--json", "as_json", is_flag=True, help="for programs")
+
+
+def _show(listing: Listing, *, as_json: bool) -> None:
+    click.echo(json.dumps(listing.rows, indent=2) if as_json else listing.as_text())
+
+
 @cli.command()
-@click.option("--chip", help="only those of a chip, such as esp32c3")
-@click.option("--json", "as_json", is_flag=True, help="for programs")
+@_chip
+@_json
 def modules(*, chip: str | None, as_json: bool) -> None:
     """List the AT modules that are known."""
-    from platformio_esp_at.catalog.modules import modules as known_modules  # noqa: PLC0415
-    from platformio_esp_at.report import table  # noqa: PLC0415
-    from platformio_esp_at.units import format_size  # noqa: PLC0415
+    from platformio_esp_at.lookups import list_modules  # noqa: PLC0415 - only where it is asked for
 
-    found = known_modules(chip)
-    uart = ("uart_tx_pin", "uart_rx_pin", "uart_cts_pin", "uart_rts_pin", "uart_baudrate")
-    if as_json:
-        fields = ("chip", "name", "description", "flash_size", *uart)
-        click.echo(json.dumps([{name: getattr(module, name) for name in fields} for module in found], indent=2))
-        return
-    rows = [
-        (
-            module.chip,
-            module.name,
-            format_size(module.flash_size),
-            *(str(getattr(module, name)) for name in uart),
-            module.description,
-        )
-        for module in found
-    ]
-    head = ("Chip", "Module", "Flash", "TX", "RX", "CTS", "RTS", "Baud", "What it is")
-    click.echo("\n".join(table(head, rows)))
+    _show(list_modules(chip), as_json=as_json)
+
+
+@cli.command()
+@_chip
+@click.option("--module", help="only those of an AT module, such as WROOM-32")
+@_json
+def releases(*, chip: str | None, module: str | None, as_json: bool) -> None:
+    """List the firmware packages that Espressif has released."""
+    from platformio_esp_at.lookups import list_releases  # noqa: PLC0415
+
+    _show(list_releases(chip, module), as_json=as_json)
+
+
+@cli.command()
+@_chip
+@_json
+def boards(*, chip: str | None, as_json: bool) -> None:
+    """List the boards known here, of installed PlatformIO platforms and our own, with the AT module of each."""
+    from platformio_esp_at.lookups import list_boards  # noqa: PLC0415
+
+    _show(list_boards(chip, own_boards=Path("boards")), as_json=as_json)
 
 
 @cli.command("module-for")
 @click.argument("board")
-@click.option("--json", "as_json", is_flag=True, help="for programs")
-def module_for(*, board: str, as_json: bool) -> None:
+@click.option("--release", help="for firmware of that release, such as v4.1.1.0 (default: any)")
+@_json
+def module_for(*, board: str, release: str | None, as_json: bool) -> None:
     """Show the AT module of BOARD: a PlatformIO board, or the JSON file of one."""
-    from platformio_esp_at.catalog.boards import select_module  # noqa: PLC0415
+    from platformio_esp_at.lookups import module_of_board  # noqa: PLC0415
 
-    choice = select_module(_find_board(board))
+    found = module_of_board(_find_board(board), release)
     if as_json:
-        values = {name: getattr(choice, name) for name in ("chip", "module", "reason", "assumed", "alternatives")}
-        click.echo(json.dumps(values, indent=2))
+        click.echo(json.dumps(found, indent=2))
         return
-    guess = " This is a guess." if choice.assumed else ""
-    click.echo(f"{choice.module} ({choice.chip}): {choice.reason}.{guess}")
-    if choice.alternatives:
-        click.echo(f"Firmware for {', '.join(choice.alternatives)} runs on it, too.")
+    guess = " This is a guess." if found["assumed"] else ""
+    click.echo(f"{found['module']} ({found['chip']}): {found['reason']}.{guess}")
+    if found["alternatives"]:
+        click.echo(f"Firmware for {', '.join(found['alternatives'])} runs on it, too.")
+    if found["assumed"]:
+        click.echo(f"To settle it, write module: {found['module']}, or the right one, into {PROJECT_FILE}.")
+    click.echo(f"Its latest firmware: {found['latest'] or 'no package to download; see esp-at releases'}")
 
 
 @cli.command("pio-platform")

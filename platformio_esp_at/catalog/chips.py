@@ -48,11 +48,20 @@ def chip(name: str) -> Chip:
     >>> chip("ESP32-C3").key
     'esp32c3'
     """
-    key = _spellings().get(_folded(name))
+    key = key_of(name)
     if key in _chips():
         return _chips()[key]
-    if key:
-        raise _unsupported(key)
+    raise _unsupported(key)
+
+
+def key_of(name: str) -> str:
+    """Return the key of the chip that ``name`` means, ESP-AT for it or not. Raises `UnknownNameError`.
+
+    >>> key_of("ESP32-S3")
+    'esp32s3'
+    """
+    if key := _spellings().get(_folded(name)):
+        return key
     raise unknown_name("chip", name, _chips())
 
 

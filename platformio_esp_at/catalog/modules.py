@@ -189,20 +189,28 @@ def module(chip: str, name: str) -> Module:
     raise error
 
 
-def only_module(name: str) -> Module:
-    """Return the AT module that a name means on whichever chip: ``WROOM-32``, ``ESP32-C3-MINI-1``.
+def modules_named(name: str) -> tuple[Module, ...]:
+    """Return the AT modules that a name means, on whichever chips: ``WROOM-32``, ``MINI-1``, ``ESP32-C3-MINI-1``.
 
-    A module's own name goes before hardware that another one covers. Raises `SelectionError` for a name that several
-    chips have, `UnknownNameError` for one that none has.
+    A module's own name goes before hardware that another one covers. Raises `UnknownNameError` with near names.
     """
     found = [row for row in modules() if _folded(row.name) == _folded(name)]
     for chip in chips.chips() if not found else ():
         with suppress(UnknownNameError):
             found.append(module(chip.key, name))
-    if len(found) == 1:
-        return found[0]
     if not found:
         raise unknown_name("AT module", name, (row.name for row in modules()))
+    return tuple(found)
+
+
+def only_module(name: str) -> Module:
+    """Return the one AT module that a name means.
+
+    Raises `SelectionError` for a name that several chips have, `UnknownNameError` for one that none has.
+    """
+    found = modules_named(name)
+    if len(found) == 1:
+        return found[0]
     owners = [f"{chips.chip(row.chip).display_name}-{row.name}" for row in found]
     raise SelectionError(
         f"which chip's {name}? {len(found)} of them have one", hint=f"write {' or '.join(owners)}, or name the board"

@@ -115,6 +115,70 @@ def test_modules(esp_at):
     assert "unknown chip 'esp32x9'" in esp_at("modules", "--chip", "esp32x9", code=1).stderr
 
 
+def test_releases(esp_at):
+    listed = json.loads(esp_at("releases", "--json").stdout)
+    assert len(listed) == 125
+    assert {
+        "chip": "esp32c3",
+        "module": "MINI-1",
+        "release": "v4.1.1.0",
+        "package": "ESP32-C3-MINI-1-AT-V4.1.1.0",
+        "url": "https://dl.espressif.com/esp-at/firmwares/esp32c3/ESP32-C3-MINI-1-AT-V4.1.1.0.zip",
+        "by_application": False,
+        "recommended": True,
+        "chip_revisions": "v0.0 to v1.1",
+    } in listed
+    of_c5 = esp_at("releases", "--chip", "ESP32-C5").stdout.splitlines()
+    assert [line.split() for line in of_c5] == [
+        ["Chip", "Module", "Release", "Package", "Chip", "revision"],
+        ["esp32c5", "ESP32C5-4MB", "v5.0.1.0", "recommended", "on", "application"],
+        ["esp32c5", "ESP32C5-4MB", "v5.0.0.0", "on", "application"],
+    ]
+    both = {line.split()[0] for line in esp_at("releases", "--module", "mini-1").stdout.splitlines()[1:]}
+    assert both == {"esp32", "esp32c3"}
+    assert "did you mean WROOM-32" in esp_at("releases", "--module", "WROM-32", code=1).stderr
+    assert "no ESP-AT release has firmware for the ESP32-S3" in esp_at("releases", "--chip", "esp32s3", code=1).stderr
+
+
+def test_boards(esp_at, tmp_path):
+    (tmp_path / "boards").mkdir()
+    (tmp_path / "boards/ours.json").write_text(json.dumps(BOARD))
+    (tmp_path / "boards/broken.json").write_text("{")
+    (tmp_path / "boards/new.json").write_text(json.dumps({"build": {"mcu": "esp32s3"}}))
+    (tmp_path / "boards/host.json").write_text(json.dumps({"build": {"mcu": "stm32f411"}}))
+    listed = {row["board"]: row for row in json.loads(esp_at("boards", "--json").stdout)}
+    assert {"ours", "new", "esp32dev", "esp32c3-at-mini-1"} <= set(listed)
+    assert not {"broken", "host"} & set(listed)
+    assert listed["ours"] == {
+        "board": "ours",
+        "name": BOARD["name"],
+        "chip": "esp32",
+        "flash_size": 8 << 20,
+        "module": "WROVER-32",
+        "reason": "board name has 'WROVER'",
+        "assumed": False,
+        "alternatives": ["PICO-D4", "MINI-1"],
+    }
+    assert listed["new"]["module"] is None
+    assert listed["esp32dev"]["assumed"]
+    of_s3 = esp_at("boards", "--chip", "esp32s3").stdout.splitlines()
+    assert [line.split()[0] for line in of_s3] == ["Board", "new"]
+    assert "no ESP-AT release has firmware for the ESP32-S3" in of_s3[1]
+    assert "unknown chip 'esp33'" in esp_at("boards", "--chip", "esp33", code=1).stderr
+
+
+def test_module_for_a_release(esp_at):
+    found = json.loads(esp_at("module-for", "esp-wrover-kit", "--release", "v4.1.1.0", "--json").stdout)
+    assert (found["module"], found["latest"]) == ("MINI-1", "ESP32-MINI-1-AT-V4.1.1.0")
+    said = esp_at("module-for", "esp-wrover-kit", "--release", "v2.4.0.0").stdout
+    assert said.startswith("WROVER-32 (esp32): ")
+    assert "Its latest firmware: ESP32-MINI-1-AT-V4.1.1.0" in said
+    assert "'4x' is not a release" in esp_at("module-for", "esp-wrover-kit", "--release", "4x", code=1).stderr
+    said = esp_at("module-for", "esp32dev").stdout
+    assert "This is a guess" in said
+    assert "write module: WROOM-32, or the right one, into esp_at.yml" in said
+
+
 def test_module_for(esp_at, tmp_path):
     assert "WROVER-32 (esp32): board id has 'wrover'" in esp_at("module-for", "esp-wrover-kit").stdout
     guess = json.loads(esp_at("module-for", "esp32dev", "--json").stdout)

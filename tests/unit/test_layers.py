@@ -12,7 +12,18 @@ import platformio_esp_at
 ROOT = Path(platformio_esp_at.__file__).parent
 FRONT_ENDS = {"cli", "__main__", "idf", "pio", "command_line", "demo"}
 EDGES = {
-    *("artifacts", "commands", "flash", "board_manifests", "inspection", "depfile", "firmware", "download", "cache"),
+    *(
+        "artifacts",
+        "commands",
+        "flash",
+        "board_manifests",
+        "inspection",
+        "depfile",
+        "lookups",
+        "firmware",
+        "download",
+        "cache",
+    ),
 }
 KNOWLEDGE = {"formats", "catalog", "certificates", "filesystems", "gatts_lint", "parameter_checks", "factory_image"}
 CORE = {"plan", "content", "legacy_content", "mfg_nvs", "selection", "checks", "migration", "report"}

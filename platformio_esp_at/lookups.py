@@ -1,0 +1,163 @@
+"""What exists, to look up: modules, releases, boards. Each row is told to programs whole, and to people in columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from platformio_esp_at.board_manifests import board_folders, manifests, module_boards, read_board
+from platformio_esp_at.catalog import chips
+from platformio_esp_at.catalog.boards import BoardFacts, module_for_release, select_module
+from platformio_esp_at.catalog.modules import data_layout, modules, modules_named
+from platformio_esp_at.catalog.modules import module as find_module
+from platformio_esp_at.catalog.releases import LATEST, find_release, released_packages
+from platformio_esp_at.errors import EspAtError
+from platformio_esp_at.report import table
+from platformio_esp_at.units import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+Row = dict[str, Any]
+
+_UART = ("uart_tx_pin", "uart_rx_pin", "uart_cts_pin", "uart_rts_pin", "uart_baudrate")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Rows, and the columns of them that people see: the head, and the key of the row."""
+
+    columns: Mapping[str, str]
+    rows: tuple[Row, ...]
+
+    def as_text(self) -> str:
+        """Return a table."""
+        return "\n".join(table(list(self.columns), [self._cells(row) for row in self.rows]))
+
+    def _cells(self, row: Row) -> Sequence[str]:
+        return [_cell(key, row.get(key)) for key in self.columns.values()]
+
+
+def _cell(key: str, value: object) -> str:
+    if value is None or value is False:
+        return ""
+    if value is True:
+        return key
+    return format_size(value) if key == "flash_size" and isinstance(value, int) else str(value)
+
+
+def list_modules(chip: str | None = None) -> Listing:
+    """Return the AT modules, of one chip or of all. Raises as `chips.chip`."""
+    columns = {"Chip": "chip", "Module": "name", "Flash": "flash_size", "TX": "uart_tx_pin", "RX": "uart_rx_pin"}
+    columns |= {"CTS": "uart_cts_pin", "RTS": "uart_rts_pin", "Baud": "uart_baudrate", "What it is": "description"}
+    rows = (
+        {
+            "chip": module.chip,
+            "name": module.name,
+            "description": module.description,
+            "flash_size": module.flash_size,
+            **{name: getattr(module, name) for name in _UART},
+            "psram": module.psram,
+            "module_config": module.module_config,
+            "covers": module.covers,
+            "alternatives": module.alternatives,
+            "versions": [
+                {"factory_param": version or None, "releases": str(when), "data_layout": data_layout(version)}
+                for version, when in module.versions.items()
+            ],
+        }
+        for module in modules(chip)
+    )
+    return Listing(columns, tuple(rows))
+
+
+def list_releases(chip: str | None = None, module: str | None = None) -> Listing:
+    """Return the released firmware packages, of one chip, of a module (of every chip that has one), or of all.
+
+    Raises as `chips.chip` and `modules.module`.
+    """
+    if module is not None and chip is None:
+        packages = [found for row in modules_named(module) for found in released_packages(row.chip, row.name)]
+    else:
+        packages = list(released_packages(chip, module))
+    columns = {"Chip": "chip", "Module": "module", "Release": "release", "": "recommended", "Package": "package"}
+    columns |= {"Chip revision": "chip_revisions"}
+    rows = (
+        {
+            "chip": package.chip,
+            "module": package.module,
+            "release": package.release,
+            "package": package.name or "on application",
+            "url": package.address,
+            "by_application": package.by_form,
+            "recommended": package.recommended,
+            "chip_revisions": package.chip_revisions,
+        }
+        for package in packages
+    )
+    return Listing(columns, tuple(rows))
+
+
+def list_boards(chip: str | None = None, own_boards: Path | None = None) -> Listing:
+    """Return the boards that this machine knows, with the AT module of each, or why it has none.
+
+    ``chip`` may be one that ESP-AT isn't for. Raises `UnknownNameError` for one that doesn't exist.
+    """
+    wanted = chips.key_of(chip) if chip is not None else None
+    columns = {"Board": "board", "Chip": "chip", "Flash": "flash_size", "Module": "module", "Why": "reason"}
+    known = {facts.id: facts for facts in reversed(list(_known_boards(own_boards)))}
+    boards = (facts for _, facts in sorted(known.items()) if wanted in (None, facts.mcu))
+    return Listing(columns, tuple(map(_board, boards)))
+
+
+def module_of_board(facts: BoardFacts, release: str | None = None) -> Row:
+    """Return the AT module of a board, for firmware of ``release`` or any, and what its latest firmware is.
+
+    Raises as `select_module`; `FormatError` for a text that isn't a release.
+    """
+    choice = select_module(facts)
+    try:
+        latest: str | None = find_release(find_module(choice.chip, choice.module), LATEST).name
+    except EspAtError:
+        latest = None
+    if release is not None:
+        choice = module_for_release(choice, release)
+    return {
+        "chip": choice.chip,
+        "module": choice.module,
+        "reason": choice.reason,
+        "assumed": choice.assumed,
+        "alternatives": choice.alternatives,
+        "latest": latest,
+    }
+
+
+def _known_boards(own_boards: Path | None) -> Iterator[BoardFacts]:
+    """Yield every board whose manifest can be read, those to be found first before others of the same id."""
+    for board, manifest in module_boards().items():
+        yield BoardFacts.from_manifest(board, manifest)
+    for folder in board_folders(own_boards):
+        for file in manifests(folder):
+            try:
+                facts = read_board(file)
+            except EspAtError:
+                continue  # a broken manifest is its platform's business until that board is asked for
+            if facts.mcu.startswith("esp"):
+                yield facts
+
+
+def _board(facts: BoardFacts) -> Row:
+    row: Row = {"board": facts.id, "name": facts.name, "chip": facts.mcu, "flash_size": facts.flash_size}
+    try:
+        choice = select_module(facts)
+    except EspAtError as error:
+        return {**row, "module": None, "reason": error.message, "assumed": False, "alternatives": ()}
+    guess = "a guess: " if choice.assumed else ""
+    return {
+        **row,
+        "module": choice.module,
+        "reason": f"{guess}{choice.reason}",
+        "assumed": choice.assumed,
+        "alternatives": choice.alternatives,
+    }
