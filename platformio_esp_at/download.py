@@ -135,8 +135,10 @@ def _attempt(session: requests.Session, address: str, part: _Part, progress: _Pr
     except requests.exceptions.ConnectionError as error:
         if part.size > begun or _is_cut(error):
             raise _BrokenOffError(_reason(error)) from None
-        through = "the proxy of " if isinstance(error, requests.exceptions.ProxyError) else ""
+        through = "the proxy for " if isinstance(error, requests.exceptions.ProxyError) else ""
         raise UnreachableError(f"{through}{host_of(address)} can't be reached: {_reason(error)}") from None
+    except requests.exceptions.InvalidProxyURL as error:
+        raise UnreachableError(f"the proxy for {host_of(address)} can't be used: {_reason(error)}") from None
     except requests.exceptions.RequestException as error:
         raise PackageError(f"{shown(address)} can't be fetched: {_reason(error)}") from None
     if part.total is not None and part.size != part.total:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     Pio: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
-    """Runs ``pio`` with these words in a project's folder; it must end with the exit code ``code``."""
+    """Runs ``pio`` with these words in a project's folder; it must end with the exit code ``code``.
+
+    What names ESP_AT_… in this process's environment is passed on.
+    """
 
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -136,7 +140,8 @@ def compiling_pio(pio_env: dict[str, str], tmp_path_factory: pytest.TempPathFact
 
 def _pio_with(env: dict[str, str]) -> Pio:
     def run(words: str, folder: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-        return _checked(run_pio(words.split(), project=folder, env=env), code)
+        ours = {name: value for name, value in os.environ.items() if name.startswith("ESP_AT_")}
+        return _checked(run_pio(words.split(), project=folder, env=env | ours), code)
 
     return run
 

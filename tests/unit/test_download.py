@@ -294,7 +294,14 @@ def test_a_proxy_is_asked(fetch, http_server, monkeypatch):
 def test_a_proxy_that_is_not_there(fetch, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.delenv("NO_PROXY", raising=False)
-    with pytest.raises(UnreachableError, match=r"the proxy of example.invalid can't be reached: "):
+    with pytest.raises(UnreachableError, match=r"the proxy for example.invalid can't be reached: "):
+        fetch("https://example.invalid/a.zip")
+
+
+def test_a_proxy_that_is_no_address(fetch, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with pytest.raises(UnreachableError, match=r"the proxy for example.invalid can't be used: "):
         fetch("https://example.invalid/a.zip")
 
 
