@@ -6,7 +6,6 @@ Reading a pipe or a device would wait or go on for ever, and opening a serial po
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import secrets
 import stat
@@ -64,6 +63,8 @@ def listed(folder: Path) -> list[Path]:
 
 def sha256_of(stream: BinaryIO) -> str:
     """Return the SHA-256 of what a stream still has, in hex, read in pieces."""
+    import hashlib  # noqa: PLC0415 - 3 ms, and every idf.py loads this module
+
     digest = hashlib.sha256()
     while piece := stream.read(1 << 20):
         digest.update(piece)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from platformio_esp_at.addresses import is_address
-from platformio_esp_at.catalog.releases import is_release_name, near_package_names, package_named
 from platformio_esp_at.errors import EspAtError, FormatError, located, printable, unknown_name
 from platformio_esp_at.files import file_mode, looked_for, open_regular
 from platformio_esp_at.units import format_size, parse_number
@@ -356,6 +355,8 @@ _NAME_FIRMWARE = (
 
 def _firmware(text: Text, path: Path) -> Firmware:
     """Return where the firmware package is, which is there if it is a path. Raises `EspAtError`."""
+    from platformio_esp_at.catalog.releases import is_release_name, package_named  # noqa: PLC0415 - see `_meant`
+
     if is_address(text.text) or is_release_name(text.text):
         return Firmware(text)
     what = f"firmware package {text.text!r}"
@@ -375,6 +376,9 @@ def _firmware(text: Text, path: Path) -> Firmware:
 
 def _meant(firmware: str) -> str:
     """Return what may be meant by a path that isn't there; "" where nothing is near."""
+    # Every idf.py loads this module for its list of options, and few of them ask for a release: 11 ms.
+    from platformio_esp_at.catalog.releases import is_release_name, near_package_names  # noqa: PLC0415
+
     if is_release_name(f"v{firmware}"):
         return f"did you mean the release v{firmware}?"
     return near_package_names(firmware)
