@@ -82,9 +82,10 @@ def open_firmware(
     with located(firmware.text.where):
         locked = _read_lock(project)
         source = _source(firmware.text.text, module, board, locked, say)
-        known = next((entry for entry in locked if entry.url == shown(source.address)), None)
+        url = shown(source.address)
+        known = next((entry for entry in locked if entry.url == url or entry.asked == source.asked), None)
         package, size = _package_at(source, known, say)
-        if lock and not any(entry.asked == source.asked and entry.url == shown(source.address) for entry in locked):
+        if lock and not any((entry.url, entry.asked) == (url, source.asked) for entry in locked):
             _add_to_lock(project, source, size, package.sha256 or "")
     return package
 

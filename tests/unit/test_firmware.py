@@ -18,6 +18,7 @@ from firmware_server import Served
 from platformio_esp_at import download as download_module
 from platformio_esp_at import firmware as firmware_module
 from platformio_esp_at.catalog.boards import BoardFacts
+from platformio_esp_at.catalog.releases import package_named
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError, PackageError
 from platformio_esp_at.firmware import open_firmware
@@ -389,6 +390,19 @@ def test_the_lock_pins_the_latest(project, monkeypatch):
     assert project.open("latest").name == newer
 
 
+def test_a_release_that_moved_to_another_address_has_to_be_the_same(project, monkeypatch):
+    project.open()
+    moved = replace(package_named(NAME), address=f"https://example.invalid/{NAME}.zip")
+    monkeypatch.setattr(firmware_module, "find_release", lambda *_: moved)
+    good = project.file(f"{NAME}.zip").read_bytes()
+    project.file(f"{NAME}.zip").write_bytes(other_package())
+    with pytest.raises(PackageError, match=r"is not the one of esp_at.lock"):
+        project.open()
+    project.file(f"{NAME}.zip").write_bytes(good)
+    project.open()
+    assert [(entry.url, entry.sha256) for entry in project.locked] == [(moved.address, sha256(good))]
+
+
 def test_a_lock_is_not_written_where_nothing_may_be(project):
     assert project.open(lock=False).name == NAME
     assert list(project.root.iterdir()) == []
@@ -430,6 +444,7 @@ RUN = textwrap.dedent("""
     import sys
     from pathlib import Path
     from platformio_esp_at.catalog.boards import BoardFacts
+from platformio_esp_at.catalog.releases import package_named
     from platformio_esp_at.firmware import open_firmware
     from platformio_esp_at.project import Firmware, Text
     board = BoardFacts("board", mcu=sys.argv[2])
