@@ -396,6 +396,7 @@ def test_a_release_that_moved_to_another_address_has_to_be_the_same(project, mon
     monkeypatch.setattr(firmware_module, "find_release", lambda *_: moved)
     good = project.file(f"{NAME}.zip").read_bytes()
     project.file(f"{NAME}.zip").write_bytes(other_package())
+    monkeypatch.setenv("ESP_AT_CACHE", str(project.root / "empty cache"))
     with pytest.raises(PackageError, match=r"is not the one of esp_at.lock"):
         project.open()
     project.file(f"{NAME}.zip").write_bytes(good)
@@ -444,7 +445,6 @@ RUN = textwrap.dedent("""
     import sys
     from pathlib import Path
     from platformio_esp_at.catalog.boards import BoardFacts
-from platformio_esp_at.catalog.releases import package_named
     from platformio_esp_at.firmware import open_firmware
     from platformio_esp_at.project import Firmware, Text
     board = BoardFacts("board", mcu=sys.argv[2])
