@@ -20,7 +20,7 @@ function(esp_at_flash_add_targets)
 
     if("${CONFIG_ESP_AT_FIRMWARE}" STREQUAL "" AND NOT EXISTS "${project_dir}/esp_at.yml")
         __esp_at_flash_refuse("no ESP-AT firmware package is named: name it in menuconfig (AT module), \
-or write firmware: PATH into ${project_dir}/esp_at.yml, and run idf.py reconfigure")
+or write firmware: latest into ${project_dir}/esp_at.yml, and run idf.py reconfigure")
         return()
     endif()
     __esp_at_flash_find_generator(generator problem "${python}")

@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.board_manifests import PLATFORM
+from platformio_esp_at.cache import CACHE
+from platformio_esp_at.catalog.modules import module as find_module
+from platformio_esp_at.catalog.releases import find_release
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.errors import EspAtError, FlashError
+from platformio_esp_at.firmware import MIRROR
 from platformio_esp_at.formats.download_config import parse_download_config
 from platformio_esp_at.units import SECTOR_SIZE, align_up, format_offset
 
@@ -37,8 +41,11 @@ def run_demo(say: Callable[[str], None]) -> None:
     with tempfile.TemporaryDirectory(prefix="esp-at-demo-") as scratch:
         project = Path(scratch, "project")
         shutil.copytree(_example(), project)
-        write_sample_package(project / "firmware.zip")
+        mirror = Path(scratch, "mirror")
+        mirror.mkdir()
+        write_sample_package(mirror / find_release(find_module("esp32", "WROOM-32"), "v4.1.1.0").file_name, nvs=True)
         env = make_pio_home(Path(scratch, "pio-home"))
+        env |= {MIRROR: str(mirror), CACHE: str(Path(scratch, "cache"))}
         old = (_OLD_CONTENT * (4 << 20))[: 4 << 20]
         with SimulatedModule("esp32", flash=old) as module:
             for words in (

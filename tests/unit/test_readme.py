@@ -18,10 +18,12 @@ GATTS = b"index,uuid_len,uuid,perm,val_max_len,val_cur_len,value\n0,16,0x2800,0x
 
 
 @pytest.mark.parametrize("nvs", [False, True], ids=["partitions", "mfg_nvs"])
-def test_the_project_file(tmp_path, nvs):
-    """It names a zip of both generations, and a partition of one's own: both are made here."""
+def test_the_project_file(tmp_path, nvs, monkeypatch):
+    """It names a release, here a mirror's of both generations, and a partition of one's own."""
     text = next(block for block in re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL))
-    write_sample_package(tmp_path / re.search("firmware: (.*?) #", text)[1], nvs=nvs)
+    release = re.search(r"firmware: v(\S+) ", text)[1]
+    write_sample_package(tmp_path / f"ESP32-WROOM-32-AT-V{release}.zip", nvs=nvs)
+    monkeypatch.setenv("ESP_AT_MIRROR", str(tmp_path))
     table = PartitionTable.from_bytes(sample_package(nvs=nvs)["at_customize.bin"]).to_csv()
     (tmp_path / "at_customize.csv").write_text(f"{table}my_partition, 0x40, 15, 0x3d000, 4K\n")
     for name, data in {
