@@ -129,7 +129,7 @@ def _write(setup: Setup, job: _Job, images: Sequence[tuple[int, str, bytes]]) ->
     )
     files = {path: data for _, path, data in images} | {flash.END_OF_FLASH: b""}
     with private_folder(files, setup.folder) as folder:
-        _check_revision(job.plan, images, connection, folder)
+        _check_revision(job.plan, images, connection, folder, setup.say)
         try:
             device = flash.run_esptool(command, folder=folder)
         except KeyboardInterrupt:
@@ -140,7 +140,11 @@ def _write(setup: Setup, job: _Job, images: Sequence[tuple[int, str, bytes]]) ->
 
 
 def _check_revision(
-    plan: FlashPlan, images: Sequence[tuple[int, str, bytes]], connection: flash.Connection, folder: Path
+    plan: FlashPlan,
+    images: Sequence[tuple[int, str, bytes]],
+    connection: flash.Connection,
+    folder: Path,
+    say: Callable[[str], None],
 ) -> None:
     """Check that the firmware runs on the silicon that is there, where esptool doesn't do so before it writes.
 
@@ -152,9 +156,14 @@ def _check_revision(
     if plan.chip_revisions == (chip_revisions(checked, esp8266=esp8266) if checked else ChipRevisions()):
         return
     command = flash.probe_command(plan.chip.key, connection, major=flash.esptool_major())
-    device = flash.run_esptool(command, folder=folder)
-    if device.revision is not None and device.revision not in plan.chip_revisions:
-        raise flash.other_revision(format_revision(device.revision), str(plan.chip_revisions))
+    revision = flash.run_esptool(command, folder=folder).revision
+    if revision is None or revision in plan.chip_revisions:
+        return
+    if revision == 0:
+        # No such chip was ever sold in a module that these firmwares leave out; what reads so has blank eFuses.
+        say(f"Warning: the chip doesn't tell its revision (v0.0), the firmware is for {plan.chip_revisions}")
+        return
+    raise flash.other_revision(format_revision(revision), str(plan.chip_revisions))
 
 
 def _connection(setup: Setup, job: _Job) -> flash.Connection:

@@ -143,9 +143,9 @@ def run_esptool(arguments: list[str], *, folder: Path) -> Device:
         raise FlashError(
             f"the device has {has} of flash, less than the firmware is laid out for", output=output, hint=hint
         )
-    if match := _OTHER_REVISION.search(output):
-        raise other_revision(f"v{match['has']}", f"{match['needs']}", output=output)
     if process.returncode:
+        if match := _OTHER_REVISION.search(output):
+            raise other_revision(f"v{match['has']}", match["needs"], output=output)
         raise FlashError(f"esptool failed: {_last_error(output)}", output=output, hint=_hint(output))
     return _device(output)
 

@@ -35,8 +35,9 @@ _PIECE = 1 << 16
 class SimulatedModule:
     """A context manager: inside it ``port`` answers as ``chip`` in download mode, again and again.
 
-    ``flash`` is the content to start with, 0xFF where it ends; ``crystal_mhz`` is the usual one unless given. Opening
-    the port, or syncing with the bootloader, resets the chip; the flash stays. Several modules can run at once.
+    ``flash`` is the content to start with, 0xFF where it ends; ``crystal_mhz`` is the usual one unless given; with
+    ``blank_efuses``, the chip says that it is revision v0.0. Opening the port, or syncing with the bootloader, resets
+    the chip; the flash stays. Several modules can run at once.
     """
 
     def __init__(
@@ -46,13 +47,15 @@ class SimulatedModule:
         flash: bytes | None = None,
         transport: Transport = "pty",
         crystal_mhz: int | None = None,
+        *,
+        blank_efuses: bool = False,
     ) -> None:
         if flash_size not in FLASH_SIZES:
             hint = f"use one of {', '.join(map(format_size, FLASH_SIZES))}"
             raise LayoutError(f"no simulated flash has {format_size(flash_size)}", hint=hint)
         self.chip = chip
         self._flash = NorFlash(flash_size, flash or b"")
-        self._rom = SimulatedRom(chip, self._flash, crystal_mhz)
+        self._rom = SimulatedRom(chip, self._flash, crystal_mhz, blank_efuses=blank_efuses)
         self._transport = transport
         self._link: _Link | None = None
         self._stop = threading.Event()

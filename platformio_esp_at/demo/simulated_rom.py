@@ -74,17 +74,17 @@ class _RefusedError(Exception):
         self.refusal = refusal
 
 
-_REVISIONS = {
-    # v1.2, v0.4, v1.0, v0.1, v1.0, v1.0: the mock's v0.0 is older than what ESP-AT's images ask for
-    "esp32c2": ("EFUSE_BLOCK2_ADDR", 1, 1 << 20 | 2 << 16),
-    "esp32c3": ("EFUSE_BLOCK1_ADDR", 3, 4 << 18),
-    "esp32c5": ("EFUSE_BLOCK1_ADDR", 2, 1 << 4),
-    "esp32c6": ("EFUSE_BLOCK1_ADDR", 3, 1 << 18),
-    "esp32c61": ("EFUSE_BLOCK1_ADDR", 2, 1 << 4),
-    "esp32s2": ("EFUSE_BLOCK1_ADDR", 3, 1 << 18),
+_REVISIONS: dict[str, dict[str, dict[int, int]]] = {
+    # v3.0, v1.2, v0.4, v1.0, v0.1, v1.0, v1.0: the mock's v0.0 is older than what ESP-AT's images ask for
+    "esp32": {"EFUSE_RD_REG_BASE": {3: 1 << 15, 5: 1 << 20}, "APB_CTL_DATE_ADDR": {0: 1 << 31}},
+    "esp32c2": {"EFUSE_BLOCK2_ADDR": {1: 1 << 20 | 2 << 16}},
+    "esp32c3": {"EFUSE_BLOCK1_ADDR": {3: 4 << 18}},
+    "esp32c5": {"EFUSE_BLOCK1_ADDR": {2: 1 << 4}},
+    "esp32c6": {"EFUSE_BLOCK1_ADDR": {3: 1 << 18}},
+    "esp32c61": {"EFUSE_BLOCK1_ADDR": {2: 1 << 4}},
+    "esp32s2": {"EFUSE_BLOCK1_ADDR": {3: 1 << 18}},
 }
-"""Where a chip keeps its revision (an eFuse block, a word in it) and the bits of a current one."""
-
+"""Where a chip keeps its revision (esptool's name of an address, words behind it) and the bits of a current one."""
 
 _CRYSTALS_MHZ = {"esp32": 40, "esp32c2": 26, "esp8266": 26}
 """What the modules have that released firmware is for; the mock has other ideas."""
@@ -153,20 +153,23 @@ class _Reading:
 class SimulatedRom:
     """One chip in download mode; `answer` takes a request frame and returns the bytes to send back."""
 
-    def __init__(self, chip: str, flash: NorFlash, crystal_mhz: int | None = None) -> None:
+    def __init__(
+        self, chip: str, flash: NorFlash, crystal_mhz: int | None = None, *, blank_efuses: bool = False
+    ) -> None:
         self._mock = _import_mock("server")
         known = _import_mock("chips").SUPPORTED
         if chip not in known:
             raise unknown_name("chip", chip, known)
         self.chip = chip
         self.flash = flash
+        self._revision = {} if blank_efuses else _revision_registers(chip)
         self._crystal_mhz = crystal_mhz or _CRYSTALS_MHZ.get(chip)
         self.reset()
 
     def reset(self) -> None:
         """Leave the stub and forget everything but the flash."""
         self._session = self._mock.ChipSession(self.chip)
-        self._session.registers.update(_revision_registers(self.chip))
+        self._session.registers.update(self._revision)
         self._session.registers.update(_crystal_registers(self.chip, self._crystal_mhz))
         flash_id = (self.flash.size.bit_length() - 1) << 16 | 0x4020  # JEDEC: capacity, type, maker
         mock_flash_id = _import_mock("protocol").MOCK_FLASH_ID
@@ -314,12 +317,13 @@ def _unescape(frame: bytes) -> bytes:
 
 
 def _revision_registers(chip: str) -> dict[int, int]:
-    if chip not in _REVISIONS:
-        return {}
-    block, word, bits = _REVISIONS[chip]
     registers = _import_mock("registers")
-    address = getattr(registers.CHIP_DEFS[chip], block) + 4 * word
-    return {address: registers.read_reg_value(chip, address) | bits}
+    found = {}
+    for name, words in _REVISIONS.get(chip, {}).items():
+        for word, bits in words.items():
+            address = getattr(registers.CHIP_DEFS[chip], name) + 4 * word
+            found[address] = registers.read_reg_value(chip, address) | bits
+    return found
 
 
 def _crystal_registers(chip: str, crystal_mhz: int | None) -> dict[int, int]:

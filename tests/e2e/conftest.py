@@ -10,7 +10,7 @@ import sys
 import textwrap
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -197,9 +197,9 @@ def _write_files(folder: Path, files: Mapping[str, str | bytes | Path]) -> None:
 class UsedModule(SimulatedModule):
     """A simulated module whose flash is full of what somebody saved: no two sectors alike, none blank."""
 
-    def __init__(self, chip: str = "esp32", size: int = 4 << 20, crystal_mhz: int | None = None) -> None:
+    def __init__(self, chip: str = "esp32", size: int = 4 << 20, **options: Any) -> None:
         self.before = b"".join(b"%08x in use, " % offset for offset in range(0, size, 16))[:size]
-        super().__init__(chip, size, self.before, crystal_mhz=crystal_mhz)
+        super().__init__(chip, size, self.before, **options)
 
     def after_writing(self, images: Mapping[int, bytes]) -> bytes:
         """Return what the flash must hold then: the rest of every sector that an image touches is FF."""

@@ -68,6 +68,34 @@ def test_release_for_the_esp32(board, project, at_pio, used_module, wroom):
     assert f"AT commands    {WIRING.get(module, 'GPIO17  GPIO16  GPIO15  GPIO14')}  115200" in said
 
 
+@pytest.mark.parametrize(
+    ("file", "board", "release", "name"),
+    [
+        ("ESP32-WROOM-32_AT_Bin_V2.0.zip", "esp32dev", "v2.0.0.0", "ESP32-WROOM-32-AT-V2.0.0.0.zip"),
+        ("ESP32-WROOM-32_AT_Bin_V2.0.zip", "esp32dev", "ESP32-WROOM-32_AT_Bin_V2.0", "ESP32-WROOM-32_AT_Bin_V2.0.zip"),
+        ("ESP32-WROOM-32-AT-V4.1.0.0-dev.zip", "esp32dev", "v4.1.0.0", "ESP32-WROOM-32-AT-V4.1.0.0.zip"),
+        ("ESP32-C3-MINI-1-AT-V4.0.0.0-dev.zip", "esp32c3-at-mini-1", "v4.1.0.0", "ESP32-C3-MINI-1-AT-V4.1.0.0.zip"),
+    ],
+)
+def test_release_by_its_name(
+    file, board, release, name, project, at_pio, used_module, reference, tmp_path, monkeypatch
+):
+    """From a mirror and then from the cache, the same as from its path."""
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    (mirror / name).write_bytes((reference / "at-packages" / file).read_bytes())
+    flashes = []
+    for firmware in (reference / "at-packages" / file, release, release):
+        device = used_module("esp32c3" if "c3" in board else "esp32")
+        folder = project(INI.format(board=board, firmware=firmware))
+        at_pio(f"run -t upload_at --upload-port {device.port}", folder)
+        flashes.append(device.flash)
+        monkeypatch.setenv("ESP_AT_MIRROR", str(mirror))
+        if firmware == release:
+            (mirror / name).unlink(missing_ok=True)
+    assert flashes[0] == flashes[1] == flashes[2] != device.before
+
+
 def test_upstream_makes_the_factory_param_that_was_released(wroom):
     assert wroom.images[0x30000] == wroom.params["WROOM-32"]
 

@@ -55,6 +55,14 @@ def test_silicon_that_the_firmware_is_for(esp_at, used_module, package, chip):
     assert done.stdout.count("Connecting") == (2 if chip == "esp32" else 1)
 
 
+def test_silicon_that_does_not_tell_its_revision(esp_at, used_module, package):
+    folder = package("esp32", app=(300, 399))
+    module = used_module("esp32", blank_efuses=True)
+    done = esp_at("flash", "--firmware", folder, "-p", module.port)
+    assert "Warning: the chip doesn't tell its revision (v0.0), the firmware is for v3.0 to v3.99" in done.stdout
+    assert module.writes
+
+
 @pytest.mark.parametrize(("chip", "usual", "other"), [("esp32", 40, 26), ("esp32c2", 26, 40), ("esp8266", 26, 40)])
 def test_another_crystal_is_warned_of(esp_at, used_module, package, chip, usual, other):
     folder = package(chip)
