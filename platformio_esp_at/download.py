@@ -158,14 +158,18 @@ def _follow(session: requests.Session, address: str, headers: dict[str, str], *,
             return response
         response.close()
         target = urljoin(at, response.headers["location"])
-        schemes = scheme_of(at), scheme_of(target)
-        if schemes[1] != "https" and not (schemes == ("http", "http") and allow_http):
+        if scheme_of(target) != "https" and not (allow_http and _stays_http(at, target)):
             raise PackageError(
                 f"{shown(at)} leads on to {shown(target)}, which is not encrypted",
                 hint="whoever is on the way could change what comes; download it by hand if you trust it",
             )
         at = target
     raise PackageError(f"{shown(address)} leads on and on: more than {_MAX_REDIRECTS} redirects")
+
+
+def _stays_http(at: str, target: str) -> bool:
+    """Return whether a redirect is from http to http, and not from this machine, which is trusted more, to another."""
+    return (scheme_of(at), scheme_of(target)) == ("http", "http") and (is_loopback(target) or not is_loopback(at))
 
 
 def _check_status(response: requests.Response, address: str, part: _Part) -> None:

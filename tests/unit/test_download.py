@@ -256,6 +256,14 @@ def test_a_redirect_to_a_file_is_not_followed(http_server, fetch, tmp_path):
         fetch(f"{http_server.address}/a.zip", allow_http=True)
 
 
+def test_a_redirect_from_http_to_http(http_server, fetch):
+    http_server.files |= {"/a.zip": Served(redirect="/b.zip"), "/b.zip": Served(DATA)}
+    assert fetch(f"{http_server.address}/a.zip", allow_http=True) == DATA
+    http_server.files["/a.zip"] = Served(redirect="http://example.invalid/a.zip")
+    with pytest.raises(PackageError, match=r"leads on to http://example.invalid/a.zip, which is not encrypted"):
+        fetch(f"{http_server.address}/a.zip", allow_http=True)
+
+
 def test_a_redirect_to_itself(https_server, fetch):
     https_server.files["/a.zip"] = Served(redirect="/a.zip")
     with pytest.raises(PackageError, match="more than 5 redirects"):
