@@ -79,10 +79,10 @@ class Cache:
             except Timeout:
                 say("Waiting for another run, which downloads the same")
                 lock.acquire()
-        try:
-            yield place
-        finally:
-            lock.release()
+            try:
+                yield place  # what can't be written there is told in the same words
+            finally:
+                lock.release()
 
     def admit(self, address: str, file: Path) -> Path:
         """Take over a complete file of an `exclusive` folder as what is at an address, and return its place here."""

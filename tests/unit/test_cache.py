@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -84,6 +86,12 @@ def test_a_file_in_place_of_the_cache(cache):
         put(cache)
     assert f"the cache {cache.folder} can't be written: " in caught.value.message
     assert "ESP_AT_CACHE" in caught.value.hint
+
+
+def test_a_full_disk_is_told_in_the_same_words(cache):
+    with pytest.raises(EspAtError) as caught, cache.exclusive(ADDRESS, say=lambda _: None):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert caught.value.message == f"the cache {cache.folder} can't be written: No space left on device"
 
 
 def test_where_the_cache_is(monkeypatch, tmp_path):
