@@ -33,6 +33,8 @@ class BoardFacts:
     flash_size: int | None = None
     """The flash chip in bytes; None when the manifest doesn't tell."""
     openocd: str = ""
+    sdkconfig: str = ""
+    """Where the board is a project of ESP-IDF: options of its sdkconfig that tell of its hardware."""
     at: Mapping[str, object] = field(default_factory=dict, hash=False)
     """The board's own ``at`` block, or ``board_at.*`` of platformio.ini."""
 
@@ -324,16 +326,18 @@ _ESP32_NAMES = (
     _Hint("WROVER-32", (*_NAME, *_BUILD), ("wrover",)),
     _Hint("ESP32-D2WD", _NAME, ("nina", "d2wd")),
 )
+_MINI_1 = _Hint("MINI-1", _NAME, ("esp32-mini-1", "u4wdh"))
 _ESP32_SIGNS = (
     _Hint("MINI-1", _BUILD, ("unicore",)),
     _Hint("MINI-1", ("OpenOCD file",), ("solo",)),
-    _Hint("MINI-1", _NAME, ("esp32-mini-1", "u4wdh")),
+    _MINI_1,
     _Hint("WROVER-32", ("build.extra_flags",), ("board_has_psram",)),
+    _Hint("WROVER-32", ("sdkconfig",), ("config_spiram",)),
     _Hint("WROVER-32", ("OpenOCD file",), ("wrover",)),
 )
 
 
-_ESP32_FAMILIES = (*_ESP32_NAMES, _ESP32_SIGNS[2])
+_ESP32_FAMILIES = (*_ESP32_NAMES, _MINI_1)
 """The hints that name a module; the others are signs of what it has."""
 
 
@@ -356,6 +360,7 @@ def _first_hint(facts: BoardFacts, hints: tuple[_Hint, ...]) -> _Pick | None:
         "build.variant": facts.variant,
         "build.extra_flags": facts.extra_flags,
         "OpenOCD file": facts.openocd,
+        "sdkconfig": facts.sdkconfig,
     }
     for hint in hints:
         for place in hint.places:

@@ -66,7 +66,7 @@ class IdfProject:
             id=BOARD_ID,
             mcu=self.target,
             flash_size=parse_size(size) if size not in ("", _USUAL_FLASH_SIZE) else None,
-            extra_flags="BOARD_HAS_PSRAM" if self.config.get("CONFIG_SPIRAM") == "y" else "",
+            sdkconfig="CONFIG_SPIRAM" if self.config.get("CONFIG_SPIRAM") == "y" else "",
         )
 
 

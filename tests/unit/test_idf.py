@@ -134,6 +134,11 @@ def test_sdkconfig():
     assert parse_sdkconfig('CONFIG_A="\r\nCONFIG_B=""\r\n') == {"CONFIG_A": '"', "CONFIG_B": ""}
 
 
+def test_psram_is_told_in_the_words_of_the_project(configured):
+    choice = select_module(configured('CONFIG_IDF_TARGET="esp32"\nCONFIG_SPIRAM=y\n').board())
+    assert choice.reason == "sdkconfig has 'CONFIG_SPIRAM'"
+
+
 @pytest.mark.parametrize(
     ("sdkconfig", "module", "assumed"),
     [
