@@ -83,5 +83,6 @@ def _split(address: str) -> SplitResult:
         parts = urlsplit(address)
         _ = parts.port
     except ValueError as error:
-        raise EspAtError(f"{address!r} is not an address: {error}", hint="write https://HOST/PATH") from None
+        place = address.rpartition("@")[2]  # no name, no password: wherever they end here
+        raise EspAtError(f"not an address: …{place} ({error})", hint="write https://HOST/PATH") from None
     return parts

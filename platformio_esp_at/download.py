@@ -10,20 +10,21 @@ import json
 import os
 import re
 import shutil
+import ssl
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urljoin
 
 from platformio_esp_at import __version__
 from platformio_esp_at.addresses import check_address, host_of, is_loopback, path_of_file_address, scheme_of, shown
 from platformio_esp_at.errors import PackageError
-from platformio_esp_at.files import open_regular
+from platformio_esp_at.files import open_regular, replace_file
 from platformio_esp_at.units import format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import requests
@@ -36,7 +37,7 @@ _MAX_ATTEMPTS = 100
 _PAUSE = 0.3
 """Seconds before the second attempt; each further pause is twice as long."""
 _MAX_REDIRECTS = 5
-_PIECE = 8 << 10
+_PIECE = 1 << 10
 """In bytes; of the last piece before a connection is cut, nothing is kept."""
 _SHOWN_EVERY = 1.0
 """In seconds: a progress line at most so often."""
@@ -73,23 +74,19 @@ def download(address: str, file: Path, *, limit: int, allow_http: bool, say: Cal
 
 def _copy(path: Path, part: _Part) -> None:
     try:
-        with open_regular(path) as source, part.begin(os.fstat(source.fileno()).st_size, "") as target:
-            shutil.copyfileobj(source, target)
+        source = open_regular(path)
     except FileNotFoundError:
         raise NotThereError(f"there is no {path}") from None
     except OSError as error:
         raise PackageError(f"{path} can't be read: {error.strerror or error}") from None
+    with source, part.begin(os.fstat(source.fileno()).st_size, "") as target:
+        shutil.copyfileobj(source, target)
 
 
 def _fetch(address: str, part: _Part, *, allow_http: bool, say: Callable[[str], None]) -> None:
     """Try until everything has come; an attempt that brought something more doesn't count as one."""
-    import requests  # noqa: PLC0415 - 80 ms that only a download needs
-
     progress = _Progress(say)
-    with requests.Session() as session:
-        session.headers["User-Agent"] = f"platformio-esp-at/{__version__}"
-        session.headers["Accept-Encoding"] = "identity"
-        session.verify = os.environ.get("SSL_CERT_FILE") or True  # requests knows the variables of its own
+    with _session() as session:
         failures = most = 0
         for attempt in range(1, _MAX_ATTEMPTS + 1):
             try:
@@ -98,49 +95,58 @@ def _fetch(address: str, part: _Part, *, allow_http: bool, say: Callable[[str], 
                 failures = 1 if part.size > most else failures + 1
                 most = max(most, part.size)
                 if failures == _ATTEMPTS or attempt == _MAX_ATTEMPTS:
-                    of = f" of {format_amount(part.total)}" if part.total else ""
-                    raise PackageError(
-                        f"the download of {shown(address)} broke off at {format_amount(part.size)}{of}: {error}",
-                        hint="run it again: it goes on from there where the server can do that",
-                    ) from None
+                    raise _gave_up(address, part, str(error)) from None
                 time.sleep(_PAUSE * 2 ** (failures - 1))
             else:
                 return
 
 
+def _gave_up(address: str, part: _Part, reason: str) -> PackageError:
+    if not part.size:
+        return PackageError(f"{shown(address)} can't be fetched: {reason}", hint="try again later")
+    of = f" of {format_amount(part.total)}" if part.total else ""
+    goes_on = "it goes on from there" if part.validator else "this server can't go on from there, it starts anew"
+    return PackageError(
+        f"the download of {shown(address)} broke off at {format_amount(part.size)}{of}: {reason}",
+        hint=f"run it again: {goes_on}",
+    )
+
+
+def _session() -> requests.Session:
+    import requests  # noqa: PLC0415 - 80 ms that only a download needs
+
+    class OneRequest(requests.Session):
+        """A session that reads nothing of a redirect but its headers; `_follow` decides where it may lead."""
+
+        def resolve_redirects(self, *_args: object, **_options: object) -> Iterator[Any]:
+            return iter(())
+
+    session = OneRequest()
+    session.headers["User-Agent"] = f"platformio-esp-at/{__version__}"
+    session.headers["Accept-Encoding"] = "identity"
+    session.verify = os.environ.get("SSL_CERT_FILE") or True  # requests knows the variables of its own
+    return session
+
+
 def _attempt(session: requests.Session, address: str, part: _Part, progress: _Progress, *, allow_http: bool) -> None:
     """Bring what is missing. Raises `_BrokenOffError` where another attempt may help, `PackageError` where not."""
-    import requests  # noqa: PLC0415
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with requests
 
-    begun = part.size
-    resumes = begun and part.validator  # without one, what is there may be the begin of something else
-    headers = {"Range": f"bytes={begun}-", "If-Range": part.validator} if resumes else {}
-    try:
-        with _follow(session, address, headers, allow_http=allow_http) as response:
-            _check_status(response, address, part)
-            with part.accept(response) as stream:
-                progress.start(part)
-                for piece in response.iter_content(_PIECE):
+    # Without a name of the content, what is there may be the begin of something else.
+    begun = part.size if part.validator else 0
+    headers = {"Range": f"bytes={begun}-", "If-Range": part.validator} if begun else {}
+    with _follow(session, address, headers, allow_http=allow_http) as response:
+        _check_status(response, address, part)
+        with part.accept(response, is_continued=begun > 0) as stream:
+            progress.start(part)
+            try:
+                for piece in response.raw.stream(_PIECE, decode_content=False):
                     part.check_size(part.size + len(piece))
                     stream.write(piece)
                     part.size += len(piece)
                     progress.tell(part)
-    except requests.exceptions.SSLError as error:
-        hint = "behind a proxy with a certificate of its own, set REQUESTS_CA_BUNDLE to the file of its CA"
-        raise PackageError(
-            f"{host_of(address)} has no certificate that can be trusted: {_reason(error)}", hint=hint
-        ) from None
-    except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ReadTimeout) as error:
-        raise _BrokenOffError(_reason(error)) from None
-    except requests.exceptions.ConnectionError as error:
-        if part.size > begun or _is_cut(error):
-            raise _BrokenOffError(_reason(error)) from None
-        through = "the proxy for " if isinstance(error, requests.exceptions.ProxyError) else ""
-        raise UnreachableError(f"{through}{host_of(address)} can't be reached: {_reason(error)}") from None
-    except requests.exceptions.InvalidProxyURL as error:
-        raise UnreachableError(f"the proxy for {host_of(address)} can't be used: {_reason(error)}") from None
-    except requests.exceptions.RequestException as error:
-        raise PackageError(f"{shown(address)} can't be fetched: {_reason(error)}") from None
+            except HTTPError as error:
+                raise _BrokenOffError(_reason(error)) from None
     if part.total is not None and part.size != part.total:
         raise _BrokenOffError("the connection was closed")
 
@@ -149,11 +155,7 @@ def _follow(session: requests.Session, address: str, headers: dict[str, str], *,
     """Return the response of the address that redirects lead to. Raises `EspAtError` for one that may not be taken."""
     at = address
     for _ in range(_MAX_REDIRECTS + 1):
-        # A proxy would take an address of this machine for one of its own.
-        proxies = {"no_proxy": host_of(at)} if is_loopback(at) else None
-        response = session.get(
-            at, headers=headers, stream=True, allow_redirects=False, timeout=_TIMEOUT, proxies=proxies
-        )
+        response = _answer(session, at, headers)
         if not response.is_redirect:
             return response
         response.close()
@@ -163,8 +165,43 @@ def _follow(session: requests.Session, address: str, headers: dict[str, str], *,
                 f"{shown(at)} leads on to {shown(target)}, which is not encrypted",
                 hint="whoever is on the way could change what comes; download it by hand if you trust it",
             )
+        check_address(target, allow_http=True)
         at = target
     raise PackageError(f"{shown(address)} leads on and on: more than {_MAX_REDIRECTS} redirects")
+
+
+def _answer(session: requests.Session, address: str, headers: dict[str, str]) -> requests.Response:
+    """Return what a server answers, its body not read yet.
+
+    Raises `UnreachableError` where there is none, `_BrokenOffError` where another attempt may help, `PackageError`.
+    """
+    from requests import exceptions  # noqa: PLC0415
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415
+
+    # A proxy would take an address of this machine for one of its own.
+    proxies = {"no_proxy": host_of(address)} if is_loopback(address) else None
+    try:
+        return session.get(
+            address, headers=headers, stream=True, allow_redirects=False, timeout=_TIMEOUT, proxies=proxies
+        )
+    except exceptions.SSLError as error:
+        if not isinstance(_innermost(error), ssl.SSLCertVerificationError):
+            raise _BrokenOffError(_reason(error)) from None
+        message = f"{host_of(address)} has no certificate that can be trusted: {_reason(error)}"
+        hint = "behind a proxy with a certificate of its own, set REQUESTS_CA_BUNDLE to the file of its CA"
+        raise PackageError(message, hint=hint) from None
+    except exceptions.InvalidProxyURL as error:
+        raise UnreachableError(f"the proxy for {host_of(address)} can't be used: {_reason(error)}") from None
+    except exceptions.ReadTimeout as error:
+        raise _BrokenOffError(_reason(error)) from None
+    except exceptions.ConnectionError as error:
+        if _is_cut(error):
+            raise _BrokenOffError(_reason(error)) from None
+        through = "the proxy for " if isinstance(error, exceptions.ProxyError) else ""
+        raise UnreachableError(f"{through}{host_of(address)} can't be reached: {_reason(error)}") from None
+    except (exceptions.RequestException, HTTPError, OSError, ValueError) as error:
+        # Not all of them are documented: a CA file that isn't there is an OSError, a strange host a ValueError.
+        raise PackageError(f"{shown(address)} can't be fetched: {_reason(error)}") from None
 
 
 def _stays_http(at: str, target: str) -> bool:
@@ -216,31 +253,36 @@ class _Part:
         """Take up what an earlier run has left, where it says what that is."""
         with suppress(OSError, ValueError, TypeError):
             state = _State(**json.loads(self._state_path.read_text(encoding="utf-8")))
-            if state.address == shown(self.address) and isinstance(state.validator, str) and state.validator:
-                self.size = self._path.stat().st_size
-                self.total, self.validator = state.total, state.validator
+            size = self._path.stat().st_size
+            if state.address != shown(self.address) or not isinstance(state.validator, str) or not state.validator:
+                return
+            if state.total is None or size <= state.total:
+                self.size, self.total, self.validator = size, state.total, state.validator
 
-    def accept(self, response: requests.Response) -> Any:  # noqa: ANN401 - a binary stream
+    def accept(self, response: requests.Response, *, is_continued: bool) -> BinaryIO:
         """Return the stream that a response's body goes to: behind what is there, or in its place."""
         validator = _validator(response)
         if response.status_code == 206:
-            place = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("content-range", ""))
-            same = validator == self.validator and place and int(place[1]) == self.size
+            place = re.fullmatch(
+                r"bytes ([0-9]{1,15})-[0-9]{1,15}/([0-9]{1,15}|\*)", _header(response, "content-range")
+            )
+            same = is_continued and validator == self.validator and place and int(place[1]) == self.size
             if not same or (self.total is not None and place and place[2] not in ("*", str(self.total))):
                 self.discard()
                 raise _BrokenOffError("the server has another file now")
             return self._path.open("ab")
-        length = response.headers.get("content-length", "")
-        return self.begin(int(length) if length.isdigit() else None, validator)
+        length = re.fullmatch(r"[0-9]{1,15}", _header(response, "content-length"))
+        return self.begin(int(length[0]) if length else None, validator)
 
-    def begin(self, total: int | None, validator: str) -> Any:  # noqa: ANN401 - a binary stream
+    def begin(self, total: int | None, validator: str) -> BinaryIO:
         """Return an empty stream for all of the file."""
         if total is not None:
             self.check_size(total)
-        self.size, self.total, self.validator = 0, total, validator
-        state = _State(shown(self.address), validator, total)
-        self._state_path.write_text(json.dumps(asdict(state)), encoding="utf-8")
-        return self._path.open("wb")
+        self.discard()  # what is there is of something else: never beside the state of this
+        self.total, self.validator = total, validator
+        stream = self._path.open("wb")
+        replace_file(self._state_path, json.dumps(asdict(_State(shown(self.address), validator, total))))
+        return stream
 
     def check_size(self, size: int) -> None:
         """Raise `PackageError`, and forget the part, for more bytes than are allowed."""
@@ -250,15 +292,15 @@ class _Part:
             raise PackageError(f"{shown(self.address)} is larger than {format_size(self.limit)}", hint=hint)
 
     def discard(self) -> None:
-        """Forget what has come."""
-        self._path.unlink(missing_ok=True)
+        """Forget what has come, the state first: a part without one is never gone on with."""
         self._state_path.unlink(missing_ok=True)
+        self._path.unlink(missing_ok=True)
         self.size, self.total, self.validator = 0, None, ""
 
     def finish(self) -> None:
         """Give the complete file its name."""
-        self._path.replace(self._file)
         self._state_path.unlink(missing_ok=True)
+        self._path.replace(self._file)
 
 
 class _Progress:
@@ -266,13 +308,16 @@ class _Progress:
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
+        self._begun = ""
         self._told = 0.0
 
     def start(self, part: _Part) -> None:
         verb = f"Going on at {format_amount(part.size)}:" if part.size else "Downloading"
         of = f" ({format_amount(part.total)})" if part.total else ""
-        self._say(f"{verb} {shown(part.address)}{of}")
-        self._told = time.monotonic()
+        begun = f"{verb} {shown(part.address)}{of}"
+        if begun != self._begun:  # another attempt from the start isn't told again
+            self._say(begun)
+        self._begun, self._told = begun, time.monotonic()
 
     def tell(self, part: _Part) -> None:
         now = time.monotonic()
@@ -297,6 +342,10 @@ def _validator(response: requests.Response) -> str:
     return str(etag if etag.startswith('"') else response.headers.get("last-modified", ""))
 
 
+def _header(response: requests.Response, name: str) -> str:
+    return str(response.headers.get(name, ""))
+
+
 def _is_cut(error: Exception) -> bool:
     """Return whether a connection was there and was cut, and not refused."""
     return any(word in repr(error) for word in ("RemoteDisconnected", "ConnectionResetError", "IncompleteRead"))
@@ -304,10 +353,15 @@ def _is_cut(error: Exception) -> bool:
 
 def _reason(error: BaseException) -> str:
     """Return what went wrong in the words of the innermost error: those around it repeat addresses and objects."""
+    error = _innermost(error)
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return re.sub(r"^<[^>]*>: |\(_ssl\.c:\d+\)|HTTPS?ConnectionPool\([^)]*\): ", "", str(text)).strip()
+
+
+def _innermost(error: BaseException) -> BaseException:
     inner: BaseException | None = error
     while inner is not None:
         error, inner = inner, getattr(inner, "reason", None)
         if not isinstance(inner, BaseException):
             inner = next((arg for arg in error.args if isinstance(arg, BaseException)), error.__cause__)
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return re.sub(r"^<[^>]*>: |\(_ssl\.c:\d+\)|HTTPS?ConnectionPool\([^)]*\): ", "", str(text)).strip()
+    return error

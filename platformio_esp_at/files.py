@@ -11,10 +11,8 @@ import secrets
 import stat
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, BinaryIO
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
+from typing import BinaryIO
 
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 
@@ -72,7 +70,11 @@ def sha256_of(stream: BinaryIO) -> str:
 
 
 def replace_file(file: Path, text: str) -> None:
-    """Write a text file at once: whoever looks sees the old one or the new one, whole. Raises `OSError`."""
+    """Write a text file at once: whoever looks sees the old one or the new one, whole. Raises `OSError`.
+
+    Of a link, the file that it leads to is replaced.
+    """
+    file = Path(os.path.realpath(file))
     file.parent.mkdir(parents=True, exist_ok=True)
     new = file.with_name(f".{file.name}-{secrets.token_hex(8)}")
     try:
