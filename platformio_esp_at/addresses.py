@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
 
 from platformio_esp_at.errors import EspAtError
 
@@ -68,6 +68,14 @@ def path_of_file_address(address: str) -> Path:
     return Path(url2pathname(_split(address).path))
 
 
+def followed(address: str, target: str) -> str:
+    """Return the address that a redirect leads to. Raises `EspAtError` for what can't be one."""
+    try:
+        return urljoin(address, target)
+    except ValueError:
+        raise EspAtError(f"{shown(address)} leads on to what is no address") from None
+
+
 def scheme_of(address: str) -> str:
     """Return ``https`` of ``https://…``."""
     return _split(address).scheme
@@ -82,7 +90,7 @@ def _split(address: str) -> SplitResult:
     try:
         parts = urlsplit(address)
         _ = parts.port
-    except ValueError as error:
+    except ValueError:
         place = address.rpartition("@")[2]  # no name, no password: wherever they end here
-        raise EspAtError(f"not an address: …{place} ({error})", hint="write https://HOST/PATH") from None
+        raise EspAtError(f"…{place} is not an address", hint="write https://HOST/PATH") from None
     return parts

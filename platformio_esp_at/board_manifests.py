@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.catalog.chips import chip
 from platformio_esp_at.catalog.modules import modules
-from platformio_esp_at.errors import EspAtError, FormatError, unknown_name
+from platformio_esp_at.errors import EspAtError, FormatError, UnknownNameError
 from platformio_esp_at.files import is_regular, listed, looked_for, open_regular
 from platformio_esp_at.project import is_board_file
 from platformio_esp_at.units import format_size
@@ -42,10 +43,12 @@ def find_board(board: str, *, own_boards: Path | None = None, platforms: Path | 
             return read_board(file)
     known = {file.stem for folder in folders for file in manifests(folder)}
     known |= module_boards().keys()
-    error = unknown_name("board", board, known)
-    if len(known) > 40 and error.hint and error.hint.startswith("known"):
-        error.hint = "a board that is installed with its platform, or the path of a board's JSON file"
-    raise error
+    # Nearly the same id may be a board with another chip, so that only a slip of the keys is guessed at.
+    same_numbers = [other for other in known if re.sub(r"\D", "", other) == re.sub(r"\D", "", board)]
+    near = difflib.get_close_matches(board.lower(), same_numbers, n=3, cutoff=0.8)
+    hint = f"did you mean {' or '.join(near)}?\n" if near else ""
+    hint += "known are those of installed platforms (pio pkg install -g -p espressif32), and esp-at boards lists them; "
+    raise UnknownNameError(f"unknown board {board!r}", hint=f"{hint}the path of a board's JSON file will do, too")
 
 
 def read_board(file: Path) -> BoardFacts:

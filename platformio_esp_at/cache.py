@@ -3,8 +3,8 @@
 A file is kept under the hash of its content and under its own name, an address under its own hash::
 
     packages/<sha256>/ESP32-WROOM-32-AT-V4.1.1.0.zip
-    addresses/<sha256 of the address>.json        the name, size and sha256 of what was there
-    downloads/<sha256 of the address>/            what is on its way, and the lock of the run that brings it
+    addresses/<sha256 of the address>.json        what was there last: name, size, sha256, and by which way it came
+    downloads/<sha256 of the address>/            what is on its way; beside it, the lock of the run that brings it
 
 Everything is put in place by renaming, content before what points to it, so that two runs at once and one that is
 killed leave nothing wrong; a file whose content isn't what its place says counts as not there.
@@ -32,6 +32,17 @@ CACHE = "ESP_AT_CACHE"
 
 
 @dataclass(frozen=True, slots=True)
+class CachedFile:
+    """What was at an address last."""
+
+    path: Path
+    source: str
+    """The address that it came from: a mirror's, or its own."""
+    validator: str
+    """What the server there called this content; "" where it didn't."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cache:
     """A cache in a folder, which is made when something is put into it."""
 
@@ -41,24 +52,32 @@ class Cache:
     def of_this_user(cls) -> Cache:
         """Return the cache of `CACHE`, or that of the user in the system's place for such things."""
         if folder := os.environ.get(CACHE):
-            return cls(Path(folder).expanduser())
+            return cls(Path(os.path.expanduser(folder)).absolute())  # noqa: PTH111 - which never raises
         from platformdirs import user_cache_path  # noqa: PLC0415 - only where something is downloaded
 
         return cls(user_cache_path("platformio-esp-at", appauthor=False))
 
-    def find(self, address: str, sha256: str | None = None) -> Path | None:
-        """Return the file that was at an address, or that of it with this content; None where it isn't here whole."""
-        wanted = sha256
-        name = None
-        with suppress(OSError, ValueError, TypeError, KeyError):
+    def find(self, address: str) -> CachedFile | None:
+        """Return what was at an address last; None where it isn't here whole."""
+        try:
             entry = json.loads(self._entry(address).read_bytes())
-            name, wanted = str(entry["name"]), sha256 or str(entry["sha256"])
-        if wanted is None or not re.fullmatch(r"[0-9a-f]{64}", wanted):
+            name, sha256 = str(entry["name"]), str(entry["sha256"])
+            source, validator = str(entry["source"]), str(entry["validator"])
+        except (OSError, ValueError, TypeError, KeyError):
             return None
-        folder = self.folder / "packages" / wanted
-        for file in [folder / name] if name and Path(name).name == name else listed(folder):
+        file = self._with_hash(sha256, name)
+        return CachedFile(file, source, validator) if file else None
+
+    def find_content(self, sha256: str) -> Path | None:
+        """Return a file with this content, wherever it came from; None where there is none."""
+        return self._with_hash(sha256, "*")
+
+    def _with_hash(self, sha256: str, pattern: str) -> Path | None:
+        if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+            return None
+        for file in listed(self.folder / "packages" / sha256):
             with suppress(OSError):
-                if _hash_of(file) == wanted:
+                if pattern in ("*", file.name) and _hash_of(file) == sha256:
                     return file
         return None
 
@@ -73,25 +92,32 @@ class Cache:
         place = self.folder / "downloads" / _key(address)
         with self._told():
             place.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(place / "lock")
+            lock = FileLock(place.with_suffix(".lock"))
             try:
                 lock.acquire(timeout=0)
             except Timeout:
                 say("Waiting for another run, which downloads the same")
                 lock.acquire()
             try:
+                place.mkdir(exist_ok=True)  # the other run may have tidied up
                 yield place  # what can't be written there is told in the same words
             finally:
+                with suppress(OSError):
+                    place.rmdir()  # stays where a part of a download is in it
                 lock.release()
 
-    def admit(self, address: str, file: Path) -> Path:
-        """Take over a complete file of an `exclusive` folder as what is at an address, and return its place here."""
+    def admit(self, address: str, file: Path, *, source: str = "", validator: str = "") -> Path:
+        """Take over a complete file of an `exclusive` folder as what is at an address, and return its place here.
+
+        ``source`` is where it came from, and ``validator`` what that calls this content.
+        """
         with self._told():
             sha256, size = _hash_of(file), file.stat().st_size
             place = self.folder / "packages" / sha256 / file.name
             place.parent.mkdir(parents=True, exist_ok=True)
             file.replace(place)
             entry = {"address": address, "name": file.name, "size": size, "sha256": sha256}
+            entry |= {"source": source, "validator": validator}
             replace_file(self._entry(address), json.dumps(entry, indent=2) + "\n")
             return place
 

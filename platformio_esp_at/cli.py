@@ -148,7 +148,7 @@ def package(*, depfile: Path | None, **options: Any) -> None:  # noqa: ANN401
     if depfile is not None:
         from platformio_esp_at.depfile import write_depfile  # noqa: PLC0415 - only where it is asked for
 
-        write_depfile(depfile, setup, project=options["folder"])
+        write_depfile(depfile, setup)
 
 
 @cli.command()
@@ -259,7 +259,9 @@ def module_for(*, board: str, release: str | None, as_json: bool) -> None:
         click.echo(f"Firmware for {', '.join(found['alternatives'])} runs on it, too.")
     if found["assumed"]:
         click.echo(f"To settle it, write module: {found['module']}, or the right one, into {PROJECT_FILE}.")
-    click.echo(f"Its latest firmware: {found['latest'] or 'no package to download; see esp-at releases'}")
+    of = f", that of {found['package_module']}" if found["package_module"] != found["module"] else ""
+    firmware = f"{found['package']} ({found['release']}{of})" if found["package"] else found["no_package"]
+    click.echo(f"Its {'' if release else 'latest '}firmware: {firmware}")
 
 
 @cli.command("pio-platform")

@@ -16,7 +16,7 @@ from platformio_esp_at.artifacts import factory_image_path, private_folder, writ
 from platformio_esp_at.catalog.chips import other_crystal
 from platformio_esp_at.checks import check_plan, check_values
 from platformio_esp_at.errors import EspAtError, FlashError, located
-from platformio_esp_at.firmware import open_firmware
+from platformio_esp_at.firmware import add_to_lock, find_firmware
 from platformio_esp_at.formats.esp_image import ESP8266, ChipRevisions, chip_revisions, format_revision
 from platformio_esp_at.plan import make_plan
 from platformio_esp_at.project import Layer, firmware_of, layer_of_board, make_request, option_text
@@ -184,17 +184,27 @@ def _connection(setup: Setup, job: _Job) -> flash.Connection:
 def _prepare(setup: Setup, *, lock: bool = True) -> _Job:
     """Return the checked plan: after this, writing files and flash is all that is left to do."""
     board, on_own_board = _board(setup)
-    own_options = [layer_of_board(board.id, board.at, base=setup.project)] if board else []
-    layers = [*own_options, *setup.layers]
+    layers = _with_board(setup, board)
     request = make_request(layers)
-    firmware = open_firmware(
-        firmware_of(layers), request.module, board, project=setup.project, say=setup.say, lock=lock
-    )
+    found = find_firmware(firmware_of(layers), request.module, board, project=setup.project, say=setup.say)
+    firmware = found.package
     module = select(request.module, board, firmware)
     plan = make_plan(firmware, module, request)
     check_plan(plan, board)
     warnings = check_values(plan, board, request, now=datetime.now(timezone.utc))
+    if lock and found.new_entry:
+        add_to_lock(setup.project, found.new_entry)
     return _Job(replace(plan, notes=(*plan.notes, *warnings)), request, on_own_board)
+
+
+def layers_of(setup: Setup) -> tuple[Layer, ...]:
+    """Return all options that count for a setup: those of the board first, which every other wins over."""
+    return _with_board(setup, _board(setup)[0])
+
+
+def _with_board(setup: Setup, board: BoardFacts | None) -> tuple[Layer, ...]:
+    own = (layer_of_board(board.id, board.at, base=setup.project),) if board else ()
+    return (*own, *setup.layers)
 
 
 def _board(setup: Setup) -> tuple[BoardFacts | None, bool]:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.artifacts import MANIFEST
+from platformio_esp_at.commands import layers_of
 from platformio_esp_at.errors import EspAtError
-from platformio_esp_at.firmware import LOCK_FILE
+from platformio_esp_at.firmware import LOCK_FILE, local_path
 from platformio_esp_at.project import PROJECT_FILE, firmware_of, input_paths
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def inputs_of(layers: Iterable[Layer], folder: Path, *, but: Path) -> tuple[Path
     project_file = folder / PROJECT_FILE
     layers = tuple(layers)
     paths = [project_file if os.path.lexists(project_file) else folder]
-    firmware = firmware_of(layers).path
+    found = firmware_of(layers)
+    firmware = found.path or local_path(found)
     if firmware is None:
         paths.append(folder / LOCK_FILE)
     else:
@@ -65,9 +67,9 @@ def _escaped(path: Path) -> str:
     return "".join(f"\\{char}" if char in " #" else char for char in text)
 
 
-def write_depfile(file: Path, setup: Setup, *, project: Path) -> None:
+def write_depfile(file: Path, setup: Setup) -> None:
     """Write the depfile of the image set that was made from ``setup``. Raises `EspAtError` where that can't be."""
-    inputs = inputs_of(setup.layers, project, but=Path(os.path.realpath(setup.folder)))
+    inputs = inputs_of(layers_of(setup), setup.project, but=Path(os.path.realpath(setup.folder)))
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(format_depfile(setup.folder / MANIFEST, inputs), encoding="utf-8")

@@ -15,10 +15,17 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
-from urllib.parse import urljoin
 
 from platformio_esp_at import __version__
-from platformio_esp_at.addresses import check_address, host_of, is_loopback, path_of_file_address, scheme_of, shown
+from platformio_esp_at.addresses import (
+    check_address,
+    followed,
+    host_of,
+    is_loopback,
+    path_of_file_address,
+    scheme_of,
+    shown,
+)
 from platformio_esp_at.errors import PackageError
 from platformio_esp_at.files import open_regular, replace_file
 from platformio_esp_at.units import format_size
@@ -56,20 +63,27 @@ class _BrokenOffError(Exception):
     """The transfer ended early; what has come so far is kept."""
 
 
-def download(address: str, file: Path, *, limit: int, allow_http: bool, say: Callable[[str], None]) -> None:
+def download(
+    address: str, file: Path, *, limit: int, allow_http: bool, say: Callable[[str], None], unless: str = ""
+) -> str | None:
     """Make ``file`` what is at ``address``: at most ``limit`` bytes, by https (or http where allowed), or a copy.
 
+    Returns what the server calls this content, "" where it doesn't; None, and makes no file, where that is ``unless``.
     While it is incomplete, it is ``<file>.part`` beside ``<file>.part.json``, which tells of what it is a part: a later
     call goes on there, unless the server has something else by then. Raises `NotThereError`, `UnreachableError`, or
     `PackageError` for a transfer that fails otherwise; `EspAtError` for an address that isn't allowed.
     """
     check_address(address, allow_http=allow_http)
     part = _Part(address, file, limit)
+    part.unless = unless
     if scheme_of(address) == "file":
+        say(f"Copying {path_of_file_address(address)}")
         _copy(path_of_file_address(address), part)
-    else:
-        _fetch(address, part, allow_http=allow_http, say=say)
+    elif not _fetch(address, part, allow_http=allow_http, say=say):
+        return None
+    validator = part.validator
     part.finish()
+    return validator
 
 
 def _copy(path: Path, part: _Part) -> None:
@@ -83,22 +97,24 @@ def _copy(path: Path, part: _Part) -> None:
         shutil.copyfileobj(source, target)
 
 
-def _fetch(address: str, part: _Part, *, allow_http: bool, say: Callable[[str], None]) -> None:
-    """Try until everything has come; an attempt that brought something more doesn't count as one."""
+def _fetch(address: str, part: _Part, *, allow_http: bool, say: Callable[[str], None]) -> bool:
+    """Try until everything has come; an attempt that brought something more doesn't count as one.
+
+    Returns False where the server has what the caller has already.
+    """
     progress = _Progress(say)
     with _session() as session:
         failures = most = 0
         for attempt in range(1, _MAX_ATTEMPTS + 1):
             try:
-                _attempt(session, address, part, progress, allow_http=allow_http)
+                return _attempt(session, address, part, progress, allow_http=allow_http)
             except _BrokenOffError as error:  # noqa: PERF203 - trying again is what the loop is for
                 failures = 1 if part.size > most else failures + 1
                 most = max(most, part.size)
                 if failures == _ATTEMPTS or attempt == _MAX_ATTEMPTS:
                     raise _gave_up(address, part, str(error)) from None
                 time.sleep(_PAUSE * 2 ** (failures - 1))
-            else:
-                return
+    raise AssertionError  # the loop ends by returning or raising
 
 
 def _gave_up(address: str, part: _Part, reason: str) -> PackageError:
@@ -128,14 +144,18 @@ def _session() -> requests.Session:
     return session
 
 
-def _attempt(session: requests.Session, address: str, part: _Part, progress: _Progress, *, allow_http: bool) -> None:
+def _attempt(session: requests.Session, address: str, part: _Part, progress: _Progress, *, allow_http: bool) -> bool:
     """Bring what is missing. Raises `_BrokenOffError` where another attempt may help, `PackageError` where not."""
     from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with requests
 
     # Without a name of the content, what is there may be the begin of something else.
     begun = part.size if part.validator else 0
     headers = {"Range": f"bytes={begun}-", "If-Range": part.validator} if begun else {}
+    if part.unless:
+        headers["If-None-Match" if part.unless.startswith('"') else "If-Modified-Since"] = part.unless
     with _follow(session, address, headers, allow_http=allow_http) as response:
+        if part.unless and response.status_code == 304:
+            return False
         _check_status(response, address, part)
         with part.accept(response, is_continued=begun > 0) as stream:
             progress.start(part)
@@ -149,6 +169,7 @@ def _attempt(session: requests.Session, address: str, part: _Part, progress: _Pr
                 raise _BrokenOffError(_reason(error)) from None
     if part.total is not None and part.size != part.total:
         raise _BrokenOffError("the connection was closed")
+    return True
 
 
 def _follow(session: requests.Session, address: str, headers: dict[str, str], *, allow_http: bool) -> requests.Response:
@@ -159,7 +180,7 @@ def _follow(session: requests.Session, address: str, headers: dict[str, str], *,
         if not response.is_redirect:
             return response
         response.close()
-        target = urljoin(at, response.headers["location"])
+        target = followed(at, response.headers["location"])
         if scheme_of(target) != "https" and not (allow_http and _stays_http(at, target)):
             raise PackageError(
                 f"{shown(at)} leads on to {shown(target)}, which is not encrypted",
@@ -218,7 +239,7 @@ def _check_status(response: requests.Response, address: str, part: _Part) -> Non
         raise _BrokenOffError("the server has another file now")
     told = f"{host_of(address)} answers {status} {response.reason or ''}".rstrip()
     if status in (404, 410):
-        raise NotThereError(f"{told} for {shown(address)}")
+        raise NotThereError(f"{told} for {shown(address)}", hint="check the address, or take another release")
     if status in _TRY_AGAIN:
         raise _BrokenOffError(told)
     hint = "it wants a name and a password: see ~/.netrc" if status in (401, 403) else None
@@ -241,6 +262,7 @@ class _Part:
     def __init__(self, address: str, file: Path, limit: int) -> None:
         self.address = address
         self.limit = limit
+        self.unless = ""
         self._file = file
         self._path = file.with_name(f"{file.name}.part")
         self._state_path = file.with_name(f"{file.name}.part.json")

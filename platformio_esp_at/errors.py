@@ -80,7 +80,7 @@ class FlashError(EspAtError):
 
 def unknown_name(kind: str, name: str, known: Iterable[str], *, where: str | None = None) -> UnknownNameError:
     """Return the error for a name that isn't among ``known``, with the nearest of them in its hint."""
-    choices = sorted(known)
+    choices = sorted(set(known))
     by_folded = {choice.casefold(): choice for choice in choices}
     near = [by_folded[hit] for hit in difflib.get_close_matches(name.casefold(), by_folded, n=3, cutoff=0.6)]
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(choices) or 'none'}"

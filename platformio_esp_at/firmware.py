@@ -2,7 +2,7 @@
 
 A path is opened where it is. A release's name (``v4.1.1.0``, ``latest``) or a package's becomes an address by the
 catalog; what is there comes, by way of a mirror if one is set, into the cache of all projects. ``esp_at.lock`` says
-what it was when the project first used it.
+what it was when the project first used it: from then on, that content is what counts, wherever it comes from.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from platformio_esp_at.addresses import (
     ALLOW_HTTP,
@@ -26,12 +26,14 @@ from platformio_esp_at.addresses import (
     scheme_of,
     shown,
 )
-from platformio_esp_at.cache import Cache
-from platformio_esp_at.catalog.releases import LATEST, find_release, is_release_name, package_named
+from platformio_esp_at.cache import Cache, CachedFile
+from platformio_esp_at.catalog.chips import chip as find_chip
+from platformio_esp_at.catalog.modules import LATEST
+from platformio_esp_at.catalog.releases import find_release, is_release_name, package_named
 from platformio_esp_at.download import NotThereError, UnreachableError, download
 from platformio_esp_at.errors import EspAtError, PackageError, SelectionError, located
-from platformio_esp_at.files import file_mode, open_regular, replace_file
-from platformio_esp_at.formats.lock_file import LockedPackage, format_lock_file, parse_lock_file
+from platformio_esp_at.files import file_mode, is_regular, open_regular, replace_file
+from platformio_esp_at.formats.lock_file import Asked, LockedPackage, format_lock_file, parse_lock_file
 from platformio_esp_at.package import MAX_ZIP_SIZE, open_package
 from platformio_esp_at.selection import module_of_release
 
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
     from platformio_esp_at.package import FirmwarePackage
     from platformio_esp_at.project import CustomModule, Firmware, Text
 
+    Say = Callable[[str], None]
+
 LOCK_FILE = "esp_at.lock"
 """In the project's folder: see `formats.lock_file`."""
 
@@ -49,178 +53,280 @@ MIRROR = "ESP_AT_MIRROR"
 """The environment variable that names a server, or a folder, to take the place of Espressif's servers."""
 
 _MAX_LOCK_FILE_SIZE = 1 << 20
+_ZIP_MAGIC = b"PK"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFirmware:
+    """A firmware package, and what the lock doesn't say of it yet."""
+
+    package: FirmwarePackage
+    new_entry: LockedPackage | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """An address, and what asked for it: the key of its entry in the lock."""
+    """An address, and what asked for it."""
 
     address: str
-    asked: tuple[str, str | None, str | None]
-    released: bool = True
-    """Whether it is Espressif's, which a mirror takes the place of; False for one of the project's own."""
+    asked: Asked
+    chip: str | None = None
+    """The chip that Espressif's package there is for; None for an address of the project's own."""
 
 
-def open_firmware(
+@dataclass(frozen=True, slots=True)
+class _Mirror:
+    """What takes the place of Espressif's servers."""
+
+    address: str
+
+    def places(self, address: str) -> tuple[str, ...]:
+        """Return where it may have what is at an address: as a copy of all servers, of one, or as a plain folder."""
+        path = urlsplit(address).path.lstrip("/")
+        insides = (f"{host_of(address)}/{path}", path, quote(file_name_of(address)))
+        parts = urlsplit(self.address)
+        base = parts.path.rstrip("/")
+        return tuple(urlunsplit(parts._replace(path=f"{base}/{inside}")) for inside in dict.fromkeys(insides))
+
+
+def find_firmware(
     firmware: Firmware,
     module: Text | CustomModule | None,
     board: BoardFacts | None,
     *,
     project: Path,
-    say: Callable[[str], None],
-    lock: bool,
-) -> FirmwarePackage:
+    say: Say,
+) -> FoundFirmware:
     """Return the firmware package that a project means.
 
     ``module`` and ``board`` are for the name of a release, which has a package for each module. ``project`` is the
-    folder of the lock file: what differs from it is refused; with ``lock``, what isn't in it yet is added. Raises
-    `SelectionError` where no package is known for the module, `PackageError` for one that can't be had, isn't the
-    locked one, or isn't good.
+    folder of the lock file: what differs from it is refused. Raises `SelectionError` where no package is known for the
+    module, `PackageError` for one that can't be had, isn't the locked one, or isn't good.
     """
     if firmware.path is not None:
-        return open_package(firmware.path)
+        return FoundFirmware(open_package(firmware.path))
+    locked = _read_lock(project)
+    mirror = _mirror()
+    source = _source(firmware.text, module, board, locked, say)
+    url = shown(source.address)
+    known = next((entry for entry in locked if entry.url == url or entry.asked == source.asked), None)
     with located(firmware.text.where):
+        file = _obtain(source, known, mirror, say)
+        package = _checked(file, source, known)
+    if any((entry.url, entry.asked) == (url, source.asked) for entry in locked):
+        return FoundFirmware(package)
+    new = LockedPackage(source.asked.firmware, url, file.stat().st_size, package.sha256 or "", *source.asked[1:])
+    return FoundFirmware(package, new)
+
+
+def local_path(firmware: Firmware) -> Path | None:
+    """Return the path that a firmware's address is for, if it is a ``file:`` address."""
+    text = firmware.text.text
+    return path_of_file_address(text) if is_address(text) and scheme_of(text) == "file" else None
+
+
+def add_to_lock(project: Path, entry: LockedPackage) -> None:
+    """Add an entry to a project's lock file, in place of one for the same.
+
+    Raises `PackageError` where another run has locked something else meanwhile, `EspAtError` where it can't be written.
+    """
+    with _one_at_a_time(project):
         locked = _read_lock(project)
-        source = _source(firmware.text.text, module, board, locked, say)
-        url = shown(source.address)
-        known = next((entry for entry in locked if entry.url == url or entry.asked == source.asked), None)
-        package, size = _package_at(source, known, say)
-        if lock and not any((entry.url, entry.asked) == (url, source.asked) for entry in locked):
-            _add_to_lock(project, source, size, package.sha256 or "")
-    return package
+        for other in locked:
+            if other.url == entry.url and (other.size, other.sha256) != (entry.size, entry.sha256):
+                raise _not_locked(entry.url, entry.size, entry.sha256, other)
+        others = tuple(other for other in locked if other.asked != entry.asked)
+        try:
+            replace_file(project / LOCK_FILE, format_lock_file((*others, entry)))
+        except OSError as error:
+            hint = "it says which firmware the project was first used with; make the project's folder writable once"
+            raise EspAtError(f"{LOCK_FILE} can't be written: {error.strerror or error}", hint=hint) from None
 
 
 # --- what is meant ---
 
 
 def _source(
-    text: str,
+    firmware: Text,
     wanted: Text | CustomModule | None,
     board: BoardFacts | None,
     locked: tuple[LockedPackage, ...],
-    say: Callable[[str], None],
+    say: Say,
 ) -> _Source:
+    text = firmware.text
     if is_address(text):
-        check_address(text, allow_http=_allows_http())
-        return _Source(text, (shown(text), None, None), released=False)
+        with located(firmware.where):
+            check_address(text, allow_http=_allows_http())
+        return _Source(text, Asked(shown(text)))
     if not is_release_name(text):
         found = package_named(text)
         if found is None:
-            raise PackageError(f"no released firmware package is called {text}")
-        return _Source(found.address, (found.name, None, None))
-    module = module_of_release(text, wanted, board)
-    asked = (text.lower(), module.chip, module.name)
+            raise PackageError(f"no released firmware package is called {text}", where=firmware.where)
+        return _Source(found.address, Asked(found.name), found.chip)
+    module = module_of_release(firmware, wanted, board)
+    asked = Asked(text.lower(), module.chip, module.name)
     pinned = next((entry for entry in locked if entry.asked == asked), None)
     if pinned and text.lower() == LATEST:
         with suppress(SelectionError):
             newest = find_release(module, LATEST)
             if newest.address != pinned.url:
-                say(f"{LOCK_FILE} has an earlier {LATEST} than {newest.name}: remove its entry there to move on")
-        return _Source(pinned.url, asked)
-    return _Source(find_release(module, text).address, asked)
+                say(
+                    f"{LOCK_FILE} keeps {LATEST} at {file_name_of(pinned.url)}, and {newest.file_name} is known: "
+                    f"to move on, remove the entry firmware: {LATEST}"
+                )
+        with located(LOCK_FILE):
+            check_address(pinned.url, allow_http=True)  # whether http is allowed, a download tells
+        return _Source(pinned.url, asked, module.chip)
+    with located(firmware.where):
+        found = find_release(module, text)
+    if found.module != module.name:
+        say(f"{found.release} for {module.name} is the firmware of {found.module}")
+    return _Source(found.address, asked, found.chip)
 
 
 # --- where it comes from ---
 
 
-def _package_at(
-    source: _Source, known: LockedPackage | None, say: Callable[[str], None]
-) -> tuple[FirmwarePackage, int]:
-    """Return the package at an address, and the size of its zip in bytes."""
-    address = source.address
-    if scheme_of(address) == "file":
-        return _opened(path_of_file_address(address), known)
-    cache, key = Cache.of_this_user(), shown(address)
-    sha256 = known.sha256 if known else None
-    if cached := cache.find(key, sha256):
-        return _opened(cached, known)
+def _obtain(source: _Source, known: LockedPackage | None, mirror: _Mirror | None, say: Say) -> Path:
+    """Return a zip with what is at an address: what the lock knows, else what the server has, else the cache.
+
+    What the project's lock doesn't know yet is asked for, also where the cache has it: it may have changed since.
+    """
+    if scheme_of(source.address) == "file":
+        return path_of_file_address(source.address)
+    cache, key = Cache.of_this_user(), shown(source.address)
+    if known and (content := cache.find_content(known.sha256)):
+        return content
+    before = cache.find(key)
     with cache.exclusive(key, say) as folder:
-        if cached := cache.find(key, sha256):  # another run was quicker
-            return _opened(cached, known)
-        file = folder / file_name_of(address)
-        _bring(address, file, cache, _mirror() if source.released else None, say)
+        if known and (content := cache.find_content(known.sha256)):  # another run was quicker
+            return content
+        cached = None if known else cache.find(key)
+        if cached and cached != before:
+            return cached.path
+        file = folder / file_name_of(source.address)
         try:
-            _opened(file, known)
+            brought = _bring(source, file, cached, mirror if source.chip else None, say)
+        except (NotThereError, UnreachableError) as error:
+            if cached is None:
+                raise _missing(source, file.name, cache, mirror, error) from None
+            say(f"Taking {cached.path.name} from the cache: {error.message}")
+            return cached.path
+        if brought is None and cached:
+            return cached.path
+        place, validator = brought or ("", "")
+        try:
+            _checked(file, source, known, place)
         except EspAtError:
             file.unlink()  # what isn't good is no part of the cache: the server may have something better later
             raise
-        return _opened(cache.admit(key, file), known)
+        return cache.admit(key, file, source=shown(place), validator=validator)
 
 
-def _bring(address: str, file: Path, cache: Cache, mirror: str | None, say: Callable[[str], None]) -> None:
-    """Make ``file`` what is at an address, or at the mirror in its place."""
-    places = _places_in(mirror, address) if mirror else (address,)
+def _bring(
+    source: _Source, file: Path, cached: CachedFile | None, mirror: _Mirror | None, say: Say
+) -> tuple[str, str] | None:
+    """Make ``file`` what is at an address, or at the mirror in its place: return that place and what it calls this.
+
+    Returns None where that is what is cached. Raises as `download`.
+    """
     # An http mirror on this machine has nobody on the way.
-    allow_http = _allows_http() or (mirror is not None and is_loopback(mirror))
-    missing: NotThereError | None = None
-    try:
-        for place in places:
-            missing = _attempt(place, file, allow_http=allow_http, say=say)
-            if missing is None:
-                return
-    except UnreachableError as error:
-        hint = (
-            f"go online once; or set {MIRROR} to a folder that has it; "
-            f"or download {shown(address)} elsewhere, and name the path of the zip"
-        )
-        what = f"{file.name} is not in the cache ({cache.folder})"
-        raise PackageError(f"{what}, and {error.message}", hint=hint) from None
-    if mirror:
-        hint = f"put it there, from {shown(address)}; or unset {MIRROR}"
-        raise PackageError(f"the mirror {shown(mirror)} has no {file.name}", hint=hint)
-    raise missing or PackageError(f"there is nothing at {shown(address)}")
+    allow_http = _allows_http() or (mirror is not None and is_loopback(mirror.address))
+    failed: EspAtError | None = None
+    for place in mirror.places(source.address) if mirror else (source.address,):
+        unless = cached.validator if cached and cached.source == shown(place) else ""
+        found = _attempt(place, file, unless, allow_http=allow_http, say=say)
+        if not isinstance(found, EspAtError):
+            return None if found is None else (place, found)
+        if failed is None or isinstance(failed, NotThereError):
+            failed = found
+    assert failed is not None  # noqa: S101 - there is a place, at least
+    raise failed
 
 
-def _attempt(place: str, file: Path, *, allow_http: bool, say: Callable[[str], None]) -> NotThereError | None:
+def _attempt(place: str, file: Path, unless: str, *, allow_http: bool, say: Say) -> str | EspAtError | None:
+    """Return what `download` does, or why another place is worth a try."""
     try:
-        download(place, file, limit=MAX_ZIP_SIZE, allow_http=allow_http, say=say)
-    except NotThereError as error:
+        validator = download(place, file, limit=MAX_ZIP_SIZE, allow_http=allow_http, say=say, unless=unless)
+    except UnreachableError:
+        raise
+    except PackageError as error:
         return error
-    return None
+    if validator is None:
+        return None
+    with file.open("rb") as stream:
+        if stream.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC:
+            return validator
+    file.unlink()
+    hint = "open it in a browser: it may be a page to log in, or an error's"
+    return PackageError(f"what is at {shown(place)} is no zip", hint=hint)
 
 
-def _places_in(mirror: str, address: str) -> tuple[str, ...]:
-    """Return where a mirror may have what is at an address: as a copy of all servers, of one, or as a plain folder."""
-    path = urlsplit(address).path.lstrip("/")
-    insides = (f"{host_of(address)}/{path}", path, quote(file_name_of(address)))
-    return tuple(f"{mirror.rstrip('/')}/{inside}" for inside in dict.fromkeys(insides))
+def _missing(source: _Source, name: str, cache: Cache, mirror: _Mirror | None, error: PackageError) -> PackageError:
+    address = shown(source.address)
+    if isinstance(error, UnreachableError):
+        use_mirror = f"set {MIRROR} to a folder that has it; or " if source.chip else ""
+        hint = f"go online once; or {use_mirror}download {address} elsewhere, and name the path of the zip"
+        return PackageError(f"{name} is not in the cache ({cache.folder}), and {error.message}", hint=hint)
+    if mirror and source.chip:
+        hint = f"put it there, from {address}; or unset {MIRROR}"
+        return PackageError(f"the mirror {shown(mirror.address)} has no {name}", hint=hint)
+    return error
 
 
-def _mirror() -> str | None:
-    """Return the address of the mirror; a folder's, too. Raises `EspAtError` for a folder that isn't there."""
+def _mirror() -> _Mirror | None:
+    """Return the mirror, which may be a folder. Raises `EspAtError` for a folder that isn't there."""
     text = os.environ.get(MIRROR, "").strip()
     if not text:
         return None
     with located(MIRROR):
         if is_address(text):
             check_address(text, allow_http=_allows_http() or is_loopback(text))
-            return text
-        folder = Path(text).expanduser()
-        if file_mode(folder) is None:
-            raise EspAtError(f"there is no folder {folder}")
-        return folder.absolute().as_uri()
+            return _Mirror(text)
+        folder = Path(os.path.expanduser(text)).absolute()  # noqa: PTH111 - which never raises
+        hint = f"set {MIRROR} to a folder of zips, or unset it"
+        try:
+            if file_mode(folder) is None:
+                raise EspAtError(f"there is no folder {folder}", hint=hint)
+        except OSError as error:
+            raise EspAtError(f"{folder} can't be read: {error.strerror or error}", hint=hint) from None
+        return _Mirror(folder.as_uri())
 
 
 def _allows_http() -> bool:
     return os.environ.get(ALLOW_HTTP, "").lower() not in ("", "0", "no", "false")
 
 
-def _opened(file: Path, known: LockedPackage | None) -> tuple[FirmwarePackage, int]:
-    """Return the package of a zip and its size in bytes, if it is the one of the lock. Raises `PackageError`."""
-    try:
-        size = file.stat().st_size
-    except OSError as error:
-        raise PackageError(f"{file} can't be read: {error.strerror or error}") from None
+# --- whether it is the right one ---
+
+
+def _checked(file: Path, source: _Source, known: LockedPackage | None, place: str | None = None) -> FirmwarePackage:
+    """Return the package of a zip, if it is the one of the lock and for the chip that was asked for.
+
+    ``place`` is where it was just brought from. Raises `PackageError`.
+    """
+    if not is_regular(file):
+        raise PackageError(f"{file} is not a file", hint="a folder is named by its path, without file://")
     package = open_package(file)
-    if package.sha256 is None:
-        raise PackageError(f"{file} is a folder", hint="name its path, without file://")
+    size = file.stat().st_size
     if known and (size, package.sha256) != (known.size, known.sha256):
+        raise _not_locked(shown(place or source.address), size, package.sha256 or "", known)
+    if source.chip and package.chip.key != source.chip:
         raise PackageError(
-            f"{file.name} is not the one of {LOCK_FILE}: it has {size} bytes and SHA-256 {package.sha256}, "
-            f"there it has {known.size} and {known.sha256}",
-            hint=f"if {known.url} was changed for a good reason, remove its entry from {LOCK_FILE}",
+            f"what {shown(place or source.address)} has is for {package.chip.display_name}, "
+            f"{file.name} should be for {find_chip(source.chip).display_name}",
+            hint="it was not kept: put the right zip there",
         )
-    return package, size
+    return package
+
+
+def _not_locked(place: str, size: int, sha256: str, known: LockedPackage) -> PackageError:
+    of = "" if place == known.url else f", for {known.url}"
+    return PackageError(
+        f"what {place} has is not the one of {LOCK_FILE}: it has {size} bytes and SHA-256 {sha256}, "
+        f"there it has {known.size} and {known.sha256}{of}",
+        hint=f"if it was changed for a good reason, remove its entries (firmware: {known.firmware}) from {LOCK_FILE}",
+    )
 
 
 # --- the lock ---
@@ -241,21 +347,24 @@ def _read_lock(project: Path) -> tuple[LockedPackage, ...]:
         return parse_lock_file(text)
 
 
-def _add_to_lock(project: Path, source: _Source, size: int, sha256: str) -> None:
-    firmware, chip, module = source.asked
-    entry = LockedPackage(firmware, shown(source.address), size, sha256, chip, module)
-    with _one_at_a_time(project):
-        others = [other for other in _read_lock(project) if other.asked != source.asked]
-        try:
-            replace_file(project / LOCK_FILE, format_lock_file((*others, entry)))
-        except OSError as error:
-            hint = "it says which firmware the project was first used with; make the project's folder writable once"
-            raise EspAtError(f"{LOCK_FILE} can't be written: {error.strerror or error}", hint=hint) from None
-
-
 @contextmanager
 def _one_at_a_time(project: Path) -> Iterator[None]:
-    """Let one run at a time change a project's lock file; what they wait by lies in the cache, not in the project."""
+    """Let one run of this user at a time change a project's lock file.
+
+    What they wait by is not in the project, where it would be litter, nor in a cache that may be read only.
+    """
+    from filelock import FileLock  # noqa: PLC0415 - only where something is new to the lock
+    from platformdirs import user_cache_path  # noqa: PLC0415
+
     key = hashlib.sha256(os.path.realpath(project).encode("utf-8", "surrogateescape")).hexdigest()
-    with Cache.of_this_user().exclusive(f"lock of {key}", say=lambda _: None):
+    folder = user_cache_path("platformio-esp-at", appauthor=False) / "projects"
+    lock = None
+    with suppress(OSError, NotImplementedError):  # without it, two runs at once may each write but their own entry
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / f"{key}.lock")
+        lock.acquire()
+    try:
         yield
+    finally:
+        if lock is not None:
+            lock.release()

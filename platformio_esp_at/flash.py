@@ -54,7 +54,7 @@ _HINTS = (
     ),
     (
         r"failed to connect|no serial data|invalid head of packet|timed out",
-        "hold BOOT, tap RESET (or EN), and try again",
+        "hold BOOT, tap RESET (or EN), and try again; or name another port",
     ),
     (
         r"this chip is|unexpected chip|wrong chip|--chip",
@@ -112,9 +112,13 @@ def esptool_major() -> int:
 
 
 def probe_command(chip: str, connection: Connection, *, major: int) -> list[str]:
-    """Return esptool's arguments that say which chip is there and do nothing to it."""
+    """Return esptool's arguments that say which chip is there and leave it in its bootloader, for the next run.
+
+    Reset after that, a module whose BOOT is held by hand might not come back.
+    """
     port = ["--port", connection.port] if connection.port else []
-    return ["--chip", chip, *port, _spelled("read_mac", major)]
+    stay = ["--after", "no-reset" if major >= 5 else "no_reset", "--no-stub"]
+    return ["--chip", chip, *port, *stay, _spelled("read_mac", major)]
 
 
 def run_esptool(arguments: list[str], *, folder: Path) -> Device:
@@ -155,7 +159,8 @@ def other_revision(has: str, needs: str, *, output: str = "") -> FlashError:
     return FlashError(
         f"the device's chip is revision {has}, the firmware is for {needs}",
         output=output,
-        hint="take a release for that revision: esp-at releases tells some; another may be newer or older",
+        hint="take another release: esp-at releases tells for which revisions one is where Espressif does, "
+        "esp-at info for any",
     )
 
 

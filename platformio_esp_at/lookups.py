@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from platformio_esp_at.board_manifests import board_folders, manifests, module_boards, read_board
 from platformio_esp_at.catalog import chips
 from platformio_esp_at.catalog.boards import BoardFacts, module_for_release, select_module
-from platformio_esp_at.catalog.modules import data_layout, modules, modules_named
+from platformio_esp_at.catalog.modules import LATEST, data_layout, modules, modules_named
 from platformio_esp_at.catalog.modules import module as find_module
-from platformio_esp_at.catalog.releases import LATEST, find_release, released_packages
-from platformio_esp_at.errors import EspAtError
+from platformio_esp_at.catalog.releases import find_release, released_packages
+from platformio_esp_at.errors import EspAtError, SelectionError
 from platformio_esp_at.report import table
 from platformio_esp_at.units import format_size
 
@@ -30,10 +30,13 @@ class Listing:
 
     columns: Mapping[str, str]
     rows: tuple[Row, ...]
+    note: str = ""
+    """What people are told besides."""
 
     def as_text(self) -> str:
-        """Return a table."""
-        return "\n".join(table(list(self.columns), [self._cells(row) for row in self.rows]))
+        """Return a table, and the note."""
+        lines = table(list(self.columns), [self._cells(row) for row in self.rows]) if self.rows else ["none"]
+        return "\n".join([*lines, *([self.note] if self.note else [])])
 
     def _cells(self, row: Row) -> Sequence[str]:
         return [_cell(key, row.get(key)) for key in self.columns.values()]
@@ -43,7 +46,7 @@ def _cell(key: str, value: object) -> str:
     if value is None or value is False:
         return ""
     if value is True:
-        return key
+        return "yes"
     return format_size(value) if key == "flash_size" and isinstance(value, int) else str(value)
 
 
@@ -81,22 +84,38 @@ def list_releases(chip: str | None = None, module: str | None = None) -> Listing
         packages = [found for row in modules_named(module) for found in released_packages(row.chip, row.name)]
     else:
         packages = list(released_packages(chip, module))
-    columns = {"Chip": "chip", "Module": "module", "Release": "release", "": "recommended", "Package": "package"}
+    columns = {"Chip": "chip", "Module": "module", "Release": "release", "Recommended": "recommended", "Package": "how"}
     columns |= {"Chip revision": "chip_revisions"}
-    rows = (
+    rows = tuple(
         {
             "chip": package.chip,
             "module": package.module,
             "release": package.release,
-            "package": package.name or "on application",
+            "package": package.name or None,
             "url": package.address,
             "by_application": package.by_form,
             "recommended": package.recommended,
+            "how": package.name or "on application",
             "chip_revisions": package.chip_revisions,
         }
         for package in packages
     )
-    return Listing(columns, tuple(rows))
+    return Listing(columns, rows, note=_note(rows, chip, module))
+
+
+def _note(releases: tuple[Row, ...], chip: str | None, module: str | None) -> str:
+    """Return what there is to say of a module's releases, besides those that are its own."""
+    if module is None:
+        return ""
+    found = [find_module(chip, module)] if chip else modules_named(module)
+    if not releases:
+        try:
+            packages = [find_release(row, LATEST) for row in found]
+        except SelectionError as error:
+            return str(error)
+        return "\n".join(f"{row.name} takes the firmware of {p.module}" for row, p in zip(found, packages, strict=True))
+    followed = (row for row in found if row.successor)
+    return "\n".join(f"From {row.successor.since} on, see {row.successor.module}." for row in followed if row.successor)
 
 
 def list_boards(chip: str | None = None, own_boards: Path | None = None) -> Listing:
@@ -112,24 +131,32 @@ def list_boards(chip: str | None = None, own_boards: Path | None = None) -> List
 
 
 def module_of_board(facts: BoardFacts, release: str | None = None) -> Row:
-    """Return the AT module of a board, for firmware of ``release`` or any, and what its latest firmware is.
+    """Return the AT module of a board, and the package of ``release`` for it, or of the latest.
 
-    Raises as `select_module`; `FormatError` for a text that isn't a release.
+    Without a release, the module is the one that the board carries; with one, that whose firmware it then gets. Raises
+    as `select_module`; `FormatError` for a text that isn't a release, `SelectionError` for one without a package.
     """
     choice = select_module(facts)
+    latest = module_for_release(choice, release or LATEST)
+    package, why_not = None, None
     try:
-        latest: str | None = find_release(find_module(choice.chip, choice.module), LATEST).name
-    except EspAtError:
-        latest = None
+        package = find_release(find_module(latest.chip, latest.module), release or LATEST)
+    except SelectionError as error:
+        if release is not None:
+            raise
+        why_not = str(error)
     if release is not None:
-        choice = module_for_release(choice, release)
+        choice = latest
     return {
         "chip": choice.chip,
         "module": choice.module,
         "reason": choice.reason,
         "assumed": choice.assumed,
         "alternatives": choice.alternatives,
-        "latest": latest,
+        "release": package.release if package else None,
+        "package": package.name if package else None,
+        "package_module": latest.module,
+        "no_package": why_not,
     }
 
 

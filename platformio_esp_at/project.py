@@ -6,6 +6,7 @@ layer that comes later wins, and mappings (``factory_param``, ``pki``, ``data``)
 
 from __future__ import annotations
 
+import difflib
 import enum
 import os
 import re
@@ -367,21 +368,21 @@ def _firmware(text: Text, path: Path) -> Firmware:
     if mode is None:
         if package_named(text.text):
             return Firmware(text)
-        hint = "\n".join(filter(None, [looked_for(path), _meant(text.text)]))
-        raise EspAtError(f"{what} is not there", where=text.where, hint=hint)
+        raise EspAtError(f"{what} is not there", where=text.where, hint=f"{looked_for(path)}\n{_meant(text.text)}")
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise EspAtError(f"{what} is neither a file nor a folder", where=text.where)
     return Firmware(text, path)
 
 
 def _meant(firmware: str) -> str:
-    """Return what may be meant by a path that isn't there; "" where nothing is near."""
+    """Return what may be meant by a path that isn't there."""
     # Every idf.py loads this module for its list of options, and few of them ask for a release: 11 ms.
-    from platformio_esp_at.catalog.releases import is_release_name, near_package_names  # noqa: PLC0415
+    from platformio_esp_at.catalog.modules import LATEST  # noqa: PLC0415
+    from platformio_esp_at.catalog.releases import near_package_names  # noqa: PLC0415
 
-    if is_release_name(f"v{firmware}"):
-        return f"did you mean the release v{firmware}?"
-    return near_package_names(firmware)
+    if difflib.get_close_matches(firmware.lower(), [LATEST], cutoff=0.7):
+        return f"did you mean {LATEST}?"
+    return near_package_names(firmware) or "it is no release either: those are written v4.1.1.0; see esp-at releases"
 
 
 # --- YAML and option text -> nodes ---
@@ -508,10 +509,14 @@ def _to_board(node: Node, base: Path, name: str) -> Text:
     return Text(str(_to_path(text, base, name)[1]), text.where) if is_board_file(text.text) else text
 
 
-def _to_path(node: Node, base: Path, name: str) -> tuple[Text, Path]:
-    text = _to_text(node, base, name, Kind.PATH)
+def _to_firmware(node: Node, base: Path, name: str) -> tuple[Text, Path]:
+    return _to_path(node, base, name, Kind.FIRMWARE)
+
+
+def _to_path(node: Node, base: Path, name: str, kind: Kind = Kind.PATH) -> tuple[Text, Path]:
+    text = _to_text(node, base, name, kind)
     if "\0" in text.text:
-        raise _wrong(node, name, Kind.PATH)
+        raise _wrong(node, name, kind)
     try:
         return text, base / Path(text.text).expanduser()
     except RuntimeError:
@@ -549,7 +554,7 @@ def _to_module(node: Node, base: Path, name: str) -> Text | CustomModule:
 
 _READERS: Mapping[Kind, Callable[[Node, Path, str], Any]] = {
     Kind.TEXT: _to_text,
-    Kind.FIRMWARE: _to_path,
+    Kind.FIRMWARE: _to_firmware,
     Kind.BOARD: _to_board,
     Kind.PATH: _to_path,
     Kind.NAMES: _to_names,

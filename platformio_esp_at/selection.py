@@ -95,7 +95,7 @@ def select(wanted: Text | CustomModule | None, board: BoardFacts | None, package
     )
 
 
-def module_of_release(release: str, wanted: Text | CustomModule | None, board: BoardFacts | None) -> Module:
+def module_of_release(firmware: Text, wanted: Text | CustomModule | None, board: BoardFacts | None) -> Module:
     """Return the module to look up a release's firmware package for, before there is a package.
 
     Raises `SelectionError` where neither the user nor the board tells it, `UnknownNameError` for a name that isn't one.
@@ -108,10 +108,13 @@ def module_of_release(release: str, wanted: Text | CustomModule | None, board: B
         raise _like_which(wanted)
     if board is None:
         raise SelectionError(
-            f"which AT module is firmware {release} for?",
-            hint="name the board that carries it, or the module: --board, --module, or the same in esp_at.yml",
+            f"which AT module is firmware {firmware.text} for?",
+            where=firmware.where,
+            hint="say what carries it, by the option board, or what it is, by the option module: module: WROOM-32",
         )
     choice = select_module(board)
+    if "module" not in board.at:
+        choice = module_for_release(choice, firmware.text)
     return find_module(choice.chip, choice.module)
 
 
@@ -135,7 +138,7 @@ def check_flash_size(
 
 
 def check_family(selected: SelectedModule, board: BoardFacts | None, package: FirmwarePackage) -> None:
-    """Check that the module has what the firmware is built for: PSRAM, and a UART for AT commands, or none.
+    """Check that the module has what the firmware is built for: PSRAM, and the bus that AT commands come over.
 
     Raises `SelectionError`. Firmware without PSRAM runs on a module with it, whose pins its parameters have.
     """
@@ -149,9 +152,10 @@ def check_family(selected: SelectedModule, board: BoardFacts | None, package: Fi
     needs_psram = package.needs_psram or (made_for and all(other.needs_psram for other in made_for))
     if needs_psram and not (row.psram or carries_psram(board)):
         raise SelectionError(f"{name} only starts on modules with PSRAM, {row.name} has none", hint=hint)
-    if made_for and not any(other.has_uart == row.has_uart for other in made_for):
-        ways = "AT commands over SDIO or SPI", "AT commands over a UART"
-        raise SelectionError(f"{name} takes {ways[not row.has_uart]}, {row.name} has {ways[row.has_uart]}", hint=hint)
+    buses = {other.bus for other in made_for}
+    if buses and row.bus not in buses:
+        message = f"{name} takes AT commands over {' or '.join(sorted(buses))}, {row.name} over {row.bus}"
+        raise SelectionError(message, hint=hint)
 
 
 def _made_for(package: FirmwarePackage) -> tuple[Module, ...]:

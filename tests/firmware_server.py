@@ -41,6 +41,8 @@ class Served:
     minds_if_range: bool = True
     range_begins: int | None = None
     """Where an answer to a range begins, which isn't where it was asked to."""
+    always_partial: bool = False
+    """Answer 206 to whatever was asked."""
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -97,8 +99,10 @@ def _handler_of(server: FirmwareServer) -> type[BaseHTTPRequestHandler]:
             elif served.redirect is not None:
                 self.send_response(302)
                 self.send_header("Location", served.redirect)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", str(len(served.data)))
                 self.end_headers()
+                with suppress(OSError):
+                    self.wfile.write(served.data)
             elif served.status != 200:
                 self.send_error(served.status)
             else:
@@ -106,8 +110,12 @@ def _handler_of(server: FirmwareServer) -> type[BaseHTTPRequestHandler]:
 
         def _send(self, served: Served, begin: int) -> None:
             current = served.etag or served.last_modified
+            if current and current in (self.headers.get("If-None-Match"), self.headers.get("If-Modified-Since")):
+                self.send_response(304)
+                self.end_headers()
+                return
             fits = not served.minds_if_range or self.headers.get("If-Range") in (None, current)
-            is_range = "Range" in self.headers and served.knows_ranges and fits
+            is_range = ("Range" in self.headers and served.knows_ranges and fits) or served.always_partial
             if is_range and begin >= len(served.data):
                 self.send_error(416)
                 return

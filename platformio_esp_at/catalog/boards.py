@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from platformio_esp_at.catalog import _data
 from platformio_esp_at.catalog.chips import Chip, chip
-from platformio_esp_at.catalog.modules import Module, module, modules, release_key
+from platformio_esp_at.catalog.modules import LATEST, Module, module, modules, release_key
 from platformio_esp_at.errors import EspAtError, FormatError, SelectionError, UnknownNameError
 from platformio_esp_at.units import format_size, parse_size
 
@@ -92,7 +92,7 @@ def select_module(facts: BoardFacts) -> Choice:
 
 
 def module_for_release(choice: Choice, release: str) -> Choice:
-    """Return the choice for firmware of ``release``: an old module gives way to the one that took its place.
+    """Return the choice for firmware of ``release``, or the latest: an old module gives way to what took its place.
 
     Not for a module that the user named: what the user says, stays.
 
@@ -100,7 +100,7 @@ def module_for_release(choice: Choice, release: str) -> Choice:
     'MINI-1'
     """
     successor = module(choice.chip, choice.module).successor
-    if successor is None or release_key(release) < release_key(successor.since):
+    if successor is None or (release.lower() != LATEST and release_key(release) < release_key(successor.since)):
         return choice
     reason = (
         f"{choice.reason}; from {successor.since} on, {successor.module} firmware takes the place of {choice.module}"
@@ -255,8 +255,7 @@ def _check_contradictions(facts: BoardFacts, found: Chip) -> None:
     No manifest of the public platforms does; what some of them do have, a WROOM or PICO with a PSRAM flag or an id that
     names another chip, the rules cope with.
     """
-    build = f"{facts.variant} {re.sub(r'CONFIG_[A-Z0-9_]+', '', facts.extra_flags)}"
-    others = sorted({name for name in _chips_named(build) if name != found.key})
+    others = sorted({name for name in _chips_named(facts) if name != found.key})
     families = _families_named(facts) if found.key == "esp32" else {}
     without_psram = (
         found.display_name if found.key in _WITHOUT_PSRAM else "ESP32-SOLO-1" if "SOLO-1" in families else ""
@@ -275,10 +274,13 @@ def _check_contradictions(facts: BoardFacts, found: Chip) -> None:
 
 _WITHOUT_PSRAM = ("esp32c2", "esp32c3", "esp32c6", "esp8266")
 _CHIP_NAME = re.compile(r"esp[-_]?(?:(8266)|32[-_]?(c61|c2|c3|c5|c6|h2|p4|s2|s3))(?![0-9])", re.IGNORECASE)
+_BOARD_DEFINES = re.compile(r"-D\s*(ARDUINO_\w+|ESP8266)(?=[\s=]|$)")
+"""What a core's board says of itself; other defines may be about anything."""
 
 
-def _chips_named(text: str) -> Iterator[str]:
-    """Yield the chips that a text names; not the ESP32, whose name stands in every flag of the Arduino core."""
+def _chips_named(facts: BoardFacts) -> Iterator[str]:
+    """Yield the chips that variant and defines name; not the ESP32, whose name stands in every board's defines."""
+    text = " ".join([facts.variant, *_BOARD_DEFINES.findall(facts.extra_flags)])
     for match in _CHIP_NAME.finditer(text):
         yield "esp8266" if match[1] else f"esp32{match[2].lower()}"
 

@@ -114,7 +114,8 @@ def _unsupported(key: str) -> SelectionError:
     supported = ", ".join(c.display_name for c in chips())
     return SelectionError(
         f"no ESP-AT release has firmware for the {row['display_name']}{why}",
-        hint=f"put an AT module with one of these chips beside it: {supported}",
+        hint=f"put an AT module with one of these chips beside it: {supported}\n"
+        "for one that is there, write board: none, module: ESP32-C3-MINI-1 (say) and port: PORT into esp_at.yml",
     )
 
 

@@ -35,6 +35,9 @@ _FIELDS: dict[int, tuple[str, ...]] = {
         *("uart_port", "uart_baudrate", *_UART_PINS, "sys_store"),
     ),
 }
+LATEST = "latest"
+"""Names the release that Espressif recommends for a module: later than any number."""
+
 _SYS_STORE_SINCE: Release = (4, 1, 0, 0)
 
 
@@ -93,9 +96,9 @@ class Module:
     exceptions: tuple[tuple[Releases, Mapping[str, int | str]], ...] = field(hash=False, repr=False)
 
     @property
-    def has_uart(self) -> bool:
-        """Whether AT commands come over a UART, and not over SDIO or SPI."""
-        return self.uart_baudrate > 0
+    def bus(self) -> str:
+        """What AT commands come over: ``UART``, ``SDIO`` or ``SPI``."""
+        return "UART" if self.uart_baudrate > 0 else "SDIO" if self.module_config.endswith("sdio") else "SPI"
 
     @property
     def needs_psram(self) -> bool:

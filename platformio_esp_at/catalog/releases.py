@@ -11,17 +11,14 @@ from urllib.parse import urlsplit
 
 from platformio_esp_at.catalog import _data
 from platformio_esp_at.catalog.chips import chip as find_chip
-from platformio_esp_at.catalog.modules import Module, modules, release_key
+from platformio_esp_at.catalog.modules import LATEST, Module, modules, release_key
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.errors import SelectionError, unknown_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-LATEST = "latest"
-"""Names the release that Espressif recommends for a module."""
-
-_RELEASE = re.compile(r"v\d+(\.\d+){1,3}", re.IGNORECASE)
+_RELEASE = re.compile(r"v\d+(\.\d+){1,3}|\d+(\.\d+){3}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +95,13 @@ def find_release(module: Module, release: str) -> ReleasedPackage:
     """
     line = [module, *_successors(module)]
     offered = [package for candidate in line for package in _of(candidate)]
-    found = _latest(line) if release.lower() == LATEST else _of_release(release, [*offered, *_same_firmware(module)])
+    shared = [package for package in _same_firmware(module) if _has_parameters(module, package.release)]
+    if release.lower() == LATEST:
+        found = _latest(list(_of(line[-1])) or shared)
+    else:
+        found = _of_release(release, [*offered, *shared])
     if found is None or (found.module != module.name and not _has_parameters(module, found.release)):
-        raise _none_for(module, release, found if found and found in offered else None, offered)
+        raise _none_for(module, release, found, list(_of(module)))
     if found.by_form:
         others = [package.release for package in offered if not package.by_form]
         hint = f"apply for it at {found.address}, and name the path of the zip that you get: firmware: PATH"
@@ -111,15 +112,22 @@ def find_release(module: Module, release: str) -> ReleasedPackage:
     return found
 
 
-def _latest(line: list[Module]) -> ReleasedPackage | None:
-    """Return the recommended package of the last of ``line``, each the successor of the one before; else its newest."""
-    packages = list(_of(line[-1]))
+def _latest(packages: list[ReleasedPackage]) -> ReleasedPackage | None:
+    """Return the recommended one of these packages, or the newest."""
     return next((package for package in packages if package.recommended), packages[0] if packages else None)
 
 
-def _of_release(release: str, packages: Iterable[ReleasedPackage]) -> ReleasedPackage | None:
-    wanted = release_key(release)
-    return next((package for package in packages if release_key(package.release) == wanted), None)
+def _of_release(release: str, packages: list[ReleasedPackage]) -> ReleasedPackage | None:
+    """Return the first package of a release. Raises `SelectionError` for a short name that several releases begin with.
+
+    ``v2.0`` is v2.0.0.0, which is the only one; ``v4.1`` may be v4.1.0.0 or v4.1.1.0.
+    """
+    wanted = release.lower().removeprefix("v").split(".")
+    found = [package for package in packages if package.release.removeprefix("v").split(".")[: len(wanted)] == wanted]
+    names = list(dict.fromkeys(package.release for package in found))
+    if len(names) > 1:
+        raise SelectionError(f"{release} may be {' or '.join(names)}", hint="write all of its numbers")
+    return found[0] if found else None
 
 
 def _of(module: Module) -> Iterator[ReleasedPackage]:
@@ -156,6 +164,8 @@ def _none_for(
         return SelectionError(f"Espressif releases no firmware package for the {what}", hint=hint)
     known = dict.fromkeys(f"{other.release}{' (recommended)' if other.recommended else ''}" for other in offered)
     hint = f"released: {', '.join(known)}"
+    if module.successor:
+        hint += f"; from {module.successor.since} on, those of {module.successor.module}"
     return SelectionError(f"there is no firmware package {release} for the {what}", hint=hint)
 
 

@@ -17,18 +17,26 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from platformio_esp_at.errors import FormatError
 
 _VERSION = "1"
 _HEAD = """\
 # The firmware packages of this project as they were when first used: one that differs is refused. Commit this file.
-# To accept a package that has changed, or to let `latest` move on, remove its entry.
+# To accept a package that has changed, or to let `latest` move on, remove its entries; the server is asked again then.
 """
 _START_ANEW = "take it from version control again, or remove the file to make it anew"
 _OF_A_MODULE = ("chip", "module")
 _KEYS = ("firmware", *_OF_A_MODULE, "url", "size", "sha256")
+
+
+class Asked(NamedTuple):
+    """What a project asked for: the key of an entry."""
+
+    firmware: str
+    chip: str | None = None
+    module: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +52,31 @@ class LockedPackage:
     """With ``chip``: the AT module that a release was looked up for; None where ``firmware`` names the package."""
 
     @property
-    def asked(self) -> tuple[str, str | None, str | None]:
+    def asked(self) -> Asked:
         """What asked for it."""
-        return self.firmware, self.chip, self.module
+        return Asked(self.firmware, self.chip, self.module)
 
 
 def parse_lock_file(text: str) -> tuple[LockedPackage, ...]:
     """Return the packages of an ``esp_at.lock``, in its order. Raises `FormatError` for what can't be understood."""
     import yaml  # noqa: PLC0415 - 15 ms that only a project with a lock file needs
 
+    class UniqueKeys(yaml.BaseLoader):
+        """Keeps every scalar text, and refuses a mapping that has a key twice, as a merge may leave it."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: ANN401, FBT001, FBT002
+            keys = [key.value for key, _ in node.value]
+            if len(keys) != len(set(map(str, keys))):
+                raise yaml.MarkedYAMLError(problem_mark=node.start_mark)
+            mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+            return mapping
+
     try:
-        root = yaml.load(text, yaml.BaseLoader)  # noqa: S506 - every scalar stays text
+        root = yaml.load(text, UniqueKeys)  # noqa: S506 - derived from BaseLoader
     except (yaml.YAMLError, RecursionError) as error:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         where = None if line is None else str(line + 1)
-        raise FormatError("not YAML", where=where, hint=_START_ANEW) from None
+        raise FormatError("not YAML, or a key twice", where=where, hint=_START_ANEW) from None
     if not isinstance(root, dict) or "version" not in root:
         raise FormatError("it has no version and packages", hint=_START_ANEW)
     if root["version"] != _VERSION:
@@ -67,7 +85,14 @@ def parse_lock_file(text: str) -> tuple[LockedPackage, ...]:
     rows = root.get("packages") or []
     if not isinstance(rows, list):
         raise FormatError("packages is not a list", hint=_START_ANEW)
-    return tuple(_parse_row(row, number) for number, row in enumerate(rows, 1))
+    packages = tuple(_parse_row(row, number) for number, row in enumerate(rows, 1))
+    for number, package in enumerate(packages, 1):
+        for other in packages[: number - 1]:
+            same_url = package.url == other.url and (package.size, package.sha256) != (other.size, other.sha256)
+            if same_url or package.asked == other.asked:
+                message = "it contradicts an entry before it"
+                raise FormatError(message, where=f"package {number}", hint="keep the one that is right")
+    return packages
 
 
 def format_lock_file(packages: tuple[LockedPackage, ...]) -> str:

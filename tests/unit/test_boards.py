@@ -290,6 +290,7 @@ def test_contradictory_facts_are_refused(facts, says):
         (BoardFacts("esp32s2_lookalike", mcu="esp32", extra_flags="-DARDUINO_ARCH_ESP32"), "WROOM-32"),
         (BoardFacts("solo", mcu="esp32", extra_flags="-DCORE32SOLO1", openocd="esp32-solo.cfg"), "SOLO-1"),
         (BoardFacts("a", mcu="esp32", extra_flags="-DCONFIG_IDF_TARGET_ESP32S3_NOT=1"), "WROOM-32"),
+        (BoardFacts("a", mcu="esp32", extra_flags="-DESP8266_COMPAT -DUSE_ESP32S3=0"), "WROOM-32"),
         (BoardFacts("a", mcu="esp32c61", variant="esp32c61"), "ESP32C61-4MB"),
     ],
 )

@@ -12,7 +12,7 @@ import textwrap
 
 import pytest
 
-from platformio_esp_at.cache import Cache
+from platformio_esp_at.cache import Cache, CachedFile
 from platformio_esp_at.errors import EspAtError
 
 ADDRESS = "https://host/firmware.zip"
@@ -28,26 +28,27 @@ def cache(tmp_path):
 def put(cache, address=ADDRESS, data=DATA, name="firmware.zip"):
     with cache.exclusive(address, say=lambda _: None) as folder:
         (folder / name).write_bytes(data)
-        return cache.admit(address, folder / name)
+        return cache.admit(address, folder / name, source="https://mirror/firmware.zip", validator='"etag"')
 
 
 def test_what_is_put_in_comes_out(cache):
     assert cache.find(ADDRESS) is None
-    assert cache.find(ADDRESS, HASH) is None
+    assert cache.find_content(HASH) is None
     place = put(cache)
     assert place.read_bytes() == DATA
     assert place.name == "firmware.zip"
-    assert cache.find(ADDRESS) == cache.find(ADDRESS, HASH) == place
-    assert cache.find(ADDRESS, hashlib.sha256(b"").hexdigest()) is None
+    assert cache.find(ADDRESS) == CachedFile(place, "https://mirror/firmware.zip", '"etag"')
+    assert cache.find_content(HASH) == place
+    assert cache.find_content(hashlib.sha256(b"").hexdigest()) is None
     assert cache.find("https://host/other.zip") is None
+    assert list((cache.folder / "downloads").glob("*/")) == []
 
 
 def test_content_is_found_by_its_hash_whatever_the_address_had_last(cache):
     first = put(cache)
     second = put(cache, data=b"changed since")
-    assert cache.find(ADDRESS) == second
-    assert cache.find(ADDRESS, HASH) == first
-    assert cache.find("https://mirror/else.zip", HASH) == first
+    assert cache.find(ADDRESS).path == second
+    assert cache.find_content(HASH) == first
 
 
 @pytest.mark.parametrize("damage", [b"", b"something else", None])
@@ -55,27 +56,32 @@ def test_damaged_content_is_not_there(cache, damage):
     place = put(cache)
     place.unlink() if damage is None else place.write_bytes(damage)
     assert cache.find(ADDRESS) is None
-    assert cache.find(ADDRESS, HASH) is None
+    assert cache.find_content(HASH) is None
     assert put(cache) == place
-    assert cache.find(ADDRESS) == place
+    assert cache.find(ADDRESS).path == place
 
 
 @pytest.mark.parametrize(
     "entry",
-    ["", "{", "[]", "{}", '{"name": "../../x", "sha256": "HASH"}', '{"name": "firmware.zip", "sha256": "../x"}'],
+    [
+        *("", "{", "[]", "{}", '{"name": "firmware.zip", "sha256": "HASH"}'),
+        '{"name": "../../secret", "sha256": "HASH", "source": "", "validator": ""}',
+        '{"name": "secret", "sha256": "../..", "source": "", "validator": ""}',
+    ],
 )
 def test_a_damaged_entry_leads_nowhere(cache, entry):
     put(cache)
     (file,) = (cache.folder / "addresses").iterdir()
+    (cache.folder / "secret").write_bytes(DATA)
     file.write_text(entry.replace("HASH", HASH))
-    found = cache.find(ADDRESS)
-    assert found is None or found.read_bytes() == DATA
+    assert cache.find(ADDRESS) is None
 
 
 def test_entries_say_what_they_are_about(cache):
     put(cache)
     (file,) = (cache.folder / "addresses").iterdir()
     expected = {"address": ADDRESS, "name": "firmware.zip", "size": len(DATA), "sha256": HASH}
+    expected |= {"source": "https://mirror/firmware.zip", "validator": '"etag"'}
     assert json.loads(file.read_text()) == expected
 
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import gzip
 import json
+import os
 import secrets
 import socket
+import tracemalloc
+from functools import partial
+from unittest import mock
 
 import pytest
 from firmware_server import Asked, FirmwareServer, Served
@@ -144,6 +151,63 @@ def test_a_part_that_is_complete_already(https_server, fetch):
     assert fetch() == DATA
 
 
+def test_a_part_that_nobody_asked_for(https_server, fetch):
+    """What an earlier run has left without a name isn't gone on with, whatever the server calls its answer."""
+    https_server.files["/a.zip"] = Served(DATA, etag=None, cut_after=[CUT, 0, 0, 0, 0, 0])
+    with pytest.raises(PackageError):
+        fetch()
+    https_server.files["/a.zip"] = Served(DATA, etag=None, always_partial=True)
+    with pytest.raises(PackageError, match="the server has another file now"):
+        fetch()
+    https_server.files["/a.zip"] = Served(DATA, etag=None)
+    assert fetch() == DATA
+
+
+def test_a_run_that_ended_while_it_began_anew(https_server, fetch):
+    """The state of the new content is never beside what is left of the old one."""
+    https_server.files["/a.zip"] = Served(DATA, cut_after=[2 * CUT, 0, 0, 0, 0, 0])
+    with pytest.raises(PackageError):
+        fetch()
+    part, state = fetch.folder / "a.zip.part", fetch.folder / "a.zip.part.json"
+    assert part.stat().st_size >= 2 * CUT - 1024
+    https_server.files["/a.zip"] = Served(OTHER, etag='"second"')
+    fill_disk = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with mock.patch("json.dumps", side_effect=fill_disk), pytest.raises(OSError, match="No space"):
+        fetch()
+    assert not state.exists()
+    assert part.stat().st_size == 0
+    assert fetch() == OTHER
+
+
+def test_a_part_that_is_longer_than_the_whole(https_server, fetch):
+    address = f"{https_server.address}/a.zip"
+    (fetch.folder / "a.zip.part").write_bytes(DATA + b"more")
+    state = {"address": address, "validator": '"first"', "total": len(DATA)}
+    (fetch.folder / "a.zip.part.json").write_text(json.dumps(state))
+    https_server.files["/a.zip"] = Served(DATA)
+    assert fetch() == DATA
+    assert begins(https_server) == [0]
+
+
+def test_only_what_has_changed_is_fetched(https_server, tmp_path):
+    https_server.files["/a.zip"] = Served(DATA)
+    again = partial(download, f"{https_server.address}/a.zip", tmp_path / "a.zip", limit=LIMIT, allow_http=False)
+    assert again(say=print) == '"first"'
+    (tmp_path / "a.zip").unlink()
+    assert again(say=print, unless='"first"') is None
+    assert list(tmp_path.iterdir()) == []
+    https_server.files["/a.zip"] = Served(OTHER, etag='"second"')
+    assert again(say=print, unless='"first"') == '"second"'
+    assert (tmp_path / "a.zip").read_bytes() == OTHER
+
+
+def test_content_is_taken_as_it_is(https_server, fetch):
+    """A file that was compressed for the way has another length and another hash: it is not unpacked."""
+    packed = gzip.compress(DATA)
+    https_server.files["/a.zip"] = Served(packed, headers={"Content-Encoding": "gzip"})
+    assert fetch() == packed
+
+
 # --- lengths ---
 
 
@@ -215,6 +279,39 @@ def test_a_certificate_that_nobody_vouches_for(server_certificate, fetch, monkey
     assert "REQUESTS_CA_BUNDLE" in caught.value.hint
 
 
+def test_a_file_of_certificates_that_is_not_there(https_server, fetch, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
+    with pytest.raises(PackageError, match=r"/nowhere/ca.pem"):
+        fetch()
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 70, "h:99999"])
+def test_hosts_that_cannot_be(fetch, host):
+    with pytest.raises(EspAtError):
+        fetch(f"https://{host}/a.zip")
+
+
+@pytest.mark.parametrize("place", ["http://h:bad/", "https://a..b/c", "https://[::1/"])
+def test_redirects_to_hosts_that_cannot_be(https_server, fetch, place):
+    https_server.files["/a.zip"] = Served(redirect=place)
+    with pytest.raises(EspAtError):
+        fetch()
+
+
+def test_a_server_that_speaks_no_tls(http_server, fetch):
+    http_server.files["/a.zip"] = Served(DATA)
+    with pytest.raises(PackageError, match="can't be fetched: ") as caught:
+        fetch(http_server.address.replace("http:", "https:") + "/a.zip")
+    assert "certificate" not in str(caught.value)
+
+
+@pytest.mark.parametrize("length", ["²", "9" * 5000, "-1", "many"])
+def test_lengths_that_are_none(https_server, fetch, length):
+    https_server.files["/a.zip"] = Served(DATA, names_length=False, headers={"Content-Length": length})
+    with contextlib.suppress(PackageError):
+        assert fetch() == DATA
+
+
 # --- http, files, redirects ---
 
 
@@ -238,6 +335,16 @@ def test_a_redirect_by_https_is_followed(https_server, fetch):
     https_server.files |= {"/a.zip": Served(redirect="/b/c.zip"), "/b/c.zip": Served(DATA, cut_after=[8192])}
     assert fetch() == DATA
     assert https_server.asked[-1] == Asked("/b/c.zip", 8192)
+
+
+def test_nothing_of_a_redirect_is_read_but_where_it_leads(https_server, fetch):
+    https_server.files |= {"/a.zip": Served(bytes(50 << 20), redirect="/b.zip"), "/b.zip": Served(DATA)}
+    tracemalloc.start()
+    try:
+        assert fetch() == DATA
+        assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("allow_http", [False, True])
@@ -333,12 +440,21 @@ def test_a_password_is_not_told(https_server, fetch):
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "place", ["me:sec/ret@host/x.zip", "me:secret@host:bad/", "me:secret@[::1/", "me:sec#ret@host/x"]
+)
+def test_no_part_of_a_password_is_told_wherever_it_ends(fetch, place):
+    with pytest.raises(EspAtError) as caught:
+        fetch(f"https://{place}")
+    assert "sec" not in str(caught.value)
+
+
 def test_progress_of_a_long_download(https_server, fetch, monkeypatch):
     monkeypatch.setattr(download_module, "_SHOWN_EVERY", 0)
     https_server.files["/a.zip"] = Served(DATA)
     fetch()
-    assert fetch.said[1] == "  8.0 KB of 293.0 KB, 2 %"
-    assert len(fetch.said) == 37
+    assert fetch.said[1] == "  1.0 KB of 293.0 KB, 0 %"
+    assert fetch.said[-1] == "  292.0 KB of 293.0 KB, 99 %"
 
 
 @pytest.mark.parametrize(("size", "text"), [(0, "0.0 KB"), (1536, "1.5 KB"), (1 << 20, "1.0 MB")])

@@ -21,7 +21,7 @@ from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.catalog.releases import package_named
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError, PackageError
-from platformio_esp_at.firmware import open_firmware
+from platformio_esp_at.firmware import add_to_lock, find_firmware
 from platformio_esp_at.formats.lock_file import parse_lock_file
 from platformio_esp_at.project import CustomModule, Firmware, Text
 
@@ -54,9 +54,11 @@ class Project:
     def open(self, text="v4.1.1.0", module=None, board=ESP32DEV, *, lock=True):
         wanted = Text(module, "esp_at.yml:2") if isinstance(module, str) else module
         self.said.clear()
-        return open_firmware(
-            Firmware(Text(text, HERE)), wanted, board, project=self.root, say=self.said.append, lock=lock
-        )
+        firmware = Firmware(Text(text, HERE))
+        found = find_firmware(firmware, wanted, board, project=self.root, say=self.said.append)
+        if lock and found.new_entry:
+            add_to_lock(self.root, found.new_entry)
+        return found.package
 
     def go_offline(self):
         self.monkeypatch.delenv("ESP_AT_MIRROR")
@@ -142,7 +144,7 @@ def test_a_module_of_the_users_own_takes_the_package_of_what_it_is_like(project)
 @pytest.mark.parametrize(
     ("text", "module", "board", "message", "hint"),
     [
-        ("latest", None, None, "which AT module is firmware latest for?", "name the board"),
+        ("latest", None, None, "which AT module is firmware latest for?", "by the option board"),
         ("latest", "MINI-1", None, "which chip's MINI-1?", "write ESP32-MINI-1 or ESP32-C3-MINI-1"),
         ("latest", "WROM-32", None, "unknown AT module 'WROM-32'", "did you mean WROOM-32"),
         ("v9.9", None, ESP32DEV, "no firmware package v9.9 for the ESP32 module WROOM-32", "v4.1.1.0 (recommended)"),
@@ -156,7 +158,7 @@ def test_what_no_package_is_known_for(project, text, module, board, message, hin
         project.open(text, module, board)
     assert message in caught.value.message
     assert hint in caught.value.hint
-    assert caught.value.where.startswith(HERE)
+    assert caught.value.where in (HERE, "esp_at.yml:2", None)  # one place: an option's, or the board's in the message
     assert project.locked == ()
     assert not project.cache.exists()
 
@@ -205,7 +207,7 @@ def test_mirrors_that_are_none(project, monkeypatch, mirror, message):
     with pytest.raises(EspAtError) as caught:
         project.open()
     assert message in caught.value.message
-    assert caught.value.where == f"{HERE}:ESP_AT_MIRROR"
+    assert caught.value.where == "ESP_AT_MIRROR"
 
 
 # --- addresses ---
@@ -252,7 +254,7 @@ def test_a_file_address_is_locked_and_not_cached(project):
     with pytest.raises(PackageError, match=r"is not the one of esp_at.lock"):
         project.open(file.as_uri(), board=None)
     write_sample_package(project.root / "AT", "esp32")
-    with pytest.raises(PackageError, match="is a folder"):
+    with pytest.raises(PackageError, match=r"/AT is not a file"):
         project.open((project.root / "AT").as_uri(), board=None)
 
 
@@ -336,9 +338,13 @@ def test_content_that_changed_is_refused(project, monkeypatch):
     monkeypatch.setenv("ESP_AT_CACHE", str(project.root / "empty cache"))
     with pytest.raises(PackageError) as caught:
         project.open()
-    assert f"{NAME}.zip is not the one of esp_at.lock" in caught.value.message
+    place = (project.mirror / f"{NAME}.zip").as_uri()
+    assert (
+        f"what {place} has is not the one of esp_at.lock: it has {len(other_package())} bytes" in caught.value.message
+    )
     assert sha256(other_package()) in caught.value.message
-    assert "remove its entry from esp_at.lock" in caught.value.hint
+    assert caught.value.message.endswith(f", for {ADDRESS}")
+    assert "remove its entries (firmware: v4.1.1.0) from esp_at.lock" in caught.value.hint
     assert (project.root / "esp_at.lock").read_bytes() == before
     assert list((project.root / "empty cache").rglob("*.zip*")) == []
 
@@ -368,6 +374,85 @@ def test_removing_the_entry_takes_the_new_content(project, monkeypatch):
     assert project.locked[0].sha256 == sha256(other_package())
 
 
+def test_without_an_entry_the_server_is_asked_again(project, https_server, monkeypatch):
+    """So that removing an entry takes what is there by now, and not what another project has cached before."""
+    served = https_server.files[f"/{NAME}.zip"] = Served(other_package())
+    monkeypatch.setenv("ESP_AT_MIRROR", https_server.address)
+    project.open(lock=False)
+    assert project.open(lock=False).sha256 == sha256(served.data)
+    assert project.said == []  # the server said that it is the same
+    https_server.files[f"/{NAME}.zip"] = Served(project.file(f"{NAME}.zip").read_bytes(), etag='"second"')
+    assert project.open().sha256 == sha256(project.file(f"{NAME}.zip").read_bytes())
+    assert project.open().sha256 == project.locked[0].sha256
+
+
+def test_offline_without_an_entry_the_cache_will_do_and_says_so(project):
+    online = project.open(lock=False)
+    project.go_offline()
+    assert project.open().sha256 == online.sha256
+    assert project.said[0].startswith(f"Taking {NAME}.zip from the cache: ")
+    assert [entry.sha256 for entry in project.locked] == [online.sha256]
+
+
+def test_another_run_has_locked_something_else_meanwhile(project):
+    found = find_firmware(Firmware(Text("v4.1.1.0", HERE)), None, ESP32DEV, project=project.root, say=print)
+    other = replace(found.new_entry, firmware="latest", sha256="0" * 64)
+    add_to_lock(project.root, other)
+    with pytest.raises(PackageError, match=r"is not the one of esp_at.lock"):
+        add_to_lock(project.root, found.new_entry)
+    assert project.locked == (other,)
+
+
+def test_a_lock_that_cannot_be_written(project):
+    found = find_firmware(Firmware(Text("v4.1.1.0", HERE)), None, ESP32DEV, project=project.root, say=print)
+    project.root.rename(project.root.with_name("gone"))
+    project.root.write_text("a file where the project was")
+    with pytest.raises(EspAtError, match=r"esp_at.lock can't be written: ") as caught:
+        add_to_lock(project.root, found.new_entry)
+    assert "writable" in caught.value.hint
+
+
+def test_a_zip_for_another_chip_is_not_kept(project):
+    good = project.file(f"{NAME}.zip").read_bytes()
+    write_sample_package(project.file(f"{NAME}.zip"), "esp32c3")
+    with pytest.raises(PackageError) as caught:
+        project.open()
+    assert caught.value.message.endswith(f"has is for ESP32-C3, {NAME}.zip should be for ESP32")
+    assert caught.value.hint == "it was not kept: put the right zip there"
+    assert list(project.cache.rglob("*.zip")) == []
+    project.file(f"{NAME}.zip").write_bytes(good)
+    assert project.open().sha256 == sha256(good)
+
+
+def test_a_mirror_with_pages_instead_of_errors(project, https_server, monkeypatch):
+    """Some servers answer 200 and a page, or 403, for what they don't have: the next place is tried."""
+    https_server.files |= {
+        f"/dl.espressif.com/{PLACE}": Served(b"<html>not found</html>"),
+        f"/{PLACE}": Served(status=403),
+        f"/{NAME}.zip": Served(other_package()),
+    }
+    monkeypatch.setenv("ESP_AT_MIRROR", https_server.address)
+    assert project.open().sha256 == sha256(other_package())
+    del https_server.files[f"/{NAME}.zip"]
+    monkeypatch.setenv("ESP_AT_CACHE", str(project.root / "empty cache"))
+    (project.root / "esp_at.lock").unlink()
+    with pytest.raises(PackageError, match="is no zip") as caught:
+        project.open()
+    assert "a page to log in" in caught.value.hint
+
+
+def test_a_mirror_with_a_query(project, https_server, monkeypatch):
+    https_server.files[f"/at/{NAME}.zip?token=1"] = Served(other_package())
+    monkeypatch.setenv("ESP_AT_MIRROR", f"{https_server.address}/at/?token=1")
+    assert project.open().sha256 == sha256(other_package())
+
+
+def test_a_module_that_takes_the_firmware_of_another(project):
+    write_sample_package(project.file("ESP32-MINI-1-AT-V4.1.1.0.zip"), "esp32")
+    project.open("latest", "WROVER-32")
+    assert "v4.1.1.0 for WROVER-32 is the firmware of MINI-1" in project.said
+
+
 def test_each_module_has_an_entry(project):
     write_sample_package(project.file("ESP32-C3-MINI-1-AT-V4.1.1.0.zip"), "esp32c3")
     project.open()
@@ -381,11 +466,12 @@ def test_the_lock_pins_the_latest(project, monkeypatch):
     project.open("latest")
     newer = NAME.replace("4.1.1", "4.2.0")
     write_sample_package(project.file(f"{newer}.zip"), "esp32")
-    released = firmware_module.find_release(firmware_module.module_of_release("latest", None, ESP32DEV), "latest")
+    released = package_named(NAME)
     later = replace(released, release="v4.2.0.0", address=released.address.replace("4.1.1", "4.2.0"))
     monkeypatch.setattr(firmware_module, "find_release", lambda *_: later)
     assert project.open("latest").name == NAME
-    assert project.said == [f"esp_at.lock has an earlier latest than {newer}: remove its entry there to move on"]
+    (said,) = project.said
+    assert said.startswith(f"esp_at.lock keeps latest at {NAME}.zip, and {newer}.zip is known: to move on, remove")
     (project.root / "esp_at.lock").unlink()
     assert project.open("latest").name == newer
 
@@ -415,9 +501,8 @@ def test_a_lock_is_not_written_where_nothing_may_be(project):
 
 def test_a_path_has_no_entry(project):
     file = project.file(f"{NAME}.zip")
-    firmware = Firmware(Text(str(file), HERE), file)
-    open_firmware(firmware, None, None, project=project.root, say=project.said.append, lock=True)
-    assert project.locked == ()
+    found = find_firmware(Firmware(Text(str(file), HERE), file), None, None, project=project.root, say=print)
+    assert found.new_entry is None
 
 
 @pytest.mark.parametrize(
@@ -429,14 +514,7 @@ def test_a_lock_that_cannot_be_understood(project, text, message):
     with pytest.raises(EspAtError) as caught:
         project.open()
     assert message in caught.value.message
-    assert caught.value.where == f"{HERE}:esp_at.lock"
-
-
-def test_a_lock_that_cannot_be_written(project):
-    (project.root / "esp_at.lock").mkdir()
-    with pytest.raises(EspAtError) as caught:
-        project.open()
-    assert caught.value.message == "can't be read: it is a folder, a file is needed"
+    assert caught.value.where == "esp_at.lock"
 
 
 # --- several at once ---
@@ -445,11 +523,15 @@ RUN = textwrap.dedent("""
     import sys
     from pathlib import Path
     from platformio_esp_at.catalog.boards import BoardFacts
-    from platformio_esp_at.firmware import open_firmware
+    from platformio_esp_at.firmware import add_to_lock, find_firmware
     from platformio_esp_at.project import Firmware, Text
     board = BoardFacts("board", mcu=sys.argv[2])
     firmware = Firmware(Text("v4.1.1.0", "here"))
-    print(open_firmware(firmware, None, board, project=Path(sys.argv[1]), say=lambda _: None, lock=True).sha256)
+    project = Path(sys.argv[1])
+    found = find_firmware(firmware, None, board, project=project, say=lambda _: None)
+    if found.new_entry:
+        add_to_lock(project, found.new_entry)
+    print(found.package.sha256)
 """)
 
 

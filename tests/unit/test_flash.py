@@ -211,7 +211,7 @@ def test_esptool_goes_on_where_nothing_can_be_shown(tmp_path, monkeypatch, stdou
             "Connecting......\n\nA fatal error occurred: Failed to connect to ESP32: No serial data received.\n"
             "For troubleshooting steps visit: https://example.com",
             "Failed to connect to ESP32: No serial data received.",
-            "hold BOOT, tap RESET (or EN), and try again",
+            "hold BOOT, tap RESET (or EN), and try again; or name another port",
             id="no-answer",
         ),
         pytest.param(
@@ -229,7 +229,7 @@ def test_esptool_goes_on_where_nothing_can_be_shown(tmp_path, monkeypatch, stdou
         pytest.param(
             "ERROR: A fatal error occurred: Timed out waiting for packet header",
             "Timed out waiting for packet header",
-            "hold BOOT, tap RESET (or EN), and try again",
+            "hold BOOT, tap RESET (or EN), and try again; or name another port",
             id="silence",
         ),
         pytest.param(

@@ -57,7 +57,16 @@ def test_names_that_yaml_could_take_for_something_else(name):
         pytest.param("packages: []", None, "it has no version and packages", id="no-version"),
         pytest.param("version: 2\npackages: []", None, "its version is 2, 1 is the only one known here", id="newer"),
         pytest.param("version: 1\npackages: 1", None, "packages is not a list", id="packages"),
-        pytest.param("version: 1\n<<<<<<< ours\n", "3", "not YAML", id="merge-conflict"),
+        pytest.param("version: 1\n<<<<<<< ours\n", "3", "not YAML, or a key twice", id="merge-conflict"),
+        pytest.param(f"{TEXT}packages: []\n", "1", "not YAML, or a key twice", id="packages-twice"),
+        pytest.param(f"{TEXT}  size: 1\n", "3", "not YAML, or a key twice", id="size-twice"),
+        pytest.param(TEXT + ENTRY, "package 2", "it contradicts an entry before it", id="entry-twice"),
+        pytest.param(
+            TEXT + ENTRY.replace("v4.1.1.0", "latest").replace("2336705", "1"),
+            "package 2",
+            "it contradicts an entry before it",
+            id="another-size-of-one-address",
+        ),
         pytest.param("version: 1\npackages: [a]", "package 1", "not an entry of this file", id="row"),
         pytest.param(f"{TEXT}  more: 1\n", "package 1", "not an entry of this file", id="unknown-key"),
         pytest.param(TEXT + ENTRY.replace("  size: 2336705\n", ""), "package 2", "it has no size", id="no-size"),
@@ -72,4 +81,5 @@ def test_what_cannot_be_understood(text, where, message):
     with pytest.raises(FormatError) as caught:
         parse_lock_file(text)
     assert (caught.value.where, caught.value.message) == (where, message)
-    assert "remove the file to make it anew" in caught.value.hint
+    one_is_right = "contradicts" in message
+    assert ("keep the one that is right" if one_is_right else "remove the file to make it anew") in caught.value.hint

@@ -588,13 +588,17 @@ def test_no_firmware(folder):
         assert way in caught.value.hint
 
 
+LOOKED_FOR = "looked for {path}"
+NO_RELEASE = "it is no release either: those are written v4.1.1.0; see esp-at releases"
+
+
 @pytest.mark.parametrize(
     ("firmware", "hint"),
     [
-        pytest.param("other.zip", "looked for {path}", id="file"),
-        pytest.param("x" * 300, "looked for {path}", id="name-too-long"),
-        pytest.param("v2.zip", "looked for {path}", id="file-like-a-release"),
-        pytest.param("4.1.1.0", "looked for {path}\ndid you mean the release v4.1.1.0?", id="release-without-v"),
+        pytest.param("other.zip", f"{LOOKED_FOR}\n{NO_RELEASE}", id="file"),
+        pytest.param("x" * 300, f"{LOOKED_FOR}\n{NO_RELEASE}", id="name-too-long"),
+        pytest.param("v2.zip", f"{LOOKED_FOR}\n{NO_RELEASE}", id="file-like-a-release"),
+        pytest.param("lastest", "looked for {path}\ndid you mean latest?", id="nearly-latest"),
         pytest.param(
             "ESP32-SOLO-1-AT-V4.1.1.0.zip",
             "looked for {path}\ndid you mean ESP32-SOLO-AT-V4.1.1.0 or ESP32-SOLO-AT-V4.1.0.0 or "
@@ -612,7 +616,8 @@ def test_firmware_that_is_not_there(folder, firmware, hint):
 
 
 @pytest.mark.parametrize(
-    "text", ["v4.1.1.0", "V2.0", "latest", "https://example.com/a.zip", "ESP32-SOLO-AT-V4.1.1.0", "FILE:///a.zip"]
+    "text",
+    ["v4.1.1.0", "4.1.1.0", "V2.0", "latest", "https://example.com/a.zip", "ESP32-SOLO-AT-V4.1.1.0", "FILE:///a.zip"],
 )
 def test_firmware_by_name(folder, text):
     assert firmware_of([_project(folder, f"firmware: {text}")]) == Firmware(Text(text, "esp_at.yml:1"))

@@ -32,6 +32,7 @@ from platformio_esp_at.errors import SelectionError, UnknownNameError
         # The same firmware with other factory parameters.
         ("esp8266", "WROOM-02-N", "v2.2.1.0", "ESP-WROOM-02-AT-V2.2.1.0"),
         ("esp8266", "WROOM-5V2L", "v2.0.0.0", "ESP-WROOM-02-AT-V2.0.0.0"),
+        ("esp8266", "WROOM-02-N", "latest", "ESP-WROOM-02-AT-V2.3.0.0"),
         # What only the older server has.
         ("esp32s2", "MINI", "v2.1.0.0", "ESP32-S2-MINI_AT_Bin_V2.1.0.0"),
         ("esp32s2", "SOLO", "v2.1.0.0", "ESP32-S2-SOLO_AT_Bin_V2.1.0.0"),
@@ -52,6 +53,8 @@ def test_package_of_a_release(chip, name, release, package):
             "no firmware package v4.2 for the ESP32 module WROOM-32",
             "v4.1.1.0 (recommended",
         ),
+        ("esp32", "WROOM-32", "v4.1", "v4.1 may be v4.1.1.0 or v4.1.0.0", "write all of its numbers"),
+        ("esp32", "WROVER-32", "v9.9", "no firmware package v9.9", "v0.10.0.0; from v3.0.0.0 on, those of MINI-1"),
         # Not that of WROOM-32, which is the same firmware: this release had no MINI-1, whose pins it would need.
         ("esp32", "MINI-1", "v2.1.0.0", "no firmware package v2.1.0.0", "released: v4.1.1.0 (recommended), v4.1.0.0"),
         ("esp32s2", "WROOM", "v4.1.1.0", "no firmware package v4.1.1.0", "v4.1.1.0 is for MINI, which runs on it"),
@@ -96,8 +99,15 @@ def test_releases_of_a_chip_and_of_a_module():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        *[("v4.1.1.0", True), ("V2.0", True), ("latest", True), ("Latest", True)],
-        *[("4.1.1.0", False), ("v4", False), ("v4.1.1.0.zip", False), ("./v4.1.1.0", False), ("v1.2.3.4.5", False)],
+        *[("v4.1.1.0", True), ("V2.0", True), ("latest", True), ("4.1.1.0", True)],
+        *[
+            ("4.1", False),
+            ("4.1.1", False),
+            ("v4", False),
+            ("v4.1.1.0.zip", False),
+            ("./v4.1.1.0", False),
+            ("v1.2.3.4.5", False),
+        ],
     ],
 )
 def test_names_of_releases(text, expected):
