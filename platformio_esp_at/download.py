@@ -302,9 +302,8 @@ class _Part:
             self.check_size(total)
         self.discard()  # what is there is of something else: never beside the state of this
         self.total, self.validator = total, validator
-        stream = self._path.open("wb")
         replace_file(self._state_path, json.dumps(asdict(_State(shown(self.address), validator, total))))
-        return stream
+        return self._path.open("wb")
 
     def check_size(self, size: int) -> None:
         """Raise `PackageError`, and forget the part, for more bytes than are allowed."""
