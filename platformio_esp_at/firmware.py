@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -349,22 +349,12 @@ def _read_lock(project: Path) -> tuple[LockedPackage, ...]:
 
 @contextmanager
 def _one_at_a_time(project: Path) -> Iterator[None]:
-    """Let one run of this user at a time change a project's lock file.
+    """Let one run at a time change a project's lock file, as far as they share a cache that can be written.
 
-    What they wait by is not in the project, where it would be litter, nor in a cache that may be read only.
+    What they wait by lies there, since it would be litter in the project.
     """
-    from filelock import FileLock  # noqa: PLC0415 - only where something is new to the lock
-    from platformdirs import user_cache_path  # noqa: PLC0415
-
     key = hashlib.sha256(os.path.realpath(project).encode("utf-8", "surrogateescape")).hexdigest()
-    folder = user_cache_path("platformio-esp-at", appauthor=False) / "projects"
-    lock = None
-    with suppress(OSError, NotImplementedError):  # without it, two runs at once may each write but their own entry
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / f"{key}.lock")
-        lock.acquire()
-    try:
+    with ExitStack() as waiting:
+        with suppress(EspAtError):  # a cache that was filled before and is read only now does for the rest
+            waiting.enter_context(Cache.of_this_user().exclusive(f"project {key}", say=lambda _: None))
         yield
-    finally:
-        if lock is not None:
-            lock.release()

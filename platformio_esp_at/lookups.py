@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from platformio_esp_at.board_manifests import board_folders, manifests, module_boards, read_board
 from platformio_esp_at.catalog import chips
 from platformio_esp_at.catalog.boards import BoardFacts, module_for_release, select_module
-from platformio_esp_at.catalog.modules import LATEST, data_layout, modules, modules_named
+from platformio_esp_at.catalog.modules import LATEST, data_layout, modules, modules_named, release_key
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.catalog.releases import find_release, released_packages
 from platformio_esp_at.errors import EspAtError, SelectionError
@@ -39,10 +39,12 @@ class Listing:
         return "\n".join([*lines, *([self.note] if self.note else [])])
 
     def _cells(self, row: Row) -> Sequence[str]:
-        return [_cell(key, row.get(key)) for key in self.columns.values()]
+        return [_cell(key, row.get(key), row) for key in self.columns.values()]
 
 
-def _cell(key: str, value: object) -> str:
+def _cell(key: str, value: object, row: Row) -> str:
+    if key == "package" and row["by_application"]:
+        return "on application"
     if value is None or value is False:
         return ""
     if value is True:
@@ -84,7 +86,13 @@ def list_releases(chip: str | None = None, module: str | None = None) -> Listing
         packages = [found for row in modules_named(module) for found in released_packages(row.chip, row.name)]
     else:
         packages = list(released_packages(chip, module))
-    columns = {"Chip": "chip", "Module": "module", "Release": "release", "Recommended": "recommended", "Package": "how"}
+    columns = {
+        "Chip": "chip",
+        "Module": "module",
+        "Release": "release",
+        "Recommended": "recommended",
+        "Package": "package",
+    }
     columns |= {"Chip revision": "chip_revisions"}
     rows = tuple(
         {
@@ -95,7 +103,6 @@ def list_releases(chip: str | None = None, module: str | None = None) -> Listing
             "url": package.address,
             "by_application": package.by_form,
             "recommended": package.recommended,
-            "how": package.name or "on application",
             "chip_revisions": package.chip_revisions,
         }
         for package in packages
@@ -136,6 +143,8 @@ def module_of_board(facts: BoardFacts, release: str | None = None) -> Row:
     Without a release, the module is the one that the board carries; with one, that whose firmware it then gets. Raises
     as `select_module`; `FormatError` for a text that isn't a release, `SelectionError` for one without a package.
     """
+    if release is not None and release.lower() != LATEST:
+        release_key(release)  # which refuses what isn't one
     choice = select_module(facts)
     latest = module_for_release(choice, release or LATEST)
     package, why_not = None, None

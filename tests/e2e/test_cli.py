@@ -130,8 +130,8 @@ def test_releases(esp_at):
     } in listed
     of_c5 = esp_at("releases", "--chip", "ESP32-C5").stdout.splitlines()
     assert [line.split() for line in of_c5] == [
-        ["Chip", "Module", "Release", "Package", "Chip", "revision"],
-        ["esp32c5", "ESP32C5-4MB", "v5.0.1.0", "recommended", "on", "application"],
+        ["Chip", "Module", "Release", "Recommended", "Package", "Chip", "revision"],
+        ["esp32c5", "ESP32C5-4MB", "v5.0.1.0", "yes", "on", "application"],
         ["esp32c5", "ESP32C5-4MB", "v5.0.0.0", "on", "application"],
     ]
     both = {line.split()[0] for line in esp_at("releases", "--module", "mini-1").stdout.splitlines()[1:]}
@@ -169,10 +169,12 @@ def test_boards(esp_at, tmp_path):
 
 def test_module_for_a_release(esp_at):
     found = json.loads(esp_at("module-for", "esp-wrover-kit", "--release", "v4.1.1.0", "--json").stdout)
-    assert (found["module"], found["latest"]) == ("MINI-1", "ESP32-MINI-1-AT-V4.1.1.0")
+    assert (found["module"], found["package"]) == ("MINI-1", "ESP32-MINI-1-AT-V4.1.1.0")
     said = esp_at("module-for", "esp-wrover-kit", "--release", "v2.4.0.0").stdout
     assert said.startswith("WROVER-32 (esp32): ")
-    assert "Its latest firmware: ESP32-MINI-1-AT-V4.1.1.0" in said
+    assert "Its firmware: ESP32-WROVER-32-AT-V2.4.0.0 (v2.4.0.0)" in said
+    said = esp_at("module-for", "esp-wrover-kit").stdout
+    assert "Its latest firmware: ESP32-MINI-1-AT-V4.1.1.0 (v4.1.1.0, that of MINI-1)" in said
     assert "'4x' is not a release" in esp_at("module-for", "esp-wrover-kit", "--release", "4x", code=1).stderr
     said = esp_at("module-for", "esp32dev").stdout
     assert "This is a guess" in said
@@ -192,7 +194,7 @@ def test_module_for(esp_at, tmp_path):
     assert "broken.json: not a board's JSON file" in esp_at("module-for", "broken.json", code=1).stderr
     assert "did you mean esp32dev" in esp_at("module-for", "esp32dew", code=1).stderr
     unknown = esp_at("module-for", "nonesuch", code=1).stderr
-    assert unknown.endswith("a board that is installed with its platform, or the path of a board's JSON file\n")
+    assert unknown.endswith("the path of a board's JSON file will do, too\n")
 
 
 @pytest.fixture(scope="session")

@@ -93,7 +93,7 @@ def test_content_that_changed_is_not_flashed(project, at_pio, used_module, mirro
     monkeypatch.setenv("ESP_AT_CACHE", str(tmp_path / "another machine"))
     module = used_module()
     said = at_pio(f"run -t upload_at --upload-port {module.port}", folder, code=1).stderr
-    assert "ESP32-WROOM-32-AT-V4.1.1.0.zip is not the one of esp_at.lock" in said
+    assert f"what {mirror.address}/ESP32-WROOM-32-AT-V4.1.1.0.zip has is not the one of esp_at.lock: it has " in said
     assert module.untouched
     assert {path: path.read_bytes() for path in made} == made
 
@@ -114,6 +114,14 @@ def test_info_writes_no_lock(project, at_pio, esp_at, mirror):
     assert "Firmware package: ESP32-WROOM-32-AT-V4.1.1.0" in at_pio("run -t info_at", folder).stdout
     said = esp_at("info", "--firmware", "latest", "--board", "esp32dev", cwd=folder).stdout
     assert "Firmware package: ESP32-WROOM-32-AT-V4.1.1.0" in said
+    assert not (folder / "esp_at.lock").exists()
+
+
+def test_what_is_refused_is_not_locked(project, esp_at, mirror):
+    folder = project()
+    words = ["package", "--firmware", "ESP32-C3-MINI-1-AT-V4.1.1.0", "--board", "esp32dev"]
+    said = esp_at(*words, cwd=folder, code=1).stderr
+    assert "board esp32dev has an ESP32, the firmware package ESP32-C3-MINI-1-AT-V4.1.1.0 is for ESP32-C3" in said
     assert not (folder / "esp_at.lock").exists()
 
 
