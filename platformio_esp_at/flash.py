@@ -149,7 +149,7 @@ def run_esptool(arguments: list[str], *, folder: Path) -> Device:
         )
     if process.returncode:
         if match := _OTHER_REVISION.search(output):
-            raise other_revision(f"v{match['has']}", match["needs"], output=output)
+            raise other_revision(f"v{match['has']}", match["needs"].replace(" - ", " to "), output=output)
         raise FlashError(f"esptool failed: {_last_error(output)}", output=output, hint=_hint(output))
     return _device(output)
 

@@ -162,8 +162,10 @@ def _made_for(package: FirmwarePackage) -> tuple[Module, ...]:
     """Return the modules of the catalog that a package is made for, as its files or else its name tell."""
     known = {row.name.casefold(): row for row in modules(package.chip.key)}
     found = [known[name.casefold()] for name in package.modules if name.casefold() in known]
-    released = package_named(package.name) if not found else None
-    return tuple(found) if released is None else (find_module(released.chip, released.module),)
+    released = package_named(package.name)
+    if not found and released and released.chip == package.chip.key:
+        return (find_module(released.chip, released.module),)
+    return tuple(found)
 
 
 def _check_board_chip(board: BoardFacts, package: FirmwarePackage) -> None:
