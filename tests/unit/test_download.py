@@ -77,6 +77,13 @@ def test_a_cut_connection_is_gone_on_with(https_server, fetch):
     assert fetch.said[1].startswith("Going on at 96.0 KB: https://")
 
 
+def test_a_connection_that_is_cut_again_and_again_gets_there(https_server, fetch):
+    cuts = 12
+    https_server.files["/a.zip"] = Served(DATA, cut_after=[len(DATA) // (cuts + 2)] * cuts)
+    assert fetch() == DATA
+    assert len(https_server.asked) == cuts + 1
+
+
 def test_a_date_tells_the_content_where_there_is_no_etag(https_server, fetch):
     date = "Wed, 21 Oct 2015 07:28:00 GMT"
     https_server.files["/a.zip"] = Served(DATA, etag=None, last_modified=date, cut_after=[CUT])

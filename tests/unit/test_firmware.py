@@ -349,6 +349,14 @@ def test_content_that_changed_is_refused(project, monkeypatch):
     assert list((project.root / "empty cache").rglob("*.zip*")) == []
 
 
+def test_an_address_is_locked_whatever_asks_for_it(project, monkeypatch):
+    project.open("v4.1.1.0")
+    project.file(f"{NAME}.zip").write_bytes(other_package())
+    monkeypatch.setenv("ESP_AT_CACHE", str(project.root / "empty cache"))
+    with pytest.raises(PackageError, match=r"is not the one of esp_at.lock"):
+        project.open(NAME)
+
+
 def test_a_cache_with_something_else_does_not_hide_the_locked_one(project):
     """Another project has cached what the address holds by now; the lock wants what it held before."""
     locked = project.open()
