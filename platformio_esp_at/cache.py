@@ -31,6 +31,10 @@ CACHE = "ESP_AT_CACHE"
 """The environment variable that names another folder for the cache."""
 
 
+class CacheError(EspAtError):
+    """The cache can't be written."""
+
+
 @dataclass(frozen=True, slots=True)
 class CachedFile:
     """What was at an address last."""
@@ -85,7 +89,7 @@ class Cache:
     def exclusive(self, address: str, say: Callable[[str], None]) -> Iterator[Path]:
         """Give the folder for the download of an address to this run alone; another run waits.
 
-        Raises `EspAtError` where the cache can't be written.
+        Raises `CacheError`.
         """
         from filelock import FileLock, Timeout  # noqa: PLC0415 - only where something is downloaded
 
@@ -131,7 +135,7 @@ class Cache:
         except (OSError, NotImplementedError) as error:
             reason = getattr(error, "strerror", None) or error
             hint = f"set {CACHE} to a folder that you can write"
-            raise EspAtError(f"the cache {self.folder} can't be written: {reason}", hint=hint) from None
+            raise CacheError(f"the cache {self.folder} can't be written: {reason}", hint=hint) from None
 
 
 def _hash_of(file: Path) -> str:

@@ -26,7 +26,7 @@ from platformio_esp_at.addresses import (
     scheme_of,
     shown,
 )
-from platformio_esp_at.cache import Cache, CachedFile
+from platformio_esp_at.cache import Cache, CachedFile, CacheError
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.modules import LATEST
 from platformio_esp_at.catalog.releases import find_release, is_release_name, package_named
@@ -197,54 +197,76 @@ def _obtain(source: _Source, known: LockedPackage | None, mirror: _Mirror | None
     cache, key = Cache.of_this_user(), shown(source.address)
     if known and (content := cache.find_content(known.sha256)):
         return content
-    before = cache.find(key)
-    with cache.exclusive(key, say) as folder:
-        if known and (content := cache.find_content(known.sha256)):  # another run was quicker
-            return content
-        cached = None if known else cache.find(key)
-        if cached and cached != before:
-            return cached.path
-        file = folder / file_name_of(source.address)
-        try:
-            brought = _bring(source, file, cached, mirror if source.chip else None, say)
-        except (NotThereError, UnreachableError) as error:
-            if cached is None:
-                raise _missing(source, file.name, cache, mirror, error) from None
-            say(f"Taking {cached.path.name} from the cache: {error.message}")
-            return cached.path
-        if brought is None and cached:
-            return cached.path
-        place, validator = brought or ("", "")
-        try:
-            _checked(file, source, known, place)
-        except EspAtError:
-            file.unlink()  # what isn't good is no part of the cache: the server may have something better later
+    cached = None if known else cache.find(key)
+    try:
+        with cache.exclusive(key, say) as folder:
+            return _from_the_network(source, known, cached, mirror=mirror, cache=cache, folder=folder, say=say)
+    except CacheError:
+        if cached is None:
             raise
-        return cache.admit(key, file, source=shown(place), validator=validator)
+        return cached.path  # filled before, and read only now
+
+
+def _from_the_network(
+    source: _Source,
+    known: LockedPackage | None,
+    before: CachedFile | None,
+    *,
+    mirror: _Mirror | None,
+    cache: Cache,
+    folder: Path,
+    say: Say,
+) -> Path:
+    """Return the zip that is at an address now, its download being this run's alone; ``before`` is what was cached."""
+    key = shown(source.address)
+    if known and (content := cache.find_content(known.sha256)):
+        return content  # another run was quicker
+    cached = None if known else cache.find(key)
+    if cached and cached != before:
+        return cached.path  # the same
+    file = folder / file_name_of(source.address)
+    try:
+        brought = _bring(source, file, cached, mirror if source.chip else None, say)
+    except PackageError as error:
+        if cached is None:
+            raise _missing(source, file.name, cache, mirror, error) from None
+        say(f"Taking {cached.path.name} from the cache: {error.message}")
+        return cached.path
+    if isinstance(brought, CachedFile):
+        return brought.path
+    place, validator = brought
+    try:
+        _checked(file, source, known, place)
+    except EspAtError:
+        file.unlink()  # what isn't good is no part of the cache: the server may have something better later
+        raise
+    return cache.admit(key, file, source=shown(place), validator=validator)
 
 
 def _bring(
     source: _Source, file: Path, cached: CachedFile | None, mirror: _Mirror | None, say: Say
-) -> tuple[str, str] | None:
+) -> tuple[str, str] | CachedFile:
     """Make ``file`` what is at an address, or at the mirror in its place: return that place and what it calls this.
 
-    Returns None where that is what is cached. Raises as `download`.
+    Returns ``cached`` where it is that. Raises as `download`.
     """
     # An http mirror on this machine has nobody on the way.
     allow_http = _allows_http() or (mirror is not None and is_loopback(mirror.address))
-    failed: EspAtError | None = None
+    failed: PackageError | None = None
     for place in mirror.places(source.address) if mirror else (source.address,):
         unless = cached.validator if cached and cached.source == shown(place) else ""
         found = _attempt(place, file, unless, allow_http=allow_http, say=say)
-        if not isinstance(found, EspAtError):
-            return None if found is None else (place, found)
+        if cached and found is None:
+            return cached
+        if isinstance(found, str):
+            return place, found
         if failed is None or isinstance(failed, NotThereError):
             failed = found
     assert failed is not None  # noqa: S101 - there is a place, at least
     raise failed
 
 
-def _attempt(place: str, file: Path, unless: str, *, allow_http: bool, say: Say) -> str | EspAtError | None:
+def _attempt(place: str, file: Path, unless: str, *, allow_http: bool, say: Say) -> str | PackageError | None:
     """Return what `download` does, or why another place is worth a try."""
     try:
         validator = download(place, file, limit=MAX_ZIP_SIZE, allow_http=allow_http, say=say, unless=unless)
@@ -268,7 +290,7 @@ def _missing(source: _Source, name: str, cache: Cache, mirror: _Mirror | None, e
         use_mirror = f"set {MIRROR} to a folder that has it; or " if source.chip else ""
         hint = f"go online once; or {use_mirror}download {address} elsewhere, and name the path of the zip"
         return PackageError(f"{name} is not in the cache ({cache.folder}), and {error.message}", hint=hint)
-    if mirror and source.chip:
+    if mirror and source.chip and isinstance(error, NotThereError):
         hint = f"put it there, from {address}; or unset {MIRROR}"
         return PackageError(f"the mirror {shown(mirror.address)} has no {name}", hint=hint)
     return error

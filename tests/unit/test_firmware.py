@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import random
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -399,6 +400,25 @@ def test_offline_without_an_entry_the_cache_will_do_and_says_so(project):
     project.go_offline()
     assert project.open().sha256 == online.sha256
     assert project.said[0].startswith(f"Taking {NAME}.zip from the cache: ")
+    assert [entry.sha256 for entry in project.locked] == [online.sha256]
+
+
+def test_a_server_that_fails_leaves_what_is_cached(project, https_server, monkeypatch):
+    online = project.open(lock=False)
+    https_server.files[f"/{NAME}.zip"] = Served(status=500)
+    monkeypatch.setenv("ESP_AT_MIRROR", https_server.address)
+    assert project.open(lock=False).sha256 == online.sha256
+    assert "from the cache: " in project.said[-1]
+    assert "answers 500" in project.said[-1]
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_a_cache_that_was_filled_before_and_cannot_be_written(project, monkeypatch, locked):
+    online = project.open(lock=locked)
+    for folder in ("downloads", "addresses" if locked else "nothing"):
+        shutil.rmtree(project.cache / folder, ignore_errors=True)
+        (project.cache / folder).write_text("in the way")
+    assert project.open().sha256 == online.sha256
     assert [entry.sha256 for entry in project.locked] == [online.sha256]
 
 
