@@ -77,8 +77,7 @@ def download(
     part = _Part(address, file, limit)
     part.unless = unless
     if scheme_of(address) == "file":
-        say(f"Copying {path_of_file_address(address)}")
-        _copy(path_of_file_address(address), part)
+        _copy(path_of_file_address(address), part, say)
     elif not _fetch(address, part, allow_http=allow_http, say=say):
         return None
     validator = part.validator
@@ -86,13 +85,14 @@ def download(
     return validator
 
 
-def _copy(path: Path, part: _Part) -> None:
+def _copy(path: Path, part: _Part, say: Callable[[str], None]) -> None:
     try:
         source = open_regular(path)
     except FileNotFoundError:
         raise NotThereError(f"there is no {path}") from None
     except OSError as error:
         raise PackageError(f"{path} can't be read: {error.strerror or error}") from None
+    say(f"Copying {path}")
     with source, part.begin(os.fstat(source.fileno()).st_size, "") as target:
         shutil.copyfileobj(source, target)
 

@@ -478,6 +478,9 @@ def test_a_mirror_with_a_query(project, https_server, monkeypatch):
 def test_a_module_that_takes_the_firmware_of_another(project):
     write_sample_package(project.file("ESP32-MINI-1-AT-V4.1.1.0.zip"), "esp32")
     project.open("latest", "WROVER-32")
+    assert [line for line in project.said if "Copying" in line] == [
+        f"Copying {project.mirror / 'ESP32-MINI-1-AT-V4.1.1.0.zip'}"
+    ]
     assert "v4.1.1.0 for WROVER-32 is the firmware of MINI-1" in project.said
 
 
