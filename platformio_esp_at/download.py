@@ -140,7 +140,8 @@ def _session() -> requests.Session:
     session = OneRequest()
     session.headers["User-Agent"] = f"platformio-esp-at/{__version__}"
     session.headers["Accept-Encoding"] = "identity"
-    session.verify = os.environ.get("SSL_CERT_FILE") or True  # requests knows the variables of its own
+    own = [name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)]
+    session.verify = True if own else os.environ.get("SSL_CERT_FILE") or True  # requests knows those of its own
     return session
 
 

@@ -286,6 +286,13 @@ def test_a_certificate_that_nobody_vouches_for(server_certificate, fetch, monkey
     assert "REQUESTS_CA_BUNDLE" in caught.value.hint
 
 
+def test_variables_for_certificates(https_server, fetch, monkeypatch, server_certificate):
+    https_server.files["/a.zip"] = Served(DATA)
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(server_certificate))
+    assert fetch() == DATA
+
+
 def test_a_file_of_certificates_that_is_not_there(https_server, fetch, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
     with pytest.raises(PackageError, match=r"/nowhere/ca.pem"):
