@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
@@ -11,6 +12,11 @@ from platformio_esp_at.errors import EspAtError
 
 ALLOW_HTTP = "ESP_AT_ALLOW_HTTP"
 """The environment variable that allows http addresses, where whoever is on the way can change what comes."""
+
+
+def allows_http() -> bool:
+    """Return whether `ALLOW_HTTP` is set to a word of consent."""
+    return os.environ.get(ALLOW_HTTP, "").lower() not in ("", "0", "no", "false")
 
 
 def is_address(text: str) -> bool:
@@ -88,6 +94,7 @@ def host_of(address: str) -> str:
 
 def _split(address: str) -> SplitResult:
     try:
+        address.encode()  # bytes of a command line that are no text
         parts = urlsplit(address)
         _ = parts.port
     except ValueError:

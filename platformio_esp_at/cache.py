@@ -4,7 +4,8 @@ A file is kept under the hash of its content and under its own name, an address 
 
     packages/<sha256>/ESP32-WROOM-32-AT-V4.1.1.0.zip
     addresses/<sha256 of the address>.json        what was there last: name, size, sha256, and by which way it came
-    downloads/<sha256 of the address>/            what is on its way; beside it, the lock of the run that brings it
+    downloads/<sha256 of the address>/            what is on its way
+    downloads/<sha256>.lock                       what runs wait by that bring the same, or lock for the same project
 
 Everything is put in place by renaming, content before what points to it, so that two runs at once and one that is
 killed leave nothing wrong; a file whose content isn't what its place says counts as not there.
@@ -16,6 +17,8 @@ import hashlib
 import json
 import os
 import re
+import secrets
+import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,28 +75,40 @@ class Cache:
         file = self._with_hash(sha256, name)
         return CachedFile(file, source, validator) if file else None
 
-    def find_content(self, sha256: str) -> Path | None:
-        """Return a file with this content, wherever it came from; None where there is none."""
-        return self._with_hash(sha256, "*")
+    def find_content(self, sha256: str, name: str) -> Path | None:
+        """Return a file with this content and name, wherever it came from; None where there is none.
 
-    def _with_hash(self, sha256: str, pattern: str) -> Path | None:
-        if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        Of content that came under another name, a copy is made: what a package is called may count.
+        """
+        if found := self._with_hash(sha256, name):
+            return found
+        if Path(name).name != name:
             return None
-        for file in listed(self.folder / "packages" / sha256):
+        for other in listed(self.folder / "packages" / sha256):
             with suppress(OSError):
-                if pattern in ("*", file.name) and _hash_of(file) == sha256:
-                    return file
+                copy = other.with_name(f".{name}-{secrets.token_hex(8)}")
+                shutil.copyfile(other, copy)
+                copy.replace(other.with_name(name))
+                return self._with_hash(sha256, name)
+        return None
+
+    def _with_hash(self, sha256: str, name: str) -> Path | None:
+        if not re.fullmatch(r"[0-9a-f]{64}", sha256) or Path(name).name != name:
+            return None
+        file = self.folder / "packages" / sha256 / name
+        with suppress(OSError):
+            return file if _hash_of(file) == sha256 else None
         return None
 
     @contextmanager
-    def exclusive(self, address: str, say: Callable[[str], None]) -> Iterator[Path]:
-        """Give the folder for the download of an address to this run alone; another run waits.
+    def exclusive(self, what: str, say: Callable[[str], None]) -> Iterator[Path]:
+        """Give the folder for ``what``, such as the address of a download, to this run alone; another run waits.
 
         Raises `CacheError`.
         """
         from filelock import FileLock, Timeout  # noqa: PLC0415 - only where something is downloaded
 
-        place = self.folder / "downloads" / _key(address)
+        place = self.folder / "downloads" / _key(what)
         with self._told():
             place.mkdir(parents=True, exist_ok=True)
             lock = FileLock(place.with_suffix(".lock"))

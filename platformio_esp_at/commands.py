@@ -16,8 +16,9 @@ from platformio_esp_at.artifacts import factory_image_path, private_folder, writ
 from platformio_esp_at.catalog.chips import other_crystal
 from platformio_esp_at.checks import check_plan, check_values
 from platformio_esp_at.errors import EspAtError, FlashError, located
-from platformio_esp_at.firmware import add_to_lock, find_firmware
+from platformio_esp_at.firmware import find_firmware
 from platformio_esp_at.formats.esp_image import ESP8266, ChipRevisions, chip_revisions, format_revision
+from platformio_esp_at.lock import add_to_lock
 from platformio_esp_at.plan import make_plan
 from platformio_esp_at.project import Layer, firmware_of, layer_of_board, make_request, option_text
 from platformio_esp_at.selection import select
@@ -160,7 +161,7 @@ def _check_revision(
     if revision is None or revision in plan.chip_revisions:
         return
     if revision == 0:
-        # No such chip was ever sold in a module that these firmwares leave out; what reads so has blank eFuses.
+        # So do blank eFuses read. Firmware that leaves out v0.0 leaves out the first samples of a chip.
         say(f"Warning: the chip doesn't tell its revision (v0.0), the firmware is for {plan.chip_revisions}")
         return
     raise flash.other_revision(format_revision(revision), str(plan.chip_revisions))

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from platformio_esp_at.artifacts import MANIFEST
 from platformio_esp_at.commands import layers_of
 from platformio_esp_at.errors import EspAtError
-from platformio_esp_at.firmware import LOCK_FILE, local_path
+from platformio_esp_at.firmware import local_path
+from platformio_esp_at.lock import LOCK_FILE
 from platformio_esp_at.project import PROJECT_FILE, firmware_of, input_paths
 
 if TYPE_CHECKING:
@@ -39,9 +40,9 @@ def inputs_of(layers: Iterable[Layer], folder: Path, *, but: Path) -> tuple[Path
     paths = [project_file if os.path.lexists(project_file) else folder]
     found = firmware_of(layers)
     firmware = found.path or local_path(found)
-    if firmware is None:
+    if found.path is None:
         paths.append(folder / LOCK_FILE)
-    else:
+    if firmware is not None:
         paths += [path for path in _tree(firmware, but) if path == firmware or path.name.endswith(_OF_PACKAGES)]
     for path in input_paths(layers):
         paths += _tree(path, but)

@@ -26,7 +26,7 @@ from platformio_esp_at.addresses import (
     scheme_of,
     shown,
 )
-from platformio_esp_at.errors import PackageError
+from platformio_esp_at.errors import EspAtError, PackageError
 from platformio_esp_at.files import open_regular, replace_file
 from platformio_esp_at.units import format_size
 
@@ -181,15 +181,25 @@ def _follow(session: requests.Session, address: str, headers: dict[str, str], *,
         if not response.is_redirect:
             return response
         response.close()
-        target = followed(at, response.headers["location"])
+        target = _target(at, response.headers["location"])
         if scheme_of(target) != "https" and not (allow_http and _stays_http(at, target)):
             raise PackageError(
                 f"{shown(at)} leads on to {shown(target)}, which is not encrypted",
                 hint="whoever is on the way could change what comes; download it by hand if you trust it",
             )
-        check_address(target, allow_http=True)
         at = target
     raise PackageError(f"{shown(address)} leads on and on: more than {_MAX_REDIRECTS} redirects")
+
+
+def _target(at: str, location: str) -> str:
+    """Return the address that a redirect leads to. Raises `PackageError` for what can't be one."""
+    try:
+        target = followed(at, location)
+        if scheme_of(target) in ("http", "https"):
+            check_address(target, allow_http=True)
+    except EspAtError:
+        raise PackageError(f"{shown(at)} leads on to what is no address", hint="tell whose server it is") from None
+    return target
 
 
 def _answer(session: requests.Session, address: str, headers: dict[str, str]) -> requests.Response:
@@ -219,6 +229,11 @@ def _answer(session: requests.Session, address: str, headers: dict[str, str]) ->
     except exceptions.ConnectionError as error:
         if _is_cut(error):
             raise _BrokenOffError(_reason(error)) from None
+        if refusal := re.search(r"Tunnel connection failed: ((\d+).*)", _reason(error)):
+            if int(refusal[2]) in _TRY_AGAIN:
+                raise _BrokenOffError(f"the proxy answers {refusal[1]}") from None
+            hint = "if it wants a name and a password: HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT"
+            raise PackageError(f"the proxy for {host_of(address)} refuses: {refusal[1]}", hint=hint) from None
         through = "the proxy for " if isinstance(error, exceptions.ProxyError) else ""
         raise UnreachableError(f"{through}{host_of(address)} can't be reached: {_reason(error)}") from None
     except (exceptions.RequestException, HTTPError, OSError, ValueError) as error:

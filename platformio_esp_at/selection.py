@@ -95,15 +95,19 @@ def select(wanted: Text | CustomModule | None, board: BoardFacts | None, package
     )
 
 
-def module_of_release(firmware: Text, wanted: Text | CustomModule | None, board: BoardFacts | None) -> Module:
-    """Return the module to look up a release's firmware package for, before there is a package.
+def module_of_release(
+    firmware: Text, wanted: Text | CustomModule | None, board: BoardFacts | None
+) -> tuple[Module, Module]:
+    """Return the module that a release is for, and the one whose package to look up for it, before there is a package.
 
-    Raises `SelectionError` where neither the user nor the board tells it, `UnknownNameError` for a name that isn't one.
+    They differ where the board's module has given way to a successor. Raises `SelectionError` where neither the user
+    nor the board tells it, `UnknownNameError` for a name that isn't one.
     """
     name = wanted.based_on if isinstance(wanted, CustomModule) else wanted
     if name is not None:
         with located(name.where):
-            return find_module(board.mcu, name.text) if board else only_module(name.text)
+            named = find_module(board.mcu, name.text) if board else only_module(name.text)
+        return named, named
     if isinstance(wanted, CustomModule):
         raise _like_which(wanted)
     if board is None:
@@ -112,10 +116,9 @@ def module_of_release(firmware: Text, wanted: Text | CustomModule | None, board:
             where=firmware.where,
             hint="say what carries it, by the option board, or what it is, by the option module: module: WROOM-32",
         )
-    choice = select_module(board)
-    if "module" not in board.at:
-        choice = module_for_release(choice, firmware.text)
-    return find_module(choice.chip, choice.module)
+    carried = select_module(board)
+    flashed = carried if "module" in board.at else module_for_release(carried, firmware.text)
+    return find_module(carried.chip, carried.module), find_module(flashed.chip, flashed.module)
 
 
 def check_flash_size(

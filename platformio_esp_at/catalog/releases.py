@@ -70,6 +70,20 @@ def is_release_name(text: str) -> bool:
     return bool(_RELEASE.fullmatch(text)) or text.lower() == LATEST
 
 
+def is_full_name(text: str) -> bool:
+    """Return whether the name of a release has all of its numbers, and will never mean another.
+
+    >>> is_full_name("v4.1.1.0"), is_full_name("v4.1.1"), is_full_name("latest")
+    (True, False, False)
+    """
+    return is_release_name(text) and text.count(".") == 3
+
+
+def package_at(address: str) -> ReleasedPackage | None:
+    """Return the package that Espressif offers at an address, or None."""
+    return next((found for found in _releases() if found.address == address and not found.by_form), None)
+
+
 def package_named(name: str) -> ReleasedPackage | None:
     """Return the package whose zip has this name, with or without ``.zip``; None where no release has it.
 

@@ -13,8 +13,8 @@ from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.catalog.releases import find_release
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.errors import EspAtError, FlashError
-from platformio_esp_at.firmware import MIRROR
 from platformio_esp_at.formats.download_config import parse_download_config
+from platformio_esp_at.mirror import MIRROR
 from platformio_esp_at.units import SECTOR_SIZE, align_up, format_offset
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ The form is ours, a YAML text for people to read and commit::
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -107,9 +106,13 @@ def format_lock_file(packages: tuple[LockedPackage, ...]) -> str:
 
 
 def _scalar(value: str | int) -> str:
-    """Return a value as YAML; what isn't plain for certain is quoted, as JSON does it, which YAML takes."""
+    """Return a value as YAML; what isn't plain for certain is quoted."""
+    import yaml  # noqa: PLC0415 - see `parse_lock_file`
+
     text = str(value)
-    return text if re.fullmatch(r"[A-Za-z0-9](?:[\w./+-]|:(?=[/\w]))*", text, re.ASCII) else json.dumps(text)
+    if re.fullmatch(r"[A-Za-z0-9](?:[\w./+-]|:(?=[/\w]))*", text, re.ASCII):
+        return text
+    return str(yaml.safe_dump(text, default_style='"', width=1 << 20)).strip()
 
 
 def _parse_row(row: Any, number: int) -> LockedPackage:  # noqa: ANN401 - YAML

@@ -42,6 +42,7 @@ def test_what_is_allowed(address):
         ("https:///a.zip", "names no host"),
         ("file://h/a.zip", "a file of another host"),
         ("https://h:port/a", "…https://h:port/a is not an address"),
+        ("https://h/\udcff.zip", "is not an address"),
     ],
 )
 def test_what_is_not_allowed(address, message):

@@ -33,13 +33,13 @@ def put(cache, address=ADDRESS, data=DATA, name="firmware.zip"):
 
 def test_what_is_put_in_comes_out(cache):
     assert cache.find(ADDRESS) is None
-    assert cache.find_content(HASH) is None
+    assert cache.find_content(HASH, "firmware.zip") is None
     place = put(cache)
     assert place.read_bytes() == DATA
     assert place.name == "firmware.zip"
     assert cache.find(ADDRESS) == CachedFile(place, "https://mirror/firmware.zip", '"etag"')
-    assert cache.find_content(HASH) == place
-    assert cache.find_content(hashlib.sha256(b"").hexdigest()) is None
+    assert cache.find_content(HASH, "firmware.zip") == place
+    assert cache.find_content(hashlib.sha256(b"").hexdigest(), "firmware.zip") is None
     assert cache.find("https://host/other.zip") is None
     assert list((cache.folder / "downloads").glob("*/")) == []
 
@@ -48,7 +48,15 @@ def test_content_is_found_by_its_hash_whatever_the_address_had_last(cache):
     first = put(cache)
     second = put(cache, data=b"changed since")
     assert cache.find(ADDRESS).path == second
-    assert cache.find_content(HASH) == first
+    assert cache.find_content(HASH, "firmware.zip") == first
+
+
+def test_content_under_another_name(cache):
+    put(cache)
+    other = cache.find_content(HASH, "other.zip")
+    assert (other.name, other.read_bytes()) == ("other.zip", DATA)
+    assert cache.find(ADDRESS).path.name == "firmware.zip"
+    assert cache.find_content(HASH, "../other.zip") is None
 
 
 @pytest.mark.parametrize("damage", [b"", b"something else", None])
@@ -56,7 +64,7 @@ def test_damaged_content_is_not_there(cache, damage):
     place = put(cache)
     place.unlink() if damage is None else place.write_bytes(damage)
     assert cache.find(ADDRESS) is None
-    assert cache.find_content(HASH) is None
+    assert cache.find_content(HASH, "firmware.zip") is None
     assert put(cache) == place
     assert cache.find(ADDRESS).path == place
 

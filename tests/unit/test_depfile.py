@@ -34,7 +34,7 @@ def test_a_zip_and_what_the_project_names(listed, tmp_path):
     write_sample_package(tmp_path / "fw.zip")
     (tmp_path / "own.csv").write_text("")
     assert listed("firmware: fw.zip\npartitions: own.csv\n") == {"esp_at.yml", "fw.zip", "own.csv"}
-    assert listed(f"firmware: {(tmp_path / 'fw.zip').as_uri()}\n") == {"esp_at.yml", "fw.zip"}
+    assert listed(f"firmware: {(tmp_path / 'fw.zip').as_uri()}\n") == {"esp_at.yml", "esp_at.lock", "fw.zip"}
 
 
 def test_of_a_release_the_lock_says_what_it_is(listed):

@@ -139,7 +139,7 @@ def test_a_range_that_begins_elsewhere(https_server, fetch):
 
 
 @pytest.mark.parametrize(
-    "state", ["{", "[]", '{"address": 1}', '{"address": "x", "validator": "\\"first\\"", "total": 3}']
+    "state", ["{", "[]", '{"address": 1}', '{"address": "x", "validator": "\\"first\\"", "total": 300000}']
 )
 def test_a_part_of_something_unknown_is_not_gone_on_with(https_server, fetch, state):
     (fetch.folder / "a.zip.part").write_bytes(OTHER[:1000])

@@ -14,16 +14,21 @@ import zipfile
 from dataclasses import replace
 
 import pytest
-from firmware_server import Served
+from firmware_server import FirmwareServer, Served
 
 from platformio_esp_at import download as download_module
 from platformio_esp_at import firmware as firmware_module
+from platformio_esp_at.catalog import modules as modules_module
+from platformio_esp_at.catalog import releases as releases_module
 from platformio_esp_at.catalog.boards import BoardFacts
+from platformio_esp_at.catalog.modules import Successor
+from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.catalog.releases import package_named
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
-from platformio_esp_at.errors import EspAtError, PackageError
-from platformio_esp_at.firmware import add_to_lock, find_firmware
+from platformio_esp_at.errors import EspAtError, PackageError, SelectionError
+from platformio_esp_at.firmware import find_firmware
 from platformio_esp_at.formats.lock_file import parse_lock_file
+from platformio_esp_at.lock import add_to_lock
 from platformio_esp_at.project import CustomModule, Firmware, Text
 
 HERE = "esp_at.yml:1"
@@ -125,7 +130,7 @@ def test_what_the_lock_says(project):
         ("solo-1", ESP32DEV, "ESP32-SOLO-AT-V4.1.1.0"),
         (None, BoardFacts("pico32", mcu="esp32"), "ESP32-PICO-D4-AT-V4.1.1.0"),
         (None, BoardFacts("my_wrover", mcu="esp32"), "ESP32-MINI-1-AT-V4.1.1.0"),
-        (None, BoardFacts("esp32dev", mcu="esp32", at={"module": "MINI-1"}), "ESP32-MINI-1-AT-V4.1.1.0"),
+        (None, BoardFacts("esp32dev", mcu="esp32", at={"module": "WROVER-32"}), "ESP32-MINI-1-AT-V4.1.1.0"),
         ("ESP32-C3-MINI-1", None, "ESP32-C3-MINI-1-AT-V4.1.1.0"),
         (None, BoardFacts("c3", mcu="esp32c3"), "ESP32-C3-MINI-1-AT-V4.1.1.0"),
     ],
@@ -255,7 +260,7 @@ def test_a_file_address_is_locked_and_not_cached(project):
     with pytest.raises(PackageError, match=r"is not the one of esp_at.lock"):
         project.open(file.as_uri(), board=None)
     write_sample_package(project.root / "AT", "esp32")
-    with pytest.raises(PackageError, match=r"/AT is not a file"):
+    with pytest.raises(PackageError, match=r"/AT is not there, or no file"):
         project.open((project.root / "AT").as_uri(), board=None)
 
 
@@ -484,6 +489,66 @@ def test_a_module_that_takes_the_firmware_of_another(project):
     assert "v4.1.1.0 for WROVER-32 is the firmware of MINI-1" in project.said
 
 
+def test_the_same_content_under_two_names_keeps_each_its_own(project):
+    project.file("AAA.zip").write_bytes(project.file(f"{NAME}.zip").read_bytes())
+    with FirmwareServer() as server:
+        server.files["/AAA.zip"] = Served(project.file("AAA.zip").read_bytes())
+        project.monkeypatch.setenv("ESP_AT_ALLOW_HTTP", "1")
+        project.open(f"{server.address}/AAA.zip", board=None, lock=False)
+    assert [project.open().name, project.open().name] == [NAME, NAME]
+
+
+def test_a_mirror_that_is_not_mounted_stops_nothing_that_is_locked(project, https_server, monkeypatch):
+    online = project.open()
+    https_server.files["/a.zip"] = Served(other_package())
+    monkeypatch.setenv("ESP_AT_MIRROR", "/not/mounted")
+    assert project.open() == online
+    assert project.open(f"{https_server.address}/a.zip", board=None).name == "a"
+
+
+def test_espressifs_own_address_comes_from_the_mirror(project):
+    assert project.open(ADDRESS, board=None).name == NAME
+    assert [(entry.firmware, entry.url) for entry in project.locked] == [(ADDRESS, ADDRESS)]
+
+
+def test_a_package_that_espressif_offers_by_http_alone(project, http_server, monkeypatch):
+    write_sample_package(project.file("QCloud_AT_ESP8266_v2.2.0.zip"), "esp8266")
+    assert project.open("QCloud_AT_ESP8266_v2.2.0", board=None).chip.key == "esp8266"
+    monkeypatch.delenv("ESP_AT_MIRROR")
+    monkeypatch.setenv("ESP_AT_CACHE", str(project.root / "empty cache"))
+    (project.root / "esp_at.lock").unlink()
+    with pytest.raises(EspAtError, match=r"http://download.espressif.com/.* is not encrypted"):
+        project.open("QCloud_AT_ESP8266_v2.2.0", board=None)
+
+
+@pytest.mark.parametrize("bad", ["half a zip", "another chip's"])
+def test_a_bad_zip_at_one_place_of_a_mirror_does_not_hide_a_good_one(project, bad):
+    data = {"half a zip": other_package()[:30_000], "another chip's": other_package("esp32c3")}[bad]
+    project.file(PLACE).write_bytes(data)
+    assert project.open().sha256 == sha256(project.file(f"{NAME}.zip").read_bytes())
+
+
+def test_a_short_name_stays_what_it_was_locked_for(project, monkeypatch):
+    project.open("v4.1.1")
+    later = replace(package_named(NAME), release="v4.1.1.1", address=ADDRESS.replace("4.1.1.0", "4.1.1.1"))
+    known = releases_module._releases()
+    monkeypatch.setattr(releases_module, "_releases", lambda: (later, *known))
+    assert project.open("v4.1.1").name == NAME
+    (project.root / "esp_at.lock").unlink()
+    with pytest.raises(SelectionError, match=r"v4.1.1 may be v4.1.1.1 or v4.1.1.0"):
+        project.open("v4.1.1")
+
+
+def test_the_latest_of_a_boards_module_stays_when_that_gets_a_successor(project, monkeypatch):
+    project.open("latest")
+    row = replace(find_module("esp32", "WROOM-32"), successor=Successor("v9.0.0.0", "MINI-1"))
+    rows = {**modules_module._modules(), ("esp32", "WROOM-32"): row}
+    monkeypatch.setattr(modules_module, "_modules", lambda: rows)
+    assert project.open("latest").name == NAME
+    assert "ESP32-MINI-1-AT-V4.1.1.0.zip is known" in project.said[0]
+    assert len(project.locked) == 1
+
+
 def test_each_module_has_an_entry(project):
     write_sample_package(project.file("ESP32-C3-MINI-1-AT-V4.1.1.0.zip"), "esp32c3")
     project.open()
@@ -554,7 +619,8 @@ RUN = textwrap.dedent("""
     import sys
     from pathlib import Path
     from platformio_esp_at.catalog.boards import BoardFacts
-    from platformio_esp_at.firmware import add_to_lock, find_firmware
+    from platformio_esp_at.firmware import find_firmware
+    from platformio_esp_at.lock import add_to_lock
     from platformio_esp_at.project import Firmware, Text
     board = BoardFacts("board", mcu=sys.argv[2])
     firmware = Firmware(Text("v4.1.1.0", "here"))

@@ -23,6 +23,8 @@ EDGES = {
         "firmware",
         "download",
         "cache",
+        "lock",
+        "mirror",
     ),
 }
 KNOWLEDGE = {"formats", "catalog", "certificates", "filesystems", "gatts_lint", "parameter_checks", "factory_image"}

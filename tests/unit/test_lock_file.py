@@ -42,7 +42,7 @@ def test_round_trip_and_order():
 
 
 @pytest.mark.parametrize(
-    "name", ["no", "1.0", "~", "", " x", "a: b", "- a", "'", '"', "a\nb", "ü", "\x1b", "0x1", "a #b"]
+    "name", ["no", "1.0", "~", "", " x", "a: b", "- a", "'", '"', "a\nb", "ü", "\x1b", "0x1", "a #b", "😀", "\x85"]
 )
 def test_names_that_yaml_could_take_for_something_else(name):
     package = LockedPackage(name, name, 1, HASH, name, name)

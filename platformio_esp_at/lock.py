@@ -1,0 +1,85 @@
+"""``esp_at.lock`` in a project's folder: read, and added to, by one run at a time. Its text: `formats.lock_file`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from platformio_esp_at.cache import Cache
+from platformio_esp_at.errors import EspAtError, FormatError, PackageError, located
+from platformio_esp_at.files import open_regular, replace_file
+from platformio_esp_at.formats.lock_file import LockedPackage, format_lock_file, parse_lock_file
+from platformio_esp_at.units import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LOCK_FILE = "esp_at.lock"
+"""Beside ``esp_at.yml``."""
+
+_MAX_SIZE = 1 << 20
+_START_ANEW = "take it from version control again, or remove it to make it anew"
+
+
+def read_lock(project: Path) -> tuple[LockedPackage, ...]:
+    """Return the packages that a project has locked: none where it has no such file. Raises `EspAtError`."""
+    with located(LOCK_FILE):
+        try:
+            with open_regular(project / LOCK_FILE) as stream:
+                data = stream.read(_MAX_SIZE + 1)
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise EspAtError(f"can't be read: {error.strerror or error}", hint=_START_ANEW) from None
+        if len(data) > _MAX_SIZE:
+            raise FormatError(f"larger than {format_size(_MAX_SIZE)}", hint=_START_ANEW)
+        try:
+            return parse_lock_file(data.decode("utf-8-sig"))
+        except UnicodeDecodeError:
+            raise FormatError("not UTF-8 text", hint=_START_ANEW) from None
+
+
+def add_to_lock(project: Path, entry: LockedPackage) -> None:
+    """Add an entry to a project's lock file, in place of one for the same.
+
+    Raises `PackageError` where another run has locked something else meanwhile, `EspAtError` where it can't be written.
+    """
+    with _one_at_a_time(project):
+        locked = read_lock(project)
+        for other in locked:
+            if other.url == entry.url:
+                check_locked(entry.url, entry.size, entry.sha256, other)
+        others = tuple(other for other in locked if other.asked != entry.asked)
+        try:
+            replace_file(project / LOCK_FILE, format_lock_file((*others, entry)))
+        except OSError as error:
+            hint = "it says which firmware the project was first used with; make the project's folder writable once"
+            raise EspAtError(f"{LOCK_FILE} can't be written: {error.strerror or error}", hint=hint) from None
+
+
+def check_locked(place: str, size: int, sha256: str | None, known: LockedPackage) -> None:
+    """Raise `PackageError` where what is at ``place``, of ``size`` bytes, isn't the package of an entry."""
+    if (size, sha256) == (known.size, known.sha256):
+        return
+    of = "" if place == known.url else f", for {known.url}"
+    raise PackageError(
+        f"what {place} has is not the one of {LOCK_FILE}: it has {size} bytes and SHA-256 {sha256}, "
+        f"there it has {known.size} and {known.sha256}{of}",
+        hint=f"if it was changed for a good reason, remove its entries (firmware: {known.firmware}) from {LOCK_FILE}",
+    )
+
+
+@contextmanager
+def _one_at_a_time(project: Path) -> Iterator[None]:
+    """Let one run at a time change a project's lock file, as far as they share a cache that can be written.
+
+    What they wait by lies there, since it would be litter in the project.
+    """
+    key = hashlib.sha256(os.path.realpath(project).encode("utf-8", "surrogateescape")).hexdigest()
+    with ExitStack() as waiting:
+        with suppress(EspAtError):  # a cache that was filled before and is read only now does for the rest
+            waiting.enter_context(Cache.of_this_user().exclusive(f"project {key}", say=lambda _: None))
+        yield
