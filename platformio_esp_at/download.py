@@ -75,10 +75,9 @@ def download(
     """
     check_address(address, allow_http=allow_http)
     part = _Part(address, file, limit)
-    part.unless = unless
     if scheme_of(address) == "file":
         _copy(path_of_file_address(address), part, say)
-    elif not _fetch(address, part, allow_http=allow_http, say=say):
+    elif not _fetch(address, part, unless, allow_http=allow_http, say=say):
         return None
     validator = part.validator
     part.finish()
@@ -97,17 +96,17 @@ def _copy(path: Path, part: _Part, say: Callable[[str], None]) -> None:
         shutil.copyfileobj(source, target)
 
 
-def _fetch(address: str, part: _Part, *, allow_http: bool, say: Callable[[str], None]) -> bool:
+def _fetch(address: str, part: _Part, unless: str, *, allow_http: bool, say: Callable[[str], None]) -> bool:
     """Try until everything has come; an attempt that brought something more doesn't count as one.
 
-    Returns False where the server has what the caller has already.
+    Returns False where the server calls what it has ``unless``.
     """
     progress = _Progress(say)
     with _session() as session:
         failures = most = 0
         for attempt in range(1, _MAX_ATTEMPTS + 1):
             try:
-                return _attempt(session, address, part, progress, allow_http=allow_http)
+                return _attempt(session, part, unless, progress, allow_http=allow_http)
             except _BrokenOffError as error:  # noqa: PERF203 - trying again is what the loop is for
                 failures = 1 if part.size > most else failures + 1
                 most = max(most, part.size)
@@ -145,19 +144,22 @@ def _session() -> requests.Session:
     return session
 
 
-def _attempt(session: requests.Session, address: str, part: _Part, progress: _Progress, *, allow_http: bool) -> bool:
-    """Bring what is missing. Raises `_BrokenOffError` where another attempt may help, `PackageError` where not."""
+def _attempt(session: requests.Session, part: _Part, unless: str, progress: _Progress, *, allow_http: bool) -> bool:
+    """Bring what is missing; return False where the server calls that ``unless``.
+
+    Raises `_BrokenOffError` where another attempt may help, `PackageError` where not.
+    """
     from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with requests
 
     # Without a name of the content, what is there may be the begin of something else.
     begun = part.size if part.validator else 0
     headers = {"Range": f"bytes={begun}-", "If-Range": part.validator} if begun else {}
-    if part.unless:
-        headers["If-None-Match" if part.unless.startswith('"') else "If-Modified-Since"] = part.unless
-    with _follow(session, address, headers, allow_http=allow_http) as response:
-        if part.unless and response.status_code == 304:
+    if unless:
+        headers["If-None-Match" if unless.startswith('"') else "If-Modified-Since"] = unless
+    with _follow(session, part.address, headers, allow_http=allow_http) as response:
+        if unless and response.status_code == 304:
             return False
-        _check_status(response, address, part)
+        _check_status(response, part)
         with part.accept(response, is_continued=begun > 0) as stream:
             progress.start(part)
             try:
@@ -246,7 +248,8 @@ def _stays_http(at: str, target: str) -> bool:
     return (scheme_of(at), scheme_of(target)) == ("http", "http") and (is_loopback(target) or not is_loopback(at))
 
 
-def _check_status(response: requests.Response, address: str, part: _Part) -> None:
+def _check_status(response: requests.Response, part: _Part) -> None:
+    address = part.address
     status = response.status_code
     if status in (200, 206):
         return
@@ -278,7 +281,6 @@ class _Part:
     def __init__(self, address: str, file: Path, limit: int) -> None:
         self.address = address
         self.limit = limit
-        self.unless = ""
         self._file = file
         self._path = file.with_name(f"{file.name}.part")
         self._state_path = file.with_name(f"{file.name}.part.json")

@@ -54,8 +54,17 @@ def _cell(key: str, value: object, row: Row) -> str:
 
 def list_modules(chip: str | None = None) -> Listing:
     """Return the AT modules, of one chip or of all. Raises as `chips.chip`."""
-    columns = {"Chip": "chip", "Module": "name", "Flash": "flash_size", "TX": "uart_tx_pin", "RX": "uart_rx_pin"}
-    columns |= {"CTS": "uart_cts_pin", "RTS": "uart_rts_pin", "Baud": "uart_baudrate", "What it is": "description"}
+    columns = {
+        "Chip": "chip",
+        "Module": "name",
+        "Flash": "flash_size",
+        "TX": "uart_tx_pin",
+        "RX": "uart_rx_pin",
+        "CTS": "uart_cts_pin",
+        "RTS": "uart_rts_pin",
+        "Baud": "uart_baudrate",
+        "What it is": "description",
+    }
     rows = (
         {
             "chip": module.chip,
@@ -145,26 +154,25 @@ def module_of_board(facts: BoardFacts, release: str | None = None) -> Row:
     """
     if release is not None and release.lower() != LATEST:
         release_key(release)  # which refuses what isn't one
-    choice = select_module(facts)
-    latest = module_for_release(choice, release or LATEST)
+    carried = select_module(facts)
+    flashed = module_for_release(carried, release or LATEST)
+    shown = carried if release is None else flashed
     package, why_not = None, None
     try:
-        package = find_release(find_module(latest.chip, latest.module), release or LATEST)
+        package = find_release(find_module(flashed.chip, flashed.module), release or LATEST)
     except SelectionError as error:
         if release is not None:
             raise
         why_not = str(error)
-    if release is not None:
-        choice = latest
     return {
-        "chip": choice.chip,
-        "module": choice.module,
-        "reason": choice.reason,
-        "assumed": choice.assumed,
-        "alternatives": choice.alternatives,
+        "chip": shown.chip,
+        "module": shown.module,
+        "reason": shown.reason,
+        "assumed": shown.assumed,
+        "alternatives": shown.alternatives,
         "release": package.release if package else None,
         "package": package.name if package else None,
-        "package_module": latest.module,
+        "package_module": flashed.module,
         "no_package": why_not,
     }
 

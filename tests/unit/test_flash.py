@@ -22,6 +22,7 @@ from platformio_esp_at.flash import (
     check_port,
     differing_offsets,
     esptool_major,
+    probe_command,
     run_esptool,
     verify_command,
     write_command,
@@ -50,6 +51,15 @@ def test_write_with_esptool_5():
         *("--flash-mode", "keep", "--flash-freq", "keep", "--flash-size", "keep"),
         *("0x8000", "partition_table/partition-table.bin", "0x1000", "bootloader/bootloader.bin"),
         *("0x400000", END_OF_FLASH),
+    ]
+
+
+def test_asking_which_chip_is_there_leaves_it_in_its_bootloader():
+    assert probe_command("esp32", Connection("COM3", 921600), major=5) == [
+        *("--chip", "esp32", "--port", "COM3", "--after", "no-reset", "--no-stub", "read-mac"),
+    ]
+    assert probe_command("esp32", Connection(), major=4) == [
+        *("--chip", "esp32", "--after", "no_reset", "--no-stub", "read_mac"),
     ]
 
 

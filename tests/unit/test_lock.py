@@ -1,0 +1,84 @@
+"""esp_at.lock of a project: read and added to."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import replace
+
+import pytest
+
+from platformio_esp_at.errors import EspAtError, PackageError
+from platformio_esp_at.formats.lock_file import LockedPackage
+from platformio_esp_at.lock import add_to_lock, read_lock
+
+ENTRY = LockedPackage("v4.1.1.0", "https://h/a.zip", 1, "0" * 64, "esp32", "WROOM-32")
+
+
+def test_none_is_none(tmp_path):
+    assert read_lock(tmp_path) == ()
+
+
+def test_entries_are_added_and_replaced(tmp_path):
+    other = replace(ENTRY, module="MINI-1", url="https://h/b.zip")
+    for entry in (ENTRY, other, replace(other, sha256="1" * 64, url="https://h/c.zip")):
+        add_to_lock(tmp_path, entry)
+    assert set(read_lock(tmp_path)) == {ENTRY, replace(other, sha256="1" * 64, url="https://h/c.zip")}
+
+
+def test_one_address_has_one_content(tmp_path):
+    add_to_lock(tmp_path, ENTRY)
+    with pytest.raises(PackageError, match=r"is not the one of esp_at.lock"):
+        add_to_lock(tmp_path, replace(ENTRY, firmware="latest", size=2))
+    assert read_lock(tmp_path) == (ENTRY,)
+
+
+def test_a_link_is_followed(tmp_path):
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project/esp_at.lock").symlink_to(tmp_path / "shared/esp_at.lock")
+    add_to_lock(tmp_path / "project", ENTRY)
+    assert (tmp_path / "project/esp_at.lock").is_symlink()
+    assert read_lock(tmp_path / "shared") == (ENTRY,)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "it is a folder"), (b"#" * (1 << 20) + b"#", "larger than 1MB"), (b"\xff", "not UTF-8")],
+)
+def test_what_cannot_be_read(tmp_path, content, message):
+    file = tmp_path / "esp_at.lock"
+    file.mkdir() if content is None else file.write_bytes(content)
+    for use in (read_lock, lambda project: add_to_lock(project, ENTRY)):
+        with pytest.raises(EspAtError) as caught:
+            use(tmp_path)
+        assert caught.value.where == "esp_at.lock"
+        assert message in caught.value.message
+        assert "remove it to make it anew" in caught.value.hint
+
+
+SLOW = textwrap.dedent("""
+    import sys, time
+    from pathlib import Path
+    from platformio_esp_at import lock
+    from platformio_esp_at.formats.lock_file import LockedPackage
+    write = lock.replace_file
+    def slowly(*words):
+        print("about to write", flush=True)
+        time.sleep(0.5)
+        write(*words)
+    lock.replace_file = slowly
+    lock.add_to_lock(Path(sys.argv[1]), LockedPackage("other", "https://h/other.zip", 1, "0" * 64))
+""")
+
+
+def test_one_run_waits_for_the_other(tmp_path):
+    """Between reading the file and writing it, nobody else writes: both entries are there in the end."""
+    with subprocess.Popen([sys.executable, "-c", SLOW, str(tmp_path)], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "about to write\n"
+        begun = time.monotonic()
+        add_to_lock(tmp_path, ENTRY)
+        assert time.monotonic() - begun > 0.2
+    assert {entry.firmware for entry in read_lock(tmp_path)} == {"other", "v4.1.1.0"}
