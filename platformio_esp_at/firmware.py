@@ -80,13 +80,13 @@ def find_firmware(
     source = _source(firmware.text, module, board, locked, say)
     url = shown(source.address)
     known = next((entry for entry in locked if entry.url == url or entry.asked == source.asked), None)
-    request = _Request(source, known, say)
+    wanted = _Wanted(source, known, say)
     with located(firmware.text.where):
-        opened = request.at_hand()
+        opened = wanted.at_hand()
     if opened is None:
         mirror = Mirror.of_environment() if source.is_espressifs else None
         with located(firmware.text.where):
-            opened = request.from_network(mirror)
+            opened = wanted.from_network(mirror)
     if any((entry.url, entry.asked) == (url, source.asked) for entry in locked):
         return FoundFirmware(opened.package)
     firmware_asked, chip, module_asked = source.asked
@@ -185,7 +185,7 @@ class _Opened:
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
+class _Wanted:
     """A package to be had: from the cache if the lock knows it, else from its server, else from the cache after all.
 
     What the lock doesn't know is asked for also where the cache has it: it may have changed since.
