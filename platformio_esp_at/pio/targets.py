@@ -112,6 +112,7 @@ def _say(text: str) -> None:
     """Print text as far as the terminal can show it: PlatformIO has no such thing as ``click.echo`` there."""
     encoding = sys.stdout.encoding or "ascii"
     sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    sys.stdout.flush()  # how far a download is should be seen while it runs
 
 
 def _find_board(env: Any, board_id: str | None) -> BoardFacts | None:  # noqa: ANN401
