@@ -44,11 +44,20 @@ def find_board(board: str, *, own_boards: Path | None = None, platforms: Path | 
     known = {file.stem for folder in folders for file in manifests(folder)}
     known |= module_boards().keys()
     # Nearly the same id may be a board with another chip, so that only a slip of the keys is guessed at.
-    same_numbers = [other for other in known if re.sub(r"\D", "", other) == re.sub(r"\D", "", board)]
-    near = difflib.get_close_matches(board.lower(), same_numbers, n=3, cutoff=0.8)
+    of_its_kind = [other for other in known if _kind(other) == _kind(board)]
+    near = difflib.get_close_matches(board.lower(), of_its_kind, n=3, cutoff=0.8)
     hint = f"did you mean {' or '.join(near)}?\n" if near else ""
     hint += "known are those of installed platforms (pio pkg install -g -p espressif32), and esp-at boards lists them; "
     raise UnknownNameError(f"unknown board {board!r}", hint=f"{hint}the path of a board's JSON file will do, too")
+
+
+def _kind(board: str) -> list[str]:
+    """Return the parts of a board's id that tell it from others: ``s3`` of esp32-s3-devkitc-1.
+
+    >>> _kind("esp32-s3-devkitc-1")
+    ['p32', 's3', 'c1']
+    """
+    return re.findall(r"[a-z][0-9]+", re.sub(r"[^a-z0-9]", "", board.lower()))
 
 
 def read_board(file: Path) -> BoardFacts:

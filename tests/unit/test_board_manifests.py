@@ -90,3 +90,13 @@ def test_an_unknown_board_doesnt_list_them_all():
     with pytest.raises(UnknownNameError) as caught:
         find_board("nonesuch")
     assert caught.value.hint.startswith("known are those of installed platforms (pio pkg install")
+
+
+@pytest.mark.parametrize(
+    ("slip", "near"),
+    [("esp32dve", "did you mean esp32dev?"), ("esp32-c3-devkitm-2", "known are"), ("esp32-s3-devkitc-1", "known are")],
+)
+def test_a_slip_of_the_keys_and_not_another_chips_board(tmp_path, slip, near):
+    with pytest.raises(UnknownNameError) as caught:
+        find_board(slip, platforms=tmp_path)
+    assert caught.value.hint.startswith(near)
