@@ -70,7 +70,8 @@ def image_set(plan: FlashPlan) -> dict[str, bytes]:
     manifest = _manifest(plan, factory_image)
     for path, data in [*((region.path, region.data) for region in plan.regions), *made.items()]:
         if path == MANIFEST or files.setdefault(path, data) != data:
-            raise PackageError("two different images have this path", where=path)
+            hint = "rename the partition, or the image in the firmware package's download.config"
+            raise PackageError("two different images have this path", where=path, hint=hint)
     manifest["files"] = [*files, MANIFEST]
     return {**files, MANIFEST: (json.dumps(manifest, indent=2) + "\n").encode()}
 
@@ -234,7 +235,8 @@ def _told(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise EspAtError(f"{folder} can't be written: {error.strerror or error}") from None
+        hint = "the image set needs a folder with room for it that you can write"
+        raise EspAtError(f"{folder} can't be written: {error.strerror or error}", hint=hint) from None
 
 
 def _write(file: Path, data: bytes, mode: int) -> None:
