@@ -129,6 +129,21 @@ def _gave_up(address: str, part: _Part, reason: str) -> PackageError:
 
 def _session() -> requests.Session:
     import requests  # noqa: PLC0415 - 80 ms that only a download needs
+    from urllib3.util import create_urllib3_context  # noqa: PLC0415
+
+    class SystemsTrust(requests.adapters.HTTPAdapter):
+        """Trusts what the system does (`SSL_CERT_FILE` is OpenSSL's), besides what requests does by itself."""
+
+        def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as requests has it
+            super().init_poolmanager(*args, ssl_context=trust(), **options)
+
+        def proxy_manager_for(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401
+            return super().proxy_manager_for(*args, ssl_context=trust(), **options)
+
+    def trust() -> ssl.SSLContext:
+        context = create_urllib3_context()
+        context.load_default_certs()
+        return context
 
     class OneRequest(requests.Session):
         """A session that reads nothing of a redirect but its headers; `_follow` decides where it may lead."""
@@ -139,8 +154,7 @@ def _session() -> requests.Session:
     session = OneRequest()
     session.headers["User-Agent"] = f"platformio-esp-at/{__version__}"
     session.headers["Accept-Encoding"] = "identity"
-    own = [name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)]
-    session.verify = True if own else os.environ.get("SSL_CERT_FILE") or True  # requests knows those of its own
+    session.mount("https://", SystemsTrust())
     return session
 
 

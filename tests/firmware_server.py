@@ -154,7 +154,7 @@ def _handler_of(server: FirmwareServer) -> type[BaseHTTPRequestHandler]:
 def write_certificate(folder: Path) -> Path:
     """Write a new certificate for 127.0.0.1 that signs itself, with its key, and return the file."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a server of these tests")])
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"a server of {folder.name}")])
     now = dt.datetime.now(dt.timezone.utc)
     certificate = (
         x509.CertificateBuilder()

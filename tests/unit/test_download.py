@@ -14,7 +14,7 @@ from functools import partial
 from unittest import mock
 
 import pytest
-from firmware_server import Asked, FirmwareServer, Served
+from firmware_server import Asked, FirmwareServer, Served, write_certificate
 
 from platformio_esp_at import download as download_module
 from platformio_esp_at.download import NotThereError, UnreachableError, download, format_amount
@@ -286,10 +286,19 @@ def test_a_certificate_that_nobody_vouches_for(server_certificate, fetch, monkey
     assert "REQUESTS_CA_BUNDLE" in caught.value.hint
 
 
-def test_variables_for_certificates(https_server, fetch, monkeypatch, server_certificate):
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("others", [True, False])
+def test_variables_for_certificates(
+    https_server, fetch, monkeypatch, server_certificate, tmp_path_factory, name, others
+):
+    """Each of them will do, whatever the others name."""
     https_server.files["/a.zip"] = Served(DATA)
-    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(server_certificate))
+    another = write_certificate(tmp_path_factory.mktemp("another"))
+    for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.setenv(variable, str(another)) if others else monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv(name, str(server_certificate))
+    if (name, others) == ("CURL_CA_BUNDLE", True):
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE")  # which requests takes in its place
     assert fetch() == DATA
 
 
