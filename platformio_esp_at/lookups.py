@@ -101,8 +101,8 @@ def list_releases(chip: str | None = None, module: str | None = None) -> Listing
         "Release": "release",
         "Recommended": "recommended",
         "Package": "package",
+        "Chip revision": "chip_revisions",
     }
-    columns |= {"Chip revision": "chip_revisions"}
     rows = tuple(
         {
             "chip": package.chip,
