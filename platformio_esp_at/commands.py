@@ -161,7 +161,7 @@ def _check_revision(
     if revision is None or revision in plan.chip_revisions:
         return
     if revision == 0:
-        # So do blank eFuses read. Firmware that leaves out v0.0 leaves out the first samples of a chip.
+        # Blank eFuses read so, too: that the silicon is really the first, esptool can't tell.
         say(f"Warning: the chip doesn't tell its revision (v0.0), the firmware is for {plan.chip_revisions}")
         return
     raise flash.other_revision(format_revision(revision), str(plan.chip_revisions))
