@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
@@ -12,11 +11,6 @@ from platformio_esp_at.errors import EspAtError
 
 ALLOW_HTTP = "ESP_AT_ALLOW_HTTP"
 """The environment variable that allows http addresses, where whoever is on the way can change what comes."""
-
-
-def allows_http() -> bool:
-    """Return whether `ALLOW_HTTP` is set to a word of consent."""
-    return os.environ.get(ALLOW_HTTP, "").lower() not in ("", "0", "no", "false")
 
 
 def is_address(text: str) -> bool:

@@ -10,7 +10,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.catalog.boards import carries_psram, known_crystal_mhz, used_gpios
-from platformio_esp_at.catalog.chips import other_crystal
 from platformio_esp_at.catalog.gpios import has_in_package_flash
 from platformio_esp_at.content import ESSENTIAL, FACTORY_PARAM, MFG_NVS, pki_by_slot
 from platformio_esp_at.errors import EspAtError, LayoutError, PackageError, located, raise_all
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from platformio_esp_at.catalog.boards import BoardFacts
+    from platformio_esp_at.catalog.chips import Chip
     from platformio_esp_at.formats.partition_table import Partition
     from platformio_esp_at.plan import FlashPlan
     from platformio_esp_at.project import Request
@@ -71,7 +71,7 @@ def check_values(plan: FlashPlan, board: BoardFacts | None, request: Request, *,
     the first kind: parameters, certificates and keys, GATT rows.
     """
     return (
-        *_check_crystal(plan, board),
+        *crystal_warnings(plan.chip, known_crystal_mhz(board) if board else None),
         *_check_parameters(plan, board, request),
         *_check_pki(request, now),
         *_check_gatts(plan, request),
@@ -146,11 +146,16 @@ def _check_apps(plan: FlashPlan, *, esp8266: bool) -> None:
         raise PackageError(message, where=plan.package.name, hint="download the firmware package again")
 
 
-def _check_crystal(plan: FlashPlan, board: BoardFacts | None) -> Iterator[str]:
-    """Yield a warning where the board is known to have another crystal than the firmware is built for."""
-    crystal_mhz = board and known_crystal_mhz(board)
-    if crystal_mhz and crystal_mhz != plan.chip.crystal_mhz:
-        yield other_crystal(plan.chip, crystal_mhz)
+def crystal_warnings(chip: Chip, crystal_mhz: int | None) -> tuple[str, ...]:
+    """Return the warning for a crystal that isn't the one that the firmware is built for; None: nothing is known."""
+    if crystal_mhz is None or chip.crystal_mhz in (None, crystal_mhz):
+        return ()
+    warning = (
+        f"this {chip.display_name} has a crystal of {crystal_mhz} MHz, released firmware is built for "
+        f"{chip.crystal_mhz} MHz: the AT port runs at another speed then, and the radio doesn't work; take a module "
+        f"with {chip.crystal_mhz} MHz, or build ESP-AT for {crystal_mhz} MHz"
+    )
+    return (warning,)
 
 
 def _check_parameters(plan: FlashPlan, board: BoardFacts | None, request: Request) -> Iterator[str]:

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 from platformio_esp_at import flash, report
 from platformio_esp_at.artifacts import factory_image_path, private_folder, write_artifacts
-from platformio_esp_at.catalog.chips import other_crystal
-from platformio_esp_at.checks import check_plan, check_values
+from platformio_esp_at.checks import check_plan, check_values, crystal_warnings
 from platformio_esp_at.errors import EspAtError, FlashError, located
 from platformio_esp_at.firmware import find_firmware
 from platformio_esp_at.formats.esp_image import ESP8266, ChipRevisions, chip_revisions, format_revision
@@ -130,34 +129,30 @@ def _write(setup: Setup, job: _Job, images: Sequence[tuple[int, str, bytes]]) ->
     )
     files = {path: data for _, path, data in images} | {flash.END_OF_FLASH: b""}
     with private_folder(files, setup.folder) as folder:
-        _check_revision(job.plan, images, connection, folder, setup.say)
+        if not _is_checked_by_esptool(job.plan, images):
+            probe = flash.probe_command(job.plan.chip.key, connection, major=flash.esptool_major())
+            _check_silicon(job.plan, flash.run_esptool(probe, folder=folder).revision, setup.say)
         try:
             device = flash.run_esptool(command, folder=folder)
         except KeyboardInterrupt:
             raise FlashError("interrupted: the module may be half written", hint="run the command again") from None
-    crystal_mhz = job.plan.chip.crystal_mhz
-    if device.crystal_mhz and crystal_mhz and device.crystal_mhz != crystal_mhz:
-        setup.say(f"Warning: {other_crystal(job.plan.chip, device.crystal_mhz)}")
+    for warning in crystal_warnings(job.plan.chip, device.crystal_mhz):
+        setup.say(f"Warning: {warning}")
 
 
-def _check_revision(
-    plan: FlashPlan,
-    images: Sequence[tuple[int, str, bytes]],
-    connection: flash.Connection,
-    folder: Path,
-    say: Callable[[str], None],
-) -> None:
-    """Check that the firmware runs on the silicon that is there, where esptool doesn't do so before it writes.
+def _is_checked_by_esptool(plan: FlashPlan, images: Sequence[tuple[int, str, bytes]]) -> bool:
+    """Return whether esptool holds all that the firmware says of silicon against the chip, before it writes.
 
-    It holds the chip against what goes to where that looks for its bootloader: in a factory image, that is not what
-    every chip has at the start. Raises `FlashError`.
+    It looks at what goes to where the chip looks for its bootloader: in a factory image, that is not what every chip
+    has at the start, and an application may ask for more.
     """
     esp8266 = plan.chip.key == ESP8266
     checked = next((data for offset, _, data in images if offset == plan.chip.bootloader_offset), None)
-    if plan.chip_revisions == (chip_revisions(checked, esp8266=esp8266) if checked else ChipRevisions()):
-        return
-    command = flash.probe_command(plan.chip.key, connection, major=flash.esptool_major())
-    revision = flash.run_esptool(command, folder=folder).revision
+    return plan.chip_revisions == (chip_revisions(checked, esp8266=esp8266) if checked else ChipRevisions())
+
+
+def _check_silicon(plan: FlashPlan, revision: int | None, say: Callable[[str], None]) -> None:
+    """Check that the firmware runs on a revision of the chip (None: it isn't known). Raises `FlashError`."""
     if revision is None or revision in plan.chip_revisions:
         return
     if revision == 0:
@@ -213,8 +208,7 @@ def _board(setup: Setup) -> tuple[BoardFacts | None, bool]:
     wanted = option_text(setup.layers, "board")
     if wanted is None:
         board = setup.find_board(None)
-        # A board of another vendor's chip carries the host MCU, with the AT module beside it.
-        is_host = board is not None and not board.mcu.startswith("esp")
+        is_host = board is not None and not board.is_espressifs
         return (None, False) if is_host else (board, True)
     if wanted.text == NO_BOARD:
         return None, False

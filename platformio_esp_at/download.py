@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from platformio_esp_at import __version__
 from platformio_esp_at.addresses import (
+    ALLOW_HTTP,
     check_address,
     followed,
     host_of,
@@ -63,6 +64,11 @@ class _BrokenOffError(Exception):
     """The transfer ended early; what has come so far is kept."""
 
 
+def allows_http() -> bool:
+    """Return whether `ALLOW_HTTP` is set to a word of consent."""
+    return os.environ.get(ALLOW_HTTP, "").lower() not in ("", "0", "no", "false")
+
+
 def download(
     address: str, file: Path, *, limit: int, allow_http: bool, say: Callable[[str], None], unless: str = ""
 ) -> str | None:
@@ -90,7 +96,8 @@ def _copy(path: Path, part: _Part, say: Callable[[str], None]) -> None:
     except FileNotFoundError:
         raise NotThereError(f"there is no {path}") from None
     except OSError as error:
-        raise PackageError(f"{path} can't be read: {error.strerror or error}") from None
+        hint = "name a file that you can read"
+        raise PackageError(f"{path} can't be read: {error.strerror or error}", hint=hint) from None
     say(f"Copying {path}")
     with source, part.begin(os.fstat(source.fileno()).st_size, "") as target:
         shutil.copyfileobj(source, target)
@@ -204,7 +211,8 @@ def _follow(session: requests.Session, address: str, headers: dict[str, str], *,
                 hint="whoever is on the way could change what comes; download it by hand if you trust it",
             )
         at = target
-    raise PackageError(f"{shown(address)} leads on and on: more than {_MAX_REDIRECTS} redirects")
+    hint = "open it in a browser, and name the address that it ends at"
+    raise PackageError(f"{shown(address)} leads on and on: more than {_MAX_REDIRECTS} redirects", hint=hint)
 
 
 def _target(at: str, location: str) -> str:
@@ -254,7 +262,8 @@ def _answer(session: requests.Session, address: str, headers: dict[str, str]) ->
         raise UnreachableError(f"{through}{host_of(address)} can't be reached: {_reason(error)}") from None
     except (exceptions.RequestException, HTTPError, OSError, ValueError) as error:
         # Not all of them are documented: a CA file that isn't there is an OSError, a strange host a ValueError.
-        raise PackageError(f"{shown(address)} can't be fetched: {_reason(error)}") from None
+        hint = "check the address, and what the proxy and certificate variables of this terminal say"
+        raise PackageError(f"{shown(address)} can't be fetched: {_reason(error)}", hint=hint) from None
 
 
 def _stays_http(at: str, target: str) -> bool:

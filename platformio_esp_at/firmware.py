@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.addresses import (
-    allows_http,
     check_address,
     file_name_of,
     is_address,
@@ -30,7 +29,7 @@ from platformio_esp_at.catalog.releases import (
     package_at,
     package_named,
 )
-from platformio_esp_at.download import NotThereError, UnreachableError, download
+from platformio_esp_at.download import NotThereError, UnreachableError, allows_http, download
 from platformio_esp_at.errors import EspAtError, PackageError, SelectionError, located
 from platformio_esp_at.files import is_regular
 from platformio_esp_at.formats.lock_file import Asked, LockedPackage
@@ -77,7 +76,10 @@ def find_firmware(
     if firmware.path is not None:
         return FoundFirmware(open_package(firmware.path))
     locked = read_lock(project)
-    source = _source(firmware.text, module, board, locked, say)
+    if is_release_name(firmware.text.text):
+        source = _source_of_release(firmware.text, module, board, locked, say)
+    else:
+        source = _source_of_name(firmware.text)
     url = shown(source.address)
     known = next((entry for entry in locked if entry.url == url or entry.asked == source.asked), None)
     wanted = _Wanted(source, known, say)
@@ -120,26 +122,14 @@ class _Source:
         return self.chip is not None
 
 
-def _source(
-    firmware: Text,
-    wanted: Text | CustomModule | None,
-    board: BoardFacts | None,
-    locked: tuple[LockedPackage, ...],
-    say: Say,
-) -> _Source:
+def _source_of_name(firmware: Text) -> _Source:
+    """Return the source of an address, or of the name of a released package."""
     text = firmware.text
-    if is_release_name(text):
-        return _source_of_release(firmware, wanted, board, locked, say)
+    if found := package_at(text) or package_named(text):
+        return _Source(found.address, Asked(text if is_address(text) else found.name), found.chip)
     with located(firmware.where):
-        if is_address(text):
-            found = package_at(text)
-            if found is None:
-                check_address(text, allow_http=allows_http())
-            return _Source(text, Asked(shown(text)), found.chip if found else None)
-        found = package_named(text)
-        if found is None:
-            raise PackageError(f"no released firmware package is called {text}")
-        return _Source(found.address, Asked(found.name), found.chip)
+        check_address(text, allow_http=allows_http())
+    return _Source(text, Asked(shown(text)))
 
 
 def _source_of_release(
@@ -182,6 +172,15 @@ class _Opened:
 
     package: FirmwarePackage
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Brought:
+    """A zip that was downloaded and found good: where it was, and what the server there calls this content."""
+
+    opened: _Opened
+    place: str
+    validator: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,43 +234,41 @@ class _Wanted:
                 raise self._missing(mirror, cache, error) from None
             self.say(f"Taking {cached.path.name} from the cache: {error.message}")
             return self._checked(cached.path, address)
-        if brought is None and cached:
-            return self._checked(cached.path, address)
-        place, validator = brought or ("", "")
-        return self._checked(cache.admit(address, file, source=place, validator=validator), address)
+        if brought is not None:
+            cache.admit(address, file, source=brought.place, validator=brought.validator)
+            return brought.opened
+        assert cached is not None  # noqa: S101 - what is cached is what it was compared with
+        return self._checked(cached.path, address)
 
-    def _bring(self, mirror: Mirror | None, file: Path, cached: CachedFile | None) -> tuple[str, str] | None:
-        """Make ``file`` the good zip of the first place that has one; return that place, and what it calls this.
+    def _bring(self, mirror: Mirror | None, file: Path, cached: CachedFile | None) -> _Brought | None:
+        """Make ``file`` the good zip of the first place that has one; return None where that has what is cached.
 
-        Returns None where it has what is cached. Raises `UnreachableError` for a server that isn't there, and
-        otherwise what is wrong with the first place that has something.
+        Raises `UnreachableError` for a server that isn't there, and otherwise what is wrong with the first place that
+        has something.
         """
-        failed: PackageError | None = None
+        failures: list[PackageError] = []
         for place in mirror.places(self.source.address) if mirror else (self.source.address,):
             unless = cached.validator if cached and cached.source == shown(place) else ""
             allow_http = mirror.allows_http if mirror else allows_http()
             try:
-                validator = self._fetch(place, file, unless, allow_http=allow_http)
+                return self._fetch(place, file, unless, allow_http=allow_http)
             except UnreachableError:
                 raise
             except PackageError as error:  # another place of a mirror may have it
-                if failed is None or isinstance(failed, NotThereError):
-                    failed = error
-            else:
-                return None if validator is None else (shown(place), validator)
-        raise failed or PackageError(f"there is nothing at {shown(self.source.address)}")
+                failures.append(error)
+        raise next((error for error in failures if not isinstance(error, NotThereError)), failures[0])
 
-    def _fetch(self, place: str, file: Path, unless: str, *, allow_http: bool) -> str | None:
+    def _fetch(self, place: str, file: Path, unless: str, *, allow_http: bool) -> _Brought | None:
         """Download, and keep nothing that isn't good: the server may have something better later."""
         validator = download(place, file, limit=MAX_ZIP_SIZE, allow_http=allow_http, say=self.say, unless=unless)
-        if validator is not None:
-            try:
-                _check_zip(file, shown(place))
-                self._checked(file, shown(place))
-            except EspAtError:
-                file.unlink()
-                raise
-        return validator
+        if validator is None:
+            return None
+        try:
+            _check_zip(file, shown(place))
+            return _Brought(self._checked(file, shown(place)), shown(place), validator)
+        except EspAtError:
+            file.unlink()
+            raise
 
     def _checked(self, file: Path, place: str) -> _Opened:
         """Return the package of a zip that came from ``place``, if it is the locked one and for the right chip."""

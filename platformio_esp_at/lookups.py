@@ -187,7 +187,7 @@ def _known_boards(own_boards: Path | None) -> Iterator[BoardFacts]:
                 facts = read_board(file)
             except EspAtError:
                 continue  # a broken manifest is its platform's business until that board is asked for
-            if facts.mcu.startswith("esp"):
+            if facts.is_espressifs:
                 yield facts
 
 

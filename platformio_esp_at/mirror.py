@@ -9,13 +9,13 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from platformio_esp_at.addresses import (
-    allows_http,
     check_address,
     file_name_of,
     host_of,
     is_address,
     is_loopback,
 )
+from platformio_esp_at.download import allows_http
 from platformio_esp_at.errors import EspAtError, located
 from platformio_esp_at.files import file_mode
 

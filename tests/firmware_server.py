@@ -9,6 +9,7 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from typing_extensions import Self
@@ -45,6 +47,11 @@ class Served:
     """Answer 206 to whatever was asked."""
     headers: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def current(self) -> str | None:
+        """What the server calls this content."""
+        return self.etag or self.last_modified
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -63,7 +70,7 @@ class FirmwareServer:
         self.asked: list[Asked] = []
         self.stopped = threading.Event()
         self._certificate = certificate
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
+        self._server = _Server(self)
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
@@ -86,69 +93,86 @@ class FirmwareServer:
         self._thread.join()
 
 
-def _handler_of(server: FirmwareServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Server(ThreadingHTTPServer):
+    """The server of a `FirmwareServer`, which its handlers ask what to do."""
 
-        def do_GET(self) -> None:
-            begin = int((self.headers.get("Range") or "bytes=0-")[6:-1])
-            server.asked.append(Asked(self.path, begin))
-            served = server.files.get(self.path)
-            if served is None:
-                self.send_error(404)
-            elif served.redirect is not None:
-                self.send_response(302)
-                self.send_header("Location", served.redirect)
-                self.send_header("Content-Length", str(len(served.data)))
-                self.end_headers()
-                with suppress(OSError):
-                    self.wfile.write(served.data)
-            elif served.status != 200:
-                self.send_error(served.status)
-            else:
-                self._send(served, begin)
+    def __init__(self, owner: FirmwareServer) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.owner = owner
 
-        def _send(self, served: Served, begin: int) -> None:
-            current = served.etag or served.last_modified
-            if current and current in (self.headers.get("If-None-Match"), self.headers.get("If-Modified-Since")):
-                self.send_response(304)
-                self.end_headers()
-                return
-            fits = not served.minds_if_range or self.headers.get("If-Range") in (None, current)
-            is_range = ("Range" in self.headers and served.knows_ranges and fits) or served.always_partial
-            if is_range and begin >= len(served.data):
-                self.send_error(416)
-                return
-            if is_range and served.range_begins is not None:
-                begin = served.range_begins
-            body = served.data[begin:] if is_range else served.data
-            self.send_response(206 if is_range else 200)
-            for name, value in {"ETag": served.etag, "Last-Modified": served.last_modified, **served.headers}.items():
-                if value is not None:
-                    self.send_header(name, value)
-            if is_range:
-                self.send_header("Content-Range", f"bytes {begin}-{len(served.data) - 1}/{len(served.data)}")
-            if served.names_length:
-                self.send_header("Content-Length", str(len(body) if served.length is None else served.length))
-            else:
-                self.send_header("Connection", "close")
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def do_GET(self) -> None:
+        begin = int((self.headers.get("Range") or "bytes=0-")[6:-1])
+        self.server.owner.asked.append(Asked(self.path, begin))
+        served = self.server.owner.files.get(self.path)
+        if served is None:
+            self.send_error(404)
+        elif served.redirect is not None:
+            self._redirect(served.redirect, served.data)
+        elif served.status != 200:
+            self.send_error(served.status)
+        elif self._has_it_already(served):
+            self.send_response(304)
             self.end_headers()
-            if served.stall_after:
-                self.wfile.write(body[: served.stall_after.pop(0)])
-                server.stopped.wait()
-                self.close_connection = True
-                return
-            cut = served.cut_after.pop(0) if served.cut_after else None
-            with suppress(OSError):  # a client that has heard enough
-                self.wfile.write(body[:cut])
-            if cut is not None or not served.names_length or served.length is not None:
-                self.wfile.flush()
-                self.close_connection = True
+        elif not self._wants_a_range(served):
+            self._send(served, 200, served.data)
+        elif begin >= len(served.data):
+            self.send_error(416)
+        else:
+            begin = begin if served.range_begins is None else served.range_begins
+            place = f"bytes {begin}-{len(served.data) - 1}/{len(served.data)}"
+            self._send(served, 206, served.data[begin:], {"Content-Range": place})
 
-        def log_message(self, *_words: object) -> None:
-            pass
+    def _has_it_already(self, served: Served) -> bool:
+        named = self.headers.get("If-None-Match"), self.headers.get("If-Modified-Since")
+        return served.current is not None and served.current in named
 
-    return Handler
+    def _wants_a_range(self, served: Served) -> bool:
+        fits = not served.minds_if_range or self.headers.get("If-Range") in (None, served.current)
+        return served.always_partial or ("Range" in self.headers and served.knows_ranges and fits)
+
+    def _redirect(self, place: str, body: bytes) -> None:
+        self.send_response(302)
+        self.send_header("Location", place)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self._write(body)
+
+    def _send(self, served: Served, status: int, body: bytes, more: Mapping[str, str] = MappingProxyType({})) -> None:
+        self.send_response(status)
+        named = {"ETag": served.etag, "Last-Modified": served.last_modified}
+        for name, value in {**named, **served.headers, **more}.items():
+            if value is not None:
+                self.send_header(name, value)
+        if served.names_length:
+            self.send_header("Content-Length", str(len(body) if served.length is None else served.length))
+        else:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self._send_body(served, body)
+
+    def _send_body(self, served: Served, body: bytes) -> None:
+        if served.stall_after:
+            self._write(body[: served.stall_after.pop(0)])
+            self.server.owner.stopped.wait()
+            self.close_connection = True
+            return
+        cut = served.cut_after.pop(0) if served.cut_after else None
+        self._write(body[:cut])
+        if cut is not None or not served.names_length or served.length is not None:
+            self.close_connection = True
+
+    def _write(self, data: bytes) -> None:
+        with suppress(OSError):  # a client that has heard enough
+            self.wfile.write(data)
+            self.wfile.flush()
+
+    def log_message(self, *_words: object) -> None:
+        pass
 
 
 def write_certificate(folder: Path) -> Path:

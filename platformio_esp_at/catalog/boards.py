@@ -38,6 +38,11 @@ class BoardFacts:
     at: Mapping[str, object] = field(default_factory=dict, hash=False)
     """The board's own ``at`` block, or ``board_at.*`` of platformio.ini."""
 
+    @property
+    def is_espressifs(self) -> bool:
+        """Whether its chip is one of Espressif's; another vendor's carries no AT module, but may have one beside it."""
+        return self.mcu.startswith("esp")
+
     @classmethod
     def from_manifest(cls, board_id: str, manifest: Mapping[str, object]) -> BoardFacts:
         """Return the facts of a board's JSON file; raises `FormatError` naming the key whose value can't be meant."""

@@ -77,14 +77,6 @@ def chip_by_image_id(image_chip_id: int) -> Chip:
     raise UnknownNameError(f"no known chip has the image chip id {image_chip_id}", hint=f"known: {known}")
 
 
-def other_crystal(found: Chip, crystal_mhz: int) -> str:
-    """Return the warning for a device whose crystal isn't the one that the firmware is built for."""
-    return (
-        f"this {found.display_name} has a crystal of {crystal_mhz} MHz, released firmware is built for "
-        f"{found.crystal_mhz} MHz: the AT port runs at another speed then, and the radio doesn't work"
-    )
-
-
 @functools.cache
 def _chips() -> dict[str, Chip]:
     return {

@@ -213,6 +213,7 @@ def test_pins_that_the_board_does_not_lead_out(tmp_path):
 def test_another_crystal_than_the_firmware_is_built_for(tmp_path):
     (note,) = _check(tmp_path, "", board=BoardFacts("esp32thing", mcu="esp32"))
     assert note.startswith("this ESP32 has a crystal of 26 MHz, released firmware is built for 40 MHz: ")
+    assert "or build ESP-AT for 26 MHz" in note
 
 
 # --- certificates and keys ---

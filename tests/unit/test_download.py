@@ -304,8 +304,9 @@ def test_variables_for_certificates(
 
 def test_a_file_of_certificates_that_is_not_there(https_server, fetch, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
-    with pytest.raises(PackageError, match=r"/nowhere/ca.pem"):
+    with pytest.raises(PackageError, match=r"/nowhere/ca.pem") as caught:
         fetch()
+    assert "certificate variables" in caught.value.hint
 
 
 @pytest.mark.parametrize("host", ["a..b", "a" * 70, "h:99999"])
@@ -396,8 +397,9 @@ def test_a_redirect_from_http_to_http(http_server, fetch):
 
 def test_a_redirect_to_itself(https_server, fetch):
     https_server.files["/a.zip"] = Served(redirect="/a.zip")
-    with pytest.raises(PackageError, match="more than 5 redirects"):
+    with pytest.raises(PackageError, match="more than 5 redirects") as caught:
         fetch()
+    assert "name the address that it ends at" in caught.value.hint
 
 
 def test_a_file_address(fetch, tmp_path):
