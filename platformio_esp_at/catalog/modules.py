@@ -14,7 +14,7 @@ from platformio_esp_at.errors import FormatError, SelectionError, UnknownNameErr
 from platformio_esp_at.units import parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 Release = tuple[int, ...]
 
@@ -94,6 +94,12 @@ class Module:
     parameters: Mapping[str, int | str] = field(hash=False, repr=False)
     """Factory parameters under ESP-AT's names, whatever the version."""
     exceptions: tuple[tuple[Releases, Mapping[str, int | str]], ...] = field(hash=False, repr=False)
+
+    @property
+    def full_name(self) -> str:
+        """The name that no module of another chip has: ``ESP32-C3-MINI-1``, ``ESP32C2-4MB``."""
+        chip = chips.chip(self.chip).display_name
+        return self.name if _folded(self.name).startswith(_folded(chip)) else f"{chip}-{self.name}"
 
     @property
     def bus(self) -> str:
@@ -184,7 +190,7 @@ def module(chip: str, name: str) -> Module:
     for spelling in (name, re.sub(r"[-_][NH]\d+(R\d+)?[A-Z]*$", "", name.strip(), flags=re.IGNORECASE)):
         if match := spellings.get(_folded(spelling)):
             return _modules()[found.key, match]
-    error = unknown_name(f"{found.display_name} AT module", name, (m.name for m in modules(found.key)))
+    error = unknown_name(f"{found.display_name} AT module", name, _names(modules(found.key)))
     others = [m for m in modules() if _folded(name) in map(_folded, (m.name, *m.covers))]
     if others:
         owners = ", ".join(chips.chip(other.chip).display_name for other in others)
@@ -202,7 +208,7 @@ def modules_named(name: str) -> tuple[Module, ...]:
         with suppress(UnknownNameError):
             found.append(module(chip.key, name))
     if not found:
-        raise unknown_name("AT module", name, (row.name for row in modules()))
+        raise unknown_name("AT module", name, _names(modules()))
     return tuple(found)
 
 
@@ -214,9 +220,9 @@ def only_module(name: str) -> Module:
     found = modules_named(name)
     if len(found) == 1:
         return found[0]
-    owners = [f"{chips.chip(row.chip).display_name}-{row.name}" for row in found]
+    names = " or ".join(row.full_name for row in found)
     raise SelectionError(
-        f"which chip's {name}? {len(found)} of them have one", hint=f"write {' or '.join(owners)}, or name the board"
+        f"which chip's {name}? {len(found)} of them have one", hint=f"write {names}, or name the board"
     )
 
 
@@ -285,6 +291,11 @@ def _spellings(chip: str) -> dict[str, str]:
                 spellings.setdefault(folded.removeprefix(prefix), candidate.name)
                 spellings.setdefault(prefix + folded.removeprefix(prefix), candidate.name)
     return spellings
+
+
+def _names(rows: Iterable[Module]) -> Iterator[str]:
+    for row in rows:
+        yield from (row.name, row.full_name)
 
 
 def _folded(name: str) -> str:

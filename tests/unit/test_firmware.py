@@ -153,6 +153,7 @@ def test_a_module_of_the_users_own_takes_the_package_of_what_it_is_like(project)
         ("latest", None, None, "which AT module is firmware latest for?", "by the option board"),
         ("latest", "MINI-1", None, "which chip's MINI-1?", "write ESP32-MINI-1 or ESP32-C3-MINI-1"),
         ("latest", "WROM-32", None, "unknown AT module 'WROM-32'", "did you mean WROOM-32"),
+        ("latest", "ESP32-C3-MINY-1", None, "unknown AT module 'ESP32-C3-MINY-1'", "did you mean ESP32-C3-MINI-1"),
         ("v9.9", None, ESP32DEV, "no firmware package v9.9 for the ESP32 module WROOM-32", "v4.1.1.0 (recommended)"),
         ("latest", None, BoardFacts("s3", mcu="esp32s3"), "no ESP-AT release has firmware for the ESP32-S3", "beside"),
         ("latest", None, BoardFacts("c5", mcu="esp32c5"), "only on application", "apply for it at https://"),

@@ -1,6 +1,6 @@
 import pytest
 
-from platformio_esp_at.catalog.modules import Releases, module, modules, release_key
+from platformio_esp_at.catalog.modules import Releases, module, modules, modules_named, release_key
 from platformio_esp_at.errors import FormatError, SelectionError, UnknownNameError
 
 MIB = 1 << 20
@@ -43,6 +43,7 @@ def test_names(chip, name, found):
     ("chip", "name", "hint"),
     [
         ("esp32", "WROM-32", "did you mean WROOM-32"),
+        ("esp32c3", "ESP32-C3-MINY-1", "did you mean ESP32-C3-MINI-1"),
         ("esp32c2", "ESP8684-MINI-1", "known: ESP32C2-2MB"),
         ("esp32c3", "WROOM-32", "that is a module of ESP32; known: "),
         ("esp8266", "MINI-1", "that is a module of ESP32, ESP32-C3; known: "),
@@ -55,6 +56,13 @@ def test_unknown_names(chip, name, hint):
     with pytest.raises(UnknownNameError, match="AT module") as caught:
         module(chip, name)
     assert hint in caught.value.hint
+
+
+def test_full_names_mean_one_module_each():
+    for row in modules():
+        assert modules_named(row.full_name) == (row,)
+    assert module("esp32c3", "MINI-1").full_name == "ESP32-C3-MINI-1"
+    assert module("esp32c2", "ESP32C2-4MB").full_name == "ESP32C2-4MB"
 
 
 def test_a_chip_without_firmware_has_no_modules():
