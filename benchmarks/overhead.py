@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from platformio_esp_at.demo.pio_home import make_pio_home, run_pio
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.demo.simulated_module import SimulatedModule
-from platformio_esp_at.flash import END_OF_FLASH, Connection, esptool_major, write_command
+from platformio_esp_at.device.esptool import END_OF_FLASH, Connection, esptool_major, write_command
 from platformio_esp_at.formats.download_config import parse_download_config
 from platformio_esp_at.units import parse_size
 

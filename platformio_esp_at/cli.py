@@ -12,19 +12,20 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from platformio_esp_at import __version__, commands
-from platformio_esp_at.artifacts import write_new_files
-from platformio_esp_at.command_line import layer_of_command_line, parameters
+from platformio_esp_at import __version__
+from platformio_esp_at.commands import flashing as commands
 from platformio_esp_at.errors import EspAtError
-from platformio_esp_at.project import PROJECT_FILE, read_project
+from platformio_esp_at.outputs.folder import write_new_files
+from platformio_esp_at.request.command_line import layer_of_command_line, parameters
+from platformio_esp_at.request.project import PROJECT_FILE, read_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
     from platformio_esp_at.catalog.boards import BoardFacts
+    from platformio_esp_at.commands.lookups import Listing
     from platformio_esp_at.idf.project import IdfProject
-    from platformio_esp_at.lookups import Listing
 
 _BAUD = 460800
 """What idf.py takes, too; ``-b 115200`` helps where a USB adapter can't."""
@@ -131,7 +132,7 @@ def _idf_project(sdkconfig: Path, folder: Path) -> IdfProject:
 
 
 def _find_board(board: str, folder: Path = Path()) -> BoardFacts:
-    from platformio_esp_at.board_manifests import find_board  # noqa: PLC0415 - only where a board is named
+    from platformio_esp_at.request.board_manifests import find_board  # noqa: PLC0415 - only where a board is named
 
     return find_board(board, own_boards=folder / "boards")
 
@@ -146,7 +147,7 @@ def package(*, depfile: Path | None, **options: Any) -> None:  # noqa: ANN401
     setup = _setup(**options)
     commands.package(setup)
     if depfile is not None:
-        from platformio_esp_at.depfile import write_depfile  # noqa: PLC0415 - only where it is asked for
+        from platformio_esp_at.outputs.depfile import write_depfile  # noqa: PLC0415 - only where it is asked for
 
         write_depfile(depfile, setup)
 
@@ -188,7 +189,7 @@ def info(**options: Any) -> None:  # noqa: ANN401
 )
 def inspect(*, file: Path, as_json: bool, csv_file: Path | None, project: Path | None) -> None:
     """Decode FILE: any artefact of an AT firmware, or a firmware package."""
-    from platformio_esp_at import inspection  # noqa: PLC0415 - only where it is asked for
+    from platformio_esp_at.commands import inspection  # noqa: PLC0415 - only where it is asked for
 
     if csv_file is not None:
         write_new_files(csv_file.parent, {csv_file.name: inspection.nvs_csv(file).encode()})
@@ -215,7 +216,7 @@ def _show(listing: Listing, *, as_json: bool) -> None:
 @_json
 def modules(*, chip: str | None, as_json: bool) -> None:
     """List the AT modules that are known."""
-    from platformio_esp_at.lookups import list_modules  # noqa: PLC0415 - only where it is asked for
+    from platformio_esp_at.commands.lookups import list_modules  # noqa: PLC0415 - only where it is asked for
 
     _show(list_modules(chip), as_json=as_json)
 
@@ -226,7 +227,7 @@ def modules(*, chip: str | None, as_json: bool) -> None:
 @_json
 def releases(*, chip: str | None, module: str | None, as_json: bool) -> None:
     """List the firmware packages that Espressif has released."""
-    from platformio_esp_at.lookups import list_releases  # noqa: PLC0415
+    from platformio_esp_at.commands.lookups import list_releases  # noqa: PLC0415
 
     _show(list_releases(chip, module), as_json=as_json)
 
@@ -236,7 +237,7 @@ def releases(*, chip: str | None, module: str | None, as_json: bool) -> None:
 @_json
 def boards(*, chip: str | None, as_json: bool) -> None:
     """List the boards known here, of installed PlatformIO platforms and our own, with the AT module of each."""
-    from platformio_esp_at.lookups import list_boards  # noqa: PLC0415
+    from platformio_esp_at.commands.lookups import list_boards  # noqa: PLC0415
 
     _show(list_boards(chip, own_boards=Path("boards")), as_json=as_json)
 
@@ -247,7 +248,7 @@ def boards(*, chip: str | None, as_json: bool) -> None:
 @_json
 def module_for(*, board: str, release: str | None, as_json: bool) -> None:
     """Show the AT module of BOARD: a PlatformIO board, or the JSON file of one."""
-    from platformio_esp_at.lookups import module_of_board  # noqa: PLC0415
+    from platformio_esp_at.commands.lookups import module_of_board  # noqa: PLC0415
 
     found = module_of_board(_find_board(board), release)
     if as_json:
@@ -267,7 +268,7 @@ def module_for(*, board: str, release: str | None, as_json: bool) -> None:
 @cli.command("pio-platform")
 def pio_platform() -> None:
     """Print where the flash-only PlatformIO platform is, as `pio pkg install -g -p` takes it."""
-    from platformio_esp_at.board_manifests import PLATFORM  # noqa: PLC0415
+    from platformio_esp_at.request.board_manifests import PLATFORM  # noqa: PLC0415
 
     click.echo(f"symlink://{PLATFORM}")
 
@@ -283,9 +284,9 @@ def pio_platform() -> None:
 )
 def idf_setup(*, write: bool, folder: Path) -> None:
     """Tell how `idf.py at-flash` and its relatives come into ESP-IDF."""
-    from platformio_esp_at.idf import setup  # noqa: PLC0415 - only where it is asked for
+    from platformio_esp_at.idf import install  # noqa: PLC0415 - only where it is asked for
 
-    click.echo(setup.write_project_extension(folder) if write else setup.explanation())
+    click.echo(install.write_project_extension(folder) if write else install.explanation())
 
 
 @cli.command()

@@ -7,14 +7,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.board_manifests import PLATFORM
-from platformio_esp_at.cache import CACHE
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.catalog.releases import find_release
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.errors import EspAtError, FlashError
+from platformio_esp_at.firmware.cache import CACHE
+from platformio_esp_at.firmware.mirror import MIRROR
 from platformio_esp_at.formats.download_config import parse_download_config
-from platformio_esp_at.mirror import MIRROR
+from platformio_esp_at.request.board_manifests import PLATFORM
 from platformio_esp_at.units import SECTOR_SIZE, align_up, format_offset
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from platformio_esp_at.formats.gatts import GattTable, cfg_of_csv
 from platformio_esp_at.formats.nvs import Encoding, NvsEntry, NvsImage
 from platformio_esp_at.formats.partition_table import PartitionTable
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, PkiType
-from platformio_esp_at.mfg_nvs import ENCODINGS, GATTS, PARAMETERS
+from platformio_esp_at.planning.mfg_nvs import ENCODINGS, GATTS, PARAMETERS
 from platformio_esp_at.units import align_up, format_size, parse_size
 
 if TYPE_CHECKING:

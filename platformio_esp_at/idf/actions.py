@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from platformio_esp_at.catalog.boards import BoardFacts
-    from platformio_esp_at.commands import Setup
+    from platformio_esp_at.commands.flashing import Setup
     from platformio_esp_at.idf.project import IdfProject
 
 _SAID = "platformio_esp_at.said"
@@ -57,7 +57,7 @@ def action_extensions(base_actions: Mapping[str, Any], project_path: str) -> dic
     if "at-flash" in present:
         return extension
     try:
-        from platformio_esp_at.command_line import parameters  # noqa: PLC0415 - see above
+        from platformio_esp_at.request.command_line import parameters  # noqa: PLC0415 - see above
 
         own = parameters()
     except Exception as error:  # noqa: BLE001 - whatever it is: idf.py has other things to do
@@ -96,7 +96,7 @@ def _is_said(ctx: Any, name: str) -> bool:  # noqa: ANN401
 
 def _run(command: str, action: str, ctx: Any, args: Any, *, erase: bool = False, **options: Any) -> None:  # noqa: ANN401, ARG001
     """Run a command, and fail as idf.py's own actions do."""
-    from platformio_esp_at import commands  # noqa: PLC0415 - see above
+    from platformio_esp_at.commands import flashing as commands  # noqa: PLC0415 - see above
     from platformio_esp_at.errors import EspAtError  # noqa: PLC0415
 
     try:
@@ -119,13 +119,13 @@ def _fatal_error() -> type[Exception]:
 
 
 def _setup(ctx: Any, args: Any, options: dict[str, Any]) -> Setup:  # noqa: ANN401
-    from platformio_esp_at.command_line import layer_of_command_line  # noqa: PLC0415
-    from platformio_esp_at.commands import Setup  # noqa: PLC0415
-    from platformio_esp_at.idf import setup  # noqa: PLC0415
+    from platformio_esp_at.commands.flashing import Setup  # noqa: PLC0415
+    from platformio_esp_at.idf import install  # noqa: PLC0415
     from platformio_esp_at.idf.project import image_set_folder, read_idf_project  # noqa: PLC0415
-    from platformio_esp_at.project import Layer, layer_of_options, read_project  # noqa: PLC0415
+    from platformio_esp_at.request.command_line import layer_of_command_line  # noqa: PLC0415
+    from platformio_esp_at.request.project import Layer, layer_of_options, read_project  # noqa: PLC0415
 
-    setup.check_idf_version()
+    install.check_idf_version()
     folder, build = Path(args.project_dir), Path(args.build_dir)
     project = read_idf_project(folder, build)
     given = {"port": getattr(args, "port", None), "baud": getattr(args, "baud", None)}
@@ -146,7 +146,7 @@ def _setup(ctx: Any, args: Any, options: dict[str, Any]) -> Setup:  # noqa: ANN4
 
 
 def _find_board(project: IdfProject | None, folder: Path, board: str | None) -> BoardFacts | None:
-    from platformio_esp_at.board_manifests import find_board  # noqa: PLC0415 - see above
+    from platformio_esp_at.request.board_manifests import find_board  # noqa: PLC0415 - see above
 
     if board is None:
         return project.board() if project else None

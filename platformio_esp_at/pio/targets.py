@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from platformio_esp_at.catalog.boards import BoardFacts
-    from platformio_esp_at.commands import Setup
+    from platformio_esp_at.commands.flashing import Setup
 
 OPTION_PREFIX = "custom_at_"
 
@@ -68,7 +68,7 @@ def add_target(add: Any, env: Any, target: Target, name: str | None = None) -> N
 
 def _run(command: str, target: Any, source: Any, env: Any) -> int:  # noqa: ANN401, ARG001 - SCons passes these by name
     """Run a command; its one message goes to stderr, as PlatformIO's own do."""
-    from platformio_esp_at import commands  # noqa: PLC0415 - see above
+    from platformio_esp_at.commands import flashing as commands  # noqa: PLC0415 - see above
     from platformio_esp_at.errors import EspAtError  # noqa: PLC0415
 
     try:
@@ -83,8 +83,8 @@ def _run(command: str, target: Any, source: Any, env: Any) -> int:  # noqa: ANN4
 def _setup(env: Any) -> Setup:  # noqa: ANN401
     from SCons.Script import ARGUMENTS  # noqa: PLC0415
 
-    from platformio_esp_at.commands import Setup  # noqa: PLC0415
-    from platformio_esp_at.project import Layer, layer_of_options, read_project  # noqa: PLC0415
+    from platformio_esp_at.commands.flashing import Setup  # noqa: PLC0415
+    from platformio_esp_at.request.project import Layer, layer_of_options, read_project  # noqa: PLC0415
 
     folder = Path(env.subst("$PROJECT_DIR"))
     options = env.GetProjectConfig().items(env=env["PIOENV"], as_dict=True)
@@ -116,8 +116,8 @@ def _say(text: str) -> None:
 
 
 def _find_board(env: Any, board_id: str | None) -> BoardFacts | None:  # noqa: ANN401
-    from platformio_esp_at.board_manifests import find_board  # noqa: PLC0415
     from platformio_esp_at.catalog.boards import BoardFacts  # noqa: PLC0415
+    from platformio_esp_at.request.board_manifests import find_board  # noqa: PLC0415
 
     if board_id is not None:
         config = env.GetProjectConfig()

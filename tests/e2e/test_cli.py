@@ -11,7 +11,7 @@ import pytest
 
 from platformio_esp_at import __version__
 from platformio_esp_at.demo.sample_package import sample_package
-from platformio_esp_at.flash import END_OF_FLASH, Connection, verify_command, write_command
+from platformio_esp_at.device.esptool import END_OF_FLASH, Connection, verify_command, write_command
 from platformio_esp_at.formats.download_config import parse_download_config
 
 YML = "firmware: firmware.zip\nmodule: WROOM-32\n"

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
+from platformio_esp_at.firmware.package import open_package
 from platformio_esp_at.formats.factory_param import FactoryParam
-from platformio_esp_at.package import open_package
 
 YML = "firmware: firmware.zip\nmodule: WROOM-32\n"
 SPEEDS = (9600, 57600, 230400)

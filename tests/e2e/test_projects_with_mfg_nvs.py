@@ -14,17 +14,17 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from platformio_esp_at.demo.sample_package import write_sample_package
+from platformio_esp_at.firmware.package import open_package
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import GattTable
 from platformio_esp_at.formats.nvs import NvsEntry, NvsImage
 from platformio_esp_at.formats.pki import PkiContainer
-from platformio_esp_at.package import open_package
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from platformio_esp_at.package import FirmwarePackage
+    from platformio_esp_at.firmware.package import FirmwarePackage
 
 INI = """\
     [env:at]

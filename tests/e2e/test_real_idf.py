@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from platformio_esp_at.idf.setup import EXTRA_ACTIONS
+from platformio_esp_at.idf.install import EXTRA_ACTIONS
 
 YML = "firmware: firmware.zip\nboard: {board}\nfactory_param: {{uart_cts_pin: -1, uart_rts_pin: -1}}\n"
 ACTIONS = ["at-flash", "at-flash-factory", "at-info", "at-package", "at-verify"]

@@ -14,18 +14,18 @@ from pathlib import Path
 
 import pytest
 
-from platformio_esp_at.checks import check_values
-from platformio_esp_at.content import make_content
+from platformio_esp_at.checks.plan import check_values
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.errors import EspAtError
+from platformio_esp_at.firmware.package import FirmwarePackage, open_package
 from platformio_esp_at.formats.factory_param import FactoryParam, field_names
 from platformio_esp_at.formats.nvs import Dialect, NvsImage
 from platformio_esp_at.formats.pki import PkiContainer
-from platformio_esp_at.mfg_nvs import make_mfg_nvs, parameters
-from platformio_esp_at.package import FirmwarePackage, open_package
-from platformio_esp_at.plan import make_plan
-from platformio_esp_at.project import InputFile, Request, Text
-from platformio_esp_at.selection import SelectedModule, select
+from platformio_esp_at.planning.content import make_content
+from platformio_esp_at.planning.mfg_nvs import make_mfg_nvs, parameters
+from platformio_esp_at.planning.plan import make_plan
+from platformio_esp_at.planning.selection import SelectedModule, select
+from platformio_esp_at.request.project import InputFile, Request, Text
 
 OPTIONS = {
     "--tx_pin": "uart_tx_pin",

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from platformio_esp_at.catalog.chips import chip as find_chip
-from platformio_esp_at.checks import check_plan
+from platformio_esp_at.checks.plan import check_plan
+from platformio_esp_at.firmware.package import open_package
 from platformio_esp_at.formats.download_config import parse_download_config
 from platformio_esp_at.formats.esp_image import EspImage
-from platformio_esp_at.package import open_package
-from platformio_esp_at.plan import FlashPlan, make_plan
-from platformio_esp_at.project import Request, Text
-from platformio_esp_at.selection import select
+from platformio_esp_at.planning.plan import FlashPlan, make_plan
+from platformio_esp_at.planning.selection import select
+from platformio_esp_at.request.project import Request, Text
 
 REFERENCE = os.environ.get("ESP_AT_REFERENCE")
 IMAGES = (

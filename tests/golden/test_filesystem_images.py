@@ -7,9 +7,9 @@ import struct
 
 import pytest
 
-from platformio_esp_at.filesystems import FileSystem, build_filesystem, kind_of, read_filesystem
 from platformio_esp_at.formats.fat import build_fat
 from platformio_esp_at.formats.wear_levelling import WearLevellingMode, unwrap, wrap
+from platformio_esp_at.planning.filesystems import FileSystem, build_filesystem, kind_of, read_filesystem
 
 SECTOR = 4096
 IMAGES = {

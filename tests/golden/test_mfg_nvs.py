@@ -14,9 +14,9 @@ import pytest
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.formats.nvs import Dialect, NvsImage
-from platformio_esp_at.mfg_nvs import make_mfg_nvs
-from platformio_esp_at.project import InputFile, Request
-from platformio_esp_at.selection import SelectedModule
+from platformio_esp_at.planning.mfg_nvs import make_mfg_nvs
+from platformio_esp_at.planning.selection import SelectedModule
+from platformio_esp_at.request.project import InputFile, Request
 
 REFERENCE = os.environ.get("ESP_AT_REFERENCE")
 ROWS = (

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from platformio_esp_at.content import parameters
+from platformio_esp_at.firmware.package import FirmwarePackage, open_package
 from platformio_esp_at.formats.gatts import GattTable
 from platformio_esp_at.formats.nvs import NvsImage
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer
-from platformio_esp_at.mfg_nvs import GATTS, RENAMED
-from platformio_esp_at.migration import make_project, origin_of_bytes, origin_of_package
-from platformio_esp_at.package import FirmwarePackage, open_package
-from platformio_esp_at.plan import FlashPlan, make_plan
-from platformio_esp_at.project import Request, Text, make_request, read_project
-from platformio_esp_at.selection import select
+from platformio_esp_at.planning.content import parameters
+from platformio_esp_at.planning.mfg_nvs import GATTS, RENAMED
+from platformio_esp_at.planning.migration import make_project, origin_of_bytes, origin_of_package
+from platformio_esp_at.planning.plan import FlashPlan, make_plan
+from platformio_esp_at.planning.selection import select
+from platformio_esp_at.request.project import Request, Text, make_request, read_project
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from platformio_esp_at.errors import FormatError, LayoutError
-from platformio_esp_at.filesystems import FileSystem, build_filesystem, read_filesystem
 from platformio_esp_at.formats.fat import build_fat, read_fat
 from platformio_esp_at.formats.wear_levelling import WearLevellingMode, unwrap, volume_size, wrap
+from platformio_esp_at.planning.filesystems import FileSystem, build_filesystem, read_filesystem
 
 SIZE = 100 << 10
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

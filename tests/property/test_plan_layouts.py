@@ -10,14 +10,14 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from platformio_esp_at.checks import check_plan
+from platformio_esp_at.checks.plan import check_plan
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.errors import EspAtError
+from platformio_esp_at.firmware.package import FirmwarePackage, open_package
 from platformio_esp_at.formats.partition_table import PartitionTable
-from platformio_esp_at.package import FirmwarePackage, open_package
-from platformio_esp_at.plan import FlashPlan, make_plan
-from platformio_esp_at.project import InputFile, Request, Text
-from platformio_esp_at.selection import select
+from platformio_esp_at.planning.plan import FlashPlan, make_plan
+from platformio_esp_at.planning.selection import select
+from platformio_esp_at.request.project import InputFile, Request, Text
 from platformio_esp_at.units import SECTOR_SIZE
 
 HERE = "esp_at.yml:1"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from platformio_esp_at.addresses import (
+from platformio_esp_at.errors import EspAtError
+from platformio_esp_at.urls import (
     check_address,
     file_name_of,
     followed,
@@ -15,7 +16,6 @@ from platformio_esp_at.addresses import (
     path_of_file_address,
     shown,
 )
-from platformio_esp_at.errors import EspAtError
 
 
 @pytest.mark.parametrize(

@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from platformio_esp_at import artifacts
-from platformio_esp_at.artifacts import MANIFEST, factory_image_path, image_set, private_folder, write_artifacts
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError, PackageError
+from platformio_esp_at.firmware.package import open_package
 from platformio_esp_at.formats.download_config import parse_download_config
 from platformio_esp_at.formats.flasher_args import parse_flasher_args
-from platformio_esp_at.package import open_package
-from platformio_esp_at.plan import FlashPlan, Region, make_plan
-from platformio_esp_at.project import InputFile, Request, Text
-from platformio_esp_at.selection import select
+from platformio_esp_at.outputs import folder as artifacts
+from platformio_esp_at.outputs.folder import MANIFEST, factory_image_path, image_set, private_folder, write_artifacts
+from platformio_esp_at.planning.plan import FlashPlan, Region, make_plan
+from platformio_esp_at.planning.selection import select
+from platformio_esp_at.request.project import InputFile, Request, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -328,11 +328,11 @@ def test_parent_that_cant_be_written(tmp_path, mode, name):
 PUBLISH = """
 import sys
 from pathlib import Path
-from platformio_esp_at import artifacts
-from platformio_esp_at.package import open_package
-from platformio_esp_at.plan import make_plan
-from platformio_esp_at.project import Request
-from platformio_esp_at.selection import select
+from platformio_esp_at.outputs import folder as artifacts
+from platformio_esp_at.firmware.package import open_package
+from platformio_esp_at.planning.plan import make_plan
+from platformio_esp_at.request.project import Request
+from platformio_esp_at.planning.selection import select
 
 plans = []
 for name in sys.argv[2:]:

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from platformio_esp_at.board_manifests import PLATFORM, find_board
 from platformio_esp_at.errors import EspAtError, UnknownNameError
+from platformio_esp_at.request.board_manifests import PLATFORM, find_board
 
 BOARD = '{"name": "Mine", "build": {"mcu": "esp32"}, "upload": {"flash_size": "4MB"}}'
 
 
 def test_they_load_no_front_end():
     """The command line and the demo look for boards, too."""
-    code = "import sys, platformio_esp_at.board_manifests; print([name for name in sys.modules if '_at.pio' in name])"
+    code = "import sys, platformio_esp_at.request.board_manifests; print([name for name in sys.modules if '_at.pio' in name])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

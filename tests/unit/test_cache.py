@@ -12,8 +12,8 @@ import textwrap
 
 import pytest
 
-from platformio_esp_at.cache import Cache, CachedFile
 from platformio_esp_at.errors import EspAtError
+from platformio_esp_at.firmware.cache import Cache, CachedFile
 
 ADDRESS = "https://host/firmware.zip"
 DATA = b"a firmware package"
@@ -125,7 +125,7 @@ def test_one_run_waits_for_the_other(cache):
     code = textwrap.dedent("""
         import sys
         from pathlib import Path
-        from platformio_esp_at.cache import Cache
+        from platformio_esp_at.firmware.cache import Cache
         cache = Cache(Path(sys.argv[1]))
         with cache.exclusive(sys.argv[2], say=lambda text: print(text, flush=True)):
             print("found" if cache.find(sys.argv[2]) else "nothing", flush=True)
@@ -142,7 +142,7 @@ def test_one_run_waits_for_the_other(cache):
 
 def test_a_run_that_was_killed_holds_nobody_up(cache):
     code = (
-        "import os, sys; from pathlib import Path; from platformio_esp_at.cache import Cache\n"
+        "import os, sys; from pathlib import Path; from platformio_esp_at.firmware.cache import Cache\n"
         "with Cache(Path(sys.argv[1])).exclusive(sys.argv[2], say=print): os._exit(9)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(cache.folder), ADDRESS], check=False, timeout=20)

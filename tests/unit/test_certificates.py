@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platformio_esp_at.certificates import (
+from platformio_esp_at.checks.certificates import (
     MAX_FILE_SIZE,
     check_pair,
     check_pki_file,
@@ -312,9 +312,9 @@ def test_small_rsa_keys():
 
 
 def test_large_and_tiny_rsa_keys(monkeypatch):
-    monkeypatch.setattr("platformio_esp_at.certificates._RSA_MAX", 1024)
+    monkeypatch.setattr("platformio_esp_at.checks.certificates._RSA_MAX", 1024)
     assert "slow or fails" in _check(_key_bytes(_rsa_key()), PkiType.KEY)[1][0]
-    monkeypatch.setattr("platformio_esp_at.certificates._RSA_MIN", 4096)
+    monkeypatch.setattr("platformio_esp_at.checks.certificates._RSA_MIN", 4096)
     assert "RSA key of 2048 bits" in _refusal(_key_bytes(_rsa_key()), PkiType.KEY).message
 
 

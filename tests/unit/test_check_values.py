@@ -13,15 +13,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from platformio_esp_at.catalog.boards import BoardFacts
-from platformio_esp_at.checks import check_values
+from platformio_esp_at.checks.plan import check_values
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError
+from platformio_esp_at.firmware.package import open_package
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.nvs import NvsImage
-from platformio_esp_at.package import open_package
-from platformio_esp_at.plan import make_plan
-from platformio_esp_at.project import make_request, read_project
-from platformio_esp_at.selection import select
+from platformio_esp_at.planning.plan import make_plan
+from platformio_esp_at.planning.selection import select
+from platformio_esp_at.request.project import make_request, read_project
 
 NOW = datetime(2026, 6, 1, tzinfo=timezone.utc)
 YEAR = timedelta(days=365)

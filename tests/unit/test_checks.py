@@ -8,16 +8,16 @@ import pytest
 from esp_images import for_revisions, with_text
 
 from platformio_esp_at.catalog.boards import BoardFacts
-from platformio_esp_at.checks import check_plan
+from platformio_esp_at.checks.plan import check_plan
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, LayoutError, PackageError, SelectionError
+from platformio_esp_at.firmware.package import open_package
 from platformio_esp_at.formats.esp_image import ChipRevisions
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer, PkiType
-from platformio_esp_at.package import open_package
-from platformio_esp_at.plan import FlashPlan, make_plan
-from platformio_esp_at.project import InputFile, Request, Text
-from platformio_esp_at.selection import select
+from platformio_esp_at.planning.plan import FlashPlan, make_plan
+from platformio_esp_at.planning.selection import select
+from platformio_esp_at.request.project import InputFile, Request, Text
 
 FOLDER = "customized_partitions"
 HERE = "esp_at.yml:7"

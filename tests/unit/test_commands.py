@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from platformio_esp_at import commands
-from platformio_esp_at.artifacts import MANIFEST, image_set
 from platformio_esp_at.catalog.boards import BoardFacts
-from platformio_esp_at.commands import Setup
+from platformio_esp_at.commands.flashing import Setup
+from platformio_esp_at.commands import flashing as commands
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
+from platformio_esp_at.device.esptool import Device
 from platformio_esp_at.errors import EspAtError, FlashError, FormatError, SelectionError
-from platformio_esp_at.flash import Device
-from platformio_esp_at.project import layer_of_options, read_project
+from platformio_esp_at.outputs.folder import MANIFEST, image_set
+from platformio_esp_at.request.project import layer_of_options, read_project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -265,7 +265,7 @@ def test_esptool_gets_a_folder_of_this_run(project, command, monkeypatch):
         assert folder.parent == project.out.parent
         return Device()
 
-    monkeypatch.setattr("platformio_esp_at.flash.run_esptool", run_esptool)
+    monkeypatch.setattr("platformio_esp_at.device.esptool.run_esptool", run_esptool)
     command(project.setup(port=NOWHERE))
     if command is commands.upload_factory:
         assert given == {"factory/factory_WROOM-32.bin": plan.factory_image()}
@@ -279,7 +279,7 @@ def test_interrupted_while_writing(project, command, monkeypatch):
     def run_esptool(arguments: list[str], *, folder: Path) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("platformio_esp_at.flash.run_esptool", run_esptool)
+    monkeypatch.setattr("platformio_esp_at.device.esptool.run_esptool", run_esptool)
     with pytest.raises(FlashError) as caught:
         command(project.setup(port=NOWHERE))
     assert str(caught.value) == "interrupted: the module may be half written\n  run the command again"

@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from platformio_esp_at.content import Content, make_content
 from platformio_esp_at.demo.sample_package import sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, PackageError, UnknownNameError
+from platformio_esp_at.firmware.package import FirmwarePackage, open_package
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import GattTable
 from platformio_esp_at.formats.nvs import Dialect, NvsImage
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, PkiType
-from platformio_esp_at.package import FirmwarePackage, open_package
-from platformio_esp_at.project import CustomModule, InputFile, Request, Text
-from platformio_esp_at.selection import select
+from platformio_esp_at.planning.content import Content, make_content
+from platformio_esp_at.planning.selection import select
+from platformio_esp_at.request.project import CustomModule, InputFile, Request, Text
 
 FOLDER = "customized_partitions"
 SAMPLE = sample_package("esp32")

@@ -8,15 +8,15 @@ import sys
 
 import pytest
 
-from platformio_esp_at.artifacts import image_set
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, LayoutError
-from platformio_esp_at.filesystems import FileSystem, build_filesystem, kind_of, read_filesystem
+from platformio_esp_at.firmware.package import open_package
 from platformio_esp_at.formats.partition_table import PartitionTable
-from platformio_esp_at.package import open_package
-from platformio_esp_at.plan import FlashPlan, make_plan
-from platformio_esp_at.project import InputFolder, make_request, read_project
-from platformio_esp_at.selection import select
+from platformio_esp_at.outputs.folder import image_set
+from platformio_esp_at.planning.filesystems import FileSystem, build_filesystem, kind_of, read_filesystem
+from platformio_esp_at.planning.plan import FlashPlan, make_plan
+from platformio_esp_at.planning.selection import select
+from platformio_esp_at.request.project import InputFolder, make_request, read_project
 
 FILES = {"index.html": b"<h1>AT</h1>", "img/logo.png": b"\x89PNG" * 300, "img/small/a.txt": b"", "z.bin": bytes(5000)}
 HIDDEN = {".DS_Store": b"x", ".git/config": b"x", "img/.thumbs": b"x", "img/.cache/a": b"x"}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from platformio_esp_at.catalog.boards import BoardFacts
-from platformio_esp_at.commands import Setup
+from platformio_esp_at.commands.flashing import Setup
 from platformio_esp_at.demo.sample_package import write_sample_package
-from platformio_esp_at.depfile import format_depfile, write_depfile
-from platformio_esp_at.project import read_project
+from platformio_esp_at.outputs.depfile import format_depfile, write_depfile
+from platformio_esp_at.request.project import read_project
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.demo.sample_package import sample_package
 from platformio_esp_at.errors import FormatError, SelectionError, UnknownNameError
-from platformio_esp_at.factory_image import FactoryImage, chip_of_image, is_factory_image
+from platformio_esp_at.firmware.factory_image import FactoryImage, chip_of_image, is_factory_image
 from platformio_esp_at.formats.download_config import parse_download_config
 from platformio_esp_at.formats.partition_table import TABLE_SIZE, PartitionTable
 

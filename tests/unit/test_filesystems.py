@@ -8,8 +8,14 @@ import sys
 import pytest
 
 from platformio_esp_at.errors import EspAtError, FormatError, LayoutError
-from platformio_esp_at.filesystems import FileSystem, build_filesystem, filesystem_for, kind_of, read_filesystem
 from platformio_esp_at.formats.partition_table import Partition
+from platformio_esp_at.planning.filesystems import (
+    FileSystem,
+    build_filesystem,
+    filesystem_for,
+    kind_of,
+    read_filesystem,
+)
 
 SIZE = 100 << 10
 FILES = {"index.html": b"<html>" * 1000, "img/logo.svg": b"<svg/>", "img/empty": b"", "A b.TXT": b"1"}

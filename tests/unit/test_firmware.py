@@ -16,8 +16,6 @@ from dataclasses import replace
 import pytest
 from firmware_server import FirmwareServer, Served
 
-from platformio_esp_at import download as download_module
-from platformio_esp_at import firmware as firmware_module
 from platformio_esp_at.catalog import modules as modules_module
 from platformio_esp_at.catalog import releases as releases_module
 from platformio_esp_at.catalog.boards import BoardFacts
@@ -26,10 +24,12 @@ from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.catalog.releases import package_named
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError, PackageError, SelectionError
-from platformio_esp_at.firmware import find_firmware
+from platformio_esp_at.firmware import download as download_module
+from platformio_esp_at.firmware import find as firmware_module
+from platformio_esp_at.firmware.find import find_firmware
+from platformio_esp_at.firmware.lock import add_to_lock
 from platformio_esp_at.formats.lock_file import parse_lock_file
-from platformio_esp_at.lock import add_to_lock
-from platformio_esp_at.project import CustomModule, Firmware, Text
+from platformio_esp_at.request.project import CustomModule, Firmware, Text
 
 HERE = "esp_at.yml:1"
 NAME = "ESP32-WROOM-32-AT-V4.1.1.0"
@@ -620,9 +620,9 @@ RUN = textwrap.dedent("""
     import sys
     from pathlib import Path
     from platformio_esp_at.catalog.boards import BoardFacts
-    from platformio_esp_at.firmware import find_firmware
-    from platformio_esp_at.lock import add_to_lock
-    from platformio_esp_at.project import Firmware, Text
+    from platformio_esp_at.firmware.find import find_firmware
+    from platformio_esp_at.firmware.lock import add_to_lock
+    from platformio_esp_at.request.project import Firmware, Text
     board = BoardFacts("board", mcu=sys.argv[2])
     firmware = Firmware(Text("v4.1.1.0", "here"))
     project = Path(sys.argv[1])

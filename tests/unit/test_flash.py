@@ -11,8 +11,7 @@ from functools import partial
 
 import pytest
 
-from platformio_esp_at.errors import EspAtError, FlashError
-from platformio_esp_at.flash import (
+from platformio_esp_at.device.esptool import (
     END_OF_FLASH,
     Connection,
     _hint,
@@ -27,6 +26,7 @@ from platformio_esp_at.flash import (
     verify_command,
     write_command,
 )
+from platformio_esp_at.errors import EspAtError, FlashError
 
 IMAGES = [(0x8000, "partition_table/partition-table.bin"), (0x1000, "bootloader/bootloader.bin")]
 NOWHERE = "/dev/no-such-port" if sys.platform != "win32" else "COM255"
@@ -260,7 +260,7 @@ def test_no_esptool(monkeypatch):
     def version(name: str) -> str:
         raise importlib.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr("platformio_esp_at.flash.version", version)
+    monkeypatch.setattr("platformio_esp_at.device.esptool.version", version)
     with pytest.raises(FlashError) as caught:
         esptool_major()
     assert caught.value.message == "esptool is not installed in this Python"

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from platformio_esp_at.checks.gatts import EDITABLE_ROWS, lint_gatts
 from platformio_esp_at.errors import FormatError
 from platformio_esp_at.formats.gatts import GattRow, GattTable
-from platformio_esp_at.gatts_lint import EDITABLE_ROWS, lint_gatts
 
 HEADER = "index,uuid_len,uuid,perm,val_max_len,val_cur_len,value"
 SERVICE = "0x2800,0x01,2,2,A002"

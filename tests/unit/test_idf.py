@@ -15,9 +15,9 @@ import pytest
 from platformio_esp_at.catalog.boards import select_module
 from platformio_esp_at.catalog.chips import chips
 from platformio_esp_at.errors import EspAtError, FormatError, SelectionError
-from platformio_esp_at.idf import actions, setup
+from platformio_esp_at.idf import actions, install
 from platformio_esp_at.idf.project import image_set_folder, parse_sdkconfig, read_idf_project
-from platformio_esp_at.project import OPTIONS, Text
+from platformio_esp_at.request.project import OPTIONS, Text
 
 BASE = {
     "actions": {
@@ -66,7 +66,7 @@ def test_an_idf_py_without_flash(base):
 
 
 def test_what_cant_be_loaded_is_left_out(monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "platformio_esp_at.command_line", None)
+    monkeypatch.setitem(sys.modules, "platformio_esp_at.request.command_line", None)
     assert actions.action_extensions(BASE, "project") == {"version": "1", "global_options": [], "actions": {}}
     assert re.fullmatch(r"WARNING: idf\.py at-flash can't be offered: .*\n", capsys.readouterr().err)
 
@@ -100,8 +100,8 @@ def test_the_entry_point():
 
 def test_the_folder_for_idf_extra_actions_path(monkeypatch):
     """One module in it, none of our package's name; where we aren't, it is one without what idf.py looks for."""
-    assert [file.name for file in setup.EXTRA_ACTIONS.glob("*.py")] == ["esp_at_ext.py"]
-    spec = PathFinder.find_spec("esp_at_ext", [str(setup.EXTRA_ACTIONS)])
+    assert [file.name for file in install.EXTRA_ACTIONS.glob("*.py")] == ["esp_at_ext.py"]
+    spec = PathFinder.find_spec("esp_at_ext", [str(install.EXTRA_ACTIONS)])
     module = type(sys)("esp_at_ext")
     spec.loader.exec_module(module)
     assert module.action_extensions is actions.action_extensions
@@ -248,32 +248,32 @@ def test_the_image_set_makes_no_build_folder(tmp_path):
 
 
 def test_the_explanation_names_every_way():
-    told = setup.explanation()
-    assert f"IDF_EXTRA_ACTIONS_PATH={setup.EXTRA_ACTIONS}" in told
-    assert all(line in told for line in setup.PROJECT_EXTENSION.splitlines())
-    assert len(setup.PROJECT_EXTENSION.splitlines()) == 2
+    told = install.explanation()
+    assert f"IDF_EXTRA_ACTIONS_PATH={install.EXTRA_ACTIONS}" in told
+    assert all(line in told for line in install.PROJECT_EXTENSION.splitlines())
+    assert len(install.PROJECT_EXTENSION.splitlines()) == 2
 
 
 def test_the_extension_of_a_project(tmp_path):
     file = tmp_path / "idf_ext.py"
-    assert setup.write_project_extension(tmp_path).startswith(f"Wrote {file}")
+    assert install.write_project_extension(tmp_path).startswith(f"Wrote {file}")
     spaces = {}
     exec(file.read_text(), spaces)  # noqa: S102 - as idf.py does
     assert spaces["action_extensions"] is actions.action_extensions
-    assert setup.write_project_extension(tmp_path) == f"{file} is there already"
+    assert install.write_project_extension(tmp_path) == f"{file} is there already"
 
 
 @pytest.mark.parametrize("own", [b"def action_extensions(base, path):\n    return {}\n", b"\xff"])
 def test_another_extension_stays(tmp_path, own):
     (tmp_path / "idf_ext.py").write_bytes(own)
     with pytest.raises(EspAtError, match=r"idf_ext\.py is another one"):
-        setup.write_project_extension(tmp_path)
+        install.write_project_extension(tmp_path)
     assert (tmp_path / "idf_ext.py").read_bytes() == own
 
 
 def test_an_extension_that_cant_be_written(tmp_path):
     with pytest.raises(EspAtError, match="can't be written: No such file"):
-        setup.write_project_extension(tmp_path / "nowhere")
+        install.write_project_extension(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ def test_an_idf_too_old(tmp_path, monkeypatch, text, accepted):
         (tmp_path / "tools/cmake").mkdir(parents=True)
         Path(tmp_path, "tools/cmake/version.cmake").write_text(text)
     if accepted:
-        setup.check_idf_version()
+        install.check_idf_version()
     else:
         with pytest.raises(EspAtError, match=r"ESP-IDF \d\.\d is too old for this\n  take 5\.1 or newer"):
-            setup.check_idf_version()
+            install.check_idf_version()

@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from platformio_esp_at.catalog.modules import module as find_module
+from platformio_esp_at.commands.inspection import describe, inspect_bytes, inspect_path, nvs_csv
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, PackageError
 from platformio_esp_at.formats.factory_param import FactoryParam
@@ -27,8 +28,7 @@ from platformio_esp_at.formats.gatts import GattTable
 from platformio_esp_at.formats.nvs import Encoding, NvsEntry, NvsImage
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer, PkiItem, PkiType
-from platformio_esp_at.inspection import describe, inspect_bytes, inspect_path, nvs_csv
-from platformio_esp_at.migration import make_project, origin_of_bytes
+from platformio_esp_at.planning.migration import make_project, origin_of_bytes
 
 LEGACY, NVS = sample_package("esp32"), sample_package("esp32", nvs=True)
 USER = "customized_partitions"

@@ -11,8 +11,8 @@ from dataclasses import replace
 import pytest
 
 from platformio_esp_at.errors import EspAtError, PackageError
+from platformio_esp_at.firmware.lock import add_to_lock, read_lock
 from platformio_esp_at.formats.lock_file import LockedPackage
-from platformio_esp_at.lock import add_to_lock, read_lock
 
 ENTRY = LockedPackage("v4.1.1.0", "https://h/a.zip", 1, "0" * 64, "esp32", "WROOM-32")
 
@@ -62,7 +62,7 @@ def test_what_cannot_be_read(tmp_path, content, message):
 SLOW = textwrap.dedent("""
     import sys, time
     from pathlib import Path
-    from platformio_esp_at import lock
+    from platformio_esp_at.firmware import lock
     from platformio_esp_at.formats.lock_file import LockedPackage
     write = lock.replace_file
     def slowly(*words):

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from platformio_esp_at.catalog.boards import BoardFacts
+from platformio_esp_at.commands.lookups import list_boards, list_modules, list_releases, module_of_board
 from platformio_esp_at.errors import FormatError, SelectionError, UnknownNameError
-from platformio_esp_at.lookups import list_boards, list_modules, list_releases, module_of_board
 
 WROVER = BoardFacts("my_wrover", mcu="esp32")
 

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.modules import module as find_module
-from platformio_esp_at.content import make_content
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, SelectionError, UnknownNameError
+from platformio_esp_at.firmware.package import FirmwarePackage, open_package
 from platformio_esp_at.formats.nvs import Dialect, Encoding, NvsEntry, NvsImage
 from platformio_esp_at.formats.pki import PKI_SETS, PKI_SLOTS
-from platformio_esp_at.mfg_nvs import ENCODINGS, GATTS, PARAMETERS, make_mfg_nvs, parameters
-from platformio_esp_at.package import FirmwarePackage, open_package
-from platformio_esp_at.project import CustomModule, InputFile, Request, Text
-from platformio_esp_at.selection import SelectedModule, select
+from platformio_esp_at.planning.content import make_content
+from platformio_esp_at.planning.mfg_nvs import ENCODINGS, GATTS, PARAMETERS, make_mfg_nvs, parameters
+from platformio_esp_at.planning.selection import SelectedModule, select
+from platformio_esp_at.request.project import CustomModule, InputFile, Request, Text
 
 HERE = "esp_at.yml:7"
 BASE = NvsImage.from_bytes(sample_package("esp32", nvs=True)["customized_partitions/mfg_nvs.bin"])

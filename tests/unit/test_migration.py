@@ -7,22 +7,22 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from platformio_esp_at.artifacts import write_artifacts
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError, FormatError
-from platformio_esp_at.factory_image import FactoryImage
+from platformio_esp_at.firmware.factory_image import FactoryImage
+from platformio_esp_at.firmware.package import FirmwarePackage, open_package
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import COLUMNS, GattTable
 from platformio_esp_at.formats.nvs import Encoding, NvsEntry, NvsImage
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer, PkiType
-from platformio_esp_at.mfg_nvs import GATTS, PARAMETERS, RENAMED
-from platformio_esp_at.migration import Origin, make_project, origin_of_bytes, origin_of_package
-from platformio_esp_at.package import FirmwarePackage, open_package
-from platformio_esp_at.plan import FlashPlan, make_plan
-from platformio_esp_at.project import make_request, read_project
-from platformio_esp_at.selection import select
+from platformio_esp_at.outputs.folder import write_artifacts
+from platformio_esp_at.planning.mfg_nvs import GATTS, PARAMETERS, RENAMED
+from platformio_esp_at.planning.migration import Origin, make_project, origin_of_bytes, origin_of_package
+from platformio_esp_at.planning.plan import FlashPlan, make_plan
+from platformio_esp_at.planning.selection import select
+from platformio_esp_at.request.project import make_request, read_project
 
 BOTH = ("esp32", "esp32c2", "esp32c3")
 """Chips with packages of both generations."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from platformio_esp_at.errors import EspAtError
-from platformio_esp_at.mirror import Mirror
+from platformio_esp_at.firmware.mirror import Mirror
 
 ADDRESS = "https://dl.espressif.com/esp-at/firmwares/esp32/A%20B.zip"
 

@@ -6,8 +6,8 @@ import pytest
 
 from platformio_esp_at.catalog.gpios import has_in_package_flash
 from platformio_esp_at.catalog.modules import module, modules
+from platformio_esp_at.checks.parameters import check_parameters
 from platformio_esp_at.errors import FormatError
-from platformio_esp_at.parameter_checks import check_parameters
 
 USUAL = {
     "esp32": module("esp32", "WROOM-32").factory_param(3),

@@ -8,15 +8,15 @@ import pytest
 
 from platformio_esp_at.demo.sample_package import sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, PackageError, UnknownNameError
+from platformio_esp_at.firmware.package import open_package
 from platformio_esp_at.formats.esp_image import EspImage, FlashSettings
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.nvs import NvsImage
 from platformio_esp_at.formats.partition_table import PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer
-from platformio_esp_at.package import open_package
-from platformio_esp_at.plan import FlashPlan, Region, Wiring, make_plan
-from platformio_esp_at.project import InputFile, Request, Text
-from platformio_esp_at.selection import SelectedModule, select
+from platformio_esp_at.planning.plan import FlashPlan, Region, Wiring, make_plan
+from platformio_esp_at.planning.selection import SelectedModule, select
+from platformio_esp_at.request.project import InputFile, Request, Text
 
 FOLDER = "customized_partitions"
 HERE = "esp_at.yml:7"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from platformio_esp_at.errors import EspAtError, FormatError, UnknownNameError
-from platformio_esp_at.project import (
+from platformio_esp_at.request.project import (
     OPTIONS,
     CustomModule,
     Firmware,

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from platformio_esp_at import commands
+from platformio_esp_at.commands import flashing as commands
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.formats.partition_table import PartitionTable
-from platformio_esp_at.project import read_project
+from platformio_esp_at.request.project import read_project
 
 ROOT = Path(__file__).parents[2]
 CERTIFICATE = (ROOT / "examples/flash-only/certs/ca.pem").read_bytes()

@@ -7,10 +7,8 @@ from dataclasses import replace
 import pytest
 
 from platformio_esp_at.demo.sample_package import write_sample_package
-from platformio_esp_at.package import open_package
-from platformio_esp_at.plan import FlashPlan, Wiring, make_plan
-from platformio_esp_at.project import InputFile, Request, Text
-from platformio_esp_at.report import (
+from platformio_esp_at.firmware.package import open_package
+from platformio_esp_at.outputs.text import (
     describe_choice,
     describe_factory,
     describe_plan,
@@ -18,7 +16,9 @@ from platformio_esp_at.report import (
     describe_wiring,
     table,
 )
-from platformio_esp_at.selection import SelectedModule, select
+from platformio_esp_at.planning.plan import FlashPlan, Wiring, make_plan
+from platformio_esp_at.planning.selection import SelectedModule, select
+from platformio_esp_at.request.project import InputFile, Request, Text
 
 KEY = b"-----BEGIN %b-----\nS3CR3T\n" % b"PRIVATE KEY"
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 
 from platformio_esp_at.catalog.chips import chips
-from platformio_esp_at.checks import check_plan
+from platformio_esp_at.checks.plan import check_plan
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError
+from platformio_esp_at.firmware.package import open_package
 from platformio_esp_at.formats.esp_image import EspImage
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import GattTable
 from platformio_esp_at.formats.pki import PkiContainer
-from platformio_esp_at.package import open_package
-from platformio_esp_at.plan import make_plan
-from platformio_esp_at.project import Request
-from platformio_esp_at.selection import select
+from platformio_esp_at.planning.plan import make_plan
+from platformio_esp_at.planning.selection import select
+from platformio_esp_at.request.project import Request
 
 CHIPS = [chip.key for chip in chips()]
 SAMPLES = [

@@ -8,10 +8,10 @@ from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, SelectionError, UnknownNameError
+from platformio_esp_at.firmware.package import open_package
 from platformio_esp_at.formats.factory_param import FactoryParam
-from platformio_esp_at.package import open_package
-from platformio_esp_at.project import CustomModule, Text
-from platformio_esp_at.selection import SelectedModule, check_flash_size, select
+from platformio_esp_at.planning.selection import SelectedModule, check_flash_size, select
+from platformio_esp_at.request.project import CustomModule, Text
 
 HERE = "esp_at.yml:2"
 ESP32_BOARD = BoardFacts("my_board", mcu="esp32", extra_flags="-DBOARD_HAS_PSRAM", flash_size=4 << 20)

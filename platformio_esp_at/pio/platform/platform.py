@@ -13,8 +13,8 @@ from platformio.public import PlatformBase
 # PlatformIO loads this file by its path: the package around it is found from there, installed or not.
 sys.path.append(str(Path(__file__).resolve().parents[3]))
 
-from platformio_esp_at import board_manifests
 from platformio_esp_at.files import is_regular
+from platformio_esp_at.request import board_manifests
 
 
 class ModuleBoard(PlatformBoardConfig):  # type: ignore[misc] # platformio has no types

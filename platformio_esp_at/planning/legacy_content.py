@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from platformio_esp_at import mfg_nvs
 from platformio_esp_at.errors import EspAtError, PackageError, located, unknown_name
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, PkiType
+from platformio_esp_at.planning import mfg_nvs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from platformio_esp_at.package import FirmwarePackage
-    from platformio_esp_at.project import Request, Text
-    from platformio_esp_at.selection import SelectedModule
+    from platformio_esp_at.firmware.package import FirmwarePackage
+    from platformio_esp_at.planning.selection import SelectedModule
+    from platformio_esp_at.request.project import Request, Text
 
 _FIXED_FIELDS = {"version", "reserved1"}
 """Fields of factory_param that say which layout it has, not how the module works."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from platformio_esp_at.catalog.boards import carries_psram, known_crystal_mhz, used_gpios
 from platformio_esp_at.catalog.gpios import has_in_package_flash
-from platformio_esp_at.content import ESSENTIAL, FACTORY_PARAM, MFG_NVS, pki_by_slot
+from platformio_esp_at.checks.gatts import EDITABLE_ROWS, lint_gatts
+from platformio_esp_at.checks.parameters import check_parameters
 from platformio_esp_at.errors import EspAtError, LayoutError, PackageError, located, raise_all
 from platformio_esp_at.formats.esp_image import ESP8266, EspImage
 from platformio_esp_at.formats.gatts import GattTable
@@ -22,10 +23,9 @@ from platformio_esp_at.formats.partition_table import (
     check_secondary,
 )
 from platformio_esp_at.formats.pki import PKI_SLOTS
-from platformio_esp_at.gatts_lint import EDITABLE_ROWS, lint_gatts
-from platformio_esp_at.mfg_nvs import RENAMED
-from platformio_esp_at.parameter_checks import check_parameters
-from platformio_esp_at.selection import check_family, check_flash_size
+from platformio_esp_at.planning.content import ESSENTIAL, FACTORY_PARAM, MFG_NVS, pki_by_slot
+from platformio_esp_at.planning.mfg_nvs import RENAMED
+from platformio_esp_at.planning.selection import check_family, check_flash_size
 from platformio_esp_at.units import SECTOR_SIZE, format_offset, format_size
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from platformio_esp_at.catalog.boards import BoardFacts
     from platformio_esp_at.catalog.chips import Chip
     from platformio_esp_at.formats.partition_table import Partition
-    from platformio_esp_at.plan import FlashPlan
-    from platformio_esp_at.project import Request
+    from platformio_esp_at.planning.plan import FlashPlan
+    from platformio_esp_at.request.project import Request
 
 
 def check_plan(plan: FlashPlan, board: BoardFacts | None) -> None:
@@ -206,7 +206,7 @@ def _check_pki(request: Request, now: datetime) -> Iterator[str]:
     """Yield warnings of the project's certificates and keys."""
     if not request.pki:
         return
-    from platformio_esp_at.certificates import check_pair, check_pki_file  # noqa: PLC0415 - 40 ms, for cryptography
+    from platformio_esp_at.checks.certificates import check_pair, check_pki_file  # noqa: PLC0415 - 40 ms, for cryptography
 
     problems: list[EspAtError] = []
     files_by_slot = pki_by_slot(request)

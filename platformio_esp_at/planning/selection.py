@@ -14,8 +14,8 @@ from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.catalog.modules import modules, only_module
 from platformio_esp_at.catalog.releases import package_named
 from platformio_esp_at.errors import EspAtError, FormatError, SelectionError, UnknownNameError, located
-from platformio_esp_at.package import MODULE_NAME
-from platformio_esp_at.project import CustomModule, Text
+from platformio_esp_at.firmware.package import MODULE_NAME
+from platformio_esp_at.request.project import CustomModule, Text
 from platformio_esp_at.units import format_size
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from platformio_esp_at.catalog.boards import BoardFacts
     from platformio_esp_at.catalog.chips import Chip
     from platformio_esp_at.catalog.modules import Module
-    from platformio_esp_at.package import FirmwarePackage
+    from platformio_esp_at.firmware.package import FirmwarePackage
 
 
 @dataclass(frozen=True, slots=True)

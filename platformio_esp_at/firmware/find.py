@@ -11,15 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.addresses import (
-    check_address,
-    file_name_of,
-    is_address,
-    path_of_file_address,
-    scheme_of,
-    shown,
-)
-from platformio_esp_at.cache import Cache, CachedFile, CacheError
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.modules import LATEST
 from platformio_esp_at.catalog.releases import (
@@ -29,22 +20,31 @@ from platformio_esp_at.catalog.releases import (
     package_at,
     package_named,
 )
-from platformio_esp_at.download import NotThereError, UnreachableError, allows_http, download
 from platformio_esp_at.errors import EspAtError, PackageError, SelectionError, located
 from platformio_esp_at.files import is_regular
+from platformio_esp_at.firmware.cache import Cache, CachedFile, CacheError
+from platformio_esp_at.firmware.download import NotThereError, UnreachableError, allows_http, download
+from platformio_esp_at.firmware.lock import LOCK_FILE, check_locked, read_lock
+from platformio_esp_at.firmware.mirror import MIRROR, Mirror
+from platformio_esp_at.firmware.package import MAX_ZIP_SIZE, open_package
 from platformio_esp_at.formats.lock_file import Asked, LockedPackage
-from platformio_esp_at.lock import LOCK_FILE, check_locked, read_lock
-from platformio_esp_at.mirror import MIRROR, Mirror
-from platformio_esp_at.package import MAX_ZIP_SIZE, open_package
-from platformio_esp_at.selection import module_of_release
+from platformio_esp_at.planning.selection import module_of_release
+from platformio_esp_at.urls import (
+    check_address,
+    file_name_of,
+    is_address,
+    path_of_file_address,
+    scheme_of,
+    shown,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from platformio_esp_at.catalog.boards import BoardFacts
-    from platformio_esp_at.package import FirmwarePackage
-    from platformio_esp_at.project import CustomModule, Firmware, Text
+    from platformio_esp_at.firmware.package import FirmwarePackage
+    from platformio_esp_at.request.project import CustomModule, Firmware, Text
 
     Say = Callable[[str], None]
 

@@ -9,22 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from platformio_esp_at import legacy_content, mfg_nvs
 from platformio_esp_at.errors import EspAtError, FormatError, located, unknown_name
-from platformio_esp_at.filesystems import FILE_PARTITIONS, build_filesystem, filesystem_for, kind_of
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import GattTable
 from platformio_esp_at.formats.nvs import NvsImage
 from platformio_esp_at.formats.pki import PKI_SETS, PKI_SLOTS, PkiContainer, pki_names, pki_slot
-from platformio_esp_at.project import InputFile
+from platformio_esp_at.planning import legacy_content, mfg_nvs
+from platformio_esp_at.planning.filesystems import FILE_PARTITIONS, build_filesystem, filesystem_for, kind_of
+from platformio_esp_at.request.project import InputFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from platformio_esp_at.firmware.package import FirmwarePackage
     from platformio_esp_at.formats.partition_table import PartitionTable
-    from platformio_esp_at.package import FirmwarePackage
-    from platformio_esp_at.project import InputFolder, Request
-    from platformio_esp_at.selection import SelectedModule
+    from platformio_esp_at.planning.selection import SelectedModule
+    from platformio_esp_at.request.project import InputFolder, Request
 
 FACTORY_PARAM = "factory_param"
 BLE_DATA = "ble_data"

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from platformio_esp_at.formats.nvs import Value
-    from platformio_esp_at.project import InputFile, Request, Text
-    from platformio_esp_at.selection import SelectedModule
+    from platformio_esp_at.planning.selection import SelectedModule
+    from platformio_esp_at.request.project import InputFile, Request, Text
 
 PARAMETERS = "factory_param"
 """The namespace of the factory parameters."""

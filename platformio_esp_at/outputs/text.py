@@ -11,7 +11,7 @@ from platformio_esp_at.units import format_offset, format_size
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from platformio_esp_at.plan import FlashPlan, Wiring
+    from platformio_esp_at.planning.plan import FlashPlan, Wiring
 
 
 def describe_choice(plan: FlashPlan) -> str:

@@ -9,23 +9,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from platformio_esp_at import mfg_nvs
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.catalog.modules import modules
-from platformio_esp_at.content import BLE_DATA, FACTORY_PARAM, MFG_NVS, parameters
 from platformio_esp_at.errors import EspAtError, FormatError, located
-from platformio_esp_at.factory_image import FactoryImage, is_factory_image
-from platformio_esp_at.filesystems import FILE_PARTITIONS
+from platformio_esp_at.firmware.factory_image import FactoryImage, is_factory_image
 from platformio_esp_at.formats.gatts import COLUMNS, GattTable
 from platformio_esp_at.formats.nvs import NvsImage, is_nvs
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, pki_slot
-from platformio_esp_at.project import PROJECT_FILE
+from platformio_esp_at.planning import mfg_nvs
+from platformio_esp_at.planning.content import BLE_DATA, FACTORY_PARAM, MFG_NVS, parameters
+from platformio_esp_at.planning.filesystems import FILE_PARTITIONS
+from platformio_esp_at.request.project import PROJECT_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from platformio_esp_at.firmware.package import FirmwarePackage
     from platformio_esp_at.formats.partition_table import PartitionTable
-    from platformio_esp_at.package import FirmwarePackage
 
 _OWN_PARTITIONS = {*PKI_SLOTS, FACTORY_PARAM, BLE_DATA, MFG_NVS, *FILE_PARTITIONS}
 """The user partitions that ESP-AT itself knows."""

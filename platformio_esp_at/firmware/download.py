@@ -17,7 +17,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from platformio_esp_at import __version__
-from platformio_esp_at.addresses import (
+from platformio_esp_at.errors import EspAtError, PackageError
+from platformio_esp_at.files import open_regular, replace_file
+from platformio_esp_at.units import format_size
+from platformio_esp_at.urls import (
     ALLOW_HTTP,
     check_address,
     followed,
@@ -27,9 +30,6 @@ from platformio_esp_at.addresses import (
     scheme_of,
     shown,
 )
-from platformio_esp_at.errors import EspAtError, PackageError
-from platformio_esp_at.files import open_regular, replace_file
-from platformio_esp_at.units import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.errors import EspAtError, FormatError, PackageError, located
-from platformio_esp_at.factory_image import chip_of_image
 from platformio_esp_at.files import file_mode, looked_for, open_regular, sha256_of
+from platformio_esp_at.firmware.factory_image import chip_of_image
 from platformio_esp_at.formats.download_config import FlashArgs, FlashImage, parse_download_config
 from platformio_esp_at.formats.esp_image import app_version
 from platformio_esp_at.formats.factory_param import PARTITION_SIZE, FactoryParam

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from platformio_esp_at.addresses import (
+from platformio_esp_at.errors import EspAtError, located
+from platformio_esp_at.files import file_mode
+from platformio_esp_at.firmware.download import allows_http
+from platformio_esp_at.urls import (
     check_address,
     file_name_of,
     host_of,
     is_address,
     is_loopback,
 )
-from platformio_esp_at.download import allows_http
-from platformio_esp_at.errors import EspAtError, located
-from platformio_esp_at.files import file_mode
 
 MIRROR = "ESP_AT_MIRROR"
 """The environment variable that names it."""

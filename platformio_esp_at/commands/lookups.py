@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from platformio_esp_at.board_manifests import board_folders, manifests, module_boards, read_board
 from platformio_esp_at.catalog import chips
 from platformio_esp_at.catalog.boards import BoardFacts, module_for_release, select_module
 from platformio_esp_at.catalog.modules import LATEST, data_layout, modules, modules_named, release_key
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.catalog.releases import find_release, released_packages
 from platformio_esp_at.errors import EspAtError, SelectionError
-from platformio_esp_at.report import table
+from platformio_esp_at.outputs.text import table
+from platformio_esp_at.request.board_manifests import board_folders, manifests, module_boards, read_board
 from platformio_esp_at.units import format_size
 
 if TYPE_CHECKING:

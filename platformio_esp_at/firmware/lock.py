@@ -7,9 +7,9 @@ import os
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.cache import Cache
 from platformio_esp_at.errors import EspAtError, FormatError, PackageError, located
 from platformio_esp_at.files import open_regular, replace_file
+from platformio_esp_at.firmware.cache import Cache
 from platformio_esp_at.formats.lock_file import LockedPackage, format_lock_file, parse_lock_file
 from platformio_esp_at.units import format_size
 

@@ -29,7 +29,7 @@ from platformio_esp_at.units import format_offset
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from platformio_esp_at.plan import FlashPlan
+    from platformio_esp_at.planning.plan import FlashPlan
 
 MANIFEST = "esp_at_manifest.json"
 """Says what a folder was made from, and which files are in it: a folder with no others may be replaced."""

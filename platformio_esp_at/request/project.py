@@ -15,10 +15,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from platformio_esp_at.addresses import is_address
 from platformio_esp_at.errors import EspAtError, FormatError, located, printable, unknown_name
 from platformio_esp_at.files import file_mode, looked_for, open_regular
 from platformio_esp_at.units import format_size, parse_number
+from platformio_esp_at.urls import is_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -11,7 +11,6 @@ from functools import reduce
 from operator import and_
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.content import BLE_DATA, ESSENTIAL, make_content, parameters
 from platformio_esp_at.errors import EspAtError, PackageError, located, unknown_name
 from platformio_esp_at.formats.esp_image import (
     ESP8266,
@@ -23,18 +22,19 @@ from platformio_esp_at.formats.esp_image import (
 )
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable, PartitionType
 from platformio_esp_at.formats.pki import PKI_SLOTS
-from platformio_esp_at.project import InputFile
+from platformio_esp_at.planning.content import BLE_DATA, ESSENTIAL, make_content, parameters
+from platformio_esp_at.request.project import InputFile
 from platformio_esp_at.units import SECTOR_SIZE, align_up, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from platformio_esp_at.catalog.chips import Chip
-    from platformio_esp_at.content import Content
+    from platformio_esp_at.firmware.package import FirmwarePackage
     from platformio_esp_at.formats.download_config import FlashImage
-    from platformio_esp_at.package import FirmwarePackage
-    from platformio_esp_at.project import InputFolder, Request
-    from platformio_esp_at.selection import SelectedModule
+    from platformio_esp_at.planning.content import Content
+    from platformio_esp_at.planning.selection import SelectedModule
+    from platformio_esp_at.request.project import InputFolder, Request
 
 _CONTENT_FOLDER = "customized_partitions"
 

@@ -11,24 +11,25 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from platformio_esp_at import flash, report
-from platformio_esp_at.artifacts import factory_image_path, private_folder, write_artifacts
-from platformio_esp_at.checks import check_plan, check_values, crystal_warnings
+from platformio_esp_at.checks.plan import check_plan, check_values, crystal_warnings
+from platformio_esp_at.device import esptool as flash
 from platformio_esp_at.errors import EspAtError, FlashError, located
-from platformio_esp_at.firmware import find_firmware
+from platformio_esp_at.firmware.find import find_firmware
+from platformio_esp_at.firmware.lock import add_to_lock
 from platformio_esp_at.formats.esp_image import ESP8266, ChipRevisions, chip_revisions, format_revision
-from platformio_esp_at.lock import add_to_lock
-from platformio_esp_at.plan import make_plan
-from platformio_esp_at.project import Layer, firmware_of, layer_of_board, make_request, option_text
-from platformio_esp_at.selection import select
+from platformio_esp_at.outputs import text as report
+from platformio_esp_at.outputs.folder import factory_image_path, private_folder, write_artifacts
+from platformio_esp_at.planning.plan import make_plan
+from platformio_esp_at.planning.selection import select
+from platformio_esp_at.request.project import Layer, firmware_of, layer_of_board, make_request, option_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from platformio_esp_at.catalog.boards import BoardFacts
-    from platformio_esp_at.plan import FlashPlan
-    from platformio_esp_at.project import Request
+    from platformio_esp_at.planning.plan import FlashPlan
+    from platformio_esp_at.request.project import Request
 
 NO_BOARD = "none"
 """Value of the option ``board`` that says: the AT module is on no board, or beside the project's board."""

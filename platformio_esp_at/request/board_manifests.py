@@ -14,13 +14,13 @@ from platformio_esp_at.catalog.chips import chip
 from platformio_esp_at.catalog.modules import modules
 from platformio_esp_at.errors import EspAtError, FormatError, UnknownNameError
 from platformio_esp_at.files import is_regular, listed, looked_for, open_regular
-from platformio_esp_at.project import is_board_file
+from platformio_esp_at.request.project import is_board_file
 from platformio_esp_at.units import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-PLATFORM = Path(__file__).parent / "pio" / "platform"
+PLATFORM = Path(__file__).parents[1] / "pio" / "platform"
 """The flash-only dev-platform."""
 
 _MAX_MANIFEST_SIZE = 1 << 20

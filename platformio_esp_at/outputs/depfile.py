@@ -9,18 +9,18 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.artifacts import MANIFEST
-from platformio_esp_at.commands import layers_of
+from platformio_esp_at.commands.flashing import layers_of
 from platformio_esp_at.errors import EspAtError
-from platformio_esp_at.firmware import local_path
-from platformio_esp_at.lock import LOCK_FILE
-from platformio_esp_at.project import PROJECT_FILE, firmware_of, input_paths
+from platformio_esp_at.firmware.find import local_path
+from platformio_esp_at.firmware.lock import LOCK_FILE
+from platformio_esp_at.outputs.folder import MANIFEST
+from platformio_esp_at.request.project import PROJECT_FILE, firmware_of, input_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from platformio_esp_at.commands import Setup
-    from platformio_esp_at.project import Layer
+    from platformio_esp_at.commands.flashing import Setup
+    from platformio_esp_at.request.project import Layer
 
 
 _OF_PACKAGES = (".bin", ".img", "download.config", "flasher_args.json", "flash_project_args")

@@ -8,12 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from platformio_esp_at.project import OPTIONS, Kind, layer_of_options
+from platformio_esp_at.request.project import OPTIONS, Kind, layer_of_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from platformio_esp_at.project import Layer
+    from platformio_esp_at.request.project import Layer
 
 _METAVARS = {
     Kind.VALUES: "NAME=VALUE",

@@ -1,0 +1,1 @@
+"""One job each, for every front end: package, flash, verify, inspect, look up."""

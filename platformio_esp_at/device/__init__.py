@@ -1,0 +1,1 @@
+"""The chip at the other end of the serial port."""
