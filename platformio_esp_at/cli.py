@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from platformio_esp_at import __version__
-from platformio_esp_at.commands import flashing as commands
+from platformio_esp_at.commands import flashing
+from platformio_esp_at.commands.setup import Setup
 from platformio_esp_at.errors import EspAtError
 from platformio_esp_at.outputs.folder import write_new_files
 from platformio_esp_at.request.command_line import layer_of_command_line, parameters
@@ -108,13 +109,13 @@ def _project_options(function: Callable[..., None]) -> Callable[..., None]:
     )
 
 
-def _setup(folder: Path, output: Path | None, sdkconfig: Path | None, **options: Any) -> commands.Setup:  # noqa: ANN401 - click's values
+def _setup(folder: Path, output: Path | None, sdkconfig: Path | None, **options: Any) -> Setup:  # noqa: ANN401 - click's values
     project = _idf_project(sdkconfig, folder) if sdkconfig else None
 
     def find(board: str | None) -> BoardFacts | None:
         return _find_board(board, folder) if board else project.board() if project else None
 
-    return commands.Setup(
+    return Setup(
         layers=(*([project.options] if project else ()), read_project(folder), layer_of_command_line(options)),
         project=folder,
         folder=output or folder / "build" / "esp_at",
@@ -145,7 +146,7 @@ def _find_board(board: str, folder: Path = Path()) -> BoardFacts:
 def package(*, depfile: Path | None, **options: Any) -> None:  # noqa: ANN401
     """Write the image set, the factory image and their manifest."""
     setup = _setup(**options)
-    commands.package(setup)
+    flashing.package(setup)
     if depfile is not None:
         from platformio_esp_at.outputs.depfile import write_depfile  # noqa: PLC0415 - only where it is asked for
 
@@ -157,7 +158,7 @@ def package(*, depfile: Path | None, **options: Any) -> None:  # noqa: ANN401
 @click.option("--factory", is_flag=True, help="write the factory image: erases all that the module has saved")
 def flash(*, factory: bool, **options: Any) -> None:  # noqa: ANN401
     """Write everything to the module; what it has saved stays."""
-    command = commands.upload_factory if factory else commands.upload
+    command = flashing.upload_factory if factory else flashing.upload
     command(_setup(**options))
 
 
@@ -165,14 +166,14 @@ def flash(*, factory: bool, **options: Any) -> None:  # noqa: ANN401
 @_project_options
 def verify(**options: Any) -> None:  # noqa: ANN401
     """Compare the module's flash with the project."""
-    commands.verify(_setup(**options))
+    flashing.verify(_setup(**options))
 
 
 @cli.command()
 @_project_options
 def info(**options: Any) -> None:  # noqa: ANN401
     """Show what flash would write and keep, and the wiring; needs no module."""
-    commands.info(_setup(**options))
+    flashing.info(_setup(**options))
 
 
 @cli.command()

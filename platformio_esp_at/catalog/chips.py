@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.catalog import _data
-from platformio_esp_at.errors import SelectionError, UnknownNameError, unknown_name
+from platformio_esp_at.errors import FlashError, SelectionError, UnknownNameError, unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,6 +75,16 @@ def chip_by_image_id(image_chip_id: int) -> Chip:
             raise _unsupported(key)
     known = ", ".join(f"{c.image_chip_id} {c.display_name}" for c in chips() if c.image_chip_id is not None)
     raise UnknownNameError(f"no known chip has the image chip id {image_chip_id}", hint=f"known: {known}")
+
+
+def other_revision(has: str, needs: str, *, output: str = "") -> FlashError:
+    """Return the error for a device whose chip is of a revision that the firmware doesn't run on."""
+    return FlashError(
+        f"the device's chip is revision {has}, the firmware is for {needs}",
+        output=output,
+        hint="take another release: esp-at releases tells for which revisions one is where Espressif does, "
+        "esp-at info for any",
+    )
 
 
 @functools.cache

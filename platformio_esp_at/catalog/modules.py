@@ -16,6 +16,7 @@ from platformio_esp_at.units import parse_size
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+
 Release = tuple[int, ...]
 
 _RADIO = ("start_channel", "channel_num", "country_code")
@@ -300,3 +301,7 @@ def _names(rows: Iterable[Module]) -> Iterator[str]:
 
 def _folded(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.casefold())
+
+
+MODULE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,30}")
+"""How a module may be called: it becomes part of file names, and fits into 32 bytes of factory_param."""

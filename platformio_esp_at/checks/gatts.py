@@ -10,12 +10,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import EspAtError, FormatError
+from platformio_esp_at.errors import EspAtError, FormatError, raise_all
+from platformio_esp_at.formats.gatts import GattTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from platformio_esp_at.formats.gatts import GattRow
+    from platformio_esp_at.planning.plan import FlashPlan
+    from platformio_esp_at.request.project import Request
+
 
 EDITABLE_ROWS = 31
 """What at.py can change in ``mfg_nvs``, cfg0 to cfg30; ESP-AT's documentation adds rows 31 to 34 all the same."""
@@ -159,3 +163,15 @@ def _descriptors(rows: Iterable[GattRow]) -> Iterator[GattRow]:
 def _is_descriptor(row: GattRow) -> bool:
     """Return whether its UUID is of those that the Bluetooth SIG keeps for descriptors, 2900 and up."""
     return row.uuid_len == 16 and row.uuid.startswith("29")
+
+
+def check_gatts(plan: FlashPlan, request: Request) -> Iterator[str]:
+    """Yield warnings of the project's GATT table."""
+    if request.gatts is None:
+        return
+    rows = GattTable.from_csv(request.gatts.text()).rows
+    problems, warnings = lint_gatts(rows, editable_rows=EDITABLE_ROWS if plan.package.has_mfg_nvs else None)
+    for problem in problems:
+        problem.locate(request.gatts.label)
+    raise_all(problems)
+    yield from (f"{request.gatts.label}: {warning}" for warning in warnings)

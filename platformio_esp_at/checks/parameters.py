@@ -12,11 +12,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.catalog import chips
-from platformio_esp_at.catalog.gpios import PINS, UART_PINS, UNUSED, chip_gpios, pin_problems
-from platformio_esp_at.errors import EspAtError, FormatError
+from platformio_esp_at.catalog.boards import carries_psram, used_gpios
+from platformio_esp_at.catalog.gpios import PINS, UART_PINS, UNUSED, chip_gpios, has_in_package_flash
+from platformio_esp_at.checks.pins import pin_problems
+from platformio_esp_at.errors import EspAtError, FormatError, raise_all
+from platformio_esp_at.planning.mfg_nvs import RENAMED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from platformio_esp_at.catalog.boards import BoardFacts
+    from platformio_esp_at.planning.plan import FlashPlan
+    from platformio_esp_at.request.project import Request
+
 
 _MFG_NVS_VERSION = 4
 _BAUDRATE_MIN = 80
@@ -244,3 +252,47 @@ class _Check:
         if self.number("sys_store") not in (None, 0, 1):
             hint = "1 saves what AT commands set to flash, 0 doesn't"
             yield EspAtError(f"{self.number('sys_store')} is neither 0 nor 1", where="sys_store", hint=hint)
+
+
+def check_parameters_of(plan: FlashPlan, board: BoardFacts | None, request: Request) -> Iterator[str]:
+    """Yield warnings of the factory parameters; what the firmware package has by itself is never refused."""
+    if plan.parameters is None:
+        return
+    row, chip = plan.module.row, plan.chip.key
+    problems, warnings = check_parameters(
+        plan.parameters,
+        chip=chip,
+        psram=(row is not None and row.psram) or carries_psram(board),
+        in_package_flash=row is not None and has_in_package_flash(chip, row.name),
+        usual=_usual_parameters(plan),
+        used_by_board=used_gpios(board) if board else None,
+    )
+    said = {**plan.module.changes, **request.factory_param}
+    refused = []
+    for problem in problems:
+        name = next((name for name in said if _is_about(problem, name)), None)
+        if name is None:
+            yield str(problem)
+        else:
+            problem.locate(said[name].where)
+            refused.append(problem)
+    raise_all(refused)
+    yield from warnings
+
+
+def _is_about(problem: EspAtError, name: str) -> bool:
+    """Return whether a problem is that of a parameter, or of another one that it gets in the way of."""
+    return _parameter(name) == _parameter(problem.where or "") or _parameter(name) in problem.message
+
+
+def _parameter(name: str) -> str:
+    """Return what a parameter was called before v3.1.0.0: a project may use either name."""
+    return RENAMED.get(name, name)
+
+
+def _usual_parameters(plan: FlashPlan) -> Mapping[str, int | str] | None:
+    """Return what upstream gives the module, None where the catalog doesn't know it in this version."""
+    try:
+        return plan.module.factory_param_values(int((plan.parameters or {}).get("version", 0)))
+    except EspAtError:
+        return None

@@ -10,17 +10,18 @@ import hashlib
 import stat
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from platformio_esp_at.checks.certificates import summarize
 from platformio_esp_at.errors import EspAtError, FormatError, located, printable
 from platformio_esp_at.files import file_mode, open_regular
 from platformio_esp_at.firmware.factory_image import FactoryImage, chip_of_image, is_factory_image
-from platformio_esp_at.firmware.package import MAX_IMAGE_SIZE, FirmwarePackage, open_package
+from platformio_esp_at.firmware.package import FirmwarePackage
+from platformio_esp_at.firmware.reading import MAX_IMAGE_SIZE, open_package
 from platformio_esp_at.formats.esp_image import ESP8266, EspImage, app_version
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import COLUMNS, GattTable
 from platformio_esp_at.formats.nvs import NvsImage, is_nvs
 from platformio_esp_at.formats.partition_table import PartitionTable, PartitionType
 from platformio_esp_at.formats.pki import PkiContainer, PkiType
+from platformio_esp_at.formats.x509 import summarize
 from platformio_esp_at.outputs.text import table
 from platformio_esp_at.planning.content import MFG_NVS
 from platformio_esp_at.planning.migration import Origin, make_project, origin_of_bytes, origin_of_package

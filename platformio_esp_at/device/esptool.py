@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import IO, TYPE_CHECKING
 
+from platformio_esp_at.catalog.chips import other_revision
 from platformio_esp_at.errors import EspAtError, FlashError
 from platformio_esp_at.units import format_offset, format_size
 
@@ -152,16 +153,6 @@ def run_esptool(arguments: list[str], *, folder: Path) -> Device:
             raise other_revision(f"v{match['has']}", match["needs"].replace(" - ", " to "), output=output)
         raise FlashError(f"esptool failed: {_last_error(output)}", output=output, hint=_hint(output))
     return _device(output)
-
-
-def other_revision(has: str, needs: str, *, output: str = "") -> FlashError:
-    """Return the error for a device whose chip is of a revision that the firmware doesn't run on."""
-    return FlashError(
-        f"the device's chip is revision {has}, the firmware is for {needs}",
-        output=output,
-        hint="take another release: esp-at releases tells for which revisions one is where Espressif does, "
-        "esp-at info for any",
-    )
 
 
 def _device(output: str) -> Device:

@@ -7,32 +7,24 @@ what it was when the project first used it: from then on, that content is what c
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.catalog.chips import chip as find_chip
-from platformio_esp_at.catalog.modules import LATEST
 from platformio_esp_at.catalog.releases import (
-    find_release,
-    is_full_name,
     is_release_name,
-    package_at,
-    package_named,
 )
-from platformio_esp_at.errors import EspAtError, PackageError, SelectionError, located
+from platformio_esp_at.errors import EspAtError, PackageError, located
 from platformio_esp_at.files import is_regular
 from platformio_esp_at.firmware.cache import Cache, CachedFile, CacheError
 from platformio_esp_at.firmware.download import NotThereError, UnreachableError, allows_http, download
-from platformio_esp_at.firmware.lock import LOCK_FILE, check_locked, read_lock
+from platformio_esp_at.firmware.lock import check_locked, read_lock
 from platformio_esp_at.firmware.mirror import MIRROR, Mirror
-from platformio_esp_at.firmware.package import MAX_ZIP_SIZE, open_package
-from platformio_esp_at.formats.lock_file import Asked, LockedPackage
-from platformio_esp_at.planning.selection import module_of_release
+from platformio_esp_at.firmware.reading import MAX_ZIP_SIZE, open_package
+from platformio_esp_at.firmware.source import Source, source_of_name, source_of_release
+from platformio_esp_at.formats.lock_file import LockedPackage
 from platformio_esp_at.urls import (
-    check_address,
     file_name_of,
-    is_address,
     path_of_file_address,
     scheme_of,
     shown,
@@ -77,9 +69,9 @@ def find_firmware(
         return FoundFirmware(open_package(firmware.path))
     locked = read_lock(project)
     if is_release_name(firmware.text.text):
-        source = _source_of_release(firmware.text, module, board, locked, say)
+        source = source_of_release(firmware.text, module, board, locked, say)
     else:
-        source = _source_of_name(firmware.text)
+        source = source_of_name(firmware.text)
     url = shown(source.address)
     known = next((entry for entry in locked if entry.url == url or entry.asked == source.asked), None)
     wanted = _Wanted(source, known, say)
@@ -96,71 +88,6 @@ def find_firmware(
     return FoundFirmware(
         opened.package, LockedPackage(firmware_asked, url, opened.size, sha256, chip=chip, module=module_asked)
     )
-
-
-def local_path(firmware: Firmware) -> Path | None:
-    """Return the path that a firmware's address is for, if it is a ``file:`` address."""
-    text = firmware.text.text
-    return path_of_file_address(text) if is_address(text) and scheme_of(text) == "file" else None
-
-
-# --- what is meant ---
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """An address, and what asked for it."""
-
-    address: str
-    asked: Asked
-    chip: str | None = None
-    """The chip that Espressif's package there is for; None for an address of somebody else."""
-
-    @property
-    def is_espressifs(self) -> bool:
-        """Whether a mirror takes its place."""
-        return self.chip is not None
-
-
-def _source_of_name(firmware: Text) -> _Source:
-    """Return the source of an address, or of the name of a released package."""
-    text = firmware.text
-    if found := package_at(text) or package_named(text):
-        return _Source(found.address, Asked(text if is_address(text) else found.name), found.chip)
-    with located(firmware.where):
-        check_address(text, allow_http=allows_http())
-    return _Source(text, Asked(shown(text)))
-
-
-def _source_of_release(
-    firmware: Text,
-    wanted: Text | CustomModule | None,
-    board: BoardFacts | None,
-    locked: tuple[LockedPackage, ...],
-    say: Say,
-) -> _Source:
-    """Return the source of a release; a name that may come to mean another one stays what the lock has it for."""
-    name = firmware.text.lower()
-    carried, flashed = module_of_release(firmware, wanted, board)
-    asked = Asked(name, carried.chip, carried.name)
-    pinned = next((entry for entry in locked if entry.asked == asked), None)
-    if pinned and not is_full_name(name):
-        if name == LATEST:
-            with suppress(SelectionError):
-                newest = find_release(flashed, LATEST).file_name
-                if newest != file_name_of(pinned.url):
-                    say(
-                        f"{LOCK_FILE} keeps {LATEST} at {file_name_of(pinned.url)}, and {newest} is known: "
-                        f"to move on, remove the entry firmware: {LATEST}"
-                    )
-        with located(LOCK_FILE):
-            check_address(pinned.url, allow_http=True)  # whether http is allowed, a download tells
-        return _Source(pinned.url, asked, carried.chip)
-    with located(firmware.where):
-        found = find_release(flashed, name)
-    if found.module != carried.name:
-        say(f"{found.release} for {carried.name} is the firmware of {found.module}")
-    return _Source(found.address, asked, found.chip)
 
 
 # --- where it comes from ---
@@ -190,7 +117,7 @@ class _Wanted:
     What the lock doesn't know is asked for also where the cache has it: it may have changed since.
     """
 
-    source: _Source
+    source: Source
     known: LockedPackage | None
     say: Say
 

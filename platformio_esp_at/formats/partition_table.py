@@ -22,18 +22,18 @@ and none on ESP8266; its ``at_customize.bin`` always carries one.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import re
 import struct
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import EspAtError, FormatError, LayoutError, located, raise_all, unknown_name
-from platformio_esp_at.units import SECTOR_SIZE, align_up, format_offset, format_size, parse_size
+from platformio_esp_at.errors import EspAtError, FormatError, located, raise_all, unknown_name
+from platformio_esp_at.units import SECTOR_SIZE, align_up, format_offset, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
 
 TABLE_SIZE = 0xC00
 """Size of a binary table in bytes (gen_esp32part.py: MAX_PARTITION_LENGTH)."""
@@ -270,7 +270,7 @@ def _parse_row(row: str, end: int, app_alignment: int, number: int) -> Partition
     name, type_text, subtype_text, offset_text, size_text, flags_text = (*fields, "")[:6]
     type_ = _parse_name(type_text, {kind.name.lower(): kind for kind in PartitionType}, "partition type")
     subtype = _parse_subtype(type_, subtype_text)
-    offset = parse_size(offset_text) if offset_text else align_up(end, _alignment(type_, app_alignment))
+    offset = parse_size(offset_text) if offset_text else align_up(end, alignment_of(type_, app_alignment))
     size = parse_size(size_text)
     if size < 0:
         size = -size - offset
@@ -306,57 +306,5 @@ def _parse_flags(text: str) -> int:
     return flags
 
 
-def _alignment(type_: int, app_alignment: int) -> int:
+def alignment_of(type_: int, app_alignment: int) -> int:
     return app_alignment if type_ == PartitionType.APP else SECTOR_SIZE
-
-
-def check_primary(
-    table: PartitionTable, *, table_offset: int, flash_size: int | None, app_alignment: int = APP_ALIGNMENT
-) -> None:
-    """Check that a primary table is sound for a flash of that size (None: not known).
-
-    Raises `LayoutError` with every problem: names used twice, overlaps, misalignment, rows outside the flash.
-    """
-    _check(table, first=table_offset + TABLE_SPAN, last=flash_size, inside="the flash", app_alignment=app_alignment)
-
-
-def check_secondary(table: PartitionTable, *, home: Partition) -> None:
-    """Check that a secondary table is sound inside ``home``, the primary table's ``at_customize``.
-
-    The first sector of ``home`` holds the table itself. Raises `LayoutError` with every problem.
-    """
-    _check(table, first=home.offset + TABLE_SPAN, last=home.end, inside=f"the primary table's {home}")
-
-
-def _check(
-    table: PartitionTable, *, first: int, last: int | None, inside: str, app_alignment: int = APP_ALIGNMENT
-) -> None:
-    problems: list[EspAtError] = []
-
-    def problem(row: Partition, message: str, hint: str | None = None) -> None:
-        where = f"{row.line}" if row.line else None
-        problems.append(LayoutError(f"partition {message}", where=where, hint=hint))
-
-    names: dict[str, Partition] = {}
-    for row in table:
-        if row.name in names:
-            problem(row, f"name {row.name!r} is used twice", "the firmware finds partitions by name")
-        names.setdefault(row.name, row)
-        alignment = _alignment(row.type, app_alignment)
-        if row.offset % alignment:
-            problem(row, f"{row} doesn't start at a multiple of {format_offset(alignment)}")
-        if not row.size:
-            problem(row, f"{row} has no size")
-        if row.offset < first:
-            problem(row, f"{row} starts before {format_offset(first)}", "the partition table itself lies before that")
-        if last is not None and row.end > last:
-            problem(row, f"{row} ends behind {format_offset(last)}, the end of {inside}", _shrink(row, last))
-    by_offset = sorted(table, key=lambda row: (row.offset, row.end))
-    for before, row in itertools.pairwise(by_offset):
-        if before.end > row.offset:
-            problem(row, f"{row} overlaps {before}", f"move it to {format_offset(align_up(before.end, SECTOR_SIZE))}")
-    raise_all(problems)
-
-
-def _shrink(row: Partition, last: int) -> str | None:
-    return f"at most {format_size(last - row.offset)} fit there" if row.offset < last else None

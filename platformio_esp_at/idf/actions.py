@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from platformio_esp_at.catalog.boards import BoardFacts
-    from platformio_esp_at.commands.flashing import Setup
+    from platformio_esp_at.commands.setup import Setup
     from platformio_esp_at.idf.project import IdfProject
 
 _SAID = "platformio_esp_at.said"
@@ -119,7 +119,7 @@ def _fatal_error() -> type[Exception]:
 
 
 def _setup(ctx: Any, args: Any, options: dict[str, Any]) -> Setup:  # noqa: ANN401
-    from platformio_esp_at.commands.flashing import Setup  # noqa: PLC0415
+    from platformio_esp_at.commands.setup import Setup  # noqa: PLC0415
     from platformio_esp_at.idf import install  # noqa: PLC0415
     from platformio_esp_at.idf.project import image_set_folder, read_idf_project  # noqa: PLC0415
     from platformio_esp_at.request.command_line import layer_of_command_line  # noqa: PLC0415

@@ -9,17 +9,17 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.commands.flashing import layers_of
+from platformio_esp_at.commands.setup import layers_of
 from platformio_esp_at.errors import EspAtError
-from platformio_esp_at.firmware.find import local_path
 from platformio_esp_at.firmware.lock import LOCK_FILE
-from platformio_esp_at.outputs.folder import MANIFEST
+from platformio_esp_at.firmware.source import local_path
+from platformio_esp_at.outputs.image_set import MANIFEST
 from platformio_esp_at.request.project import PROJECT_FILE, firmware_of, input_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from platformio_esp_at.commands.flashing import Setup
+    from platformio_esp_at.commands.setup import Setup
     from platformio_esp_at.request.project import Layer
 
 

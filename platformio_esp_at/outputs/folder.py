@@ -1,15 +1,14 @@
-"""The files that a plan becomes: the image set, ``download.config``, ``flasher_args.json``, factory image, manifest.
+"""Folders of files on the disk: the image set, put in place whole, and private files of one run.
 
-The same plan gives the same bytes on every machine. A folder is written beside its final name and then put in place, so
-that there is never half of one. Several runs may do so at once: esptool never reads the published folder, which
-another run may have replaced by then, but a private one of its own run.
+A folder is written next to its final name and then put in place, so that there is never half of one. Several runs may
+do so at once: esptool never reads the published folder, which another run may have replaced by then, but a private one
+of its own run.
 """
 
 from __future__ import annotations
 
 import errno
 import glob
-import hashlib
 import json
 import os
 import shutil
@@ -18,21 +17,15 @@ import tempfile
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from platformio_esp_at import __version__
-from platformio_esp_at.errors import EspAtError, PackageError
-from platformio_esp_at.formats.download_config import FlashArgs, FlashImage, format_download_config
-from platformio_esp_at.formats.flasher_args import format_flasher_args
-from platformio_esp_at.units import format_offset
+from platformio_esp_at.errors import EspAtError
+from platformio_esp_at.outputs.image_set import MANIFEST, image_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from platformio_esp_at.planning.plan import FlashPlan
-
-MANIFEST = "esp_at_manifest.json"
-"""Says what a folder was made from, and which files are in it: a folder with no others may be replaced."""
 
 _PUBLIC_MODE = 0o644
 _SECRET_MODE = 0o600
@@ -45,35 +38,6 @@ _STALE_AFTER = 3600
 """In seconds; publishing takes one or two."""
 _ATTEMPTS = 200
 _PAUSE = 0.01
-
-
-def factory_image_path(plan: FlashPlan) -> str:
-    """Return the factory image's path in the image set."""
-    return f"factory/factory_{plan.module.name}.bin"
-
-
-def image_set(plan: FlashPlan) -> dict[str, bytes]:
-    """Return every file of the image set by its path."""
-    files: dict[str, bytes] = {}
-    args = FlashArgs(
-        settings=plan.settings,
-        images=tuple(FlashImage(region.offset, region.path) for region in plan.regions),
-        chip=plan.chip.key,
-    )
-    factory_image = plan.factory_image()
-    made = {
-        "download.config": format_download_config(args).encode(),
-        "flasher_args.json": format_flasher_args(args).encode(),
-        factory_image_path(plan): factory_image,
-        f"factory/factory_{plan.module.name}_unfilled.bin": factory_image[: max(region.end for region in plan.regions)],
-    }
-    manifest = _manifest(plan, factory_image)
-    for path, data in [*((region.path, region.data) for region in plan.regions), *made.items()]:
-        if path == MANIFEST or files.setdefault(path, data) != data:
-            hint = "rename the partition, or the image in the firmware package's download.config"
-            raise PackageError("two different images have this path", where=path, hint=hint)
-    manifest["files"] = [*files, MANIFEST]
-    return {**files, MANIFEST: (json.dumps(manifest, indent=2) + "\n").encode()}
 
 
 def write_artifacts(plan: FlashPlan, folder: Path) -> None:
@@ -253,36 +217,3 @@ def write_new_files(folder: Path, files: Mapping[str, bytes]) -> None:
                 raise EspAtError(f"{folder / path} is there already", hint="name another place: nothing is replaced")
         for path, data in files.items():
             _write(folder / path, data, _SECRET_MODE)
-
-
-def _manifest(plan: FlashPlan, factory_image: bytes) -> dict[str, Any]:
-    return {
-        "generator": f"platformio-esp-at {__version__}",
-        "firmware_package": {
-            "name": plan.package.name,
-            "sha256": plan.package.sha256,
-            "files": {path: _sha256(data) for path, data in plan.package.files.items()},
-        },
-        "chip": plan.chip.key,
-        "module": plan.module.name,
-        "flash_settings": {"mode": plan.settings.mode, "freq": plan.settings.freq, "size": plan.settings.size},
-        "factory_param": dict(plan.parameters) if plan.parameters else None,
-        "inputs": {label: _sha256(data) for label, data in plan.inputs.items()},
-        "images": [
-            {
-                "name": region.name,
-                "offset": format_offset(region.offset),
-                "size": len(region.data),
-                "path": region.path,
-                "sha256": _sha256(region.data),
-                "origin": region.origin,
-            }
-            for region in plan.regions
-        ],
-        "kept": [row.name for row in plan.kept],
-        "factory_image": {"path": factory_image_path(plan), "sha256": _sha256(factory_image)},
-    }
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from platformio_esp_at.catalog.boards import BoardFacts
-    from platformio_esp_at.commands.flashing import Setup
+    from platformio_esp_at.commands.setup import Setup
 
 OPTION_PREFIX = "custom_at_"
 
@@ -83,7 +83,7 @@ def _run(command: str, target: Any, source: Any, env: Any) -> int:  # noqa: ANN4
 def _setup(env: Any) -> Setup:  # noqa: ANN401
     from SCons.Script import ARGUMENTS  # noqa: PLC0415
 
-    from platformio_esp_at.commands.flashing import Setup  # noqa: PLC0415
+    from platformio_esp_at.commands.setup import Setup  # noqa: PLC0415
     from platformio_esp_at.request.project import Layer, layer_of_options, read_project  # noqa: PLC0415
 
     folder = Path(env.subst("$PROJECT_DIR"))

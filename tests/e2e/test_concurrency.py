@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from platformio_esp_at.firmware.package import open_package
+from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.factory_param import FactoryParam
 
 YML = "firmware: firmware.zip\nmodule: WROOM-32\n"

@@ -7,7 +7,7 @@ import pytest
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.demo.sample_package import write_sample_package
-from platformio_esp_at.firmware.package import open_package
+from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.nvs import NvsImage
 from platformio_esp_at.planning.mfg_nvs import parameters
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from platformio_esp_at.demo.sample_package import write_sample_package
-from platformio_esp_at.firmware.package import open_package
+from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import GattTable
 from platformio_esp_at.formats.nvs import NvsEntry, NvsImage

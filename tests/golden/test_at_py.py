@@ -17,7 +17,8 @@ import pytest
 from platformio_esp_at.checks.plan import check_values
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.errors import EspAtError
-from platformio_esp_at.firmware.package import FirmwarePackage, open_package
+from platformio_esp_at.firmware.package import FirmwarePackage
+from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.factory_param import FactoryParam, field_names
 from platformio_esp_at.formats.nvs import Dialect, NvsImage
 from platformio_esp_at.formats.pki import PkiContainer

@@ -10,12 +10,13 @@ import pytest
 from platformio_esp_at.catalog.chips import chip
 from platformio_esp_at.catalog.gpios import has_in_package_flash
 from platformio_esp_at.catalog.modules import module
-from platformio_esp_at.checks.certificates import check_pair, check_pki_file, summarize
+from platformio_esp_at.checks.certificates import check_pair, check_pki_file
 from platformio_esp_at.checks.gatts import EDITABLE_ROWS, lint_gatts
 from platformio_esp_at.checks.parameters import check_parameters
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import COLUMNS, GattTable
 from platformio_esp_at.formats.pki import PkiContainer, PkiType
+from platformio_esp_at.formats.x509 import summarize
 
 RELEASES = [
     *("v2.0.0.0_esp32", "v2.1.0.0_esp32s2", "v2.2.0.0_esp32", "v2.2.1.0_esp8266", "v2.4.0.0"),

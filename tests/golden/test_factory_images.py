@@ -12,7 +12,7 @@ import pytest
 
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.checks.plan import check_plan
-from platformio_esp_at.firmware.package import open_package
+from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.download_config import parse_download_config
 from platformio_esp_at.formats.esp_image import EspImage
 from platformio_esp_at.planning.plan import FlashPlan, make_plan

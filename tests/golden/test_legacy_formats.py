@@ -19,19 +19,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from platformio_esp_at.checks.layout import check_primary, check_secondary
 from platformio_esp_at.errors import FormatError
 from platformio_esp_at.formats.download_config import FlashArgs, format_download_config, parse_download_config
 from platformio_esp_at.formats.esp_image import ESP8266, EspImage, FlashSettings, flash_sizes
 from platformio_esp_at.formats.factory_param import FactoryParam, field_names
 from platformio_esp_at.formats.flasher_args import format_flasher_args, parse_flasher_args
 from platformio_esp_at.formats.gatts import COLUMNS, PYTHON2_KEYS, GattTable
-from platformio_esp_at.formats.partition_table import (
-    APP_ALIGNMENT,
-    ESP8266_APP_ALIGNMENT,
-    PartitionTable,
-    check_primary,
-    check_secondary,
-)
+from platformio_esp_at.formats.partition_table import APP_ALIGNMENT, ESP8266_APP_ALIGNMENT, PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer, PkiType
 from platformio_esp_at.units import parse_size
 

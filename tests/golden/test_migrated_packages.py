@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from platformio_esp_at.firmware.package import FirmwarePackage, open_package
+from platformio_esp_at.firmware.package import FirmwarePackage
+from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.gatts import GattTable
 from platformio_esp_at.formats.nvs import NvsImage
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer

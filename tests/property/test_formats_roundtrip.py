@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from platformio_esp_at.checks.layout import check_primary, check_secondary
 from platformio_esp_at.errors import EspAtError, LayoutError
 from platformio_esp_at.formats.download_config import (
     FlashArgs,
@@ -25,13 +26,7 @@ from platformio_esp_at.formats.esp_image import FLASH_MODES, EspImage, FlashSett
 from platformio_esp_at.formats.factory_param import FactoryParam, field_names
 from platformio_esp_at.formats.flasher_args import format_flasher_args, parse_flasher_args
 from platformio_esp_at.formats.gatts import COLUMNS, GattRow, GattTable
-from platformio_esp_at.formats.partition_table import (
-    FLAGS,
-    Partition,
-    PartitionTable,
-    check_primary,
-    check_secondary,
-)
+from platformio_esp_at.formats.partition_table import FLAGS, Partition, PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer, PkiItem
 from platformio_esp_at.units import format_offset, format_size, parse_size
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from platformio_esp_at.checks.plan import check_plan
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.errors import EspAtError
-from platformio_esp_at.firmware.package import FirmwarePackage, open_package
+from platformio_esp_at.firmware.package import FirmwarePackage
+from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.partition_table import PartitionTable
 from platformio_esp_at.planning.plan import FlashPlan, make_plan
 from platformio_esp_at.planning.selection import select

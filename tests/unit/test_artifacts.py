@@ -18,11 +18,12 @@ import pytest
 
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError, PackageError
-from platformio_esp_at.firmware.package import open_package
+from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.download_config import parse_download_config
 from platformio_esp_at.formats.flasher_args import parse_flasher_args
 from platformio_esp_at.outputs import folder as artifacts
-from platformio_esp_at.outputs.folder import MANIFEST, factory_image_path, image_set, private_folder, write_artifacts
+from platformio_esp_at.outputs.folder import private_folder, write_artifacts
+from platformio_esp_at.outputs.image_set import MANIFEST, factory_image_path, image_set
 from platformio_esp_at.planning.plan import FlashPlan, Region, make_plan
 from platformio_esp_at.planning.selection import select
 from platformio_esp_at.request.project import InputFile, Request, Text

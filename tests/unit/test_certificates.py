@@ -22,16 +22,10 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platformio_esp_at.checks.certificates import (
-    MAX_FILE_SIZE,
-    check_pair,
-    check_pki_file,
-    parse_certificates,
-    parse_private_key,
-    summarize,
-)
+from platformio_esp_at.checks.certificates import MAX_FILE_SIZE, check_pair, check_pki_file
 from platformio_esp_at.errors import EspAtError, FormatError
 from platformio_esp_at.formats.pki import PkiType
+from platformio_esp_at.formats.x509 import parse_certificates, parse_private_key, summarize
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 YEAR = timedelta(days=365)

@@ -16,7 +16,7 @@ from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.checks.plan import check_values
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError
-from platformio_esp_at.firmware.package import open_package
+from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.nvs import NvsImage
 from platformio_esp_at.planning.plan import make_plan

@@ -11,7 +11,7 @@ from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.checks.plan import check_plan
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, LayoutError, PackageError, SelectionError
-from platformio_esp_at.firmware.package import open_package
+from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.esp_image import ChipRevisions
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer, PkiType

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from platformio_esp_at.catalog.boards import BoardFacts
-from platformio_esp_at.commands.flashing import Setup
-from platformio_esp_at.commands import flashing as commands
+from platformio_esp_at.commands import flashing
+from platformio_esp_at.commands.setup import Setup
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.device.esptool import Device
 from platformio_esp_at.errors import EspAtError, FlashError, FormatError, SelectionError
-from platformio_esp_at.outputs.folder import MANIFEST, image_set
+from platformio_esp_at.outputs.image_set import MANIFEST, image_set
 from platformio_esp_at.request.project import layer_of_options, read_project
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 NOWHERE = "/dev/no-such-port" if sys.platform != "win32" else "COM255"
 ESP32_BOARD = BoardFacts("my_board", mcu="esp32", variant="solo1", name="My SOLO board", flash_size=4 << 20)
-WITH_DEVICE = [commands.upload, commands.upload_factory, commands.verify]
-ALL = [commands.info, commands.package, *WITH_DEVICE]
+WITH_DEVICE = [flashing.upload, flashing.upload_factory, flashing.verify]
+ALL = [flashing.info, flashing.package, *WITH_DEVICE]
 
 
 class Project:
@@ -75,7 +75,7 @@ def _ids(command) -> str:
 
 
 def test_info_writes_nothing(project):
-    commands.info(project.setup())
+    flashing.info(project.setup())
     assert project.files() == {"AT_PACK.zip", "esp_at.yml"}
     assert "AT module: WROOM-32 (the only module of firmware package AT_PACK)" in project.text
     assert "0x100000  16464  ota_0            firmware package" in project.text
@@ -84,7 +84,7 @@ def test_info_writes_nothing(project):
 
 
 def test_package_writes_the_image_set(project):
-    plan = commands.package(project.setup())
+    plan = flashing.package(project.setup())
     assert {path.relative_to(project.out).as_posix() for path in project.out.rglob("*") if path.is_file()} == set(
         image_set(plan)
     )
@@ -94,7 +94,7 @@ def test_package_writes_the_image_set(project):
 
 def test_options_of_the_host_win(project):
     project.write("firmware: AT_PACK.zip\nmodule: MINI-1\n")
-    commands.info(project.setup(module="SOLO-1"))
+    flashing.info(project.setup(module="SOLO-1"))
     assert "AT module: SOLO-1 (--module)" in project.text
 
 
@@ -103,27 +103,27 @@ def test_options_of_the_host_win(project):
 
 def test_the_hosts_own_board_chooses(project):
     project.board = ESP32_BOARD
-    plan = commands.package(project.setup())
+    plan = flashing.package(project.setup())
     assert (project.asked, plan.module.name) == ([None], "SOLO-1")
     assert "AT module: SOLO-1 (board my_board: board name has 'SOLO')" in project.text
 
 
 def test_a_named_board_chooses(project):
     project.board = ESP32_BOARD
-    commands.info(project.setup(board="my_board"))
+    flashing.info(project.setup(board="my_board"))
     assert project.asked == ["my_board"]
 
 
 def test_no_board(project):
     project.board = BoardFacts("other", mcu="esp32c3")
-    commands.info(project.setup(board="none"))
+    flashing.info(project.setup(board="none"))
     assert project.asked == []
     assert "AT module: WROOM-32 (the only module" in project.text
 
 
 def test_a_host_mcu_beside_the_module_has_no_say(project):
     project.board = BoardFacts("nucleo", mcu="stm32f401ret6")
-    commands.info(project.setup())
+    flashing.info(project.setup())
     assert "AT module: WROOM-32 (the only module" in project.text
 
 
@@ -132,13 +132,13 @@ def test_options_of_the_board_are_the_weakest(project):
         "my_board", mcu="esp32", at={"module": "MINI-1", "factory_param": {"uart_tx_pin": 4, "uart_rx_pin": 5}}
     )
     project.write("firmware: AT_PACK.zip\nfactory_param: {uart_rx_pin: 18}\n")
-    plan = commands.package(project.setup())
+    plan = flashing.package(project.setup())
     assert (plan.module.name, plan.wiring.tx, plan.wiring.rx) == ("MINI-1", 4, 18)
 
 
 def test_unknown_board(project):
     with pytest.raises(EspAtError) as caught:
-        commands.info(project.setup(board="misspelt"))
+        flashing.info(project.setup(board="misspelt"))
     assert str(caught.value) == "--board: unknown board 'misspelt'"
 
 
@@ -195,7 +195,7 @@ def test_nothing_is_written_when_a_check_fails(project, command, text, board, ki
     assert project.said == []
 
 
-@pytest.mark.parametrize("command", [commands.upload, commands.upload_factory], ids=_ids)
+@pytest.mark.parametrize("command", [flashing.upload, flashing.upload_factory], ids=_ids)
 def test_nothing_is_written_for_what_is_no_port(project, command):
     with pytest.raises(EspAtError, match="'--before' is not a serial port"):
         command(project.setup(port="--before"))
@@ -222,11 +222,11 @@ def test_nothing_is_written_at_a_speed_that_no_module_has(project, command, yml,
 
 
 def test_an_earlier_image_set_survives_a_refusal(project):
-    commands.package(project.setup())
+    flashing.package(project.setup())
     before = (project.out / MANIFEST).read_bytes()
     project.write("firmware: AT_PACK.zip\nskip: [factory_param]\n")
     with pytest.raises(EspAtError, match="factory_param can't be skipped"):
-        commands.package(project.setup())
+        flashing.package(project.setup())
     assert (project.out / MANIFEST).read_bytes() == before
 
 
@@ -254,7 +254,7 @@ def test_port_that_is_not_there(project, command, named, capsys):
 @pytest.mark.parametrize("command", WITH_DEVICE, ids=_ids)
 def test_esptool_gets_a_folder_of_this_run(project, command, monkeypatch):
     """What another run publishes meanwhile is not what this one writes."""
-    plan = commands.package(project.setup())
+    plan = flashing.package(project.setup())
     given = {}
 
     def run_esptool(arguments: list[str], *, folder: Path) -> Device:
@@ -267,14 +267,14 @@ def test_esptool_gets_a_folder_of_this_run(project, command, monkeypatch):
 
     monkeypatch.setattr("platformio_esp_at.device.esptool.run_esptool", run_esptool)
     command(project.setup(port=NOWHERE))
-    if command is commands.upload_factory:
+    if command is flashing.upload_factory:
         assert given == {"factory/factory_WROOM-32.bin": plan.factory_image()}
     else:
         assert given == {region.path: region.data for region in plan.regions}
     assert list(project.out.parent.iterdir()) == [project.out]
 
 
-@pytest.mark.parametrize("command", [commands.upload, commands.upload_factory], ids=_ids)
+@pytest.mark.parametrize("command", [flashing.upload, flashing.upload_factory], ids=_ids)
 def test_interrupted_while_writing(project, command, monkeypatch):
     def run_esptool(arguments: list[str], *, folder: Path) -> None:
         raise KeyboardInterrupt
@@ -288,7 +288,7 @@ def test_interrupted_while_writing(project, command, monkeypatch):
 
 def test_factory_says_what_is_lost_before_it_writes(project):
     with pytest.raises(FlashError):
-        commands.upload_factory(project.setup(port=NOWHERE))
+        flashing.upload_factory(project.setup(port=NOWHERE))
     assert project.said[0].startswith("The factory image erases the first 4MB of the flash.")
     assert "nvs" in project.said[0]
 
@@ -298,6 +298,6 @@ def test_a_folder_package_gives_the_same_images(project):
         file = project.root / "AT_PACK" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
-    zipped = commands.package(project.setup())
-    unpacked = commands.package(project.setup(firmware="AT_PACK"))
+    zipped = flashing.package(project.setup())
+    unpacked = flashing.package(project.setup(firmware="AT_PACK"))
     assert unpacked.factory_image() == zipped.factory_image()

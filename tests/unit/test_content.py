@@ -8,7 +8,8 @@ import pytest
 
 from platformio_esp_at.demo.sample_package import sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, PackageError, UnknownNameError
-from platformio_esp_at.firmware.package import FirmwarePackage, open_package
+from platformio_esp_at.firmware.package import FirmwarePackage
+from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import GattTable
 from platformio_esp_at.formats.nvs import Dialect, NvsImage

@@ -10,9 +10,9 @@ import pytest
 
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, LayoutError
-from platformio_esp_at.firmware.package import open_package
+from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.partition_table import PartitionTable
-from platformio_esp_at.outputs.folder import image_set
+from platformio_esp_at.outputs.image_set import image_set
 from platformio_esp_at.planning.filesystems import FileSystem, build_filesystem, kind_of, read_filesystem
 from platformio_esp_at.planning.plan import FlashPlan, make_plan
 from platformio_esp_at.planning.selection import select

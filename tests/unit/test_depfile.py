@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from platformio_esp_at.catalog.boards import BoardFacts
-from platformio_esp_at.commands.flashing import Setup
+from platformio_esp_at.commands.setup import Setup
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.outputs.depfile import format_depfile, write_depfile
 from platformio_esp_at.request.project import read_project

@@ -17,8 +17,8 @@ import pytest
 from firmware_server import Asked, FirmwareServer, Served, write_certificate
 
 from platformio_esp_at.errors import EspAtError, PackageError
-from platformio_esp_at.firmware.download import NotThereError, UnreachableError, download, format_amount
 from platformio_esp_at.firmware import download as download_module
+from platformio_esp_at.firmware.download import NotThereError, UnreachableError, download, format_amount
 
 DATA = secrets.token_bytes(300_000)
 OTHER = secrets.token_bytes(300_000)

@@ -25,7 +25,7 @@ from platformio_esp_at.catalog.releases import package_named
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError, PackageError, SelectionError
 from platformio_esp_at.firmware import download as download_module
-from platformio_esp_at.firmware import find as firmware_module
+from platformio_esp_at.firmware import source as firmware_module
 from platformio_esp_at.firmware.find import find_firmware
 from platformio_esp_at.firmware.lock import add_to_lock
 from platformio_esp_at.formats.lock_file import parse_lock_file

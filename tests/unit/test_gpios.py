@@ -6,8 +6,9 @@ import pytest
 
 from platformio_esp_at.catalog import _data
 from platformio_esp_at.catalog.chips import chips
-from platformio_esp_at.catalog.gpios import PINS, chip_gpios, has_in_package_flash, pin_problems
+from platformio_esp_at.catalog.gpios import PINS, chip_gpios, has_in_package_flash
 from platformio_esp_at.catalog.modules import modules
+from platformio_esp_at.checks.pins import pin_problems
 from platformio_esp_at.errors import UnknownNameError
 
 

@@ -12,7 +12,8 @@ from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, SelectionError, UnknownNameError
-from platformio_esp_at.firmware.package import FirmwarePackage, open_package
+from platformio_esp_at.firmware.package import FirmwarePackage
+from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.nvs import Dialect, Encoding, NvsEntry, NvsImage
 from platformio_esp_at.formats.pki import PKI_SETS, PKI_SLOTS
 from platformio_esp_at.planning.content import make_content

@@ -11,7 +11,8 @@ from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError, FormatError
 from platformio_esp_at.firmware.factory_image import FactoryImage
-from platformio_esp_at.firmware.package import FirmwarePackage, open_package
+from platformio_esp_at.firmware.package import FirmwarePackage
+from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import COLUMNS, GattTable
 from platformio_esp_at.formats.nvs import Encoding, NvsEntry, NvsImage

@@ -7,15 +7,9 @@ import struct
 
 import pytest
 
+from platformio_esp_at.checks.layout import check_primary, check_secondary
 from platformio_esp_at.errors import FormatError, LayoutError, UnknownNameError
-from platformio_esp_at.formats.partition_table import (
-    ESP8266_APP_ALIGNMENT,
-    TABLE_SIZE,
-    Partition,
-    PartitionTable,
-    check_primary,
-    check_secondary,
-)
+from platformio_esp_at.formats.partition_table import ESP8266_APP_ALIGNMENT, TABLE_SIZE, Partition, PartitionTable
 
 DAMAGED = "the file is damaged: take it from the firmware package again"
 

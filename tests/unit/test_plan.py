@@ -8,7 +8,7 @@ import pytest
 
 from platformio_esp_at.demo.sample_package import sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, PackageError, UnknownNameError
-from platformio_esp_at.firmware.package import open_package
+from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.esp_image import EspImage, FlashSettings
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.nvs import NvsImage

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from platformio_esp_at.commands import flashing as commands
+from platformio_esp_at.commands import flashing
+from platformio_esp_at.commands.setup import Setup
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.formats.partition_table import PartitionTable
 from platformio_esp_at.request.project import read_project
@@ -37,8 +38,8 @@ def test_the_project_file(tmp_path, nvs, monkeypatch):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(data)
     (tmp_path / "esp_at.yml").write_text(text.replace("board: esp32dev ", "board: none "))
-    plan = commands.package(
-        commands.Setup(
+    plan = flashing.package(
+        Setup(
             layers=(read_project(tmp_path),),
             project=tmp_path,
             folder=tmp_path / "out",

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from platformio_esp_at.demo.sample_package import write_sample_package
-from platformio_esp_at.firmware.package import open_package
+from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.outputs.text import (
     describe_choice,
     describe_factory,

@@ -8,7 +8,7 @@ from platformio_esp_at.catalog.chips import chips
 from platformio_esp_at.checks.plan import check_plan
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError
-from platformio_esp_at.firmware.package import open_package
+from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.esp_image import EspImage
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import GattTable

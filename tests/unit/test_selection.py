@@ -6,11 +6,12 @@ import pytest
 
 from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.catalog.modules import module as find_module
+from platformio_esp_at.checks.module import check_flash_size
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, SelectionError, UnknownNameError
-from platformio_esp_at.firmware.package import open_package
+from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.factory_param import FactoryParam
-from platformio_esp_at.planning.selection import SelectedModule, check_flash_size, select
+from platformio_esp_at.planning.selection import SelectedModule, select
 from platformio_esp_at.request.project import CustomModule, Text
 
 HERE = "esp_at.yml:2"

@@ -1,0 +1,126 @@
+"""Whether partition tables and images fit together, and into the flash.
+
+Two partitions never overlap, two images never share a sector, and nothing reaches out of the flash.
+"""
+
+from __future__ import annotations
+
+import itertools
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from platformio_esp_at.errors import EspAtError, LayoutError, raise_all
+from platformio_esp_at.formats.partition_table import APP_ALIGNMENT, TABLE_SPAN, Partition, PartitionTable, alignment_of
+from platformio_esp_at.planning.content import ESSENTIAL, FACTORY_PARAM, MFG_NVS
+from platformio_esp_at.units import SECTOR_SIZE, align_up, format_offset, format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from platformio_esp_at.formats.partition_table import Partition
+    from platformio_esp_at.planning.plan import FlashPlan
+
+    pass
+
+
+def check_primary(
+    table: PartitionTable, *, table_offset: int, flash_size: int | None, app_alignment: int = APP_ALIGNMENT
+) -> None:
+    """Check that a primary table is sound for a flash of that size (None: not known).
+
+    Raises `LayoutError` with every problem: names used twice, overlaps, misalignment, rows outside the flash.
+    """
+    _check(table, first=table_offset + TABLE_SPAN, last=flash_size, inside="the flash", app_alignment=app_alignment)
+
+
+def check_secondary(table: PartitionTable, *, home: Partition) -> None:
+    """Check that a secondary table is sound inside ``home``, the primary table's ``at_customize``.
+
+    The first sector of ``home`` holds the table itself. Raises `LayoutError` with every problem.
+    """
+    _check(table, first=home.offset + TABLE_SPAN, last=home.end, inside=f"the primary table's {home}")
+
+
+def _check(
+    table: PartitionTable, *, first: int, last: int | None, inside: str, app_alignment: int = APP_ALIGNMENT
+) -> None:
+    problems: list[EspAtError] = []
+
+    def problem(row: Partition, message: str, hint: str | None = None) -> None:
+        where = f"{row.line}" if row.line else None
+        problems.append(LayoutError(f"partition {message}", where=where, hint=hint))
+
+    names: dict[str, Partition] = {}
+    for row in table:
+        if row.name in names:
+            problem(row, f"name {row.name!r} is used twice", "the firmware finds partitions by name")
+        names.setdefault(row.name, row)
+        alignment = alignment_of(row.type, app_alignment)
+        if row.offset % alignment:
+            problem(row, f"{row} doesn't start at a multiple of {format_offset(alignment)}")
+        if not row.size:
+            problem(row, f"{row} has no size")
+        if row.offset < first:
+            problem(row, f"{row} starts before {format_offset(first)}", "the partition table itself lies before that")
+        if last is not None and row.end > last:
+            problem(row, f"{row} ends behind {format_offset(last)}, the end of {inside}", _shrink(row, last))
+    by_offset = sorted(table, key=lambda row: (row.offset, row.end))
+    for before, row in itertools.pairwise(by_offset):
+        if before.end > row.offset:
+            problem(row, f"{row} overlaps {before}", f"move it to {format_offset(align_up(before.end, SECTOR_SIZE))}")
+    raise_all(problems)
+
+
+def _shrink(row: Partition, last: int) -> str | None:
+    return f"at most {format_size(last - row.offset)} fit there" if row.offset < last else None
+
+
+def missing_parameters(plan: FlashPlan) -> Iterator[EspAtError]:
+    if not any(region.name in ESSENTIAL for region in plan.regions):
+        wanted = MFG_NVS if plan.package.has_mfg_nvs else FACTORY_PARAM
+        hint = "without it the module answers on other pins"
+        yield LayoutError(f"the partition table has no {wanted}", where=plan.secondary_source, hint=hint)
+
+
+def misplaced_regions(plan: FlashPlan) -> Iterator[EspAtError]:
+    homes: dict[int, tuple[Partition, str]] = {}
+    for table, source in ((plan.primary, plan.package.primary_image.path), (plan.secondary, plan.secondary_source)):
+        homes |= {row.offset: (row, source) for row in table}
+    for region in plan.regions:
+        if region.offset % SECTOR_SIZE:
+            message = f"{region.name} goes to {format_offset(region.offset)}, inside a sector of the flash"
+            yield LayoutError(message, where=region.path, hint=f"sectors start at multiples of {SECTOR_SIZE:#x}")
+        if region.end > plan.flash_size:
+            message = f"{region.name} ends at {format_offset(region.end)}, the flash has {format_size(plan.flash_size)}"
+            yield LayoutError(message, where=region.path, hint="place it lower, or take a module with more flash")
+        row, source = homes.get(region.offset, (None, ""))
+        if row and len(region.data) > row.size:
+            where = f"{source}:{row.line}" if row.line else source
+            yield LayoutError(
+                f"partition {row.name!r} has {row.size} bytes, its content ({region.origin}) {len(region.data)}",
+                where=where,
+                hint="make the partition larger, or its content smaller",
+            )
+
+
+def overlapping_regions(plan: FlashPlan) -> Iterator[EspAtError]:
+    """Yield a problem for two images in one sector: erasing it for the second would take the end of the first."""
+    for before, region in pairwise(sorted(plan.regions, key=lambda region: region.offset)):
+        if before.erase_end > region.offset:
+            yield LayoutError(
+                f"{region.path} at {format_offset(region.offset)} would be written over {before.path}, "
+                f"which takes {format_offset(before.offset)}…{format_offset(before.erase_end)}",
+                hint=f"move one of the two: no two images can share a sector ({SECTOR_SIZE:#x} bytes)",
+            )
+
+
+def overwritten_partitions(plan: FlashPlan) -> Iterator[EspAtError]:
+    """Yield a problem for an image outside the tables that reaches into a partition that an update keeps."""
+    homes = {row.offset for table in (plan.primary, plan.secondary) for row in table}
+    outside = [region for region in plan.regions if region.offset not in homes]
+    for region in outside:
+        for row in plan.kept:
+            if region.offset < row.end and row.offset < region.erase_end:
+                message = f"it takes {format_offset(region.offset)}…{format_offset(region.erase_end)}, inside {row}"
+                hint = "move it to where no partition is"
+                yield LayoutError(f"{message}, which an update keeps", where=region.path, hint=hint)

@@ -1,0 +1,170 @@
+"""Whether the pins of an AT module can work: what a chip's flash, PSRAM, USB and the board's wiring take.
+
+Pins are named as in the factory parameters (``uart_tx_pin``); -1 stands for an unused one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from platformio_esp_at.catalog import _data, chips
+from platformio_esp_at.catalog.gpios import NOT_LED_OUT, UART_PINS, UNUSED, ChipGpios, chip_gpios
+from platformio_esp_at.errors import EspAtError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_INPUTS = {"uart_rx_pin", "uart_cts_pin"}
+_ESP8266 = "esp8266"
+_CHOICES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class PinReport:
+    """What is wrong with pins, and what is only risky; ``where`` of a problem is the pin's name."""
+
+    problems: tuple[EspAtError, ...]
+    warnings: tuple[str, ...]
+
+
+def pin_problems(
+    chip: str,
+    pins: Mapping[str, int],
+    *,
+    psram: bool,
+    in_package_flash: bool,
+    usual: Mapping[str, int] | None = None,
+    uart_port: int | None = None,
+    used_by_board: Mapping[int, str] | None = None,
+) -> PinReport:
+    """Return what is wrong with these pins of a module, and what to beware of.
+
+    ``usual`` are the pins that upstream gives the module: nothing is warned of a pin that stays as it is there.
+    ``used_by_board`` says what else is on GPIOs of the board. Pins that ``pins`` leaves out are not looked at.
+    """
+    found = chips.chip(chip)
+    gpios = chip_gpios(found.key)
+    check = _Check(
+        chip=found,
+        gpios=gpios,
+        used={name: gpio for name, gpio in pins.items() if gpio != UNUSED},
+        taken=_taken(gpios, psram=psram, in_package_flash=in_package_flash),
+        board=used_by_board or {},
+    )
+    problems = [*check.unusable(), *check.doubled()]
+    if found.key == _ESP8266:
+        unroutable = list(_unroutable_on_esp8266(pins))
+        problems = [p for p in problems if not unroutable or p.where not in UART_PINS] + unroutable
+    refused = {problem.where for problem in problems}
+    changed = {name: gpio for name, gpio in check.used.items() if usual is None or usual.get(name) != gpio}
+    risks = (
+        f"{name}: {text}"
+        for name, gpio in changed.items()
+        if name not in refused
+        for text in check.risks(gpio, uart_port)
+    )
+    return PinReport(problems=tuple(problems), warnings=(*risks, *check.collisions()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """The pins of one module against its chip."""
+
+    chip: chips.Chip
+    gpios: ChipGpios
+    used: Mapping[str, int]
+    taken: Mapping[int, str]
+    """GPIOs that can't be used, with what takes them."""
+    board: Mapping[int, str]
+    """GPIOs that something on the board is wired to, with what that is."""
+
+    def unusable(self) -> Iterator[EspAtError]:
+        for name, gpio in self.used.items():
+            if gpio not in self.gpios.exist:
+                message = f"the {self.chip.display_name} has no GPIO{gpio}"
+            elif gpio in self.taken:
+                message = f"GPIO{gpio} is taken by {self.taken[gpio]}"
+            elif gpio in self.gpios.input_only and name not in _INPUTS:
+                message = f"GPIO{gpio} is input only, and {name} is an output"
+            else:
+                continue
+            yield EspAtError(message, where=name, hint=self._free_choices(name, gpio))
+
+    def doubled(self) -> Iterator[EspAtError]:
+        first: dict[int, str] = {}
+        for name, gpio in self.used.items():
+            if gpio in first:
+                hint = self._free_choices(name, gpio)
+                yield EspAtError(f"GPIO{gpio} is {first[gpio]} already", where=name, hint=hint)
+            first.setdefault(gpio, name)
+
+    def risks(self, gpio: int, uart_port: int | None) -> Iterator[str]:
+        esp8266 = self.chip.key == _ESP8266
+        # Whoever takes UART0 wants its pins; on the ESP8266 there is nothing else, and its pins are strapping pins.
+        if gpio in self._download_pins and uart_port != 0 and not esp8266:
+            yield f"GPIO{gpio} belongs to the download and log port (UART0)"
+        if gpio in self.gpios.usb:
+            yield f"GPIO{gpio} is a USB line: flashing and logging over the chip's own USB is gone with it"
+        if gpio in self.gpios.strapping and not esp8266:
+            yield f"GPIO{gpio} is a strapping pin: its level at reset decides how the chip starts"
+        if gpio in self.gpios.remarks:
+            yield f"GPIO{gpio}: {self.gpios.remarks[gpio]}"
+
+    def collisions(self) -> Iterator[str]:
+        met = {name: gpio for name, gpio in self.used.items() if gpio in self.board}
+        if met:
+            uses = (f"GPIO{gpio} ({name}) {self._use(self.board[gpio])}" for name, gpio in met.items())
+            name, gpio = next(iter(met.items()))
+            choice = f"choose other pins in factory_param; {self._free_choices(name, gpio)}"
+            yield f"the board's own wiring is in the way: {', '.join(uses)}: {choice}"
+
+    @staticmethod
+    def _use(use: str) -> str:
+        return "isn't led out" if use == NOT_LED_OUT else f"is its {use}"
+
+    @property
+    def _download_pins(self) -> set[int]:
+        return {self.chip.download_tx_pin, self.chip.download_rx_pin}
+
+    def _free_choices(self, name: str, wanted: int) -> str:
+        """Return the nearest GPIOs that nothing else wants, as a hint; for the ESP8266's UART there is no choice."""
+        if self.chip.key == _ESP8266 and name in UART_PINS:
+            return "the UART pins of the ESP8266 are TX 15 with RX 13, or TX 1 with RX 3"
+        gpios = self.gpios
+        awkward = {*self.taken, *self.board, *self.used.values(), *self._download_pins}
+        awkward |= {*gpios.usb, *gpios.strapping, *gpios.remarks}
+        if name not in _INPUTS:
+            awkward |= gpios.input_only
+        nearest = sorted(gpios.exist - awkward, key=lambda gpio: (abs(gpio - wanted), gpio))[:_CHOICES]
+        return f"free on this chip, if your board doesn't use them: {', '.join(f'GPIO{gpio}' for gpio in nearest)}"
+
+
+def _taken(gpios: ChipGpios, *, psram: bool, in_package_flash: bool) -> dict[int, str]:
+    flash = gpios.in_package_flash if in_package_flash else gpios.flash
+    owner = "the flash in the chip's package" if in_package_flash else "the SPI flash"
+    taken = dict.fromkeys(gpios.psram if psram else (), "the PSRAM")
+    return taken | dict.fromkeys(flash, owner)
+
+
+def _unroutable_on_esp8266(pins: Mapping[str, int]) -> Iterator[EspAtError]:
+    """Yield a problem for UART pins that the hardware doesn't have."""
+    tx, rx = pins.get("uart_tx_pin", UNUSED), pins.get("uart_rx_pin", UNUSED)
+    if UNUSED in (tx, rx):
+        return
+    routes: list[dict[str, int]] = _data.load("gpios.yml")["esp8266_uart_pins"]
+    route = next((route for route in routes if (route["tx"], route["rx"]) == (tx, rx)), None)
+    if route is None:
+        known = " or ".join(f"TX {route['tx']} with RX {route['rx']}" for route in routes)
+        yield EspAtError(
+            f"the ESP8266 has no UART with TX on GPIO{tx} and RX on GPIO{rx}", where="uart_tx_pin", hint=f"take {known}"
+        )
+        return
+    for line in ("cts", "rts"):
+        gpio = pins.get(f"uart_{line}_pin", UNUSED)
+        if gpio not in (UNUSED, route[line]):
+            yield EspAtError(
+                f"with TX on GPIO{tx} and RX on GPIO{rx}, {line.upper()} is on GPIO{route[line]}, not on GPIO{gpio}",
+                where=f"uart_{line}_pin",
+                hint=f"take {route[line]}, or -1 for no flow control",
+            )

@@ -1,0 +1,48 @@
+"""Whether the firmware runs on the chip's silicon: its revision, and its crystal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from platformio_esp_at.catalog.chips import other_revision
+from platformio_esp_at.formats.esp_image import ESP8266, ChipRevisions, chip_revisions, format_revision
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from platformio_esp_at.catalog.chips import Chip
+    from platformio_esp_at.planning.plan import FlashPlan
+
+
+def crystal_warnings(chip: Chip, crystal_mhz: int | None) -> tuple[str, ...]:
+    """Return the warning for a crystal that isn't the one that the firmware is built for; None: nothing is known."""
+    if crystal_mhz is None or chip.crystal_mhz in (None, crystal_mhz):
+        return ()
+    warning = (
+        f"this {chip.display_name} has a crystal of {crystal_mhz} MHz, released firmware is built for "
+        f"{chip.crystal_mhz} MHz: the AT port runs at another speed then, and the radio doesn't work; take a module "
+        f"with {chip.crystal_mhz} MHz, or build ESP-AT for {crystal_mhz} MHz"
+    )
+    return (warning,)
+
+
+def is_checked_by_esptool(plan: FlashPlan, images: Sequence[tuple[int, str, bytes]]) -> bool:
+    """Return whether esptool holds all that the firmware says of silicon against the chip, before it writes.
+
+    It looks at what goes to where the chip looks for its bootloader: in a factory image, that is not what every chip
+    has at the start, and an application may ask for more.
+    """
+    esp8266 = plan.chip.key == ESP8266
+    checked = next((data for offset, _, data in images if offset == plan.chip.bootloader_offset), None)
+    return plan.chip_revisions == (chip_revisions(checked, esp8266=esp8266) if checked else ChipRevisions())
+
+
+def check_silicon(plan: FlashPlan, revision: int | None, say: Callable[[str], None]) -> None:
+    """Check that the firmware runs on a revision of the chip (None: it isn't known). Raises `FlashError`."""
+    if revision is None or revision in plan.chip_revisions:
+        return
+    if revision == 0:
+        # Blank eFuses read so, too: that the silicon is really the first, esptool can't tell.
+        say(f"Warning: the chip doesn't tell its revision (v0.0), the firmware is for {plan.chip_revisions}")
+        return
+    raise other_revision(format_revision(revision), str(plan.chip_revisions))

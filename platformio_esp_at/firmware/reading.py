@@ -1,0 +1,332 @@
+"""Reading a firmware package: a folder, a zip or an esp-at ``build/`` folder becomes a `FirmwarePackage`.
+
+A package comes from outside and is hostile until read: names stay inside it, sizes are bounded, nothing is unpacked to
+disk. Reading it decides nothing about the project: that is planning's.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import struct
+import zipfile
+import zlib
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from platformio_esp_at.catalog.chips import chip as find_chip
+from platformio_esp_at.catalog.modules import MODULE_NAME
+from platformio_esp_at.errors import EspAtError, FormatError, PackageError, located
+from platformio_esp_at.files import file_mode, looked_for, open_regular, sha256_of
+from platformio_esp_at.firmware.factory_image import chip_of_image
+from platformio_esp_at.firmware.package import FirmwarePackage
+from platformio_esp_at.formats.download_config import FlashArgs, FlashImage, parse_download_config
+from platformio_esp_at.formats.factory_param import PARTITION_SIZE, FactoryParam
+from platformio_esp_at.formats.flasher_args import parse_flasher_args
+from platformio_esp_at.formats.partition_table import PartitionTable
+from platformio_esp_at.units import format_offset, format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from platformio_esp_at.catalog.chips import Chip
+
+MAX_IMAGE_SIZE = 16 << 20
+"""No module that ESP-AT supports has more flash than this, in bytes."""
+
+MAX_ZIP_SIZE = 64 << 20
+"""Many times the largest release, in bytes."""
+
+_MAX_FILES = 10_000
+_MAX_DEPTH = 6
+_MAX_CONFIG_SIZE = 64 << 10
+
+_FLASHER_ARGS = "flasher_args.json"
+_CONFIGS = ("download.config", "flash_project_args", _FLASHER_ARGS)
+"""Files that say what goes where, the fullest first: IDF's JSON may lack what ESP-AT's build adds later."""
+
+_IMAGE_SUFFIXES = (".bin", ".img")
+"""esptool runs in the folder of the images: an esptool.py or esptool.cfg among them would be taken for its own."""
+
+_PRIMARY_NAMES = ("partition-table.bin", "partitions_at.bin")
+_SECONDARY_NAME = "at_customize.bin"
+
+_FACTORY_PARAM = re.compile(r"factory_param(?:_(?P<module>.+))?\.bin")
+_FACTORY_IMAGE = re.compile(r"factory_(?P<module>.+?)(?:_unfilled)?\.bin")
+
+
+def open_package(path: Path) -> FirmwarePackage:
+    """Return the firmware package in a folder or zip.
+
+    Raises `PackageError` for what is missing, incomplete, damaged or hostile, naming the file.
+    """
+    path = path if path.name else path.absolute()  # "." has no name
+    with located(path.name):
+        with _zip_errors():
+            mode = file_mode(path)
+        if mode is None:
+            raise PackageError("no such firmware package", hint=looked_for(path))
+        if stat.S_ISDIR(mode):
+            return _read(_FolderTree(path), path.name, None)
+        with ExitStack() as opened:
+            with _zip_errors():
+                stream = opened.enter_context(open_regular(path))
+                sha256 = _sha256(stream)
+                archive = opened.enter_context(zipfile.ZipFile(stream))
+            return _read(_ZipTree(archive), path.stem, sha256)
+
+
+def _sha256(stream: BinaryIO) -> str:
+    """Return the hash of a zip. Raises `PackageError` for one larger than any release."""
+    if os.fstat(stream.fileno()).st_size > MAX_ZIP_SIZE:
+        raise PackageError(f"larger than {format_size(MAX_ZIP_SIZE)}", hint="take the zip as Espressif releases it")
+    return sha256_of(stream)
+
+
+@contextmanager
+def _zip_errors() -> Iterator[None]:
+    """Turn what `zipfile` raises for a damaged zip, which is more than it documents, into `PackageError`."""
+    try:
+        yield
+    except EspAtError:
+        raise
+    except OSError as error:
+        raise PackageError(f"can't be read: {error.strerror or error}") from None
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, LookupError, RuntimeError, ValueError) as error:
+        raise PackageError(f"the zip can't be read: {error}", hint="download it again") from None
+
+
+class _Tree(Protocol):
+    """The files of a package by their names, ``/`` between the parts."""
+
+    def names(self) -> Iterator[str]: ...
+
+    def read(self, name: str, limit: int) -> bytes: ...
+
+
+class _FolderTree:
+    def __init__(self, root: Path) -> None:
+        self._root = root.resolve()
+
+    def names(self) -> Iterator[str]:
+        for folder, folders, files in os.walk(self._root, onerror=self._refuse):
+            inside = Path(folder).relative_to(self._root)
+            folders[:] = sorted(folders) if len(inside.parts) < _MAX_DEPTH else []
+            yield from ((inside / file).as_posix() for file in sorted(files))
+
+    def _refuse(self, error: OSError) -> None:
+        """Raise for a folder that can't be listed: what it holds would be told as missing."""
+        where = os.path.relpath(error.filename, self._root)
+        raise PackageError(f"can't be read: {error.strerror}", where=where if where != "." else None)
+
+    def read(self, name: str, limit: int) -> bytes:
+        try:
+            file = (self._root / name).resolve()
+            if not file.is_relative_to(self._root):
+                raise PackageError("the file is a link that leads out of the package", where=name)
+            if not file.is_file():
+                raise PackageError("neither a file nor a link to one", where=name)
+            with file.open("rb") as stream:
+                return _bounded(stream.read(limit + 1), name, limit)
+        except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, up to Python 3.12
+            reason = error.strerror if isinstance(error, OSError) else "it is a link to itself"
+            raise PackageError(f"can't be read: {reason}", where=name) from None
+
+
+class _ZipTree:
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+
+    def names(self) -> Iterator[str]:
+        seen = set()
+        for info in self._archive.infolist():
+            if not info.filename or info.filename.endswith("/"):
+                continue
+            if info.filename in seen:
+                raise PackageError("the zip has this file twice", where=info.filename)
+            seen.add(info.filename)
+            yield info.filename
+
+    def read(self, name: str, limit: int) -> bytes:
+        if self._archive.getinfo(name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            # The others of zipfile don't bound what they unpack at once, and no release comes with them.
+            raise PackageError("the file isn't compressed with deflate", where=name, hint="zip it again")
+        with located(name), _zip_errors(), self._archive.open(name) as stream:
+            return _bounded(stream.read(limit + 1), None, limit)
+
+
+def _bounded(data: bytes, name: str | None, limit: int) -> bytes:
+    if len(data) > limit:
+        raise PackageError(f"the file is larger than {format_size(limit)}", where=name)
+    return data
+
+
+def _read(tree: _Tree, name: str, sha256: str | None) -> FirmwarePackage:
+    names = _useful_names(tree)
+    folder = _package_folder(names)
+    inside = {path.removeprefix(folder): path for path in names if path.startswith(folder)}
+    args = _read_args(tree, inside)
+    files = _read_images(tree, inside, args)
+    primary_image = _one(args, _PRIMARY_NAMES, "the partition table")
+    secondary_image = _one(args, (_SECONDARY_NAME,), "the user partition table")
+    with located(primary_image.path):
+        primary = PartitionTable.from_bytes(files[primary_image.path])
+    with located(secondary_image.path):
+        secondary = PartitionTable.from_bytes(files[secondary_image.path])
+    bootloader = _one(args, ("bootloader.bin",), "the bootloader")
+    chip = _chip_of(args, bootloader, files[bootloader.path])
+    _check_complete(args, chip, bootloader, primary)
+    factory_params = {
+        path: tree.read(inside[path], PARTITION_SIZE)
+        for path in inside
+        if _FACTORY_PARAM.fullmatch(PurePosixPath(path).name)
+    }
+    return FirmwarePackage(
+        name=name,
+        sha256=sha256,
+        chip=chip,
+        args=replace(args, chip=chip.key),
+        files=files,
+        bootloader=bootloader,
+        primary_image=primary_image,
+        secondary_image=secondary_image,
+        primary=primary,
+        secondary=secondary,
+        factory_params=factory_params,
+        modules=_modules_of(inside, factory_params),
+    )
+
+
+def _useful_names(tree: _Tree) -> list[str]:
+    """Return the files of a tree without what a Mac leaves behind."""
+    useful = []
+    for count, name in enumerate(tree.names()):
+        if count == _MAX_FILES:
+            raise PackageError(f"more than {_MAX_FILES} files", hint="point to the firmware package itself")
+        parts = PurePosixPath(name).parts
+        if parts and "__MACOSX" not in parts and not parts[-1].startswith("._") and parts[-1] != ".DS_Store":
+            useful.append(name)
+    return useful
+
+
+def _package_folder(names: list[str]) -> str:
+    """Return the folder with the ``download.config``, as a prefix of names: ``""`` or ``outer/inner/``."""
+    folders = {name.removesuffix(config) for name in names for config in _CONFIGS if name.endswith(config)}
+    folders = {folder for folder in folders if not folder or folder.endswith("/")}
+    # An esp-at build folder has such files of its bootloader project, too, deeper inside.
+    outermost = {path for path in folders if not any(path != other and path.startswith(other) for other in folders)}
+    if not outermost:
+        zips = sorted(name for name in names if name.lower().endswith(".zip"))
+        hint = "take the zip as Espressif releases it, or the build folder of an esp-at checkout"
+        if zips:
+            hint = f"it holds {', '.join(zips[:3])}: unpack it, and name the zip inside"
+        raise PackageError("not a firmware package: there is no download.config and no flasher_args.json", hint=hint)
+    if len(outermost) > 1:
+        some = ", ".join(sorted(outermost)[:3])
+        raise PackageError(f"{len(outermost)} firmware packages, such as {some}", hint="point to one of them")
+    return outermost.pop()
+
+
+def _read_args(tree: _Tree, inside: Mapping[str, str]) -> FlashArgs:
+    found = [config for config in _CONFIGS if config in inside]
+    parsed = {}
+    for config in found:
+        parse = parse_flasher_args if config == _FLASHER_ARGS else parse_download_config
+        data = tree.read(inside[config], _MAX_CONFIG_SIZE)
+        with located(config):
+            try:
+                parsed[config] = parse(data.decode("utf-8-sig"))
+            except UnicodeDecodeError:
+                raise FormatError("not a text file") from None
+    args = parsed[found[0]]
+    if _FLASHER_ARGS in parsed:
+        return replace(args, chip=parsed[_FLASHER_ARGS].chip)
+    return args
+
+
+def _read_images(tree: _Tree, inside: Mapping[str, str], args: FlashArgs) -> dict[str, bytes]:
+    for image in args.images:
+        if image.path.startswith("/") or ":" in image.path or ".." in PurePosixPath(image.path).parts:
+            raise PackageError("the path leads out of the package", where=image.path)
+        if image.path.startswith(("-", "@")):
+            raise PackageError("esptool would take this path for an option", where=image.path)
+        if not re.fullmatch(r"\S+", image.path):
+            raise PackageError("a path with a space can't be written into download.config", where=repr(image.path))
+        if not image.path.isprintable():
+            raise PackageError("the path has characters that can't be shown", where=image.path)
+        if not image.path.lower().endswith(_IMAGE_SUFFIXES):
+            raise PackageError("not an image: its name doesn't end in .bin", where=image.path)
+    missing = [image.path for image in args.images if str(PurePosixPath(image.path)) not in inside]
+    if missing:
+        raise PackageError(
+            f"incomplete: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing",
+            hint="download the package again, or unpack all of it",
+        )
+    files: dict[str, bytes] = {}
+    for path in dict.fromkeys(image.path for image in args.images):
+        data = files[path] = tree.read(inside[str(PurePosixPath(path))], MAX_IMAGE_SIZE)
+        if not data:
+            raise PackageError("the file is empty", where=path, hint="download the package again")
+        if sum(map(len, files.values())) > MAX_IMAGE_SIZE:
+            raise PackageError(f"its images are larger together than {format_size(MAX_IMAGE_SIZE)}")
+    return files
+
+
+def _one(args: FlashArgs, names: tuple[str, ...], what: str) -> FlashImage:
+    """Return the one image whose file has one of ``names``."""
+    found = [image for image in args.images if PurePosixPath(image.path).name in names]
+    if len(found) != 1:
+        how_many = "names no" if not found else "names more than one"
+        raise PackageError(f"incomplete: its download.config {how_many} {' or '.join(names)}, {what}")
+    return found[0]
+
+
+def _chip_of(args: FlashArgs, bootloader: FlashImage, data: bytes) -> Chip:
+    """Return the chip that the bootloader was built for; what ``flasher_args.json`` says must agree."""
+    said = find_chip(args.chip) if args.chip else None
+    with located(bootloader.path):
+        built_for = find_chip(chip_of_image(data))
+    if said and said != built_for:
+        raise PackageError(
+            f"made for {said.display_name}, with a bootloader for {built_for.display_name}", where=bootloader.path
+        )
+    return built_for
+
+
+def _check_complete(args: FlashArgs, chip: Chip, bootloader: FlashImage, primary: PartitionTable) -> None:
+    """Check that the package has all that a chip needs to start; see "Only some bins flashed"."""
+    if bootloader.offset != chip.bootloader_offset:
+        raise PackageError(
+            f"the bootloader goes to {format_offset(bootloader.offset)}, "
+            f"{chip.display_name} starts at {format_offset(chip.bootloader_offset)}",
+            where=bootloader.path,
+        )
+    offsets = {image.offset for image in args.images}
+    apps = [row for row in primary if row.type_name == "app"]
+    if not apps or not any(row.offset in offsets for row in apps):
+        places = " or ".join(map(str, apps)) or "the partition table has no place for one"
+        raise PackageError(f"incomplete: its download.config names no application ({places})")
+
+
+def _modules_of(inside: Mapping[str, str], factory_params: Mapping[str, bytes]) -> tuple[str, ...]:
+    """Return the modules that a package speaks of: in its factory images' names, else in its factory_params."""
+    paths = map(PurePosixPath, inside)
+    images = [_FACTORY_IMAGE.fullmatch(path.name) for path in paths if path.parent.name == "factory"]
+    modules = {match["module"] for match in images if match}
+    if not modules:
+        for path, data in factory_params.items():
+            match = _FACTORY_PARAM.fullmatch(PurePosixPath(path).name)
+            name = FactoryParam.from_bytes(data).values.get("module_name") if _readable(data) else None
+            modules |= {str(found) for found in (match and match["module"], name) if found}
+    return tuple(sorted(filter(MODULE_NAME.fullmatch, modules)))
+
+
+def _readable(data: bytes) -> bool:
+    try:
+        FactoryParam.from_bytes(data)
+    except FormatError:
+        return False
+    return True

@@ -1,0 +1,132 @@
+"""From what a project calls its firmware to one address: a release's name, a package's name, or an address."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from platformio_esp_at.catalog.boards import module_for_release, select_module
+from platformio_esp_at.catalog.modules import LATEST, only_module
+from platformio_esp_at.catalog.modules import module as find_module
+from platformio_esp_at.catalog.releases import (
+    find_release,
+    is_full_name,
+    package_at,
+    package_named,
+)
+from platformio_esp_at.errors import SelectionError, located
+from platformio_esp_at.firmware.download import allows_http
+from platformio_esp_at.firmware.lock import LOCK_FILE
+from platformio_esp_at.formats.lock_file import Asked, LockedPackage
+from platformio_esp_at.planning.selection import _like_which
+from platformio_esp_at.request.project import CustomModule, Text
+from platformio_esp_at.urls import (
+    check_address,
+    file_name_of,
+    is_address,
+    path_of_file_address,
+    scheme_of,
+    shown,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from platformio_esp_at.catalog.boards import BoardFacts
+    from platformio_esp_at.request.project import CustomModule, Firmware, Text
+
+    Say = Callable[[str], None]
+    from platformio_esp_at.catalog.modules import Module
+
+
+def module_of_release(
+    firmware: Text, wanted: Text | CustomModule | None, board: BoardFacts | None
+) -> tuple[Module, Module]:
+    """Return the module that a release is for, and the one whose package to look up for it, before there is a package.
+
+    They differ where the board's module has given way to a successor. Raises `SelectionError` where neither the user
+    nor the board tells it, `UnknownNameError` for a name that isn't one.
+    """
+    name = wanted.based_on if isinstance(wanted, CustomModule) else wanted
+    if name is not None:
+        with located(name.where):
+            named = find_module(board.mcu, name.text) if board else only_module(name.text)
+        return named, named
+    if isinstance(wanted, CustomModule):
+        raise _like_which(wanted)
+    if board is None:
+        raise SelectionError(
+            f"which AT module is firmware {firmware.text} for?",
+            where=firmware.where,
+            hint="say what carries it, by the option board, or what it is, by the option module: module: WROOM-32",
+        )
+    carried = select_module(board)
+    flashed = carried if "module" in board.at else module_for_release(carried, firmware.text)
+    return find_module(carried.chip, carried.module), find_module(flashed.chip, flashed.module)
+
+
+def local_path(firmware: Firmware) -> Path | None:
+    """Return the path that a firmware's address is for, if it is a ``file:`` address."""
+    text = firmware.text.text
+    return path_of_file_address(text) if is_address(text) and scheme_of(text) == "file" else None
+
+
+# --- what is meant ---
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An address, and what asked for it."""
+
+    address: str
+    asked: Asked
+    chip: str | None = None
+    """The chip that Espressif's package there is for; None for an address of somebody else."""
+
+    @property
+    def is_espressifs(self) -> bool:
+        """Whether a mirror takes its place."""
+        return self.chip is not None
+
+
+def source_of_name(firmware: Text) -> Source:
+    """Return the source of an address, or of the name of a released package."""
+    text = firmware.text
+    if found := package_at(text) or package_named(text):
+        return Source(found.address, Asked(text if is_address(text) else found.name), found.chip)
+    with located(firmware.where):
+        check_address(text, allow_http=allows_http())
+    return Source(text, Asked(shown(text)))
+
+
+def source_of_release(
+    firmware: Text,
+    wanted: Text | CustomModule | None,
+    board: BoardFacts | None,
+    locked: tuple[LockedPackage, ...],
+    say: Say,
+) -> Source:
+    """Return the source of a release; a name that may come to mean another one stays what the lock has it for."""
+    name = firmware.text.lower()
+    carried, flashed = module_of_release(firmware, wanted, board)
+    asked = Asked(name, carried.chip, carried.name)
+    pinned = next((entry for entry in locked if entry.asked == asked), None)
+    if pinned and not is_full_name(name):
+        if name == LATEST:
+            with suppress(SelectionError):
+                newest = find_release(flashed, LATEST).file_name
+                if newest != file_name_of(pinned.url):
+                    say(
+                        f"{LOCK_FILE} keeps {LATEST} at {file_name_of(pinned.url)}, and {newest} is known: "
+                        f"to move on, remove the entry firmware: {LATEST}"
+                    )
+        with located(LOCK_FILE):
+            check_address(pinned.url, allow_http=True)  # whether http is allowed, a download tells
+        return Source(pinned.url, asked, carried.chip)
+    with located(firmware.where):
+        found = find_release(flashed, name)
+    if found.module != carried.name:
+        say(f"{found.release} for {carried.name} is the firmware of {found.module}")
+    return Source(found.address, asked, found.chip)
