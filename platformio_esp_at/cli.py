@@ -1,35 +1,35 @@
-"""``esp-at``: the command line. Exit code 0 done, 1 refused or failed, 2 wrong usage."""
+"""``esp-at``: the command line. Exit code 0 done, 1 refused or failed, 2 wrong usage.
+
+Commands load what they need when they run, so that ``--help`` and the completion of words take no time.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
 from platformio_esp_at import __version__
-from platformio_esp_at.commands import flashing
-from platformio_esp_at.commands.setup import Setup
 from platformio_esp_at.errors import EspAtError
-from platformio_esp_at.outputs.folder import write_new_files
-from platformio_esp_at.request.command_line import layer_of_command_line, parameters
-from platformio_esp_at.request.project import PROJECT_FILE, read_project
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import FrameType
+
+    from click.shell_completion import CompletionItem
 
     from platformio_esp_at.catalog.boards import BoardFacts
     from platformio_esp_at.commands.lookups import Listing
+    from platformio_esp_at.commands.setup import Setup
     from platformio_esp_at.idf.project import IdfProject
+    from platformio_esp_at.request.kinds import Completes
 
 _BAUD = 460800
-"""What idf.py takes, too; ``-b 115200`` helps where a USB adapter can't."""
+"""The default of idf.py, too; ``-b 115200`` helps where a USB adapter can't."""
 
 _SHORT = {"port": "-p", "baud": "-b"}
 
@@ -43,36 +43,41 @@ def main() -> None:
     try:
         cli()
     except EspAtError as error:
-        _fail(str(error))
+        from platformio_esp_at.outputs.text import error_text
+
+        _fail(error_text(error))
     except OSError as error:
-        # A stream forgets what it couldn't write, so it is tried; errors of files have a name.
-        if error.filename is not None or not _output_fails("\n"):
+        # A stream forgets what it couldn't write, so both are tried; errors of files have a name.
+        if error.filename is not None or not any(_drop_if_full(stream, "\n") for stream in (sys.stdout, sys.stderr)):
             raise
         _fail(f"the output can't be written: {error.strerror or error}")
 
 
 def _fail(message: str) -> NoReturn:
-    with suppress(OSError):  # nobody is there to be told
+    with suppress(OSError):  # nobody can read it
         click.echo(f"Error: {message}", err=True)
-    _output_fails()
+    for stream in (sys.stdout, sys.stderr):
+        _drop_if_full(stream)
     sys.exit(1)
 
 
-def _output_fails(probe: str = "") -> bool:
-    """Return whether stdout can't be written; then what it still holds is dropped, or Python's own end would fail."""
+def _drop_if_full(stream: TextIO | None, probe: str = "") -> bool:
+    """Return whether a stream can't be written; then its buffer is dropped, or Python's own end would fail."""
+    if stream is None:  # closed (2>&-)
+        return False
     try:
-        sys.stdout.write(probe)
-        sys.stdout.flush()
+        stream.write(probe)
+        stream.flush()
     except OSError:
         null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
+        os.dup2(null, stream.fileno())
         os.close(null)
         return True
     return False
 
 
 def _clean_up_when_ended() -> None:
-    """Let SIGTERM and SIGHUP do what Ctrl-C does, so that nothing private is left behind; the first one counts."""
+    """Let SIGTERM and SIGHUP do what Ctrl-C does, so that nothing private is left on the disk; the first one counts."""
     signals = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     ours = [number for number in signals if signal.getsignal(number) != signal.SIG_IGN]  # nohup ignores SIGHUP
 
@@ -91,25 +96,65 @@ def cli() -> None:
     """Flash ESP-AT firmware packages onto Espressif modules."""
 
 
-def _project_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Add what every command about a project takes: its folder, and all of `OPTIONS`."""
-    for name, parameter in reversed(parameters().items()):
-        names = [*parameter.pop("names"), *filter(None, [_SHORT.get(name)])]
-        function = click.option(*names, **parameter)(function)
+# --- commands of a project ---
+
+
+class _ProjectCommand(click.Command):
+    """A command of a project: takes its folder, and all of `OPTIONS`, which are loaded when it is used."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return its parameters."""
+        if not any(param.name == "folder" for param in self.params):
+            self.params[:0] = _project_params()
+        return super().get_params(ctx)
+
+
+def _project_params() -> list[click.Parameter]:
+    from platformio_esp_at.request.command_line import parameters
+    from platformio_esp_at.request.options import OPTIONS
+
     folder = click.Path(exists=True, file_okay=False, path_type=Path)
     output = click.Path(file_okay=False, path_type=Path)
     sdkconfig = click.Path(exists=True, dir_okay=False, path_type=Path)
-    text = f"that of an ESP-IDF project: its chip and flash, and options that {PROJECT_FILE} wins over"
-    function = click.option("--sdkconfig", type=sdkconfig, metavar="FILE", help=text)(function)
-    function = click.option("-o", "--output", type=output, help="folder of the image set (default: build/esp_at)")(
-        function
-    )
-    return click.option("-C", "folder", type=folder, default=Path(), help="folder of the project (default: this one)")(
-        function
-    )
+    about = "that of an ESP-IDF project: its chip and flash, and options that esp_at.yml overrides"
+    params: list[click.Parameter] = [
+        click.Option(["-C", "folder"], type=folder, default=Path(), help="folder of the project (default: this one)"),
+        click.Option(["-o", "--output"], type=output, help="folder of the image set (default: build/esp_at)"),
+        click.Option(["--sdkconfig"], type=sdkconfig, metavar="FILE", help=about),
+    ]
+    for name, parameter in parameters().items():
+        completes = OPTIONS[name].kind.completes
+        params.append(
+            click.Option(
+                [*parameter["names"], *filter(None, [_SHORT.get(name)])],
+                multiple=parameter["multiple"],
+                metavar=parameter["metavar"],
+                help=parameter["help"],
+                shell_complete=_completer(completes),
+            )
+        )
+    return params
+
+
+def _completer(completes: Completes) -> Any:  # noqa: ANN401 - click's
+    def complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        from platformio_esp_at.commands.completions import completions
+
+        found = completions(completes, incomplete)
+        files = [CompletionItem(incomplete, type="file")] if completes.has_files else []
+        return [*map(CompletionItem, found), *files]
+
+    return complete
 
 
 def _setup(folder: Path, output: Path | None, sdkconfig: Path | None, **options: Any) -> Setup:  # noqa: ANN401 - click's values
+    from platformio_esp_at.commands.setup import Setup
+    from platformio_esp_at.outputs.terminal import show
+    from platformio_esp_at.request.command_line import layer_of_command_line
+    from platformio_esp_at.request.read import read_project
+
     project = _idf_project(sdkconfig, folder) if sdkconfig else None
 
     def find(board: str | None) -> BoardFacts | None:
@@ -121,59 +166,61 @@ def _setup(folder: Path, output: Path | None, sdkconfig: Path | None, **options:
         folder=output or folder / "build" / "esp_at",
         find_board=find,
         baud=_BAUD,
-        say=click.echo,
+        report=show,
     )
 
 
 def _idf_project(sdkconfig: Path, folder: Path) -> IdfProject:
-    from platformio_esp_at.idf.project import IdfProject, layer_of_sdkconfig, parse_sdkconfig  # noqa: PLC0415
+    from platformio_esp_at.idf.project import IdfProject, layer_of_sdkconfig, parse_sdkconfig
 
     config = parse_sdkconfig(sdkconfig.read_text(encoding="utf-8", errors="replace"))
     return IdfProject(config.get("CONFIG_IDF_TARGET", ""), config, layer_of_sdkconfig(config, base=folder))
 
 
 def _find_board(board: str, folder: Path = Path()) -> BoardFacts:
-    from platformio_esp_at.request.board_manifests import find_board  # noqa: PLC0415 - only where a board is named
+    from platformio_esp_at.request.board_manifests import find_board
 
     return find_board(board, own_boards=folder / "boards")
 
 
-@cli.command()
-@_project_options
+@cli.command(cls=_ProjectCommand)
 @click.option(
     "--depfile", type=click.Path(dir_okay=False, path_type=Path), help="list what was read there, as make and ninja do"
 )
 def package(*, depfile: Path | None, **options: Any) -> None:  # noqa: ANN401
     """Write the image set, the factory image and their manifest."""
-    setup = _setup(**options)
-    flashing.package(setup)
-    if depfile is not None:
-        from platformio_esp_at.outputs.depfile import write_depfile  # noqa: PLC0415 - only where it is asked for
+    from platformio_esp_at.commands import packaging
 
-        write_depfile(depfile, setup)
+    packaging.package(_setup(**options), depfile=depfile)
 
 
-@cli.command()
-@_project_options
+@cli.command(cls=_ProjectCommand)
 @click.option("--factory", is_flag=True, help="write the factory image: erases all that the module has saved")
 def flash(*, factory: bool, **options: Any) -> None:  # noqa: ANN401
     """Write everything to the module; what it has saved stays."""
+    from platformio_esp_at.commands import flashing
+
     command = flashing.upload_factory if factory else flashing.upload
     command(_setup(**options))
 
 
-@cli.command()
-@_project_options
+@cli.command(cls=_ProjectCommand)
 def verify(**options: Any) -> None:  # noqa: ANN401
     """Compare the module's flash with the project."""
+    from platformio_esp_at.commands import flashing
+
     flashing.verify(_setup(**options))
 
 
-@cli.command()
-@_project_options
+@cli.command(cls=_ProjectCommand)
 def info(**options: Any) -> None:  # noqa: ANN401
     """Show what flash would write and keep, and the wiring; needs no module."""
-    flashing.info(_setup(**options))
+    from platformio_esp_at.commands import packaging
+
+    packaging.info(_setup(**options))
+
+
+# --- artefacts and look-ups ---
 
 
 @cli.command()
@@ -190,7 +237,9 @@ def info(**options: Any) -> None:  # noqa: ANN401
 )
 def inspect(*, file: Path, as_json: bool, csv_file: Path | None, project: Path | None) -> None:
     """Decode FILE: any artefact of an AT firmware, or a firmware package."""
-    from platformio_esp_at.commands import inspection  # noqa: PLC0415 - only where it is asked for
+    from platformio_esp_at.commands import inspection
+    from platformio_esp_at.outputs.folder import write_new_files
+    from platformio_esp_at.request.values import PROJECT_FILE
 
     if csv_file is not None:
         write_new_files(csv_file.parent, {csv_file.name: inspection.nvs_csv(file).encode()})
@@ -201,7 +250,13 @@ def inspect(*, file: Path, as_json: bool, csv_file: Path | None, project: Path |
         click.echo(f"Wrote {', '.join(files)} to {project}; name the firmware package in {PROJECT_FILE}")
     if csv_file is None and project is None:
         decoded = inspection.inspect_path(file)
-        click.echo(json.dumps(decoded, indent=2) if as_json else inspection.describe(decoded))
+        click.echo(_as_json(decoded) if as_json else inspection.describe(decoded))
+
+
+def _as_json(value: object) -> str:
+    import json
+
+    return json.dumps(value, indent=2)
 
 
 _chip = click.option("--chip", help="only those of a chip, such as esp32c3")
@@ -209,7 +264,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="for programs")
 
 
 def _show(listing: Listing, *, as_json: bool) -> None:
-    click.echo(json.dumps(listing.rows, indent=2) if as_json else listing.as_text())
+    click.echo(_as_json(listing.rows) if as_json else listing.as_text())
 
 
 @cli.command()
@@ -217,7 +272,7 @@ def _show(listing: Listing, *, as_json: bool) -> None:
 @_json
 def modules(*, chip: str | None, as_json: bool) -> None:
     """List the AT modules that are known."""
-    from platformio_esp_at.commands.lookups import list_modules  # noqa: PLC0415 - only where it is asked for
+    from platformio_esp_at.commands.lookups import list_modules
 
     _show(list_modules(chip), as_json=as_json)
 
@@ -228,7 +283,7 @@ def modules(*, chip: str | None, as_json: bool) -> None:
 @_json
 def releases(*, chip: str | None, module: str | None, as_json: bool) -> None:
     """List the firmware packages that Espressif has released."""
-    from platformio_esp_at.commands.lookups import list_releases  # noqa: PLC0415
+    from platformio_esp_at.commands.lookups import list_releases
 
     _show(list_releases(chip, module), as_json=as_json)
 
@@ -238,7 +293,7 @@ def releases(*, chip: str | None, module: str | None, as_json: bool) -> None:
 @_json
 def boards(*, chip: str | None, as_json: bool) -> None:
     """List the boards known here, of installed PlatformIO platforms and our own, with the AT module of each."""
-    from platformio_esp_at.commands.lookups import list_boards  # noqa: PLC0415
+    from platformio_esp_at.commands.lookups import list_boards
 
     _show(list_boards(chip, own_boards=Path("boards")), as_json=as_json)
 
@@ -249,27 +304,43 @@ def boards(*, chip: str | None, as_json: bool) -> None:
 @_json
 def module_for(*, board: str, release: str | None, as_json: bool) -> None:
     """Show the AT module of BOARD: a PlatformIO board, or the JSON file of one."""
-    from platformio_esp_at.commands.lookups import module_of_board  # noqa: PLC0415
+    from platformio_esp_at.commands.lookups import module_of_board
 
     found = module_of_board(_find_board(board), release)
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        click.echo(_as_json(found))
         return
     guess = " This is a guess." if found["assumed"] else ""
     click.echo(f"{found['module']} ({found['chip']}): {found['reason']}.{guess}")
     if found["alternatives"]:
         click.echo(f"Firmware for {', '.join(found['alternatives'])} runs on it, too.")
     if found["assumed"]:
-        click.echo(f"To settle it, write module: {found['module']}, or the right one, into {PROJECT_FILE}.")
+        click.echo(f"To settle it, write module: {found['module']}, or the right one, into esp_at.yml.")
     of = f", that of {found['package_module']}" if found["package_module"] != found["module"] else ""
     firmware = f"{found['package']} ({found['release']}{of})" if found["package"] else found["no_package"]
     click.echo(f"Its {'' if release else 'latest '}firmware: {firmware}")
 
 
+@cli.command()
+@click.argument("code", required=False)
+@_json
+def explain(*, code: str | None, as_json: bool) -> None:
+    """Explain the CODE of an error or a warning, such as pin-taken; without one, list all."""
+    from platformio_esp_at.commands.explain import all_codes
+    from platformio_esp_at.commands.explain import explain as find_code
+
+    found = [find_code(code)] if code else list(all_codes())
+    if as_json:
+        click.echo(_as_json([entry._asdict() for entry in found]))
+        return
+    for entry in found:
+        click.echo(f"{entry.code}\n  {entry.means}\n  {entry.action}")
+
+
 @cli.command("pio-platform")
 def pio_platform() -> None:
     """Print where the flash-only PlatformIO platform is, as `pio pkg install -g -p` takes it."""
-    from platformio_esp_at.request.board_manifests import PLATFORM  # noqa: PLC0415
+    from platformio_esp_at.request.board_manifests import PLATFORM
 
     click.echo(f"symlink://{PLATFORM}")
 
@@ -285,7 +356,7 @@ def pio_platform() -> None:
 )
 def idf_setup(*, write: bool, folder: Path) -> None:
     """Tell how `idf.py at-flash` and its relatives come into ESP-IDF."""
-    from platformio_esp_at.idf import install  # noqa: PLC0415 - only where it is asked for
+    from platformio_esp_at.idf import install
 
     click.echo(install.write_project_extension(folder) if write else install.explanation())
 
@@ -293,7 +364,7 @@ def idf_setup(*, write: bool, folder: Path) -> None:
 @cli.command()
 def demo() -> None:
     """Show it all at work: the example project, a real `pio run -t upload_at`, a simulated module."""
-    from platformio_esp_at.demo.run import run_demo  # noqa: PLC0415
+    from platformio_esp_at.demo.run import run_demo
 
     run_demo(say=click.echo)
 

@@ -1,22 +1,26 @@
-"""Every failure that a user can cause or meet, as one small tree.
+"""Every failure that a user can cause or meet, and every warning: a stable code, facts as fields, a place, a next step.
 
-A message names the thing, ``where`` the place (``file:line``, a partition, an offset) and ``hint`` the next step.
+A code names what is wrong and never changes; ``errors.yml`` has what each one means, and `explain` of the command line
+prints it. A program decides by codes and facts: messages are for people, and may be reworded at any time.
+
 Front ends catch `EspAtError` once and end in their host's own way; anything else is a defect of ours and keeps its
 traceback.
 """
 
 from __future__ import annotations
 
-import difflib
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+Fact: TypeAlias = "str | int | tuple[str, ...]"
 
 
 def printable(text: str) -> str:
-    r"""Return one line to be told to people: what a terminal would act on, or can't show, is escaped.
+    r"""Return one line for people: what a terminal would act on, or can't show, is escaped.
 
     >>> print(printable("grün\x1b[2J"))
     grün\x1b[2J
@@ -26,28 +30,121 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-class EspAtError(Exception):
-    """A refusal or a failure that is told in one message, without a traceback."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a problem is, from the outermost part to the innermost: file, then line; package, file, offset…
 
-    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+    >>> str(Place.at(package="firmware.zip", file="esp-at.bin", offset=0x20))
+    'firmware.zip:esp-at.bin:0x20'
+    """
+
+    parts: tuple[tuple[str, str | int], ...] = ()
+    """Kind and value: ``("file", "a.csv")``, ``("line", 3)``."""
+
+    @classmethod
+    def at(cls, **parts: str | int | None) -> Place:
+        """Return the place with these parts, the outermost first; None for one that isn't known."""
+        return cls(tuple((kind, value) for kind, value in parts.items() if value is not None))
+
+    def __str__(self) -> str:
+        return ":".join(_SPELLINGS.get(kind, "{}").format(value) for kind, value in self.parts)
+
+    @property
+    def facts(self) -> dict[str, str | int]:
+        """Its parts by kind; a line or an offset is that of the innermost file."""
+        facts: dict[str, str | int] = {}
+        for kind, value in self.parts:
+            if kind == "file":
+                facts = {name: fact for name, fact in facts.items() if name not in _INSIDE_A_FILE}
+            facts[kind] = value
+        return facts
+
+    def __truediv__(self, inner: Place) -> Place:
+        """Return the place ``inner`` inside this one."""
+        return Place(self.parts + inner.parts)
+
+
+_INSIDE_A_FILE = ("line", "offset", "row", "page", "entry")
+_SPELLINGS = {
+    "offset": "{:#x}",
+    "page": "page {}",
+    "entry": "entry {}",
+    "row": "row {}",
+    "board": "board {}",
+}
+"""How a part of a `Place` is written, where not as its value alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a user should know, and what stops nothing."""
+
+    code: str
+    message: str
+    is_warning: bool
+    """Whether the module may not work as wanted; else a note on what is done."""
+    place: Place = field(default_factory=Place)
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """Return it in one line."""
+        return printable(f"{self.place}: {self.message}" if self.place.parts else self.message)
+
+    def inside(self, place: Place) -> Notice:
+        """Return it with ``place`` in front of its own."""
+        return replace(self, place=place / self.place)
+
+
+def warning(code: str, message: str, *, where: Place | None = None, **facts: Fact) -> Notice:
+    """Return what may keep the module from working as wanted."""
+    return Notice(code, message, is_warning=True, place=where or Place(), facts=facts)
+
+
+def note(code: str, message: str, *, where: Place | None = None, **facts: Fact) -> Notice:
+    """Return what is worth knowing of what is done."""
+    return Notice(code, message, is_warning=False, place=where or Place(), facts=facts)
+
+
+class EspAtError(Exception):
+    """A refusal or a failure that is printed as one message, without a traceback."""
+
+    def __init__(
+        self, code: str, message: str, *, where: Place | None = None, hint: str | None = None, **facts: Fact
+    ) -> None:
         super().__init__(message)
+        self.code = code
         self.message = message
-        self.where = where
+        self.place = where or Place()
         self.hint = hint
         self.problems: tuple[EspAtError, ...] = ()
-        """The single problems where one error tells several."""
+        """The single problems of an error that has several; its code is that of the first."""
+        self._facts = facts
+
+    def as_warning(self) -> Notice:
+        """Return it as a warning: what a project hasn't asked for is not refused."""
+        return Notice(self.code, self.message, is_warning=True, place=self.place, facts=self._facts)
+
+    @property
+    def where(self) -> str | None:
+        """Its place in words, such as ``esp_at.yml:3``."""
+        return str(self.place) or None
+
+    @property
+    def facts(self) -> dict[str, Fact]:
+        """What a program may want to know: parameter, partition, offset, file, line… by name."""
+        return {**self.place.facts, **self._facts}
 
     def __str__(self) -> str:
         if self.problems:
             return "\n".join([printable(self.message), *map(str, self.problems)])
-        text = printable(f"{self.where}: {self.message}" if self.where else self.message)
+        text = printable(f"{self.place}: {self.message}" if self.place.parts else self.message)
         hint = [f"  {printable(line)}" for line in (self.hint or "").splitlines()]
         return "\n".join([text, *hint])
 
-    def locate(self, place: str) -> None:
+    def locate(self, place: Place) -> None:
         """Put ``place`` in front of the place that the error names already."""
         for error in self.problems or (self,):
-            error.where = f"{place}:{error.where}" if error.where else place
+            error.place = place / error.place
 
 
 class FormatError(EspAtError, ValueError):
@@ -71,38 +168,56 @@ class PackageError(EspAtError):
 
 
 class FlashError(EspAtError):
-    """esptool couldn't do its work; ``output`` holds the last lines that it said."""
+    """esptool couldn't do its work; ``output`` holds the last lines that it printed."""
 
-    def __init__(self, message: str, *, output: str = "", hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        output: str = "",
+        hint: str | None = None,
+        where: Place | None = None,
+        **facts: Fact,
+    ) -> None:
+        super().__init__(code, message, where=where, hint=hint, **facts)
         self.output = output
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str], *, where: str | None = None) -> UnknownNameError:
+def near_names(name: str, known: Iterable[str]) -> list[str]:
+    """Return the nearest of ``known``, the best first: none where nothing is near."""
+    import difflib  # noqa: PLC0415 - 1 ms that only a refusal needs
+
+    by_folded = {choice.casefold(): choice for choice in sorted(known)}
+    return [by_folded[hit] for hit in difflib.get_close_matches(name.casefold(), by_folded, n=3, cutoff=0.6)]
+
+
+def unknown_name(
+    code: str, kind: str, name: str, known: Iterable[str], *, where: Place | None = None
+) -> UnknownNameError:
     """Return the error for a name that isn't among ``known``, with the nearest of them in its hint."""
     choices = sorted(set(known))
-    by_folded = {choice.casefold(): choice for choice in choices}
-    near = [by_folded[hit] for hit in difflib.get_close_matches(name.casefold(), by_folded, n=3, cutoff=0.6)]
+    near = near_names(name, choices)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(choices) or 'none'}"
-    return UnknownNameError(f"unknown {kind} {name!r}", where=where, hint=hint)
+    return UnknownNameError(code, f"unknown {kind} {name!r}", where=where, hint=hint, name=name)
 
 
 @contextmanager
-def located(place: str) -> Iterator[None]:
-    """Put ``place`` (a file, an option) in front of the place that an error raised inside already names."""
+def located(place: Place | None = None, **parts: str | int) -> Iterator[None]:
+    """Put a place in front of the place that an error raised inside already names."""
     try:
         yield
     except EspAtError as error:
-        error.locate(place)
+        error.locate(place or Place.at(**parts))
         raise
 
 
 def raise_all(problems: Sequence[EspAtError]) -> None:
-    """Raise nothing, the one problem, or one error of the first one's kind that tells them all."""
+    """Raise nothing, the one problem, or one error of the first one's kind that has them all."""
     if not problems:
         return
     if len(problems) == 1:
         raise problems[0]
-    error = type(problems[0])(f"{len(problems)} problems:")
+    error = type(problems[0])(problems[0].code, f"{len(problems)} problems:")
     error.problems = tuple(problems)
     raise error

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 import sys
 from contextlib import suppress
@@ -74,6 +73,8 @@ def replace_file(file: Path, text: str) -> None:
 
     Of a link, the file that it leads to is replaced.
     """
+    import secrets  # noqa: PLC0415 - 3 ms that only writing needs
+
     file = Path(os.path.realpath(file))
     file.parent.mkdir(parents=True, exist_ok=True)
     new = file.with_name(f".{file.name}-{secrets.token_hex(8)}")

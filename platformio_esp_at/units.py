@@ -9,6 +9,9 @@ from platformio_esp_at.errors import FormatError
 SECTOR_SIZE = 0x1000
 """What one flash erase clears at least, in bytes."""
 
+MAX_FLASH_SIZE = 16 << 20
+"""The largest flash of a module that ESP-AT supports, in bytes: no image and no file of a project is larger."""
+
 _NUMBER = re.compile(
     r"(?P<sign>-?)(?:0x(?P<hex>[0-9a-f]{1,16})|(?P<decimal>[0-9]{1,20})(?P<unit>(?:[km]b?)?))",
     re.ASCII | re.IGNORECASE,
@@ -23,21 +26,25 @@ def parse_size(text: str) -> int:
     """
     match = _NUMBER.fullmatch(text.strip())
     if not match:
-        raise FormatError(f"{text!r} is not a size or offset", hint="write 4096, 0x1000, 4K or 1M")
+        raise FormatError("not-a-size", f"{text!r} is not a size or offset", hint="write 4096, 0x1000, 4K or 1M")
     sign = -1 if match["sign"] else 1
     if match["hex"]:
         return sign * int(match["hex"], 16)
     digits = match["decimal"]
     if len(digits) > 1 and digits.startswith("0"):
-        raise FormatError(f"{text!r} starts with 0", hint="write it without the leading 0, or in hex as 0x…")
+        raise FormatError(
+            "not-a-size", f"{text!r} starts with 0", hint="write it without the leading 0, or in hex as 0x…"
+        )
     return sign * int(digits) * _UNITS[match["unit"].upper()[:1]]
 
 
 def parse_number(text: str) -> int:
     """Return a whole number: decimal or ``0x`` hex, as `parse_size` takes them. Raises `FormatError` for others."""
     match = _NUMBER.fullmatch(text.strip())
-    if not match or match["unit"]:
-        raise FormatError(f"{text!r} is not a whole number", hint="write it in decimal, or in hex as 0x…")
+    if not match or match["unit"] or re.match("0[0-9]", match["decimal"] or ""):
+        raise FormatError(
+            "not-a-number", f"{text!r} is not a whole number", hint="write it in decimal, or in hex as 0x…"
+        )
     return parse_size(text)
 
 
@@ -61,6 +68,15 @@ def format_size(size: int) -> str:
     if size and size % (1 << 10) == 0:
         return f"{size >> 10}KB"
     return str(size)
+
+
+def format_amount(size: int) -> str:
+    """Return a size in bytes for people, rounded.
+
+    >>> format_amount(2336705), format_amount(700)
+    ('2.2 MB', '0.7 KB')
+    """
+    return f"{size / (1 << 20):.1f} MB" if size >= 1 << 20 else f"{size / (1 << 10):.1f} KB"
 
 
 def align_up(value: int, alignment: int) -> int:

@@ -1,8 +1,7 @@
-"""Addresses that files are fetched from: which are allowed, and how they are told."""
+"""URLs that files are fetched from: which are allowed, and how they are told."""
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
@@ -10,88 +9,96 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
 from platformio_esp_at.errors import EspAtError
 
 ALLOW_HTTP = "ESP_AT_ALLOW_HTTP"
-"""The environment variable that allows http addresses, where whoever is on the way can change what comes."""
+"""The environment variable that allows http URLs, where whoever is on the way can change what comes."""
 
 
-def is_address(text: str) -> bool:
-    """Return whether a text is an address, such as ``https://…``, and not a path."""
+def is_url(text: str) -> bool:
+    """Return whether a text is a URL, such as ``https://…``, and not a path."""
     return re.match(r"[a-z][a-z0-9+.-]+://", text, re.IGNORECASE) is not None
 
 
-def check_address(address: str, *, allow_http: bool = False) -> None:
-    """Raise `EspAtError` for an address that nothing is fetched from."""
-    parts = _split(address)
+def check_url(url: str, *, allow_http: bool = False) -> None:
+    """Raise `EspAtError` for a URL that nothing is fetched from."""
+    parts = _split(url)
     if parts.scheme not in ("https", "file", "http"):
-        raise EspAtError(f"nothing is fetched from {shown(address)}", hint="take an https address, or a path")
+        raise EspAtError("url-scheme", f"{shown(url)} has an unsupported scheme", hint="take an https URL, or a path")
     if parts.scheme == "http" and not allow_http:
-        hint = f"take its https address; where there is none and you trust the network, set {ALLOW_HTTP}=1"
-        raise EspAtError(f"{shown(address)} is not encrypted: anybody on the way could change what comes", hint=hint)
+        hint = f"take its https URL; where there is none and you trust the network, set {ALLOW_HTTP}=1"
+        raise EspAtError(
+            "url-not-encrypted",
+            f"{shown(url)} is not encrypted: others on the network could change the download",
+            hint=hint,
+        )
     if parts.scheme != "file" and not parts.hostname:
-        raise EspAtError(f"{shown(address)} names no host", hint="write https://HOST/PATH")
+        raise EspAtError("url-damaged", f"{shown(url)} names no host", hint="write https://HOST/PATH")
     if parts.scheme == "file" and parts.hostname not in (None, "localhost"):
-        raise EspAtError(f"{shown(address)} is a file of another host", hint="write file:///PATH")
+        raise EspAtError(
+            "url-scheme", f"{shown(url)}: file URLs with a host are not supported", hint="write file:///PATH"
+        )
 
 
-def is_loopback(address: str) -> bool:
-    """Return whether an address is this machine itself."""
-    host = host_of(address)
+def is_loopback(url: str) -> bool:
+    """Return whether a URL is this machine itself."""
+    import ipaddress  # noqa: PLC0415 - 1 ms that only a download needs
+
+    host = host_of(url)
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 
 
-def shown(address: str) -> str:
-    """Return an address as it may be told and kept: without a user's name and password.
+def shown(url: str) -> str:
+    """Return a URL as it may be told and kept: without a user's name and password.
 
     >>> shown("https://me:secret@example.com/a.zip")
     'https://example.com/a.zip'
     """
-    parts = _split(address)
+    parts = _split(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
-def file_name_of(address: str) -> str:
-    """Return the name of the file that is at an address, made safe to be one here too.
+def file_name_of(url: str) -> str:
+    """Return the name of the file that is at a URL, made safe to be one here too.
 
     >>> file_name_of("https://example.com/a/b.zip?c"), file_name_of("https://example.com/%2e%2e%2fb.zip")
     ('b.zip', '_b.zip')
     """
-    name = unquote(_split(address).path.rpartition("/")[2])
+    name = unquote(_split(url).path.rpartition("/")[2])
     return re.sub(r"[^\w.+-]", "_", name, flags=re.ASCII).lstrip(".")[-100:] or "package.zip"
 
 
-def path_of_file_address(address: str) -> Path:
-    """Return the path that a ``file:`` address means."""
+def path_of_file_url(url: str) -> Path:
+    """Return the path that a ``file:`` URL means."""
     from urllib.request import url2pathname  # noqa: PLC0415 - 20 ms, and every idf.py loads this module
 
-    return Path(url2pathname(_split(address).path))
+    return Path(url2pathname(_split(url).path))
 
 
-def followed(address: str, target: str) -> str:
-    """Return the address that a redirect leads to. Raises `EspAtError` for what can't be one."""
+def followed(url: str, target: str) -> str:
+    """Return the URL that a redirect leads to. Raises `EspAtError` for what can't be one."""
     try:
-        return urljoin(address, target)
+        return urljoin(url, target)
     except ValueError:
-        raise EspAtError(f"{shown(address)} leads on to what is no address") from None
+        raise EspAtError("url-damaged", f"{shown(url)} redirects to an invalid URL") from None
 
 
-def scheme_of(address: str) -> str:
+def scheme_of(url: str) -> str:
     """Return ``https`` of ``https://…``."""
-    return _split(address).scheme
+    return _split(url).scheme
 
 
-def host_of(address: str) -> str:
-    """Return the host that an address names; "" for none."""
-    return _split(address).hostname or ""
+def host_of(url: str) -> str:
+    """Return the host that a URL names; "" for none."""
+    return _split(url).hostname or ""
 
 
-def _split(address: str) -> SplitResult:
+def _split(url: str) -> SplitResult:
     try:
-        address.encode()  # bytes of a command line that are no text
-        parts = urlsplit(address)
+        url.encode()  # bytes of a command line that are no text
+        parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        place = address.rpartition("@")[2]  # no name, no password: wherever they end here
-        raise EspAtError(f"…{place} is not an address", hint="write https://HOST/PATH") from None
+        place = url.rpartition("@")[2]  # no name, no password: wherever they end here
+        raise EspAtError("url-damaged", f"…{place} is not a URL", hint="write https://HOST/PATH") from None
     return parts

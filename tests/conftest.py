@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def reference() -> Path:
-    """Return the folder of the reference data; tests that need it are skipped where it isn't there.
+    """Return the folder of the reference data; tests that need it are skipped where it is missing.
 
     It holds what upstream's tools made and firmware packages as released, and lies outside this repository.
     """

@@ -1,4 +1,4 @@
-"""A server of firmware packages on this machine, by http or https, that misbehaves as it is told."""
+"""A server of firmware packages on this machine, by http or https, that misbehaves on request."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Asked:
 
 
 class FirmwareServer:
-    """A context manager: inside it, ``files`` are served below ``address``."""
+    """A context manager: inside it, ``files`` are served below ``url``."""
 
     def __init__(self, certificate: Path | None = None) -> None:
         self.files: dict[str, Served] = {}
@@ -77,8 +77,8 @@ class FirmwareServer:
             self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
 
     @property
-    def address(self) -> str:
-        """The address of its root, without a slash at its end."""
+    def url(self) -> str:
+        """The URL of its root, without a slash at its end."""
         return f"{'https' if self._certificate else 'http'}://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from platformio_esp_at.catalog import _data
 from platformio_esp_at.catalog.chips import Chip, chip
 from platformio_esp_at.catalog.modules import LATEST, Module, module, modules, release_key
-from platformio_esp_at.errors import EspAtError, FormatError, SelectionError, UnknownNameError
+from platformio_esp_at.errors import EspAtError, FormatError, Place, SelectionError, UnknownNameError
 from platformio_esp_at.units import format_size, parse_size
 
 _LARGEST_FLASH = 1 << 30
@@ -46,9 +46,11 @@ class BoardFacts:
     @classmethod
     def from_manifest(cls, board_id: str, manifest: Mapping[str, object]) -> BoardFacts:
         """Return the facts of a board's JSON file; raises `FormatError` naming the key whose value can't be meant."""
-        where = f"board {board_id}"
+        where = Place.at(board=board_id)
         if not isinstance(manifest, Mapping):
-            raise FormatError(f"manifest is {_kind(manifest)}, not an object", where=where)
+            raise FormatError(
+                "board-manifest-invalid", f"the manifest must be an object, not {_kind(manifest)}", where=where
+            )
         build, upload, debug = (_block(manifest, name, where) for name in ("build", "upload", "debug"))
         mcu = _text(build, "build.mcu", where).strip().lower()
         return cls(
@@ -140,35 +142,37 @@ def known_crystal_mhz(facts: BoardFacts) -> int | None:
 # --- reading the manifest ---------------------------------------------------------------------------------------------
 
 
-def _block(manifest: Mapping[str, object], name: str, where: str) -> Mapping[str, object]:
+def _block(manifest: Mapping[str, object], name: str, where: Place) -> Mapping[str, object]:
     block = manifest.get(name)
     if block is None:
         return {}
     if not isinstance(block, Mapping):
-        raise FormatError(f"{name} is {_kind(block)}, not an object", where=where)
+        raise FormatError("board-manifest-invalid", f"{name} must be an object, not {_kind(block)}", where=where)
     return block
 
 
-def _text(block: Mapping[str, object], key: str, where: str) -> str:
+def _text(block: Mapping[str, object], key: str, where: Place) -> str:
     """Return the string under the last part of ``key``, or "" where there is none."""
     value = block.get(key.rpartition(".")[2])
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise FormatError(f"{key} is {_kind(value)}, not a string", where=where)
+        raise FormatError("board-manifest-invalid", f"{key} must be a string, not {_kind(value)}", where=where)
     return value
 
 
-def _flags(build: Mapping[str, object], where: str) -> str:
+def _flags(build: Mapping[str, object], where: Place) -> str:
     flags = build.get("extra_flags")
     if isinstance(flags, (list, tuple)) and all(isinstance(flag, str) for flag in flags):
         return " ".join(flags)
     if isinstance(flags, (list, tuple)):
-        raise FormatError("build.extra_flags has something in it that is not a string", where=where)
+        raise FormatError(
+            "board-manifest-invalid", "build.extra_flags has something in it that is not a string", where=where
+        )
     return _text(build, "build.extra_flags", where)
 
 
-def _flash_size(upload: Mapping[str, object], mcu: str, where: str) -> int | None:
+def _flash_size(upload: Mapping[str, object], mcu: str, where: Place) -> int | None:
     if (flash_size := _size(upload, "upload.flash_size", where)) is not None:
         return flash_size
     if not mcu.startswith("esp82"):
@@ -178,18 +182,24 @@ def _flash_size(upload: Mapping[str, object], mcu: str, where: str) -> int | Non
     return None if program is None else 1 << (program - 1).bit_length()
 
 
-def _size(upload: Mapping[str, object], key: str, where: str) -> int | None:
+def _size(upload: Mapping[str, object], key: str, where: Place) -> int | None:
     value = upload.get(key.rpartition(".")[2])
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise FormatError(f"{key} is {_kind(value)}, not a size", where=where, hint="write 4MB")
+        raise FormatError(
+            "board-manifest-invalid", f"{key} must be a size, not {_kind(value)}", where=where, hint="write 4MB"
+        )
     try:
         size = parse_size(value) if isinstance(value, str) else value
     except ValueError:
-        raise FormatError(f"{key} is {str(value)[:40]!r}, not a size", where=where, hint="write 4MB") from None
+        raise FormatError(
+            "board-manifest-invalid", f"{key} is {str(value)[:40]!r}, not a size", where=where, hint="write 4MB"
+        ) from None
     if not 0 < size <= _LARGEST_FLASH:
-        raise FormatError(f"{key} is no size of a flash chip", where=where, hint="write 4MB")
+        raise FormatError(
+            "board-manifest-invalid", f"{key} is not a possible flash size", where=where, hint="write 4MB"
+        )
     return size
 
 
@@ -210,6 +220,7 @@ def _chip(facts: BoardFacts) -> Chip:
     """Return the board's chip, from ``build.mcu`` alone: names of boards are often those of another chip."""
     if not facts.mcu:
         raise SelectionError(
+            "board-without-chip",
             f"board {facts.id} doesn't say which chip it has",
             hint="add build.mcu to its JSON file, or choose another board",
         )
@@ -217,13 +228,16 @@ def _chip(facts: BoardFacts) -> Chip:
         found = chip(facts.mcu)
     except UnknownNameError as error:
         raise SelectionError(
-            f"board {facts.id} has the chip {facts.mcu}, for which there is no ESP-AT firmware", hint=error.hint
+            "chip-unsupported",
+            f"board {facts.id} has the chip {facts.mcu}, for which there is no ESP-AT firmware",
+            hint=error.hint,
         ) from None
     except SelectionError as error:
-        raise SelectionError(f"board {facts.id}: {error.message}", hint=error.hint) from None
-    named = _text(facts.at, "at.chip", f"board {facts.id}")
+        raise SelectionError("chip-unsupported", f"board {facts.id}: {error.message}", hint=error.hint) from None
+    named = _text(facts.at, "at.chip", Place.at(board=facts.id))
     if named and chip(named) != found:
         raise SelectionError(
+            "board-contradiction",
             f"board {facts.id} has the chip {found.display_name}, but its at.chip says {named}",
             hint="correct one of them",
         )
@@ -232,13 +246,13 @@ def _chip(facts: BoardFacts) -> Chip:
 
 def _named(facts: BoardFacts, found: Chip) -> _Pick | None:
     """Rule 1: the board's own ``at.module``."""
-    name = _text(facts.at, "at.module", f"board {facts.id}")
+    name = _text(facts.at, "at.module", Place.at(board=facts.id))
     if not name:
         return None
     try:
         chosen = module(found.key, name)
     except UnknownNameError as error:
-        error.where = f"board {facts.id}, at.module"
+        error.locate(Place.at(board=facts.id, option="at.module"))
         raise
     return _Pick(chosen.name, f"the board's own at.module names {name}")
 
@@ -274,7 +288,7 @@ def _check_contradictions(facts: BoardFacts, found: Chip) -> None:
     else:
         return
     hint = "correct its manifest, or say which module it carries: module: NAME in esp_at.yml, board_at.module"
-    raise SelectionError(f"board {facts.id} contradicts itself: {says}", hint=hint)
+    raise SelectionError("board-contradiction", f"board {facts.id} contradicts itself: {says}", hint=hint)
 
 
 _WITHOUT_PSRAM = ("esp32c2", "esp32c3", "esp32c6", "esp8266")
@@ -386,6 +400,7 @@ def _check_flash(facts: BoardFacts, chosen: Module) -> None:
         return
     smaller = [other.name for other in modules(chosen.chip) if other.uart_port >= 0 and _fits(facts, other)]
     raise SelectionError(
+        "flash-too-small",
         f"board {facts.id} has {format_size(facts.flash_size)} of flash, but {chosen.name} firmware needs "
         f"{format_size(chosen.flash_size)}",
         hint=f"if the board's flash is right, set board_at.module to one that fits: {', '.join(smaller)}"

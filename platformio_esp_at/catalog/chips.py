@@ -62,7 +62,7 @@ def key_of(name: str) -> str:
     """
     if key := _spellings().get(_folded(name)):
         return key
-    raise unknown_name("chip", name, _chips())
+    raise unknown_name("unknown-chip", "chip", name, _chips())
 
 
 def chip_by_image_id(image_chip_id: int) -> Chip:
@@ -74,14 +74,19 @@ def chip_by_image_id(image_chip_id: int) -> Chip:
         if row["image_chip_id"] == image_chip_id:
             raise _unsupported(key)
     known = ", ".join(f"{c.image_chip_id} {c.display_name}" for c in chips() if c.image_chip_id is not None)
-    raise UnknownNameError(f"no known chip has the image chip id {image_chip_id}", hint=f"known: {known}")
+    raise UnknownNameError(
+        "unknown-chip-id", f"no known chip has the image chip id {image_chip_id}", hint=f"known: {known}"
+    )
 
 
 def other_revision(has: str, needs: str, *, output: str = "") -> FlashError:
     """Return the error for a device whose chip is of a revision that the firmware doesn't run on."""
     return FlashError(
+        "chip-revision",
         f"the device's chip is revision {has}, the firmware is for {needs}",
         output=output,
+        has=has,
+        needs=needs,
         hint="take another release: esp-at releases tells for which revisions one is where Espressif does, "
         "esp-at info for any",
     )
@@ -115,6 +120,7 @@ def _unsupported(key: str) -> SelectionError:
     why = f": {row['why']}" if "why" in row else ""
     supported = ", ".join(c.display_name for c in chips())
     return SelectionError(
+        "chip-unsupported",
         f"no ESP-AT release has firmware for the {row['display_name']}{why}",
         hint=f"put an AT module with one of these chips beside it: {supported}\n"
         "for one that is there, write board: none, module: ESP32-C3-MINI-1 (say) and port: PORT into esp_at.yml",

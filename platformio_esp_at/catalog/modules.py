@@ -152,6 +152,7 @@ class Module:
             has = "; ".join(f"version {number} in {when}" for number, when in self.versions.items() if number)
             display_name = chips.chip(self.chip).display_name
             raise SelectionError(
+                "module-not-in-release",
                 f"the {display_name} module {self.name} has no factory parameters version {version}",
                 hint=f"it has {has}",
             )
@@ -191,7 +192,7 @@ def module(chip: str, name: str) -> Module:
     for spelling in (name, re.sub(r"[-_][NH]\d+(R\d+)?[A-Z]*$", "", name.strip(), flags=re.IGNORECASE)):
         if match := spellings.get(_folded(spelling)):
             return _modules()[found.key, match]
-    error = unknown_name(f"{found.display_name} AT module", name, _names(modules(found.key)))
+    error = unknown_name("unknown-module", f"{found.display_name} AT module", name, _names(modules(found.key)))
     others = [m for m in modules() if _folded(name) in map(_folded, (m.name, *m.covers))]
     if others:
         owners = ", ".join(chips.chip(other.chip).display_name for other in others)
@@ -209,7 +210,7 @@ def modules_named(name: str) -> tuple[Module, ...]:
         with suppress(UnknownNameError):
             found.append(module(chip.key, name))
     if not found:
-        raise unknown_name("AT module", name, _names(modules()))
+        raise unknown_name("unknown-module", "AT module", name, _names(modules()))
     return tuple(found)
 
 
@@ -223,7 +224,9 @@ def only_module(name: str) -> Module:
         return found[0]
     names = " or ".join(row.full_name for row in found)
     raise SelectionError(
-        f"which chip's {name}? {len(found)} of them have one", hint=f"write {names}, or name the board"
+        "module-ambiguous",
+        f"{name} exists on {len(found)} chips",
+        hint=f"write {names}, or name the board",
     )
 
 
@@ -239,7 +242,7 @@ def release_key(text: str) -> Release:
     """Return the four numbers of ``v2.2.2.0``, ``v2.2.2.0_esp8266``, ``4.0.0.0-dev`` or ``V2.0``, to compare by."""
     match = re.fullmatch(r"v?(\d+(?:\.\d+)*)(?:[-_].*)?", text.strip(), flags=re.IGNORECASE)
     if not match:
-        raise FormatError(f"{text!r} is not a release of ESP-AT", hint="write it as v4.1.1.0")
+        raise FormatError("not-a-release", f"{text!r} is not a release of ESP-AT", hint="write it as v4.1.1.0")
     numbers = [int(number) for number in match[1].split(".")]
     return (*numbers, *([0] * (4 - len(numbers))))
 

@@ -13,7 +13,7 @@ from platformio_esp_at.catalog import _data
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.modules import LATEST, Module, modules, release_key
 from platformio_esp_at.catalog.modules import module as find_module
-from platformio_esp_at.errors import SelectionError, unknown_name
+from platformio_esp_at.errors import SelectionError, near_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,10 +30,10 @@ class ReleasedPackage:
     """The AT module that it is made for."""
     release: str
     """``v4.1.1.0``."""
-    address: str
-    """Where to download the zip, or the form to apply for it with."""
+    url: str
+    """Where to download the zip, or the form to request it with."""
     by_form: bool = False
-    """Whether Espressif gives it only on application."""
+    """Whether it is available only by request form."""
     recommended: bool = False
     chip_revisions: str | None = None
     """``v1.0 to v1.1``: the chip's revisions that it is for, as Espressif says; None where nothing is said."""
@@ -41,7 +41,7 @@ class ReleasedPackage:
     @property
     def file_name(self) -> str:
         """The name of the zip; "" where there is none to download."""
-        return "" if self.by_form else posixpath.basename(urlsplit(self.address).path)
+        return "" if self.by_form else posixpath.basename(urlsplit(self.url).path)
 
     @property
     def name(self) -> str:
@@ -52,7 +52,7 @@ class ReleasedPackage:
 def released_packages(chip: str | None = None, module: str | None = None) -> tuple[ReleasedPackage, ...]:
     """Return the released packages of all chips, of one, or of one AT module (any spelling), the newest first.
 
-    Of a release that is at two addresses, the one to take is the first. Raises as `chips.chip` and `modules.module`.
+    Of a release that is at two URLs, the one to take is the first. Raises as `chips.chip` and `modules.module`.
     """
     if chip is None:
         return _releases()
@@ -79,9 +79,9 @@ def is_full_name(text: str) -> bool:
     return is_release_name(text) and text.count(".") == 3
 
 
-def package_at(address: str) -> ReleasedPackage | None:
-    """Return the package that Espressif offers at an address, or None."""
-    return next((found for found in _releases() if found.address == address and not found.by_form), None)
+def package_at(url: str) -> ReleasedPackage | None:
+    """Return the package that Espressif offers at a URL, or None."""
+    return next((found for found in _releases() if found.url == url and not found.by_form), None)
 
 
 def package_named(name: str) -> ReleasedPackage | None:
@@ -94,11 +94,9 @@ def package_named(name: str) -> ReleasedPackage | None:
     return next((found for found in _releases() if wanted and found.name.lower() == wanted), None)
 
 
-def near_package_names(name: str) -> str:
-    """Return a hint that names released packages with nearly this name; "" where there are none."""
-    names = (found.name for found in _releases() if found.name)
-    hint = unknown_name("firmware package", name.removesuffix(".zip"), names).hint or ""
-    return hint if hint.startswith("did you mean") else ""
+def near_package_names(name: str) -> list[str]:
+    """Return released packages with nearly this name, the nearest first."""
+    return near_names(name.removesuffix(".zip"), (found.name for found in _releases() if found.name))
 
 
 def find_release(module: Module, release: str) -> ReleasedPackage:
@@ -118,11 +116,11 @@ def find_release(module: Module, release: str) -> ReleasedPackage:
         raise _none_for(module, release, found, list(_of(module)))
     if found.by_form:
         others = [package.release for package in offered if not package.by_form]
-        hint = f"apply for it at {found.address}, and name the path of the zip that you get: firmware: PATH"
+        hint = f"request it at {found.url}, and name the path of the zip that you get: firmware: PATH"
         if others:
             hint += f"\nor take one of {', '.join(others)}"
         name = f"the {find_chip(found.chip).display_name} firmware {found.release} for {found.module}"
-        raise SelectionError(f"Espressif gives {name} only on application", hint=hint)
+        raise SelectionError("release-by-request", f"{name} is available only by request form", hint=hint)
     return found
 
 
@@ -140,7 +138,9 @@ def _of_release(release: str, packages: list[ReleasedPackage]) -> ReleasedPackag
     found = [package for package in packages if package.release.removeprefix("v").split(".")[: len(wanted)] == wanted]
     names = list(dict.fromkeys(package.release for package in found))
     if len(names) > 1:
-        raise SelectionError(f"{release} may be {' or '.join(names)}", hint="write all of its numbers")
+        raise SelectionError(
+            "release-ambiguous", f"{release} may be {' or '.join(names)}", hint="write all of its numbers"
+        )
     return found[0] if found else None
 
 
@@ -172,15 +172,15 @@ def _none_for(
     what = f"{find_chip(module.chip).display_name} module {module.name}"
     if successor:
         hint = f"{successor.release} is for {successor.module}, which runs on it: module: {successor.module}"
-        return SelectionError(f"there is no firmware package {release} for the {what}", hint=hint)
+        return SelectionError("no-release", f"there is no firmware package {release} for the {what}", hint=hint)
     if not offered:
         hint = "build it with ESP-AT, or take the artifact of its GitHub Actions, and name its path: firmware: PATH"
-        return SelectionError(f"Espressif releases no firmware package for the {what}", hint=hint)
+        return SelectionError("no-release", f"Espressif releases no firmware package for the {what}", hint=hint)
     known = dict.fromkeys(f"{other.release}{' (recommended)' if other.recommended else ''}" for other in offered)
     hint = f"released: {', '.join(known)}"
     if module.successor:
         hint += f"; from {module.successor.since} on, those of {module.successor.module}"
-    return SelectionError(f"there is no firmware package {release} for the {what}", hint=hint)
+    return SelectionError("no-release", f"there is no firmware package {release} for the {what}", hint=hint)
 
 
 @functools.cache
@@ -206,7 +206,7 @@ def _group(
             chip=chip,
             module=module,
             release=release,
-            address=group["form" if by_form else "address"].format(release=release.removeprefix("v"), **servers),
+            url=group["form" if by_form else "url"].format(release=release.removeprefix("v"), **servers),
             by_form=by_form,
             recommended=release == recommended,
             chip_revisions=group.get("chip_revisions"),

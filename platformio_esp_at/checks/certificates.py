@@ -6,34 +6,21 @@ the curves of ESP-IDF's ``components/mbedtls/Kconfig``. The time is an argument:
 
 from __future__ import annotations
 
-import warnings
 from datetime import timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-
-from platformio_esp_at.errors import EspAtError, FormatError, raise_all
+from platformio_esp_at.errors import EspAtError, FormatError, Notice, Place, raise_all, warning
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiType
-from platformio_esp_at.formats.x509 import (
-    MAX_PRINTED,
-    PARAMETERS,
-    PRIVATE_KEYS,
-    CertificateInfo,
-    KeyInfo,
-    parse_certificates,
-    parse_private_key,
-    read_blocks,
-)
+from platformio_esp_at.formats.x509 import MAX_PRINTED, PARAMETERS, PRIVATE_KEYS, CertificateInfo, KeyInfo, X509File
 from platformio_esp_at.planning.content import pki_by_slot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from platformio_esp_at.request.project import Request
-
+    from platformio_esp_at.request.options import Request
+    from platformio_esp_at.request.values import InputFile
 
 MAX_FILE_SIZE = 0xFFFF
 """The length field of an item in a PKI container (`formats.pki`) counts so many bytes."""
@@ -54,169 +41,168 @@ _TLS_OUT_MAX = 4096
 _SOON = timedelta(days=30)
 
 
-# --- checks ---
+class CheckedFile(NamedTuple):
+    """A certificate or key file: what is wrong with it, and what it holds as far as it can be read."""
+
+    problems: list[EspAtError]
+    warnings: list[Notice]
+    certificates: tuple[CertificateInfo, ...] = ()
+    key: KeyInfo | None = None
 
 
-def check_pki_file(data: bytes, kind: PkiType, *, now: datetime) -> tuple[list[EspAtError], list[str]]:
-    """Return the problems and the warnings of a file that goes where ``kind`` belongs.
+def check_pki(request: Request, now: datetime) -> Iterator[Notice]:
+    """Yield the warnings of the project's certificates and keys.
 
-    ``where`` of a problem is the line, if there is one. ``now`` knows its time zone.
+    ``now``: the time (time-zone-aware) at which certificates must be valid. Raises an `EspAtError` with every problem.
     """
-    if len(data) > MAX_FILE_SIZE:
-        message = f"the file has {len(data)} bytes"
-        hint = f"a certificate or key file ends at {MAX_FILE_SIZE}: leave out what the peer doesn't need"
-        return [FormatError(message, hint=hint)], []
-    try:
-        if kind is PkiType.KEY:
-            return _check_key_file(data)
-        return _check_certificate_file(data, kind, now)
-    except EspAtError as error:
-        return [error], []
+    problems: list[EspAtError] = []
+    files_by_slot = pki_by_slot(request)
+    checked = {
+        slot: [check_pki_file(file, PKI_SLOTS[slot], now=now) for file in files_by_slot[slot]] for slot in files_by_slot
+    }
+    for slot, found in checked.items():
+        for file in found:
+            problems += file.problems
+            yield from file.warnings
+        if slot.endswith("_cert"):
+            key_slot = slot.replace("_cert", "_key")
+            for certificate, key, source in zip(
+                found, checked.get(key_slot, ()), files_by_slot.get(key_slot, ()), strict=False
+            ):
+                pair = check_pair(certificate, key)
+                for problem in pair:
+                    problem.locate(Place.at(file=source.label))
+                problems += pair
+    raise_all(problems)
 
 
-def check_pair(certificate: bytes, key: bytes) -> list[EspAtError]:
-    """Return a problem where the private key isn't that of the first certificate; none where a file can't be read.
+def check_pki_file(file: InputFile, kind: PkiType, *, now: datetime) -> CheckedFile:
+    """Return a file that goes where ``kind`` belongs, with its problems and warnings; `now` as in `check_pki`."""
+    checked = _check_content(file.data, kind, now)
+    place = Place.at(file=file.label)
+    for problem in checked.problems:
+        problem.locate(place)
+    return checked._replace(warnings=[found.inside(place) for found in checked.warnings])
 
-    What can't be read, `check_pki_file` tells.
-    """
-    try:
-        certificates, key_info = parse_certificates(certificate), parse_private_key(key)
-    except EspAtError:
+
+def check_pair(certificate: CheckedFile, key: CheckedFile) -> list[EspAtError]:
+    """Return a problem where the private key isn't that of the first certificate; none where one can't be read."""
+    if not certificate.certificates or key.key is None:
         return []
-    leaf = certificates[0]
-    if leaf.key.fingerprint in ("", key_info.fingerprint):
+    leaf = certificate.certificates[0]
+    if leaf.key.fingerprint in ("", key.key.fingerprint):
         return []
-    if key_info.fingerprint in (info.key.fingerprint for info in certificates):
+    if key.key.fingerprint in (info.key.fingerprint for info in certificate.certificates):
         hint = "put the certificate of this key first"
     else:
         hint = "take the key that the certificate's request was made with"
-    message = f"the private key ({key_info}) is not that of the certificate {_short(leaf.subject)} ({leaf.key})"
-    return [EspAtError(message, hint=hint)]
+    message = f"the private key ({key.key}) is not that of the certificate {_short(leaf.subject)} ({leaf.key})"
+    return [EspAtError("key-not-of-certificate", message, hint=hint)]
 
 
-def _check_key_file(data: bytes) -> tuple[list[EspAtError], list[str]]:
-    key = parse_private_key(data)
-    problems, cautions = _check_key(key, "the private key")
-    if others := [block.label for block in read_blocks(data) if block.label not in PRIVATE_KEYS | PARAMETERS]:
-        cautions.append(f"the file of the private key also holds {', '.join(others)}, which takes room and isn't used")
-    return problems, cautions
+def _check_content(data: bytes, kind: PkiType, now: datetime) -> CheckedFile:
+    if len(data) > MAX_FILE_SIZE:
+        message = f"the file has {len(data)} bytes"
+        hint = f"a certificate or key file ends at {MAX_FILE_SIZE}: leave out what the peer doesn't need"
+        return CheckedFile([FormatError("pki-too-large", message, hint=hint)], [])
+    try:
+        content = X509File.from_bytes(data)
+        return _check_key_file(content) if kind is PkiType.KEY else _check_certificate_file(content, kind, now)
+    except EspAtError as error:
+        return CheckedFile([error], [])
 
 
-def _check_certificate_file(data: bytes, kind: PkiType, now: datetime) -> tuple[list[EspAtError], list[str]]:
-    for block in read_blocks(data):
+def _check_key_file(content: X509File) -> CheckedFile:
+    key = content.private_key()
+    found = list(_check_key(key, "the private key"))
+    if others := [block.label for block in content.blocks if block.label not in PRIVATE_KEYS | PARAMETERS]:
+        message = f"the file of the private key also holds {', '.join(others)}, which takes room and isn't used"
+        found.append(warning("pki-unused-content", message))
+    return CheckedFile(*_sorted(found), key=key)
+
+
+def _check_certificate_file(content: X509File, kind: PkiType, now: datetime) -> CheckedFile:
+    for block in content.blocks:
         if block.label.endswith("PRIVATE KEY"):
             message = "there is a private key in the file of the certificate"
-            raise FormatError(message, where=block.where, hint="give it on its own, as the key")
-    certificates = parse_certificates(data)
-    problems: list[EspAtError] = []
-    cautions: list[str] = []
-    for info in certificates:
-        what = f"certificate {_short(info.subject)}"
-        key_problems, key_cautions = _check_key(info.key, what)
-        problems += key_problems
-        cautions += [*key_cautions, *_dates(info, what, now)]
-        if info.signature_hash in ("md5", "sha1") and not info.self_signed:
-            cautions.append(f"{what} is signed with {info.signature_hash.upper()}, which most peers refuse")
-        if kind is PkiType.CA and not info.is_ca:
-            says = "says that it is none" if info.is_ca is False else "doesn't say that it is one (BasicConstraints)"
-            cautions.append(f"{what} is used as a CA and {says}: peers with certificates of it may be refused")
+            hint = "give it on its own, as the key"
+            raise FormatError("key-in-certificate-file", message, where=block.where, hint=hint)
+    certificates = content.certificates()
+    found = [finding for info in certificates for finding in _check_certificate(info, kind, now)]
     if kind is PkiType.CERT:
-        problems += _chain_problems(certificates)
-        size = 7 + sum(3 + len(info.der) for info in certificates)
-        if size > _TLS_OUT_MAX:
-            cautions.append(
-                f"the chain takes {size} bytes in TLS and the firmware sends {_TLS_OUT_MAX} in one message: leave out "
-                "the root, or take EC keys"
-            )
-    return problems, cautions
+        found += _check_chain(certificates)
+    return CheckedFile(*_sorted(found), certificates=certificates)
 
 
-def _check_key(key: KeyInfo, what: str) -> tuple[list[EspAtError], list[str]]:
+def _sorted(findings: Iterable[EspAtError | Notice]) -> tuple[list[EspAtError], list[Notice]]:
+    """Return the problems, and the warnings."""
+    findings = list(findings)
+    problems = [finding for finding in findings if isinstance(finding, EspAtError)]
+    return problems, [finding for finding in findings if isinstance(finding, Notice)]
+
+
+def _check_certificate(info: CertificateInfo, kind: PkiType, now: datetime) -> Iterator[EspAtError | Notice]:
+    what = f"certificate {_short(info.subject)}"
+    yield from _check_key(info.key, what)
+    yield from _check_dates(info, what, now)
+    if info.signature_hash in ("md5", "sha1") and not info.self_signed:
+        message = f"{what} is signed with {info.signature_hash.upper()}, which most peers refuse"
+        yield warning("certificate-signature", message)
+    if kind is PkiType.CA and not info.is_ca:
+        says = "is marked as not a CA" if info.is_ca is False else "isn't marked as a CA (BasicConstraints)"
+        message = f"{what} is used as a CA and {says}: peers whose certificates it signed may be refused"
+        yield warning("certificate-no-ca", message)
+
+
+def _check_key(key: KeyInfo, what: str) -> Iterator[EspAtError | Notice]:
+    rsa = f"{what} has an RSA key of {key.bits} bits"
     if key.kind == "RSA":
         if key.bits < _RSA_MIN:
-            return [EspAtError(f"{what} has an RSA key of {key.bits} bits", hint="take 2048 bits or more")], []
-        if key.bits < _RSA_DEFAULT_MIN:
-            return [], [f"{what} has an RSA key of {key.bits} bits: TLS peers refuse less than {_RSA_DEFAULT_MIN}"]
-        if key.bits > _RSA_MAX:
-            return [], [
-                f"{what} has an RSA key of {key.bits} bits: more than {_RSA_MAX} is slow or fails on the module"
-            ]
-        return [], []
-    if key.kind.startswith("EC ") and key.kind.removeprefix("EC ") in _CURVES:
-        return [], []
-    hint = "take an RSA key, or an EC key on secp256r1 (prime256v1)"
-    return [EspAtError(f"{what} has a key that the firmware's TLS doesn't know: {key.kind}", hint=hint)], []
+            yield EspAtError("key-too-weak", rsa, hint="take 2048 bits or more", bits=key.bits)
+        elif key.bits < _RSA_DEFAULT_MIN:
+            yield warning("key-weak", f"{rsa}: TLS peers refuse less than {_RSA_DEFAULT_MIN}", bits=key.bits)
+        elif key.bits > _RSA_MAX:
+            yield warning("key-slow", f"{rsa}: more than {_RSA_MAX} is slow or fails on the module", bits=key.bits)
+    elif not (key.kind.startswith("EC ") and key.kind.removeprefix("EC ") in _CURVES):
+        hint = "take an RSA key, or an EC key on secp256r1 (prime256v1)"
+        yield EspAtError("key-type", f"{what} has a key that the firmware's TLS doesn't know: {key.kind}", hint=hint)
 
 
-def _dates(info: CertificateInfo, what: str, now: datetime) -> Iterator[str]:
+def _check_dates(info: CertificateInfo, what: str, now: datetime) -> Iterator[Notice]:
     if now < info.not_before:
-        yield f"{what} is not valid before {info.not_before:%Y-%m-%d %H:%M} UTC"
+        message = f"{what} is not valid before {info.not_before:%Y-%m-%d %H:%M} UTC"
+        yield warning("certificate-not-yet-valid", message)
     if now > info.not_after:
-        yield f"{what} expired on {info.not_after:%Y-%m-%d}"
+        yield warning("certificate-expired", f"{what} expired on {info.not_after:%Y-%m-%d}")
     elif now + _SOON > info.not_after:
-        yield f"{what} expires on {info.not_after:%Y-%m-%d}"
+        yield warning("certificate-expires", f"{what} expires on {info.not_after:%Y-%m-%d}")
 
 
-def _chain_problems(certificates: Sequence[CertificateInfo]) -> Iterator[EspAtError]:
+def _check_chain(certificates: Sequence[CertificateInfo]) -> Iterator[EspAtError | Notice]:
     """Yield a problem where a certificate isn't issued by the next one, as TLS wants them (RFC 5246, 7.4.2)."""
-    broken = [(info, issuer) for info, issuer in pairwise(certificates) if not _issued_by(info, issuer)]
-    if not broken:
-        return
-    if all(_issued_by(info, issuer) for info, issuer in pairwise(reversed(certificates))):
-        yield EspAtError(
-            "the certificates are in the wrong order",
-            hint=f"put {_short(certificates[-1].subject)} first and each one's issuer behind it",
-        )
-        return
+    broken = [(info, issuer) for info, issuer in pairwise(certificates) if not info.issued_by(issuer)]
+    if broken and all(info.issued_by(issuer) for info, issuer in pairwise(reversed(certificates))):
+        hint = f"put {_short(certificates[-1].subject)} first and each one's issuer after it"
+        yield EspAtError("chain-order", "the certificates are in the wrong order", hint=hint)
+        broken = []
     for info, issuer in broken:
         if info.issuer == issuer.subject:
-            message = f"certificate {_short(info.subject)} isn't signed by the {_short(issuer.subject)} behind it"
+            message = f"certificate {_short(info.subject)} isn't signed by the {_short(issuer.subject)} after it"
         else:
             message = (
                 f"certificate {_short(info.subject)} is issued by {_short(info.issuer)}, "
-                f"and {_short(issuer.subject)} is behind it"
+                f"and {_short(issuer.subject)} is after it"
             )
-        yield EspAtError(message, hint="put the module's own certificate first and each one's issuer behind it")
-
-
-def _issued_by(info: CertificateInfo, issuer: CertificateInfo) -> bool:
-    """Return whether name and signature say so; a signature of a kind that can't be checked is believed."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            x509.load_der_x509_certificate(info.der).verify_directly_issued_by(
-                x509.load_der_x509_certificate(issuer.der)
-            )
-        except (ValueError, InvalidSignature):
-            return False
-        except (TypeError, UnsupportedAlgorithm):
-            return info.issuer == issuer.subject
-    return True
+        hint = "put the module's own certificate first and each one's issuer after it"
+        yield EspAtError("chain-broken", message, hint=hint)
+    size = 7 + sum(3 + len(info.der) for info in certificates)
+    if size > _TLS_OUT_MAX:
+        message = (
+            f"the chain takes {size} bytes in TLS and the firmware sends {_TLS_OUT_MAX} in one message: leave out "
+            "the root, or take EC keys"
+        )
+        yield warning("chain-too-long", message, size=size)
 
 
 def _short(name: str) -> str:
     return name if len(name) <= MAX_PRINTED else f"{name[: MAX_PRINTED - 1]}…"
-
-
-def check_pki(request: Request, now: datetime) -> Iterator[str]:
-    """Yield warnings of the project's certificates and keys."""
-    if not request.pki:
-        return
-
-    problems: list[EspAtError] = []
-    files_by_slot = pki_by_slot(request)
-    for slot, files in files_by_slot.items():
-        for file in files:
-            found, warnings = check_pki_file(file.data, PKI_SLOTS[slot], now=now)
-            for problem in found:
-                problem.locate(file.label)
-            problems += found
-            yield from (f"{file.label}: {warning}" for warning in warnings)
-        if slot.endswith("_cert"):
-            keys = files_by_slot.get(slot.replace("_cert", "_key"), ())
-            for certificate, key in zip(files, keys, strict=False):
-                found = check_pair(certificate.data, key.data)
-                for problem in found:
-                    problem.locate(key.label)
-                problems += found
-    raise_all(problems)

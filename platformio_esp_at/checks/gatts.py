@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import EspAtError, FormatError, raise_all
+from platformio_esp_at.errors import EspAtError, FormatError, Notice, Place, raise_all, warning
 from platformio_esp_at.formats.gatts import GattTable
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from platformio_esp_at.formats.gatts import GattRow
     from platformio_esp_at.planning.plan import FlashPlan
-    from platformio_esp_at.request.project import Request
+    from platformio_esp_at.request.options import Request
 
 
 EDITABLE_ROWS = 31
@@ -40,76 +40,104 @@ _READ, _WRITES, _NOTIFY_OR_INDICATE = 0x02, 0x04 | 0x08 | 0x40, 0x10 | 0x20
 _ORDER = "order: service (2800), then for each characteristic its declaration (2803), its value, its descriptors"
 
 
-def lint_gatts(rows: Sequence[GattRow], *, editable_rows: int | None = None) -> tuple[list[EspAtError], list[str]]:
+def lint_gatts(rows: Sequence[GattRow], *, editable_rows: int | None = None) -> tuple[list[EspAtError], list[Notice]]:
     """Return the problems and the warnings of a GATT table.
 
-    ``where`` of a problem is ``row`` and its number, from 0 on as the index counts. ``editable_rows`` is
-    `EDITABLE_ROWS` where the rows go into ``mfg_nvs``: more than that is warned of.
+    The fact ``row`` is the row's number, from 0 on as the index counts. ``editable_rows`` is `EDITABLE_ROWS` where the
+    rows go into ``mfg_nvs``: there is a warning of more rows than that.
     """
     if not rows:
-        return [FormatError("the GATT table has no rows", hint=_ORDER)], []
+        return [FormatError("gatt-empty", "the GATT table has no rows", hint=_ORDER)], []
     problems: list[EspAtError] = []
-    warnings: list[str] = []
+    warnings: list[Notice] = []
     findings = [finding for number, row in enumerate(rows) for finding in _row(number, row)]
     for number, finding in (*findings, *_structure(rows), *_characteristics(rows)):
         if isinstance(finding, EspAtError):
-            finding.where = f"row {number}"
+            finding.locate(Place.at(row=number))
             problems.append(finding)
         else:
-            warnings.append(f"GATT row {number}: {finding}")
+            warnings.append(finding.inside(Place.at(row=number)))
     if editable_rows is not None and len(rows) > editable_rows:
-        warnings.append(f"the GATT table has {len(rows)} rows, at.py can only change the first {editable_rows}")
-    problems.sort(key=lambda problem: int((problem.where or "row 0").removeprefix("row ")))
+        message = f"the GATT table has {len(rows)} rows, at.py can only change the first {editable_rows}"
+        warnings.append(warning("gatt-not-editable", message, rows=len(rows)))
+    problems.sort(key=lambda problem: int(str(problem.facts["row"])))
     return problems, warnings
 
 
-def _row(number: int, row: GattRow) -> Iterator[tuple[int, EspAtError | str]]:
+def _row(number: int, row: GattRow) -> Iterator[tuple[int, EspAtError | Notice]]:
     """Yield what is wrong with a row by itself."""
     size = len(row.value) // 2
     if row.index != number:
-        yield number, FormatError(f"its index is {row.index}", hint=f"write {number}: the index counts 0, 1, 2…")
+        yield (
+            number,
+            FormatError(
+                "gatt-index-invalid", f"its index is {row.index}", hint=f"write {number}: the index counts 0, 1, 2…"
+            ),
+        )
     if row.uuid_len not in _UUID_BITS:
-        yield number, FormatError(f"a uuid of {row.uuid_len} bits", hint="write 16, 32 or 128")
+        yield number, FormatError("gatt-uuid", f"a uuid of {row.uuid_len} bits", hint="write 16, 32 or 128")
     if unknown := row.perm & ~_KNOWN_PERMISSIONS:
-        yield number, FormatError(f"perm {row.perm:#x} has bits that mean nothing: {unknown:#x}", hint=_PERM_HINT)
+        yield (
+            number,
+            FormatError("gatt-permission", f"perm {row.perm:#x} has undefined bits: {unknown:#x}", hint=_PERM_HINT),
+        )
     if row.val_max_len > _MAX_VALUE:
-        yield number, FormatError(f"val_max_len is {row.val_max_len}", hint=f"a value has {_MAX_VALUE} bytes at most")
+        yield (
+            number,
+            FormatError(
+                "gatt-length",
+                f"val_max_len {row.val_max_len} is too large",
+                hint=f"a value has {_MAX_VALUE} bytes at most",
+            ),
+        )
     if row.val_cur_len > row.val_max_len:
         yield (
             number,
             FormatError(
+                "gatt-length",
                 f"val_cur_len {row.val_cur_len} is more than val_max_len {row.val_max_len}",
                 hint="write the length of the value, in bytes",
             ),
         )
     elif row.value and row.val_cur_len != size:
-        yield number, f"val_cur_len is {row.val_cur_len}, the value has {size} bytes"
+        message = f"val_cur_len is {row.val_cur_len}, the value has {size} bytes"
+        yield number, warning("gatt-value-length", message)
 
 
 _PERM_HINT = "write 0x01 for read, 0x10 for write, 0x11 for both, or the encrypted kinds of them"
 
 
-def _structure(rows: Sequence[GattRow]) -> Iterator[tuple[int, EspAtError | str]]:
+def _structure(rows: Sequence[GattRow]) -> Iterator[tuple[int, EspAtError | Notice]]:
     """Yield what is wrong with the order of the rows."""
     before = ""
     if rows[0].uuid not in _SERVICES:
-        yield 0, FormatError(f"the table starts with {rows[0].uuid}, not with a service (2800)", hint=_ORDER)
+        yield (
+            0,
+            FormatError("gatt-order", f"the table starts with {rows[0].uuid}, not with a service (2800)", hint=_ORDER),
+        )
         before = "service"
     for number, row in enumerate(rows):
         if before == "declaration" and (row.uuid in _DECLARATIONS or _is_descriptor(row)):
             what = "a descriptor" if _is_descriptor(row) else "a declaration"
             message = f"{row.uuid} is {what}, and the declaration before it has no value yet"
-            yield number, FormatError(message, hint=_ORDER)
+            yield number, FormatError("gatt-order", message, hint=_ORDER)
         if row.uuid in _SERVICES:
             if len(row.value) // 2 not in (2, 4, 16):
                 yield (
                     number,
-                    FormatError("the service has no uuid of 2, 4 or 16 bytes as its value", hint="such as A002"),
+                    FormatError(
+                        "gatt-service", "the service has no uuid of 2, 4 or 16 bytes as its value", hint="such as A002"
+                    ),
                 )
             before = "service"
         elif row.uuid == _INCLUDE:
             if before not in ("service", "include"):
-                yield number, FormatError("an included service (2802) stands right behind the service", hint=_ORDER)
+                yield (
+                    number,
+                    FormatError(
+                        "gatt-order", "an included service (2802) must be directly after the service", hint=_ORDER
+                    ),
+                )
             before = "include"
         elif row.uuid == _CHARACTERISTIC:
             before = "declaration"
@@ -117,14 +145,15 @@ def _structure(rows: Sequence[GattRow]) -> Iterator[tuple[int, EspAtError | str]
             before = "value"
         elif before in ("service", "include") and number:
             message = f"{row.uuid} belongs to no characteristic"
-            yield number, FormatError(message, hint="put its declaration (2803) before it")
+            yield number, FormatError("gatt-order", message, hint="put its declaration (2803) before it")
         elif not _is_descriptor(row):
-            yield number, f"{row.uuid} is taken as a descriptor, since no declaration (2803) stands before it"
+            message = f"{row.uuid} is taken as a descriptor, since no declaration (2803) is before it"
+            yield number, warning("gatt-descriptor", message)
     if before == "declaration":
-        yield len(rows) - 1, FormatError("the last declaration has no value", hint=_ORDER)
+        yield len(rows) - 1, FormatError("gatt-order", "the last declaration has no value", hint=_ORDER)
 
 
-def _characteristics(rows: Sequence[GattRow]) -> Iterator[tuple[int, EspAtError | str]]:
+def _characteristics(rows: Sequence[GattRow]) -> Iterator[tuple[int, EspAtError | Notice]]:
     """Yield what is wrong with the properties of characteristics."""
     for number, row in enumerate(rows):
         if row.uuid != _CHARACTERISTIC:
@@ -132,25 +161,34 @@ def _characteristics(rows: Sequence[GattRow]) -> Iterator[tuple[int, EspAtError 
         if len(row.value) != 2:
             hint = "one byte: 02 read, 04 and 08 write, 10 notify, 20 indicate, or the sum of some"
             size = len(row.value) // 2
-            yield number, FormatError(f"the value of a declaration is its properties, and has {size} bytes", hint=hint)
+            yield (
+                number,
+                FormatError(
+                    "gatt-properties",
+                    f"the value of a declaration must be 1 byte (its properties), not {size}",
+                    hint=hint,
+                ),
+            )
             continue
         properties = int(row.value, 16)
         if not properties:
-            yield number, "the characteristic has no properties, so clients can't use it"
+            yield number, warning("gatt-no-properties", "the characteristic has no properties, so clients can't use it")
         if not row.perm & _READ_PERMISSIONS:
-            yield number, f"perm {row.perm:#x} keeps clients from reading the declaration"
+            message = f"perm {row.perm:#x} keeps clients from reading the declaration"
+            yield number, warning("gatt-access", message)
         if number + 1 < len(rows) and rows[number + 1].uuid not in _DECLARATIONS:
             yield from _value(number + 1, rows[number + 1], properties)
         configurable = _CLIENT_CONFIGURATION in (descriptor.uuid for descriptor in _descriptors(rows[number + 2 :]))
         if properties & _NOTIFY_OR_INDICATE and not configurable:
-            yield number, "it notifies or indicates, and without a descriptor 2902 clients can't subscribe"
+            message = "it notifies or indicates, and without a descriptor 2902 clients can't subscribe"
+            yield number, warning("gatt-no-subscription", message)
 
 
-def _value(number: int, row: GattRow, properties: int) -> Iterator[tuple[int, str]]:
+def _value(number: int, row: GattRow, properties: int) -> Iterator[tuple[int, Notice]]:
     if properties & _READ and not row.perm & _READ_PERMISSIONS:
-        yield number, f"its properties say read, perm {row.perm:#x} doesn't allow it"
+        yield number, warning("gatt-access", f"its properties have read, perm {row.perm:#x} doesn't allow it")
     if properties & _WRITES and not row.perm & _WRITE_PERMISSIONS:
-        yield number, f"its properties say write, perm {row.perm:#x} doesn't allow it"
+        yield number, warning("gatt-access", f"its properties have write, perm {row.perm:#x} doesn't allow it")
 
 
 def _descriptors(rows: Iterable[GattRow]) -> Iterator[GattRow]:
@@ -165,13 +203,13 @@ def _is_descriptor(row: GattRow) -> bool:
     return row.uuid_len == 16 and row.uuid.startswith("29")
 
 
-def check_gatts(plan: FlashPlan, request: Request) -> Iterator[str]:
-    """Yield warnings of the project's GATT table."""
+def check_gatts(plan: FlashPlan, request: Request) -> Iterator[Notice]:
+    """Yield the warnings of the project's GATT table."""
     if request.gatts is None:
         return
     rows = GattTable.from_csv(request.gatts.text()).rows
     problems, warnings = lint_gatts(rows, editable_rows=EDITABLE_ROWS if plan.package.has_mfg_nvs else None)
     for problem in problems:
-        problem.locate(request.gatts.label)
+        problem.locate(Place.at(file=request.gatts.label))
     raise_all(problems)
-    yield from (f"{request.gatts.label}: {warning}" for warning in warnings)
+    yield from (found.inside(Place.at(file=request.gatts.label)) for found in warnings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import PackageError, located
+from platformio_esp_at.errors import PackageError, Place, located
 from platformio_esp_at.formats.esp_image import EspImage
 
 if TYPE_CHECKING:
@@ -14,15 +14,20 @@ if TYPE_CHECKING:
 def check_images(plan: FlashPlan, *, esp8266: bool) -> None:
     """Check that bootloader and application are whole, and built for the same chip."""
     for region in plan.programs:
-        with located(region.path):
+        with located(file=region.path):
             image = EspImage.from_bytes(region.data, esp8266=esp8266)
             if not image.digest_valid:
                 hint = "the file is damaged: download the firmware package again"
-                raise PackageError("the image's SHA-256 doesn't match its bytes", hint=hint)
+                raise PackageError("image-digest", "the image's SHA-256 doesn't match its bytes", hint=hint)
             if image.chip_id != plan.chip.image_chip_id:
                 message = f"not an image for {plan.chip.display_name} (chip id {image.chip_id})"
-                raise PackageError(message, hint="take the firmware package of the module's chip")
+                raise PackageError("image-other-chip", message, hint="take the firmware package of the module's chip")
     revisions = plan.chip_revisions
     if revisions.first > revisions.last:
         message = "bootloader and application are for different revisions of the chip"
-        raise PackageError(message, where=plan.package.name, hint="download the firmware package again")
+        raise PackageError(
+            "revisions-contradict",
+            message,
+            where=Place.at(package=plan.package.name),
+            hint="download the firmware package again",
+        )

@@ -5,22 +5,19 @@ Two partitions never overlap, two images never share a sector, and nothing reach
 
 from __future__ import annotations
 
-import itertools
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import EspAtError, LayoutError, raise_all
-from platformio_esp_at.formats.partition_table import APP_ALIGNMENT, TABLE_SPAN, Partition, PartitionTable, alignment_of
+from platformio_esp_at.errors import EspAtError, LayoutError, Place, raise_all
+from platformio_esp_at.formats.partition_table import APP_ALIGNMENT, TABLE_SPAN, alignment_of
 from platformio_esp_at.planning.content import ESSENTIAL, FACTORY_PARAM, MFG_NVS
 from platformio_esp_at.units import SECTOR_SIZE, align_up, format_offset, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from platformio_esp_at.formats.partition_table import Partition
+    from platformio_esp_at.formats.partition_table import Partition, PartitionTable
     from platformio_esp_at.planning.plan import FlashPlan
-
-    pass
 
 
 def check_primary(
@@ -46,28 +43,39 @@ def _check(
 ) -> None:
     problems: list[EspAtError] = []
 
-    def problem(row: Partition, message: str, hint: str | None = None) -> None:
-        where = f"{row.line}" if row.line else None
-        problems.append(LayoutError(f"partition {message}", where=where, hint=hint))
+    def problem(code: str, row: Partition, message: str, hint: str | None = None) -> None:
+        where = Place.at(line=row.line)
+        problems.append(LayoutError(code, f"partition {message}", where=where, hint=hint, partition=row.name))
 
     names: dict[str, Partition] = {}
     for row in table:
         if row.name in names:
-            problem(row, f"name {row.name!r} is used twice", "the firmware finds partitions by name")
+            problem("partition-twice", row, f"name {row.name!r} is used twice", "the firmware finds partitions by name")
         names.setdefault(row.name, row)
         alignment = alignment_of(row.type, app_alignment)
         if row.offset % alignment:
-            problem(row, f"{row} doesn't start at a multiple of {format_offset(alignment)}")
+            problem("partition-misaligned", row, f"{row} doesn't start at a multiple of {format_offset(alignment)}")
         if not row.size:
-            problem(row, f"{row} has no size")
+            problem("partition-empty", row, f"{row} has no size")
         if row.offset < first:
-            problem(row, f"{row} starts before {format_offset(first)}", "the partition table itself lies before that")
+            problem(
+                "partition-outside",
+                row,
+                f"{row} starts before {format_offset(first)}",
+                "the partition table itself lies before that",
+            )
         if last is not None and row.end > last:
-            problem(row, f"{row} ends behind {format_offset(last)}, the end of {inside}", _shrink(row, last))
+            problem(
+                "partition-outside",
+                row,
+                f"{row} ends after {format_offset(last)}, the end of {inside}",
+                _shrink(row, last),
+            )
     by_offset = sorted(table, key=lambda row: (row.offset, row.end))
-    for before, row in itertools.pairwise(by_offset):
+    for before, row in pairwise(by_offset):
         if before.end > row.offset:
-            problem(row, f"{row} overlaps {before}", f"move it to {format_offset(align_up(before.end, SECTOR_SIZE))}")
+            hint = f"move it to {format_offset(align_up(before.end, SECTOR_SIZE))}"
+            problem("table-overlap", row, f"{row} overlaps {before}", hint)
     raise_all(problems)
 
 
@@ -76,30 +84,49 @@ def _shrink(row: Partition, last: int) -> str | None:
 
 
 def missing_parameters(plan: FlashPlan) -> Iterator[EspAtError]:
+    """Yield a problem for a plan without the partition that has the UART pins."""
     if not any(region.name in ESSENTIAL for region in plan.regions):
         wanted = MFG_NVS if plan.package.has_mfg_nvs else FACTORY_PARAM
         hint = "without it the module answers on other pins"
-        yield LayoutError(f"the partition table has no {wanted}", where=plan.secondary_source, hint=hint)
+        yield LayoutError(
+            "parameters-missing",
+            f"the partition table has no {wanted}",
+            where=Place.at(file=plan.secondary_source),
+            hint=hint,
+        )
 
 
 def misplaced_regions(plan: FlashPlan) -> Iterator[EspAtError]:
+    """Yield a problem for an image that starts inside a sector, leaves the flash, or is larger than its partition."""
     homes: dict[int, tuple[Partition, str]] = {}
     for table, source in ((plan.primary, plan.package.primary_image.path), (plan.secondary, plan.secondary_source)):
         homes |= {row.offset: (row, source) for row in table}
     for region in plan.regions:
         if region.offset % SECTOR_SIZE:
             message = f"{region.name} goes to {format_offset(region.offset)}, inside a sector of the flash"
-            yield LayoutError(message, where=region.path, hint=f"sectors start at multiples of {SECTOR_SIZE:#x}")
+            yield LayoutError(
+                "image-misaligned",
+                message,
+                where=Place.at(file=region.path),
+                hint=f"sectors start at multiples of {SECTOR_SIZE:#x}",
+            )
         if region.end > plan.flash_size:
             message = f"{region.name} ends at {format_offset(region.end)}, the flash has {format_size(plan.flash_size)}"
-            yield LayoutError(message, where=region.path, hint="place it lower, or take a module with more flash")
+            yield LayoutError(
+                "image-outside-flash",
+                message,
+                where=Place.at(file=region.path),
+                hint="place it lower, or take a module with more flash",
+            )
         row, source = homes.get(region.offset, (None, ""))
         if row and len(region.data) > row.size:
-            where = f"{source}:{row.line}" if row.line else source
             yield LayoutError(
+                "content-too-large",
                 f"partition {row.name!r} has {row.size} bytes, its content ({region.origin}) {len(region.data)}",
-                where=where,
+                where=Place.at(file=source, line=row.line),
                 hint="make the partition larger, or its content smaller",
+                partition=row.name,
+                size=row.size,
             )
 
 
@@ -108,6 +135,7 @@ def overlapping_regions(plan: FlashPlan) -> Iterator[EspAtError]:
     for before, region in pairwise(sorted(plan.regions, key=lambda region: region.offset)):
         if before.erase_end > region.offset:
             yield LayoutError(
+                "image-overlap",
                 f"{region.path} at {format_offset(region.offset)} would be written over {before.path}, "
                 f"which takes {format_offset(before.offset)}…{format_offset(before.erase_end)}",
                 hint=f"move one of the two: no two images can share a sector ({SECTOR_SIZE:#x} bytes)",
@@ -123,4 +151,9 @@ def overwritten_partitions(plan: FlashPlan) -> Iterator[EspAtError]:
             if region.offset < row.end and row.offset < region.erase_end:
                 message = f"it takes {format_offset(region.offset)}…{format_offset(region.erase_end)}, inside {row}"
                 hint = "move it to where no partition is"
-                yield LayoutError(f"{message}, which an update keeps", where=region.path, hint=hint)
+                yield LayoutError(
+                    "image-over-partition",
+                    f"{message}, which an update keeps",
+                    where=Place.at(file=region.path),
+                    hint=hint,
+                )

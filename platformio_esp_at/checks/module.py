@@ -31,6 +31,7 @@ def check_flash_size(
     for owner, size in owners:
         if size is not None and size < flash_size:
             raise SelectionError(
+                "flash-too-small",
                 f"the firmware package {package.name} needs {format_size(flash_size)} of flash, "
                 f"{owner} has {format_size(size)}",
                 hint="take a firmware package for that flash size, or name the module that is really there",
@@ -51,11 +52,13 @@ def check_family(selected: SelectedModule, board: BoardFacts | None, package: Fi
     hint = f"take the firmware package for {row.name}, or name the module that is really there"
     needs_psram = package.needs_psram or (made_for and all(other.needs_psram for other in made_for))
     if needs_psram and not (row.psram or carries_psram(board)):
-        raise SelectionError(f"{name} only starts on modules with PSRAM, {row.name} has none", hint=hint)
+        raise SelectionError(
+            "psram-missing", f"{name} only starts on modules with PSRAM, {row.name} has none", hint=hint
+        )
     buses = {other.bus for other in made_for}
     if buses and row.bus not in buses:
         message = f"{name} takes AT commands over {' or '.join(sorted(buses))}, {row.name} over {row.bus}"
-        raise SelectionError(message, hint=hint)
+        raise SelectionError("bus-mismatch", message, hint=hint)
 
 
 def _made_for(package: FirmwarePackage) -> tuple[Module, ...]:

@@ -15,7 +15,7 @@ from platformio_esp_at.catalog import chips
 from platformio_esp_at.catalog.boards import carries_psram, used_gpios
 from platformio_esp_at.catalog.gpios import PINS, UART_PINS, UNUSED, chip_gpios, has_in_package_flash
 from platformio_esp_at.checks.pins import pin_problems
-from platformio_esp_at.errors import EspAtError, FormatError, raise_all
+from platformio_esp_at.errors import EspAtError, FormatError, Notice, Place, raise_all, warning
 from platformio_esp_at.planning.mfg_nvs import RENAMED
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from platformio_esp_at.catalog.boards import BoardFacts
     from platformio_esp_at.planning.plan import FlashPlan
-    from platformio_esp_at.request.project import Request
+    from platformio_esp_at.request.options import Request
 
 
 _MFG_NVS_VERSION = 4
@@ -61,16 +61,22 @@ def check_parameters(
     in_package_flash: bool,
     usual: Mapping[str, int | str] | None = None,
     used_by_board: Mapping[int, str] | None = None,
-) -> tuple[list[EspAtError], list[str]]:
+) -> tuple[list[EspAtError], list[Notice]]:
     """Return the problems and the warnings of a module's factory parameters.
 
-    ``where`` of a problem is the parameter's name. ``usual`` are the values that upstream gives the module: nothing
-    is warned of a value that stays as it is there, and a UART that it has must stay. Parameters that ``values`` leaves
+    The fact ``parameter`` is the parameter's name, ``conflicts_with`` has others that are involved. ``usual`` are the
+    values that upstream gives the module: there is no warning of a value that is as it is there, and a UART that the
+    module has must stay. Parameters that ``values`` leaves
     out are not looked at. ``used_by_board`` says what else is on GPIOs of the board. Raises
     as `chips.chip` does for a chip that doesn't exist.
     """
     wrong = [
-        FormatError(f"{values[name]!r} is not a number", where=name, hint="write a number, without quotes")
+        FormatError(
+            "not-a-number",
+            f"{values[name]!r} is not a number",
+            where=Place.at(parameter=name),
+            hint="write a number, without quotes",
+        )
         for name in _NUMBERS
         if name in values and not _is_number(values[name])
     ]
@@ -88,14 +94,14 @@ def check_parameters(
         used_by_board=used_by_board,
     )
     problems: list[EspAtError] = []
-    warnings: list[str] = []
+    warnings: list[Notice] = []
     for finding in (*check.uart(), *report.problems, *check.wifi(), *check.store()):
         if isinstance(finding, EspAtError):
             problems.append(finding)
-        else:
-            name, text = finding
-            if name not in check.usual or check.usual[name] != values[name]:
-                warnings.append(f"{name}: {text}")
+            continue
+        name = dict(finding.place.parts)["parameter"]
+        if name not in check.usual or check.usual[str(name)] != values[str(name)]:
+            warnings.append(finding)
     return problems, [*report.warnings, *warnings]
 
 
@@ -109,7 +115,7 @@ def _is_number(value: int | str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Check:
-    """The parameters of one module; each method yields problems, and warnings as a name and what to say of it."""
+    """The parameters of one module; each method yields its problems and warnings."""
 
     values: Mapping[str, int | str]
     chip: str
@@ -130,7 +136,7 @@ class _Check:
 
     # --- UART ---
 
-    def uart(self) -> Iterator[EspAtError | tuple[str, str]]:
+    def uart(self) -> Iterator[EspAtError | Notice]:
         baudrate = self.number("uart_baudrate")
         if baudrate is None:
             return
@@ -141,8 +147,9 @@ class _Check:
         for name in UART_PINS[:2]:
             if self.number(name) == UNUSED:
                 yield EspAtError(
-                    "the AT command port needs this pin, and it is -1",
-                    where=name,
+                    "pin-missing",
+                    "-1 is not allowed: the AT command port needs this pin",
+                    where=Place.at(parameter=name),
                     hint="only uart_cts_pin and uart_rts_pin may be -1",
                 )
         port, ports = self.number("uart_port"), chip_gpios(self.chip).uart_ports
@@ -150,33 +157,49 @@ class _Check:
         if port is not None and port not in ports and not (port == UNUSED and not self.in_mfg_nvs):
             display_name = chips.chip(self.chip).display_name
             known = " or ".join(map(str, ports))
-            yield EspAtError(f"the {display_name} has no UART {port}", where="uart_port", hint=f"write {known}")
+            yield EspAtError(
+                "uart-port-invalid",
+                f"the {display_name} has no UART {port}",
+                where=Place.at(parameter="uart_port"),
+                hint=f"write {known}",
+            )
 
-    def _baudrate(self, baudrate: int) -> Iterator[EspAtError | tuple[str, str]]:
+    def _baudrate(self, baudrate: int) -> Iterator[EspAtError | Notice]:
         highest = chip_gpios(self.chip).baudrate_max
         if not _BAUDRATE_MIN <= baudrate <= highest:
             yield EspAtError(
+                "baudrate-invalid",
                 f"{baudrate} is not a baud rate that this chip's AT firmware takes",
-                where="uart_baudrate",
+                where=Place.at(parameter="uart_baudrate"),
                 hint=f"write {_BAUDRATE_MIN} to {highest}; 115200 is usual",
             )
         elif baudrate > _PATTERN_BAUDRATE_MAX and self.chip not in ("esp32", "esp8266"):
-            yield "uart_baudrate", f"above {_PATTERN_BAUDRATE_MAX}, +++ doesn't end the passthrough mode any more"
+            message = f"above {_PATTERN_BAUDRATE_MAX} baud, +++ can't end the passthrough mode"
+            yield warning("passthrough-end", message, where=Place.at(parameter="uart_baudrate"))
 
     def _no_uart(self) -> Iterator[EspAtError]:
         """Yield what contradicts a module whose AT commands come over SDIO or SPI."""
         hint = "write 115200, or the speed that your host uses"
         if self.usual.get("uart_baudrate", UNUSED) != UNUSED:
             yield EspAtError(
-                "-1 means no UART, and this module takes its AT commands there", where="uart_baudrate", hint=hint
+                "uart-missing",
+                "-1 means no UART, but this module gets its AT commands over the UART",
+                where=Place.at(parameter="uart_baudrate"),
+                hint=hint,
             )
         elif pins := {name: gpio for name, gpio in self.numbers(UART_PINS).items() if gpio != UNUSED}:
             message = f"-1 means no UART, but {' and '.join(pins)} {'are' if len(pins) > 1 else 'is'} set"
-            yield EspAtError(message, where="uart_baudrate", hint=hint)
+            yield EspAtError(
+                "uart-contradiction",
+                message,
+                where=Place.at(parameter="uart_baudrate"),
+                hint=hint,
+                conflicts_with=tuple(pins),
+            )
 
     # --- Wi-Fi ---
 
-    def wifi(self) -> Iterator[EspAtError | tuple[str, str]]:
+    def wifi(self) -> Iterator[EspAtError | Notice]:
         yield from self._country()
         yield from self._channels()
         for name in _POWER_NAMES:
@@ -184,7 +207,7 @@ class _Check:
             if power is not None:
                 yield from self._power(name, power)
 
-    def _country(self) -> Iterator[EspAtError | tuple[str, str]]:
+    def _country(self) -> Iterator[EspAtError | Notice]:
         if "country_code" not in self.values:
             return
         code = str(self.values["country_code"])
@@ -196,16 +219,27 @@ class _Check:
             hint = (
                 f"write {upper}" if _COUNTRY.fullmatch(upper) else "write two letters, such as DE, or 01 for world safe"
             )
-            yield EspAtError(f"{code!r} is not a country code", where="country_code", hint=hint)
+            yield EspAtError(
+                "country-invalid",
+                f"{code!r} is not a country code",
+                where=Place.at(parameter="country_code"),
+                hint=hint,
+            )
         elif code[:2] not in _COUNTRIES:
-            yield "country_code", f"ESP-IDF's list of countries doesn't have {code[:2]}, so check what the module does"
+            message = f"ESP-IDF's list of countries doesn't have {code[:2]}, so the firmware may not accept it"
+            yield warning("country-unknown", message, where=Place.at(parameter="country_code"))
 
-    def _channels(self) -> Iterator[EspAtError | tuple[str, str]]:
+    def _channels(self) -> Iterator[EspAtError | Notice]:
         start, count = self.number("start_channel"), self.number("channel_num")
         for name, channel in (("start_channel", start), ("channel_num", count)):
             unset = channel is None or (channel == _UNSET_BYTE and not self.in_mfg_nvs)
             if channel is not None and not unset and not 1 <= channel <= _CHANNEL_MAX:
-                yield EspAtError(f"{channel} is outside 1…{_CHANNEL_MAX}", where=name, hint="usual are 1 and 13")
+                yield EspAtError(
+                    "channel-invalid",
+                    f"{channel} is outside 1…{_CHANNEL_MAX}",
+                    where=Place.at(parameter=name),
+                    hint="usual are 1 and 13",
+                )
                 return
         if start is None or count is None or _UNSET_BYTE in (start, count):
             return
@@ -213,49 +247,63 @@ class _Check:
             if start + count - 1 > _CHANNEL_MAX:
                 message = f"{count} channels from {start} on end at {start + count - 1}, Wi-Fi ends at {_CHANNEL_MAX}"
                 most = _CHANNEL_MAX - start + 1
-                yield EspAtError(message, where="channel_num", hint=f"with start_channel {start}, write {most} at most")
+                yield EspAtError(
+                    "channel-range",
+                    message,
+                    where=Place.at(parameter="channel_num"),
+                    conflicts_with=("start_channel",),
+                    hint=f"with start_channel {start}, write {most} at most",
+                )
         elif count < start:
             # at_init.c: nchan = channel_num - start_channel + 1, and no Wi-Fi for a range that is none.
             yield EspAtError(
+                "channel-range",
                 f"this firmware reads channel_num as the last channel, and {count} is before start_channel {start}",
-                where="channel_num",
+                where=Place.at(parameter="channel_num"),
+                conflicts_with=("start_channel",),
                 hint="write the number of the last channel",
             )
         elif start > 1:
-            yield "channel_num", f"this firmware reads it as the last channel: {start} to {count}"
+            message = f"channel_num is the last channel in this release: channels {start} to {count}"
+            yield warning("last-channel", message, where=Place.at(parameter="channel_num"))
 
-    def _power(self, name: str, power: int) -> Iterator[EspAtError | tuple[str, str]]:
+    def _power(self, name: str, power: int) -> Iterator[EspAtError | Notice]:
         if power == _UNSET_BYTE and not self.in_mfg_nvs:
             return
         if self.number("version") == 1 and power < _POWER_IGNORED_BELOW:
-            yield name, f"this firmware doesn't look at values below {_POWER_IGNORED_BELOW}"
+            message = f"this firmware ignores values below {_POWER_IGNORED_BELOW}"
+            yield warning("power-ignored", message, where=Place.at(parameter=name))
             return
         esp8266 = self.chip == "esp8266"
         highest = _POWER_MAX_ESP8266 if esp8266 else _POWER_MAX
         lowest = _POWER_MIN if esp8266 else _POWER_MIN_IDF
         if not lowest <= power <= highest:
             yield EspAtError(
+                "tx-power-invalid",
                 f"{power} (in 0.25 dBm: {power * _POWER_UNIT:g} dBm) is not a power that the firmware takes",
-                where=name,
+                where=Place.at(parameter=name),
                 hint=f"write {_POWER_MIN} to {highest}, which is {_POWER_MIN * _POWER_UNIT:g} to "
                 f"{highest * _POWER_UNIT:g} dBm",
             )
         elif power < _POWER_MIN:
-            yield (
-                name,
-                f"{power * _POWER_UNIT:g} dBm is below the {_POWER_MIN * _POWER_UNIT:g} that AT+RFPOWER starts at",
-            )
+            message = f"{power * _POWER_UNIT:g} dBm is below the {_POWER_MIN * _POWER_UNIT:g} that AT+RFPOWER starts at"
+            yield warning("power-low", message, where=Place.at(parameter=name))
 
     # --- storage ---
 
     def store(self) -> Iterator[EspAtError]:
         if self.number("sys_store") not in (None, 0, 1):
             hint = "1 saves what AT commands set to flash, 0 doesn't"
-            yield EspAtError(f"{self.number('sys_store')} is neither 0 nor 1", where="sys_store", hint=hint)
+            yield EspAtError(
+                "sys-store-invalid",
+                f"{self.number('sys_store')} is neither 0 nor 1",
+                where=Place.at(parameter="sys_store"),
+                hint=hint,
+            )
 
 
-def check_parameters_of(plan: FlashPlan, board: BoardFacts | None, request: Request) -> Iterator[str]:
-    """Yield warnings of the factory parameters; what the firmware package has by itself is never refused."""
+def check_parameters_of(plan: FlashPlan, board: BoardFacts | None, request: Request) -> Iterator[Notice]:
+    """Yield the warnings of the factory parameters; what the firmware package has by itself is never refused."""
     if plan.parameters is None:
         return
     row, chip = plan.module.row, plan.chip.key
@@ -267,22 +315,23 @@ def check_parameters_of(plan: FlashPlan, board: BoardFacts | None, request: Requ
         usual=_usual_parameters(plan),
         used_by_board=used_gpios(board) if board else None,
     )
-    said = {**plan.module.changes, **request.factory_param}
+    given = {_parameter(name): text for name, text in {**plan.module.changes, **request.factory_param}.items()}
     refused = []
     for problem in problems:
-        name = next((name for name in said if _is_about(problem, name)), None)
-        if name is None:
-            yield str(problem)
+        text = next((given[name] for name in map(_parameter, _involved(problem)) if name in given), None)
+        if text is None:
+            yield problem.as_warning()
         else:
-            problem.locate(said[name].where)
+            problem.locate(text.where)
             refused.append(problem)
     raise_all(refused)
     yield from warnings
 
 
-def _is_about(problem: EspAtError, name: str) -> bool:
-    """Return whether a problem is that of a parameter, or of another one that it gets in the way of."""
-    return _parameter(name) == _parameter(problem.where or "") or _parameter(name) in problem.message
+def _involved(problem: EspAtError) -> tuple[str, ...]:
+    """Return the parameters that a problem is about: its own, and others that it is in conflict with."""
+    own, others = problem.facts.get("parameter", ""), problem.facts.get("conflicts_with", ())
+    return (str(own), *(others if isinstance(others, tuple) else ()))
 
 
 def _parameter(name: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from platformio_esp_at.catalog import _data, chips
 from platformio_esp_at.catalog.gpios import NOT_LED_OUT, UART_PINS, UNUSED, ChipGpios, chip_gpios
-from platformio_esp_at.errors import EspAtError
+from platformio_esp_at.errors import EspAtError, Notice, Place, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,10 +22,10 @@ _CHOICES = 4
 
 @dataclass(frozen=True, slots=True)
 class PinReport:
-    """What is wrong with pins, and what is only risky; ``where`` of a problem is the pin's name."""
+    """What is wrong with pins, and what is only risky; the fact ``parameter`` is the pin's name."""
 
     problems: tuple[EspAtError, ...]
-    warnings: tuple[str, ...]
+    warnings: tuple[Notice, ...]
 
 
 def pin_problems(
@@ -55,14 +55,11 @@ def pin_problems(
     problems = [*check.unusable(), *check.doubled()]
     if found.key == _ESP8266:
         unroutable = list(_unroutable_on_esp8266(pins))
-        problems = [p for p in problems if not unroutable or p.where not in UART_PINS] + unroutable
-    refused = {problem.where for problem in problems}
+        problems = [p for p in problems if not unroutable or p.facts["parameter"] not in UART_PINS] + unroutable
+    refused = {problem.facts["parameter"] for problem in problems}
     changed = {name: gpio for name, gpio in check.used.items() if usual is None or usual.get(name) != gpio}
     risks = (
-        f"{name}: {text}"
-        for name, gpio in changed.items()
-        if name not in refused
-        for text in check.risks(gpio, uart_port)
+        risk for name, gpio in changed.items() if name not in refused for risk in check.risks(name, gpio, uart_port)
     )
     return PinReport(problems=tuple(problems), warnings=(*risks, *check.collisions()))
 
@@ -82,42 +79,57 @@ class _Check:
     def unusable(self) -> Iterator[EspAtError]:
         for name, gpio in self.used.items():
             if gpio not in self.gpios.exist:
-                message = f"the {self.chip.display_name} has no GPIO{gpio}"
+                code, message = "pin-nonexistent", f"the {self.chip.display_name} has no GPIO{gpio}"
             elif gpio in self.taken:
-                message = f"GPIO{gpio} is taken by {self.taken[gpio]}"
+                code, message = "pin-taken", f"GPIO{gpio} is taken by {self.taken[gpio]}"
             elif gpio in self.gpios.input_only and name not in _INPUTS:
-                message = f"GPIO{gpio} is input only, and {name} is an output"
+                code, message = "pin-input-only", f"GPIO{gpio} is input only, and {name} is an output"
             else:
                 continue
-            yield EspAtError(message, where=name, hint=self._free_choices(name, gpio))
+            hint = self._free_choices(name, gpio)
+            yield EspAtError(code, message, where=Place.at(parameter=name), hint=hint, gpio=gpio)
 
     def doubled(self) -> Iterator[EspAtError]:
         first: dict[int, str] = {}
         for name, gpio in self.used.items():
             if gpio in first:
                 hint = self._free_choices(name, gpio)
-                yield EspAtError(f"GPIO{gpio} is {first[gpio]} already", where=name, hint=hint)
+                yield EspAtError(
+                    "pin-twice",
+                    f"GPIO{gpio} is {first[gpio]} already",
+                    where=Place.at(parameter=name),
+                    hint=hint,
+                    gpio=gpio,
+                    conflicts_with=(first[gpio],),
+                )
             first.setdefault(gpio, name)
 
-    def risks(self, gpio: int, uart_port: int | None) -> Iterator[str]:
+    def risks(self, name: str, gpio: int, uart_port: int | None) -> Iterator[Notice]:
         esp8266 = self.chip.key == _ESP8266
+
+        def risk(code: str, message: str) -> Notice:
+            return warning(code, message, where=Place.at(parameter=name), gpio=gpio)
+
         # Whoever takes UART0 wants its pins; on the ESP8266 there is nothing else, and its pins are strapping pins.
         if gpio in self._download_pins and uart_port != 0 and not esp8266:
-            yield f"GPIO{gpio} belongs to the download and log port (UART0)"
+            yield risk("pin-of-download-port", f"GPIO{gpio} belongs to the download and log port (UART0)")
         if gpio in self.gpios.usb:
-            yield f"GPIO{gpio} is a USB line: flashing and logging over the chip's own USB is gone with it"
+            message = f"GPIO{gpio} is a USB line: with it, the chip's own USB no longer flashes and logs"
+            yield risk("pin-of-usb", message)
         if gpio in self.gpios.strapping and not esp8266:
-            yield f"GPIO{gpio} is a strapping pin: its level at reset decides how the chip starts"
+            message = f"GPIO{gpio} is a strapping pin: its level at reset decides how the chip starts"
+            yield risk("pin-strapping", message)
         if gpio in self.gpios.remarks:
-            yield f"GPIO{gpio}: {self.gpios.remarks[gpio]}"
+            yield risk("pin-remark", f"GPIO{gpio}: {self.gpios.remarks[gpio]}")
 
-    def collisions(self) -> Iterator[str]:
+    def collisions(self) -> Iterator[Notice]:
         met = {name: gpio for name, gpio in self.used.items() if gpio in self.board}
         if met:
             uses = (f"GPIO{gpio} ({name}) {self._use(self.board[gpio])}" for name, gpio in met.items())
             name, gpio = next(iter(met.items()))
             choice = f"choose other pins in factory_param; {self._free_choices(name, gpio)}"
-            yield f"the board's own wiring is in the way: {', '.join(uses)}: {choice}"
+            message = f"the board's own wiring is in the way: {', '.join(uses)}: {choice}"
+            yield warning("pin-of-board", message, parameters=tuple(met))
 
     @staticmethod
     def _use(use: str) -> str:
@@ -157,14 +169,18 @@ def _unroutable_on_esp8266(pins: Mapping[str, int]) -> Iterator[EspAtError]:
     if route is None:
         known = " or ".join(f"TX {route['tx']} with RX {route['rx']}" for route in routes)
         yield EspAtError(
-            f"the ESP8266 has no UART with TX on GPIO{tx} and RX on GPIO{rx}", where="uart_tx_pin", hint=f"take {known}"
+            "pin-not-routable",
+            f"the ESP8266 has no UART with TX on GPIO{tx} and RX on GPIO{rx}",
+            where=Place.at(parameter="uart_tx_pin"),
+            hint=f"take {known}",
         )
         return
     for line in ("cts", "rts"):
         gpio = pins.get(f"uart_{line}_pin", UNUSED)
         if gpio not in (UNUSED, route[line]):
             yield EspAtError(
+                "pin-not-routable",
                 f"with TX on GPIO{tx} and RX on GPIO{rx}, {line.upper()} is on GPIO{route[line]}, not on GPIO{gpio}",
-                where=f"uart_{line}_pin",
+                where=Place.at(parameter=f"uart_{line}_pin"),
                 hint=f"take {route[line]}, or -1 for no flow control",
             )

@@ -1,7 +1,7 @@
-"""Everything that must be true before the first erase.
+"""All checks of a plan, in their order: what must be true before the first erase.
 
-Understanding a request is `plan`'s; here a finished plan is held against the flash, the board and itself. Every problem
-is told, not only the first.
+Planning understands a request; here a finished plan is compared with the flash, the board and itself. Every problem
+is reported, not only the first.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.catalog.boards import known_crystal_mhz
-from platformio_esp_at.checks.certificates import check_pki
-from platformio_esp_at.checks.gatts import check_gatts
 from platformio_esp_at.checks.images import check_images
 from platformio_esp_at.checks.layout import (
     check_primary,
@@ -28,11 +26,13 @@ from platformio_esp_at.formats.esp_image import ESP8266
 from platformio_esp_at.formats.partition_table import APP_ALIGNMENT, ESP8266_APP_ALIGNMENT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from platformio_esp_at.catalog.boards import BoardFacts
+    from platformio_esp_at.errors import Notice
     from platformio_esp_at.planning.plan import FlashPlan
-    from platformio_esp_at.request.project import Request
+    from platformio_esp_at.request.options import Request
 
 
 def check_plan(plan: FlashPlan, board: BoardFacts | None) -> None:
@@ -40,14 +40,14 @@ def check_plan(plan: FlashPlan, board: BoardFacts | None) -> None:
     check_flash_size(plan.module, board, plan.flash_size, plan.package)
     check_family(plan.module, board, plan.package)
     esp8266 = plan.chip.key == ESP8266
-    with located(plan.package.primary_image.path):
+    with located(file=plan.package.primary_image.path):
         check_primary(
             plan.primary,
             table_offset=plan.package.primary_image.offset,
             flash_size=plan.flash_size,
             app_alignment=ESP8266_APP_ALIGNMENT if esp8266 else APP_ALIGNMENT,
         )
-    with located(plan.secondary_source):
+    with located(file=plan.secondary_source):
         check_secondary(plan.secondary, home=plan.package.home)
     raise_all(
         [
@@ -60,15 +60,29 @@ def check_plan(plan: FlashPlan, board: BoardFacts | None) -> None:
     check_images(plan, esp8266=esp8266)
 
 
-def check_values(plan: FlashPlan, board: BoardFacts | None, request: Request, *, now: datetime) -> tuple[str, ...]:
-    """Check that the module can work with the values that ``request`` gave, and return what to mind all the same.
+def check_values(plan: FlashPlan, board: BoardFacts | None, request: Request, *, now: datetime) -> tuple[Notice, ...]:
+    """Check that the module can work with the values that ``request`` gave, and return the warnings.
 
-    ``now`` is when certificates should be valid; it knows its time zone. Raises an `EspAtError` with every problem of
-    the first kind: parameters, certificates and keys, GATT rows.
+    ``now``: the time (time-zone-aware) at which certificates must be valid. Raises an `EspAtError` with every problem
+    of the first kind: parameters, certificates and keys, GATT rows.
     """
     return (
         *crystal_warnings(plan.chip, known_crystal_mhz(board) if board else None),
         *check_parameters_of(plan, board, request),
-        *check_pki(request, now),
-        *check_gatts(plan, request),
+        *_check_pki(request, now),
+        *_check_gatts(plan, request),
     )
+
+
+def _check_pki(request: Request, now: datetime) -> Iterator[Notice]:
+    if request.pki:
+        from platformio_esp_at.checks.certificates import check_pki  # noqa: PLC0415 - 40 ms, for cryptography
+
+        yield from check_pki(request, now)
+
+
+def _check_gatts(plan: FlashPlan, request: Request) -> Iterator[Notice]:
+    if request.gatts:
+        from platformio_esp_at.checks.gatts import check_gatts  # noqa: PLC0415 - 3 ms that only GATT rows need
+
+        yield from check_gatts(plan, request)

@@ -5,25 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.catalog.chips import other_revision
+from platformio_esp_at.errors import Notice, warning
 from platformio_esp_at.formats.esp_image import ESP8266, ChipRevisions, chip_revisions, format_revision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from platformio_esp_at.catalog.chips import Chip
     from platformio_esp_at.planning.plan import FlashPlan
 
 
-def crystal_warnings(chip: Chip, crystal_mhz: int | None) -> tuple[str, ...]:
+def crystal_warnings(chip: Chip, crystal_mhz: int | None) -> tuple[Notice, ...]:
     """Return the warning for a crystal that isn't the one that the firmware is built for; None: nothing is known."""
     if crystal_mhz is None or chip.crystal_mhz in (None, crystal_mhz):
         return ()
-    warning = (
+    message = (
         f"this {chip.display_name} has a crystal of {crystal_mhz} MHz, released firmware is built for "
         f"{chip.crystal_mhz} MHz: the AT port runs at another speed then, and the radio doesn't work; take a module "
         f"with {chip.crystal_mhz} MHz, or build ESP-AT for {crystal_mhz} MHz"
     )
-    return (warning,)
+    return (warning("crystal-mismatch", message, crystal_mhz=crystal_mhz),)
 
 
 def is_checked_by_esptool(plan: FlashPlan, images: Sequence[tuple[int, str, bytes]]) -> bool:
@@ -37,12 +38,17 @@ def is_checked_by_esptool(plan: FlashPlan, images: Sequence[tuple[int, str, byte
     return plan.chip_revisions == (chip_revisions(checked, esp8266=esp8266) if checked else ChipRevisions())
 
 
-def check_silicon(plan: FlashPlan, revision: int | None, say: Callable[[str], None]) -> None:
-    """Check that the firmware runs on a revision of the chip (None: it isn't known). Raises `FlashError`."""
+def check_silicon(plan: FlashPlan, revision: int | None) -> tuple[Notice, ...]:
+    """Check that the firmware runs on a revision of the chip (None: it isn't known), and return the warnings.
+
+    Raises `FlashError`.
+    """
     if revision is None or revision in plan.chip_revisions:
-        return
+        return ()
     if revision == 0:
-        # Blank eFuses read so, too: that the silicon is really the first, esptool can't tell.
-        say(f"Warning: the chip doesn't tell its revision (v0.0), the firmware is for {plan.chip_revisions}")
-        return
+        # Blank eFuses read as v0.0, too: esptool can't find out whether the silicon is really the first.
+        message = (
+            f"the chip's revision is unknown (v0.0, perhaps blank eFuses); the firmware is for {plan.chip_revisions}"
+        )
+        return (warning("chip-revision-unknown", message),)
     raise other_revision(format_revision(revision), str(plan.chip_revisions))

@@ -10,10 +10,10 @@ import hashlib
 import stat
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from platformio_esp_at.errors import EspAtError, FormatError, located, printable
+from platformio_esp_at.errors import EspAtError, FormatError, Place, located, printable
 from platformio_esp_at.files import file_mode, open_regular
-from platformio_esp_at.firmware.factory_image import FactoryImage, chip_of_image, is_factory_image
-from platformio_esp_at.firmware.package import FirmwarePackage
+from platformio_esp_at.firmware.factory_image import FactoryImage, is_factory_image
+from platformio_esp_at.firmware.package import FirmwarePackage, chip_of_image
 from platformio_esp_at.firmware.reading import MAX_IMAGE_SIZE, open_package
 from platformio_esp_at.formats.esp_image import ESP8266, EspImage, app_version
 from platformio_esp_at.formats.factory_param import FactoryParam
@@ -39,7 +39,7 @@ def inspect_path(path: Path) -> Decoded:
     found = read_artifact(path)
     if isinstance(found, FirmwarePackage):
         return _firmware_package(found)
-    with located(str(path)):
+    with located(file=str(path)):
         return inspect_bytes(found)
 
 
@@ -48,10 +48,10 @@ def nvs_csv(path: Path) -> str:
 
     Raises an `EspAtError` where there is none.
     """
-    with located(str(path)):
+    with located(file=str(path)):
         contents = origin_of(path).contents
         if MFG_NVS not in contents:
-            raise FormatError("there is no mfg_nvs in it")
+            raise FormatError("no-mfg-nvs", "there is no mfg_nvs in it")
         return NvsImage.from_bytes(contents[MFG_NVS]).to_csv()
 
 
@@ -73,7 +73,7 @@ def read_artifact(path: Path) -> FirmwarePackage | bytes:
     try:
         is_package = stat.S_ISDIR(file_mode(path) or 0) or path.suffix.lower() == ".zip"
     except OSError as error:
-        raise EspAtError(f"can't be read: {error.strerror}", where=str(path)) from None
+        raise EspAtError("unreadable", f"can't be read: {error.strerror}", where=Place.at(file=str(path))) from None
     return open_package(path) if is_package else _read_file(path)
 
 
@@ -82,10 +82,10 @@ def _read_file(path: Path) -> bytes:
         with open_regular(path) as stream:
             data = stream.read(MAX_IMAGE_SIZE + 1)
     except OSError as error:
-        raise EspAtError(f"can't be read: {error.strerror}", where=str(path)) from None
+        raise EspAtError("unreadable", f"can't be read: {error.strerror}", where=Place.at(file=str(path))) from None
     if len(data) > MAX_IMAGE_SIZE:
         message = f"larger than {format_size(MAX_IMAGE_SIZE)}, the largest flash of a module"
-        raise FormatError(message, where=str(path))
+        raise FormatError("file-too-large", message, where=Place.at(file=str(path)))
     return data
 
 
@@ -109,7 +109,7 @@ def _single(data: bytes) -> Decoded:
     if data.startswith(b"\xe9"):
         return _esp_image(data)
     start = data[:4].hex(" ") or "nothing"
-    raise FormatError(f"no AT artefact that is known here: it starts with {start}", hint=_KNOWN)
+    raise FormatError("unknown-artifact", f"no AT artefact that is known here: it starts with {start}", hint=_KNOWN)
 
 
 _KNOWN = (

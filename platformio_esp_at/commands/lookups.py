@@ -43,8 +43,8 @@ class Listing:
 
 
 def _cell(key: str, value: object, row: Row) -> str:
-    if key == "package" and row["by_application"]:
-        return "on application"
+    if key == "package" and row["by_request"]:
+        return "request form"
     if value is None or value is False:
         return ""
     if value is True:
@@ -109,8 +109,8 @@ def list_releases(chip: str | None = None, module: str | None = None) -> Listing
             "module": package.module,
             "release": package.release,
             "package": package.name or None,
-            "url": package.address,
-            "by_application": package.by_form,
+            "url": package.url,
+            "by_request": package.by_form,
             "recommended": package.recommended,
             "chip_revisions": package.chip_revisions,
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from platformio_esp_at.errors import LayoutError
+from platformio_esp_at.errors import LayoutError, Place
 from platformio_esp_at.units import SECTOR_SIZE, align_up, format_offset, format_size
 
 ERASED = b"\xff"
@@ -13,7 +13,10 @@ class NorFlash:
 
     def __init__(self, size: int, contents: bytes = b"") -> None:
         if len(contents) > size:
-            raise LayoutError(f"{format_size(len(contents))} of contents don't fit in a {format_size(size)} flash")
+            raise LayoutError(
+                "simulation-failed",
+                f"{format_size(len(contents))} of contents don't fit in a {format_size(size)} flash",
+            )
         self.size = size
         self.erases: list[tuple[int, int]] = []
         self.writes: list[tuple[int, int]] = []
@@ -46,4 +49,8 @@ class NorFlash:
     def _check_inside(self, start: int, end: int) -> None:
         if end > self.size:
             place = f"{format_offset(start)}..{format_offset(end)}"
-            raise LayoutError(f"the {format_size(self.size)} flash ends before this", where=place)
+            raise LayoutError(
+                "simulation-failed",
+                f"the {format_size(self.size)} flash ends before this",
+                where=Place.at(offset=place),
+            )

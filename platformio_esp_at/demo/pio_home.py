@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import EspAtError
+from platformio_esp_at.errors import EspAtError, Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,7 +75,11 @@ def run_pio(
             output, errors = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired as error:
             _kill_with_children(process)
-            raise EspAtError(f"pio {' '.join(args)} didn't end within {timeout:g} s", where=str(project)) from error
+            raise EspAtError(
+                "demo-failed",
+                f"pio {' '.join(args)} didn't end within {timeout:g} s",
+                where=Place.at(file=str(project)),
+            ) from error
         except BaseException:
             _kill_with_children(process)
             raise
@@ -156,4 +160,6 @@ def _kill_with_children(process: subprocess.Popen[str]) -> None:
 
 
 def _missing(what: str) -> EspAtError:
-    return EspAtError(f"a PlatformIO home needs {what}", hint='pip install "platformio-esp-at[demo]"')
+    return EspAtError(
+        "demo-part-missing", f"a PlatformIO home needs {what}", hint='pip install "platformio-esp-at[demo]"'
+    )

@@ -57,12 +57,16 @@ def run_demo(say: Callable[[str], None]) -> None:
                 done = run_pio(words.split(), project=project, env=env)
                 say(done.stdout)
                 if done.returncode:
-                    raise FlashError("pio failed", output=done.stdout + done.stderr, hint=done.stderr.strip())
+                    raise FlashError(
+                        "demo-failed", "pio failed", output=done.stdout + done.stderr, hint=done.stderr.strip()
+                    )
             say(_compare(module, project / ".pio" / "build" / _ENVIRONMENT / "esp_at", old))
 
 
 def _missing(name: str | None) -> EspAtError:
-    return EspAtError(f"the demo needs {name}", hint='install it with: pip install "platformio-esp-at[demo]"')
+    return EspAtError(
+        "demo-part-missing", f"the demo needs {name}", hint='install it with: pip install "platformio-esp-at[demo]"'
+    )
 
 
 def _example() -> Path:
@@ -71,7 +75,9 @@ def _example() -> Path:
     for folder in (package, package.parent):
         if (example := folder / "examples" / "flash-only").is_dir():
             return example
-    raise EspAtError("the example project isn't installed", hint=f"looked for examples/flash-only in {package}")
+    raise EspAtError(
+        "demo-part-missing", "the example project isn't installed", hint=f"looked for examples/flash-only in {package}"
+    )
 
 
 def _compare(module: SimulatedModule, image_set: Path, old: bytes) -> str:
@@ -85,7 +91,7 @@ def _compare(module: SimulatedModule, image_set: Path, old: bytes) -> str:
     found = module.flash
     if found != expected:
         first = next(offset for offset, pair in enumerate(zip(found, expected, strict=True)) if pair[0] != pair[1])
-        raise FlashError(f"the module's flash differs from the plan at {format_offset(first)}")
+        raise FlashError("demo-failed", f"the module's flash differs from the plan at {format_offset(first)}")
     written = sum(length for _, length in module.writes)
     return (
         f"The module's flash was read back: all {len(args.images)} images of the plan are there ({written} bytes), "

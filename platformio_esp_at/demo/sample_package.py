@@ -275,7 +275,9 @@ def _layout(chip: Chip, sample: _Sample, flash_size: str, *, nvs: bool) -> _Layo
         if layout.flash_size <= available:
             return layout
     least = format_size(layouts[-1].flash_size)
-    raise LayoutError(f"the sample package for {chip.display_name} needs {least} of flash, not {flash_size}")
+    raise LayoutError(
+        "simulation-failed", f"the sample package for {chip.display_name} needs {least} of flash, not {flash_size}"
+    )
 
 
 def _user_contents(module: Module, user: PartitionTable) -> dict[str, tuple[str, bytes]]:

@@ -52,7 +52,7 @@ class SimulatedModule:
     ) -> None:
         if flash_size not in FLASH_SIZES:
             hint = f"use one of {', '.join(map(format_size, FLASH_SIZES))}"
-            raise LayoutError(f"no simulated flash has {format_size(flash_size)}", hint=hint)
+            raise LayoutError("simulation-failed", f"no simulated flash has {format_size(flash_size)}", hint=hint)
         self.chip = chip
         self._flash = NorFlash(flash_size, flash or b"")
         self._rom = SimulatedRom(chip, self._flash, crystal_mhz, blank_efuses=blank_efuses)
@@ -65,7 +65,9 @@ class SimulatedModule:
     def port(self) -> str:
         """What to give esptool as ``--port``."""
         if self._link is None:
-            raise EspAtError("the simulated module isn't running", hint="use it in a with statement")
+            raise EspAtError(
+                "simulation-failed", "the simulated module isn't running", hint="use it in a with statement"
+            )
         return self._link.port
 
     @property
@@ -141,7 +143,9 @@ class _PtyLink:
             import tty  # noqa: PLC0415
         except ImportError as error:
             hint = 'use transport="socket", or run this on Linux or macOS'
-            raise EspAtError("this system has no pseudo-terminals to simulate a serial port", hint=hint) from error
+            raise EspAtError(
+                "simulation-failed", "this system has no pseudo-terminals to simulate a serial port", hint=hint
+            ) from error
         self._master, client = pty.openpty()
         tty.setraw(client)
         self.port = os.ttyname(client)

@@ -159,7 +159,7 @@ class SimulatedRom:
         self._mock = _import_mock("server")
         known = _import_mock("chips").SUPPORTED
         if chip not in known:
-            raise unknown_name("chip", chip, known)
+            raise unknown_name("unknown-chip", "chip", chip, known)
         self.chip = chip
         self.flash = flash
         self._revision = {} if blank_efuses else _revision_registers(chip)
@@ -350,4 +350,6 @@ def _import_mock(name: str) -> Any:  # noqa: ANN401 - an optional package withou
         return importlib.import_module(f"esp32_mock_bootloader.{name}")
     except ImportError as error:
         hint = 'pip install "platformio-esp-at[demo]"'
-        raise EspAtError(f"a simulated module needs esp32-mock-bootloader: {error}", hint=hint) from error
+        raise EspAtError(
+            "demo-part-missing", f"a simulated module needs esp32-mock-bootloader: {error}", hint=hint
+        ) from error

@@ -17,11 +17,14 @@ from typing import IO, TYPE_CHECKING
 
 from platformio_esp_at.catalog.chips import other_revision
 from platformio_esp_at.errors import EspAtError, FlashError
+from platformio_esp_at.events import EsptoolOutput
 from platformio_esp_at.units import format_offset, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from platformio_esp_at.events import Report
 
 MAX_BAUD = 5_000_000
 """What the datasheets of the chips name as their UARTs' limit, ESP32 and later; ESP8266 has less."""
@@ -46,26 +49,31 @@ _OTHER_REVISION = re.compile(
     r"requires chip revision (?:in range )?\[?(?P<needs>[^\](]+?)\]? *\(this chip is revision v?(?P<has>[\d.]+)\)"
 )
 
-_HINTS = (
-    # SCons takes Ctrl-C for itself, so that under PlatformIO only esptool says so.
-    (r"keyboard ?interrupt", "run it again: a module that was being written is half written until then"),
+_FAILURES = (
+    # SCons takes Ctrl-C for itself, so that under PlatformIO only esptool reports it.
+    ("interrupted", r"keyboard ?interrupt", "run it again: a module that was being written is half written until then"),
     (
+        "port-unavailable",
         r"could not open|no such file|port is busy|permission",
         "check the port's name, and that nothing else has it open",
     ),
     (
+        "module-not-responding",
         r"failed to connect|no serial data|invalid head of packet|timed out",
         "hold BOOT, tap RESET (or EN), and try again; or name another port",
     ),
     (
+        "device-other-chip",
         r"this chip is|unexpected chip|wrong chip|--chip",
         "the device on this port is another chip than the firmware is for",
     ),
     (
+        "device-flash-too-small",
         r"flash size|does not fit|will not fit|larger than",
         "the device's flash is smaller than the firmware is laid out for",
     ),
 )
+"""How esptool words a failure: our code for it, and the next step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +117,7 @@ def esptool_major() -> int:
         return int(version("esptool").partition(".")[0])
     except PackageNotFoundError:
         hint = f"install it: {sys.executable} -m pip install esptool"
-        raise FlashError("esptool is not installed in this Python", hint=hint) from None
+        raise FlashError("esptool-missing", "esptool is not installed in this Python", hint=hint) from None
 
 
 def probe_command(chip: str, connection: Connection, *, major: int) -> list[str]:
@@ -122,8 +130,8 @@ def probe_command(chip: str, connection: Connection, *, major: int) -> list[str]
     return ["--chip", chip, *port, *stay, _spelled("read_mac", major)]
 
 
-def run_esptool(arguments: list[str], *, folder: Path) -> Device:
-    """Run esptool in ``folder``, showing what it says as it says it, and return what it said of the device.
+def run_esptool(arguments: list[str], *, folder: Path, report: Report) -> Device:
+    """Run esptool in ``folder``, reporting its output as it comes, and return what it printed of the device.
 
     Raises `FlashError` unless it succeeds.
     """
@@ -137,7 +145,7 @@ def run_esptool(arguments: list[str], *, folder: Path) -> Device:
     ) as process:
         assert process.stdout is not None  # noqa: S101 - asked for above
         try:
-            output = _shown(process.stdout)
+            output = _reported(process.stdout, report)
         except BaseException:
             process.terminate()  # otherwise it went on without us, or ended in the middle of what it next says
             process.wait()
@@ -146,12 +154,15 @@ def run_esptool(arguments: list[str], *, folder: Path) -> Device:
         has = format_size(int(match[1]))
         hint = "take the firmware package for a module with that flash; see esp-at modules"
         raise FlashError(
-            f"the device has {has} of flash, less than the firmware is laid out for", output=output, hint=hint
+            "device-flash-too-small",
+            f"the device has {has} of flash, less than the firmware is laid out for",
+            output=output,
+            hint=hint,
         )
     if process.returncode:
         if match := _OTHER_REVISION.search(output):
             raise other_revision(f"v{match['has']}", match["needs"].replace(" - ", " to "), output=output)
-        raise FlashError(f"esptool failed: {_last_error(output)}", output=output, hint=_hint(output))
+        raise _failure(output)
     return _device(output)
 
 
@@ -164,18 +175,19 @@ def _device(output: str) -> Device:
     )
 
 
-def _shown(stream: IO[bytes]) -> str:
-    """Show what a stream says until it ends, but for lines about `END_OF_FLASH`, and return the last of it."""
+def _reported(stream: IO[bytes], report: Report) -> str:
+    """Report what a stream holds until it ends, but for lines about `END_OF_FLASH`, and return the last of it."""
     output = held = ""
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
     while chunk := stream.read1(4096):  # type: ignore[attr-defined]
         text = decode(chunk)
         output = (output + text)[-_OUTPUT_KEPT:]
         *lines, begun = (held + text).split("\n")
-        # The begin of a line is shown, too, such as the dots of "Connecting...", unless it may become one of those.
+        # The start of a line is shown, too, such as the dots of "Connecting...", unless it may become one of those.
         held = begun if _may_be_unshown(begun) else ""
-        _show("".join(f"{line}\n" for line in lines if not line.startswith(_UNSHOWN)) + (begun if not held else ""))
-    _show(held)
+        shown = "".join(f"{line}\n" for line in lines if not line.startswith(_UNSHOWN)) + (begun if not held else "")
+        _report_safely(shown, report)
+    _report_safely(held, report)
     return output
 
 
@@ -183,16 +195,11 @@ def _may_be_unshown(begun: str) -> bool:
     return any(start.startswith(begun) or begun.startswith(start) for start in _UNSHOWN)
 
 
-def _show(text: str) -> None:
-    """Print esptool's words as they are, as far as the terminal can: its progress bars aren't ASCII.
-
-    Never fails: a terminal that was closed or a disk that is full mustn't stop esptool with the module half written.
-    """
+def _report_safely(text: str, report: Report) -> None:
+    """Report esptool's output; a terminal that was closed mustn't stop esptool with the module half written."""
     with suppress(OSError, ValueError):  # ValueError: the stream is closed
-        if sys.stdout is not None:  # as in a Windows service
-            encoding = sys.stdout.encoding or "utf-8"
-            sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
-            sys.stdout.flush()
+        if text:
+            report(EsptoolOutput(text))
 
 
 def differing_offsets(output: str) -> tuple[int, ...]:
@@ -203,14 +210,16 @@ def differing_offsets(output: str) -> tuple[int, ...]:
 def check_port(port: str | None) -> None:
     """Raise `EspAtError` for a port that no esptool option could be meant by."""
     if port is not None and (not port or port.startswith("-")):
-        raise EspAtError(f"{port!r} is not a serial port")
+        raise EspAtError("not-a-port", f"{port!r} is not a serial port")
 
 
 def check_baud(baud: int | None) -> None:
     """Raise `EspAtError` for a speed that no chip's UART has: esptool fails on it in the middle of its work."""
     if baud is not None and not 0 < baud <= MAX_BAUD:
         hint = "460800 is usual, 115200 the safest: --baud, baud in esp_at.yml, upload_speed in platformio.ini"
-        raise EspAtError(f"baud is {baud}, the UART of a module takes up to {MAX_BAUD}", hint=hint)
+        raise EspAtError(
+            "upload-speed-invalid", f"baud is {baud}, the UART of a module takes up to {MAX_BAUD}", hint=hint
+        )
 
 
 def _command(chip: str, verb: str, images: Iterable[tuple[int, str]], connection: Connection, major: int) -> list[str]:
@@ -232,11 +241,15 @@ def _spelled(name: str, major: int) -> str:
 
 def _last_error(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    told = [line for line in lines if "error" in line.lower()]
-    error = (told or lines or ["it said nothing"])[-1]
+    with_error = [line for line in lines if "error" in line.lower()]
+    error = (with_error or lines or ["it printed nothing"])[-1]
     return re.sub("^(ERROR: )?(A fatal error occurred: )?", "", error)
 
 
-def _hint(output: str) -> str | None:
+def _failure(output: str) -> FlashError:
+    """Return the error for an esptool run that failed, as its last words tell."""
     error = _last_error(output)
-    return next((hint for pattern, hint in _HINTS if re.search(pattern, error, re.IGNORECASE)), None)
+    for code, pattern, hint in _FAILURES:
+        if re.search(pattern, error, re.IGNORECASE):
+            return FlashError(code, f"esptool failed: {error}", output=output, hint=hint)
+    return FlashError("esptool-failed", f"esptool failed: {error}", output=output)

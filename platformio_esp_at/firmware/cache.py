@@ -1,10 +1,10 @@
 """The cache of downloads that all projects of a user share.
 
-A file is kept under the hash of its content and under its own name, an address under its own hash::
+A file is kept under the hash of its content and under its own name, a URL under its own hash::
 
     packages/<sha256>/ESP32-WROOM-32-AT-V4.1.1.0.zip
-    addresses/<sha256 of the address>.json        what was there last: name, size, sha256, and by which way it came
-    downloads/<sha256 of the address>/            what is on its way
+    urls/<sha256 of the URL>.json        what was there last: name, size, sha256, and by which way it came
+    downloads/<sha256 of the URL>/            what is on its way
     downloads/<sha256>.lock                       what runs wait by that bring the same, or lock for the same project
 
 Everything is put in place by renaming, content before what points to it, so that two runs at once and one that is
@@ -25,10 +25,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import EspAtError
+from platformio_esp_at.events import WaitingForDownload
 from platformio_esp_at.files import listed, open_regular, replace_file, sha256_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+    from platformio_esp_at.events import Report
 
 CACHE = "ESP_AT_CACHE"
 """The environment variable that names another folder for the cache."""
@@ -40,11 +43,11 @@ class CacheError(EspAtError):
 
 @dataclass(frozen=True, slots=True)
 class CachedFile:
-    """What was at an address last."""
+    """What was at a URL last."""
 
     path: Path
     source: str
-    """The address that it came from: a mirror's, or its own."""
+    """The URL that it came from: a mirror's, or its own."""
     validator: str
     """What the server there called this content; "" where it didn't."""
 
@@ -64,10 +67,10 @@ class Cache:
 
         return cls(user_cache_path("platformio-esp-at", appauthor=False))
 
-    def find(self, address: str) -> CachedFile | None:
-        """Return what was at an address last; None where it isn't here whole."""
+    def find(self, url: str) -> CachedFile | None:
+        """Return what was at a URL last; None where it isn't here whole."""
         try:
-            entry = json.loads(self._entry(address).read_bytes())
+            entry = json.loads(self._entry(url).read_bytes())
             name, sha256 = str(entry["name"]), str(entry["sha256"])
             source, validator = str(entry["source"]), str(entry["validator"])
         except (OSError, ValueError, TypeError, KeyError):
@@ -101,8 +104,8 @@ class Cache:
         return None
 
     @contextmanager
-    def exclusive(self, what: str, say: Callable[[str], None]) -> Iterator[Path]:
-        """Give the folder for ``what``, such as the address of a download, to this run alone; another run waits.
+    def exclusive(self, what: str, report: Report) -> Iterator[Path]:
+        """Give the folder for ``what``, such as the URL of a download, to this run alone; another run waits.
 
         Raises `CacheError`.
         """
@@ -115,7 +118,7 @@ class Cache:
             try:
                 lock.acquire(timeout=0)
             except Timeout:
-                say("Waiting for another run, which downloads the same")
+                report(WaitingForDownload())
                 lock.acquire()
             try:
                 place.mkdir(exist_ok=True)  # the other run may have tidied up
@@ -125,8 +128,8 @@ class Cache:
                     place.rmdir()  # stays where a part of a download is in it
                 lock.release()
 
-    def admit(self, address: str, file: Path, *, source: str = "", validator: str = "") -> Path:
-        """Take over a complete file of an `exclusive` folder as what is at an address, and return its place here.
+    def admit(self, url: str, file: Path, *, source: str = "", validator: str = "") -> Path:
+        """Take over a complete file of an `exclusive` folder as what is at a URL, and return its place here.
 
         ``source`` is where it came from, and ``validator`` what that calls this content.
         """
@@ -135,13 +138,13 @@ class Cache:
             place = self.folder / "packages" / sha256 / file.name
             place.parent.mkdir(parents=True, exist_ok=True)
             file.replace(place)
-            entry = {"address": address, "name": file.name, "size": size, "sha256": sha256}
+            entry = {"url": url, "name": file.name, "size": size, "sha256": sha256}
             entry |= {"source": source, "validator": validator}
-            replace_file(self._entry(address), json.dumps(entry, indent=2) + "\n")
+            replace_file(self._entry(url), json.dumps(entry, indent=2) + "\n")
             return place
 
-    def _entry(self, address: str) -> Path:
-        return self.folder / "addresses" / f"{_key(address)}.json"
+    def _entry(self, url: str) -> Path:
+        return self.folder / "urls" / f"{_key(url)}.json"
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -150,7 +153,9 @@ class Cache:
         except (OSError, NotImplementedError) as error:
             reason = getattr(error, "strerror", None) or error
             hint = f"set {CACHE} to a folder that you can write"
-            raise CacheError(f"the cache {self.folder} can't be written: {reason}", hint=hint) from None
+            raise CacheError(
+                "cache-not-writable", f"the cache {self.folder} can't be written: {reason}", hint=hint
+            ) from None
 
 
 def _hash_of(file: Path) -> str:
@@ -158,5 +163,5 @@ def _hash_of(file: Path) -> str:
         return sha256_of(stream)
 
 
-def _key(address: str) -> str:
-    return hashlib.sha256(address.encode()).hexdigest()
+def _key(url: str) -> str:
+    return hashlib.sha256(url.encode()).hexdigest()

@@ -1,6 +1,6 @@
-"""Downloads: what is at an address becomes a file, gone on with where an earlier attempt broke off.
+"""Downloads: what is at a URL becomes a file, gone on with where an earlier attempt broke off.
 
-Only the transport is decided on here: which addresses are allowed, how often to try, when a part may be continued.
+Only the transport is decided on here: which URLs are allowed, how often to try, when a part may be continued.
 Whether the file is what was wanted, the caller tells from its content.
 """
 
@@ -18,24 +18,27 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from platformio_esp_at import __version__
 from platformio_esp_at.errors import EspAtError, PackageError
+from platformio_esp_at.events import Copying, DownloadProgressed, DownloadStarted
 from platformio_esp_at.files import open_regular, replace_file
-from platformio_esp_at.units import format_size
+from platformio_esp_at.units import format_amount, format_size
 from platformio_esp_at.urls import (
     ALLOW_HTTP,
-    check_address,
+    check_url,
     followed,
     host_of,
     is_loopback,
-    path_of_file_address,
+    path_of_file_url,
     scheme_of,
     shown,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     import requests
+
+    from platformio_esp_at.events import Report
 
 _TIMEOUT = (10.0, 30.0)
 """Seconds to connect in, and between two pieces."""
@@ -57,7 +60,7 @@ class NotThereError(PackageError):
 
 
 class UnreachableError(PackageError):
-    """Nobody answers at the address."""
+    """Nobody answers at the URL."""
 
 
 class _BrokenOffError(Exception):
@@ -69,46 +72,44 @@ def allows_http() -> bool:
     return os.environ.get(ALLOW_HTTP, "").lower() not in ("", "0", "no", "false")
 
 
-def download(
-    address: str, file: Path, *, limit: int, allow_http: bool, say: Callable[[str], None], unless: str = ""
-) -> str | None:
-    """Make ``file`` what is at ``address``: at most ``limit`` bytes, by https (or http where allowed), or a copy.
+def download(url: str, file: Path, *, limit: int, allow_http: bool, report: Report, unless: str = "") -> str | None:
+    """Make ``file`` what is at ``url``: at most ``limit`` bytes, by https (or http where allowed), or a copy.
 
     Returns what the server calls this content, "" where it doesn't; None, and makes no file, where that is ``unless``.
     While it is incomplete, it is ``<file>.part`` beside ``<file>.part.json``, which tells of what it is a part: a later
     call goes on there, unless the server has something else by then. Raises `NotThereError`, `UnreachableError`, or
-    `PackageError` for a transfer that fails otherwise; `EspAtError` for an address that isn't allowed.
+    `PackageError` for a transfer that fails otherwise; `EspAtError` for a URL that isn't allowed.
     """
-    check_address(address, allow_http=allow_http)
-    part = _Part(address, file, limit)
-    if scheme_of(address) == "file":
-        _copy(path_of_file_address(address), part, say)
-    elif not _fetch(address, part, unless, allow_http=allow_http, say=say):
+    check_url(url, allow_http=allow_http)
+    part = _Part(url, file, limit)
+    if scheme_of(url) == "file":
+        _copy(path_of_file_url(url), part, report)
+    elif not _fetch(url, part, unless, allow_http=allow_http, report=report):
         return None
     validator = part.validator
     part.finish()
     return validator
 
 
-def _copy(path: Path, part: _Part, say: Callable[[str], None]) -> None:
+def _copy(path: Path, part: _Part, report: Report) -> None:
     try:
         source = open_regular(path)
     except FileNotFoundError:
-        raise NotThereError(f"there is no {path}") from None
+        raise NotThereError("download-not-found", f"there is no {path}") from None
     except OSError as error:
         hint = "name a file that you can read"
-        raise PackageError(f"{path} can't be read: {error.strerror or error}", hint=hint) from None
-    say(f"Copying {path}")
+        raise PackageError("unreadable", f"{path} can't be read: {error.strerror or error}", hint=hint) from None
+    report(Copying(path))
     with source, part.begin(os.fstat(source.fileno()).st_size, "") as target:
         shutil.copyfileobj(source, target)
 
 
-def _fetch(address: str, part: _Part, unless: str, *, allow_http: bool, say: Callable[[str], None]) -> bool:
+def _fetch(url: str, part: _Part, unless: str, *, allow_http: bool, report: Report) -> bool:
     """Try until everything has come; an attempt that brought something more doesn't count as one.
 
     Returns False where the server calls what it has ``unless``.
     """
-    progress = _Progress(say)
+    progress = _Progress(report)
     with _session() as session:
         failures = most = 0
         for attempt in range(1, _MAX_ATTEMPTS + 1):
@@ -118,18 +119,19 @@ def _fetch(address: str, part: _Part, unless: str, *, allow_http: bool, say: Cal
                 failures = 1 if part.size > most else failures + 1
                 most = max(most, part.size)
                 if failures == _ATTEMPTS or attempt == _MAX_ATTEMPTS:
-                    raise _gave_up(address, part, str(error)) from None
+                    raise _gave_up(url, part, str(error)) from None
                 time.sleep(_PAUSE * 2 ** (failures - 1))
     raise AssertionError  # the loop ends by returning or raising
 
 
-def _gave_up(address: str, part: _Part, reason: str) -> PackageError:
+def _gave_up(url: str, part: _Part, reason: str) -> PackageError:
     if not part.size:
-        return PackageError(f"{shown(address)} can't be fetched: {reason}", hint="try again later")
+        return PackageError("download-failed", f"{shown(url)} can't be fetched: {reason}", hint="try again later")
     of = f" of {format_amount(part.total)}" if part.total else ""
     goes_on = "it goes on from there" if part.validator else "this server can't go on from there, it starts anew"
     return PackageError(
-        f"the download of {shown(address)} broke off at {format_amount(part.size)}{of}: {reason}",
+        "download-interrupted",
+        f"the download of {shown(url)} broke off at {format_amount(part.size)}{of}: {reason}",
         hint=f"run it again: {goes_on}",
     )
 
@@ -177,7 +179,7 @@ def _attempt(session: requests.Session, part: _Part, unless: str, progress: _Pro
     headers = {"Range": f"bytes={begun}-", "If-Range": part.validator} if begun else {}
     if unless:
         headers["If-None-Match" if unless.startswith('"') else "If-Modified-Since"] = unless
-    with _follow(session, part.address, headers, allow_http=allow_http) as response:
+    with _follow(session, part.url, headers, allow_http=allow_http) as response:
         if unless and response.status_code == 304:
             return False
         _check_status(response, part)
@@ -188,7 +190,7 @@ def _attempt(session: requests.Session, part: _Part, unless: str, progress: _Pro
                     part.check_size(part.size + len(piece))
                     stream.write(piece)
                     part.size += len(piece)
-                    progress.tell(part)
+                    progress.update(part)
             except HTTPError as error:
                 raise _BrokenOffError(_reason(error)) from None
     if part.total is not None and part.size != part.total:
@@ -196,9 +198,9 @@ def _attempt(session: requests.Session, part: _Part, unless: str, progress: _Pro
     return True
 
 
-def _follow(session: requests.Session, address: str, headers: dict[str, str], *, allow_http: bool) -> requests.Response:
-    """Return the response of the address that redirects lead to. Raises `EspAtError` for one that may not be taken."""
-    at = address
+def _follow(session: requests.Session, url: str, headers: dict[str, str], *, allow_http: bool) -> requests.Response:
+    """Return the response of the URL that redirects lead to. Raises `EspAtError` for one that may not be taken."""
+    at = url
     for _ in range(_MAX_REDIRECTS + 1):
         response = _answer(session, at, headers)
         if not response.is_redirect:
@@ -207,26 +209,31 @@ def _follow(session: requests.Session, address: str, headers: dict[str, str], *,
         target = _target(at, response.headers["location"])
         if scheme_of(target) != "https" and not (allow_http and _stays_http(at, target)):
             raise PackageError(
-                f"{shown(at)} leads on to {shown(target)}, which is not encrypted",
-                hint="whoever is on the way could change what comes; download it by hand if you trust it",
+                "redirect-not-encrypted",
+                f"{shown(at)} redirects to {shown(target)}, which is not encrypted",
+                hint="others on the network could change the download; download it by hand if you trust it",
             )
         at = target
-    hint = "open it in a browser, and name the address that it ends at"
-    raise PackageError(f"{shown(address)} leads on and on: more than {_MAX_REDIRECTS} redirects", hint=hint)
+    hint = "open it in a browser, and name the URL that it ends at"
+    raise PackageError(
+        "redirect-invalid", f"{shown(url)} has too many redirects (more than {_MAX_REDIRECTS})", hint=hint
+    )
 
 
 def _target(at: str, location: str) -> str:
-    """Return the address that a redirect leads to. Raises `PackageError` for what can't be one."""
+    """Return the URL that a redirect leads to. Raises `PackageError` for what can't be one."""
     try:
         target = followed(at, location)
         if scheme_of(target) in ("http", "https"):
-            check_address(target, allow_http=True)
+            check_url(target, allow_http=True)
     except EspAtError:
-        raise PackageError(f"{shown(at)} leads on to what is no address", hint="tell whose server it is") from None
+        raise PackageError(
+            "redirect-invalid", f"{shown(at)} redirects to an invalid URL", hint="report it to the server's operator"
+        ) from None
     return target
 
 
-def _answer(session: requests.Session, address: str, headers: dict[str, str]) -> requests.Response:
+def _answer(session: requests.Session, url: str, headers: dict[str, str]) -> requests.Response:
     """Return what a server answers, its body not read yet.
 
     Raises `UnreachableError` where there is none, `_BrokenOffError` where another attempt may help, `PackageError`.
@@ -234,20 +241,20 @@ def _answer(session: requests.Session, address: str, headers: dict[str, str]) ->
     from requests import exceptions  # noqa: PLC0415
     from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
-    # A proxy would take an address of this machine for one of its own.
-    proxies = {"no_proxy": host_of(address)} if is_loopback(address) else None
+    # A proxy would take a URL of this machine for one of its own.
+    proxies = {"no_proxy": host_of(url)} if is_loopback(url) else None
     try:
-        return session.get(
-            address, headers=headers, stream=True, allow_redirects=False, timeout=_TIMEOUT, proxies=proxies
-        )
+        return session.get(url, headers=headers, stream=True, allow_redirects=False, timeout=_TIMEOUT, proxies=proxies)
     except exceptions.SSLError as error:
         if not isinstance(_innermost(error), ssl.SSLCertVerificationError):
             raise _BrokenOffError(_reason(error)) from None
-        message = f"{host_of(address)} has no certificate that can be trusted: {_reason(error)}"
+        message = f"{host_of(url)} has no certificate that can be trusted: {_reason(error)}"
         hint = "behind a proxy with a certificate of its own, set REQUESTS_CA_BUNDLE to the file of its CA"
-        raise PackageError(message, hint=hint) from None
+        raise PackageError("server-not-trusted", message, hint=hint) from None
     except exceptions.InvalidProxyURL as error:
-        raise UnreachableError(f"the proxy for {host_of(address)} can't be used: {_reason(error)}") from None
+        raise UnreachableError(
+            "server-unreachable", f"the proxy for {host_of(url)} can't be used: {_reason(error)}"
+        ) from None
     except exceptions.ReadTimeout as error:
         raise _BrokenOffError(_reason(error)) from None
     except exceptions.ConnectionError as error:
@@ -257,13 +264,17 @@ def _answer(session: requests.Session, address: str, headers: dict[str, str]) ->
             if int(refusal[2]) in _TRY_AGAIN:
                 raise _BrokenOffError(f"the proxy answers {refusal[1]}") from None
             hint = "if it wants a name and a password: HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT"
-            raise PackageError(f"the proxy for {host_of(address)} refuses: {refusal[1]}", hint=hint) from None
+            raise PackageError(
+                "proxy-refused", f"the proxy for {host_of(url)} refuses: {refusal[1]}", hint=hint
+            ) from None
         through = "the proxy for " if isinstance(error, exceptions.ProxyError) else ""
-        raise UnreachableError(f"{through}{host_of(address)} can't be reached: {_reason(error)}") from None
+        raise UnreachableError(
+            "server-unreachable", f"{through}{host_of(url)} can't be reached: {_reason(error)}"
+        ) from None
     except (exceptions.RequestException, HTTPError, OSError, ValueError) as error:
         # Not all of them are documented: a CA file that isn't there is an OSError, a strange host a ValueError.
-        hint = "check the address, and what the proxy and certificate variables of this terminal say"
-        raise PackageError(f"{shown(address)} can't be fetched: {_reason(error)}", hint=hint) from None
+        hint = "check the URL, and what the proxy and certificate variables of this terminal say"
+        raise PackageError("download-failed", f"{shown(url)} can't be fetched: {_reason(error)}", hint=hint) from None
 
 
 def _stays_http(at: str, target: str) -> bool:
@@ -272,27 +283,32 @@ def _stays_http(at: str, target: str) -> bool:
 
 
 def _check_status(response: requests.Response, part: _Part) -> None:
-    address = part.address
+    url = part.url
     status = response.status_code
     if status in (200, 206):
         return
     if status == 416:  # what is there is shorter than our part of it: another file
         part.discard()
         raise _BrokenOffError("the server has another file now")
-    told = f"{host_of(address)} answers {status} {response.reason or ''}".rstrip()
+    told = f"{host_of(url)} answers {status} {response.reason or ''}".rstrip()
     if status in (404, 410):
-        raise NotThereError(f"{told} for {shown(address)}", hint="check the address, or take another release")
+        raise NotThereError(
+            "download-not-found", f"{told} for {shown(url)}", hint="check the URL, or take another release"
+        )
     if status in _TRY_AGAIN:
         raise _BrokenOffError(told)
-    hint = "it wants a name and a password: see ~/.netrc" if status in (401, 403) else None
-    raise PackageError(f"{told} for {shown(address)}", hint=hint)
+    if status in (401, 403):
+        hint = "it wants a name and a password: see ~/.netrc"
+        raise PackageError("download-forbidden", f"{told} for {shown(url)}", hint=hint, status=status)
+    hint = "open it in a browser to see what it wants"
+    raise PackageError("download-failed", f"{told} for {shown(url)}", hint=hint, status=status)
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
     """Of what a part is the begin."""
 
-    address: str
+    url: str
     validator: str
     """The server's name for this content: a strong ETag, or else a date."""
     total: int | None
@@ -301,8 +317,8 @@ class _State:
 class _Part:
     """A file on its way."""
 
-    def __init__(self, address: str, file: Path, limit: int) -> None:
-        self.address = address
+    def __init__(self, url: str, file: Path, limit: int) -> None:
+        self.url = url
         self.limit = limit
         self._file = file
         self._path = file.with_name(f"{file.name}.part")
@@ -317,7 +333,7 @@ class _Part:
         with suppress(OSError, ValueError, TypeError):
             state = _State(**json.loads(self._state_path.read_text(encoding="utf-8")))
             size = self._path.stat().st_size
-            if state.address != shown(self.address) or not isinstance(state.validator, str) or not state.validator:
+            if state.url != shown(self.url) or not isinstance(state.validator, str) or not state.validator:
                 return
             if state.total is None or size <= state.total:
                 self.size, self.total, self.validator = size, state.total, state.validator
@@ -343,15 +359,17 @@ class _Part:
             self.check_size(total)
         self.discard()  # what is there is of something else: never beside the state of this
         self.total, self.validator = total, validator
-        replace_file(self._state_path, json.dumps(asdict(_State(shown(self.address), validator, total))))
+        replace_file(self._state_path, json.dumps(asdict(_State(shown(self.url), validator, total))))
         return self._path.open("wb")
 
     def check_size(self, size: int) -> None:
         """Raise `PackageError`, and forget the part, for more bytes than are allowed."""
         if size > self.limit:
             self.discard()
-            hint = "check the address: no firmware package is so large"
-            raise PackageError(f"{shown(self.address)} is larger than {format_size(self.limit)}", hint=hint)
+            hint = "check the URL: no firmware package is so large"
+            raise PackageError(
+                "download-too-large", f"{shown(self.url)} is larger than {format_size(self.limit)}", hint=hint
+            )
 
     def discard(self) -> None:
         """Forget what has come, the state first: a part without one is never gone on with."""
@@ -366,40 +384,28 @@ class _Part:
 
 
 class _Progress:
-    """Tells how far a download is, in lines: hosts hand on whole lines alone."""
+    """Reports how far a download is."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
-        self._begun = ""
-        self._told = 0.0
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._started: DownloadStarted | None = None
+        self._reported = 0.0
 
     def start(self, part: _Part) -> None:
-        verb = f"Going on at {format_amount(part.size)}:" if part.size else "Downloading"
-        of = f" ({format_amount(part.total)})" if part.total else ""
-        begun = f"{verb} {shown(part.address)}{of}"
-        if begun != self._begun:  # another attempt from the start isn't told again
-            self._say(begun)
-        self._begun, self._told = begun, time.monotonic()
+        started = DownloadStarted(shown(part.url), part.total, part.size)
+        if started != self._started:  # another attempt from the same place isn't reported again
+            self._report(started)
+        self._started, self._reported = started, time.monotonic()
 
-    def tell(self, part: _Part) -> None:
+    def update(self, part: _Part) -> None:
         now = time.monotonic()
-        if now - self._told >= _SHOWN_EVERY and part.size != part.total:
-            self._told = now
-            share = f" of {format_amount(part.total)}, {part.size * 100 // part.total} %" if part.total else ""
-            self._say(f"  {format_amount(part.size)}{share}")
-
-
-def format_amount(size: int) -> str:
-    """Return a size in bytes as it is told to people.
-
-    >>> format_amount(2336705), format_amount(700)
-    ('2.2 MB', '0.7 KB')
-    """
-    return f"{size / (1 << 20):.1f} MB" if size >= 1 << 20 else f"{size / (1 << 10):.1f} KB"
+        if now - self._reported >= _SHOWN_EVERY and part.size != part.total:
+            self._reported = now
+            self._report(DownloadProgressed(part.size, part.total))
 
 
 def _validator(response: requests.Response) -> str:
-    """Return what tells this content from a later one at the same address; "" where the server doesn't."""
+    """Return what tells this content from a later one at the same URL; "" where the server doesn't."""
     etag = response.headers.get("etag", "")
     return str(etag if etag.startswith('"') else response.headers.get("last-modified", ""))
 
@@ -414,7 +420,7 @@ def _is_cut(error: Exception) -> bool:
 
 
 def _reason(error: BaseException) -> str:
-    """Return what went wrong in the words of the innermost error: those around it repeat addresses and objects."""
+    """Return what went wrong in the words of the innermost error: those around it repeat URLs and objects."""
     error = _innermost(error)
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return re.sub(r"^<[^>]*>: |\(_ssl\.c:\d+\)|HTTPS?ConnectionPool\([^)]*\): ", "", str(text)).strip()

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from platformio_esp_at.catalog.chips import chip_by_image_id, chips
+from platformio_esp_at.catalog.chips import chips
 from platformio_esp_at.errors import EspAtError, FormatError, located
-from platformio_esp_at.formats.esp_image import ESP8266, EspImage
+from platformio_esp_at.firmware.package import chip_of_image
 from platformio_esp_at.formats.partition_table import AT_TYPE, TABLE_SPAN, Partition, PartitionTable
-from platformio_esp_at.units import format_offset
 
 _TABLE_OFFSETS = sorted({chip.partition_table_offset for chip in chips()})
 _TABLE_START = b"\xaa\x50"
@@ -34,13 +33,13 @@ class FactoryImage:
         """Return the image. Raises `FormatError`, naming the offset, where its tables are damaged."""
         table = _table_offset(data)
         if table is None:
-            raise FormatError("no factory image: there is no partition table at any of its places")
-        with located(format_offset(table)):
+            raise FormatError("no-factory-image", "no factory image: there is no partition table at any of its places")
+        with located(offset=table):
             primary = PartitionTable.from_bytes(data[table : table + TABLE_SPAN])
         home = next((row for row in primary if row.type == AT_TYPE and row.subtype == 0), None)
         secondary = None
         if home is not None and data[home.offset : home.end].startswith(_TABLE_START):
-            with located(format_offset(home.offset)):
+            with located(offset=home.offset):
                 secondary = PartitionTable.from_bytes(data[home.offset : home.offset + TABLE_SPAN])
         chip, bootloader = _bootloader(data, table)
         return cls(data, primary, secondary, home, bootloader, chip)
@@ -58,23 +57,6 @@ class FactoryImage:
 def is_factory_image(data: bytes) -> bool:
     """Return whether ``data`` has a partition table where a chip expects it."""
     return _table_offset(data) is not None
-
-
-def chip_of_image(data: bytes) -> str:
-    """Return the chip that an ESP image is for.
-
-    Raises `FormatError` for what is no sound image, and as `chips.chip_by_image_id` does for other chips.
-    """
-    try:
-        image = EspImage.from_bytes(data)
-    except FormatError as error:
-        # The short header of ESP8266 has no chip id: it is one if its segments add up that way.
-        try:
-            EspImage.from_bytes(data, esp8266=True)
-        except FormatError:
-            raise error from None
-        return ESP8266
-    return chip_by_image_id(image.chip_id or 0).key
 
 
 def _table_offset(data: bytes) -> int | None:

@@ -26,20 +26,20 @@ _START_ANEW = "take it from version control again, or remove it to make it anew"
 
 def read_lock(project: Path) -> tuple[LockedPackage, ...]:
     """Return the packages that a project has locked: none where it has no such file. Raises `EspAtError`."""
-    with located(LOCK_FILE):
+    with located(file=LOCK_FILE):
         try:
             with open_regular(project / LOCK_FILE) as stream:
                 data = stream.read(_MAX_SIZE + 1)
         except FileNotFoundError:
             return ()
         except OSError as error:
-            raise EspAtError(f"can't be read: {error.strerror or error}", hint=_START_ANEW) from None
+            raise EspAtError("unreadable", f"can't be read: {error.strerror or error}", hint=_START_ANEW) from None
         if len(data) > _MAX_SIZE:
-            raise FormatError(f"larger than {format_size(_MAX_SIZE)}", hint=_START_ANEW)
+            raise FormatError("lock-damaged", f"larger than {format_size(_MAX_SIZE)}", hint=_START_ANEW)
         try:
             return parse_lock_file(data.decode("utf-8-sig"))
         except UnicodeDecodeError:
-            raise FormatError("not UTF-8 text", hint=_START_ANEW) from None
+            raise FormatError("lock-damaged", "not UTF-8 text", hint=_START_ANEW) from None
 
 
 def add_to_lock(project: Path, entry: LockedPackage) -> None:
@@ -57,7 +57,9 @@ def add_to_lock(project: Path, entry: LockedPackage) -> None:
             replace_file(project / LOCK_FILE, format_lock_file((*others, entry)))
         except OSError as error:
             hint = "it says which firmware the project was first used with; make the project's folder writable once"
-            raise EspAtError(f"{LOCK_FILE} can't be written: {error.strerror or error}", hint=hint) from None
+            raise EspAtError(
+                "lock-not-writable", f"{LOCK_FILE} can't be written: {error.strerror or error}", hint=hint
+            ) from None
 
 
 def check_locked(place: str, size: int, sha256: str | None, known: LockedPackage) -> None:
@@ -66,9 +68,15 @@ def check_locked(place: str, size: int, sha256: str | None, known: LockedPackage
         return
     of = "" if place == known.url else f", for {known.url}"
     raise PackageError(
-        f"what {place} has is not the one of {LOCK_FILE}: it has {size} bytes and SHA-256 {sha256}, "
-        f"there it has {known.size} and {known.sha256}{of}",
+        "lock-mismatch",
+        f"{place} differs from {LOCK_FILE}: downloaded: {size} bytes, SHA-256 {sha256}; "
+        f"locked: {known.size} bytes, SHA-256 {known.sha256}{of}",
         hint=f"if it was changed for a good reason, remove its entries (firmware: {known.firmware}) from {LOCK_FILE}",
+        url=place,
+        size=size,
+        sha256=sha256 or "",
+        locked_size=known.size,
+        locked_sha256=known.sha256,
     )
 
 
@@ -81,5 +89,5 @@ def _one_at_a_time(project: Path) -> Iterator[None]:
     key = hashlib.sha256(os.path.realpath(project).encode("utf-8", "surrogateescape")).hexdigest()
     with ExitStack() as waiting:
         with suppress(EspAtError):  # a cache that was filled before and is read only now does for the rest
-            waiting.enter_context(Cache.of_this_user().exclusive(f"project {key}", say=lambda _: None))
+            waiting.enter_context(Cache.of_this_user().exclusive(f"project {key}", report=lambda _: None))
         yield

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import PackageError
+from platformio_esp_at.catalog.chips import chip_by_image_id
+from platformio_esp_at.errors import FormatError, PackageError, Place
 from platformio_esp_at.formats.download_config import FlashArgs, FlashImage
-from platformio_esp_at.formats.esp_image import app_version
-from platformio_esp_at.formats.partition_table import Partition, PartitionTable, PartitionType
+from platformio_esp_at.formats.esp_image import ESP8266, EspImage, app_version
+from platformio_esp_at.formats.partition_table import Partition, PartitionTable
 from platformio_esp_at.units import format_offset
 
 if TYPE_CHECKING:
@@ -45,6 +46,11 @@ class FirmwarePackage:
     """Every ``factory_param*.bin`` by its path, also those that ``args`` doesn't name."""
     modules: tuple[str, ...]
     """AT modules that its file names speak of."""
+    bootloader_program: EspImage = field(repr=False)
+    application: bytes = field(repr=False)
+    """The AT application."""
+    release: str | None
+    """The release of ESP-AT, such as ``v4.1.1.0``; None where neither the application nor the name has one."""
 
     @property
     def home(self) -> Partition:
@@ -52,9 +58,10 @@ class FirmwarePackage:
         home = next((row for row in self.primary if row.offset == self.secondary_image.offset), None)
         if home is None:
             raise PackageError(
+                "package-inconsistent",
                 f"{self.secondary_image.path} goes to {format_offset(self.secondary_image.offset)}, "
                 "where the partition table has no partition",
-                where=self.name,
+                where=Place.at(package=self.name),
             )
         return home
 
@@ -72,34 +79,49 @@ class FirmwarePackage:
         return next((self.files[image.path] for image in self.args.images if self.name_of(image) == partition), None)
 
     @property
-    def application(self) -> bytes:
-        """The AT application."""
-        apps = [row.name for row in self.primary if row.type == PartitionType.APP]
-        return next(filter(None, map(self.content_of, apps)), b"")
-
-    @property
-    def release(self) -> str | None:
-        """The release of ESP-AT, such as ``v4.1.1.0``: what the application says, else its name; None if neither."""
-        for text in (app_version(self.application) or "", self.name):
-            if match := _RELEASE.search(text):
-                numbers = [*match[1].split("."), "0", "0"][:4]
-                return f"v{'.'.join(numbers)}"
-        return None
-
-    @property
     def needs_psram(self) -> bool:
-        """Whether the application doesn't start without PSRAM: it has what it would say then.
+        """True if the application needs PSRAM: ESP-IDF compiles this error text in only then.
 
-        ESP-IDF, ``components/esp_system/port/cpu_start.c`` (``components/esp32`` up to v4.2), CONFIG_SPIRAM without
+        Source: ESP-IDF, ``components/esp_system/port/cpu_start.c`` (``components/esp32`` up to v4.2), CONFIG_SPIRAM without
         CONFIG_SPIRAM_IGNORE_NOTFOUND: the text is followed by ``abort()``.
         """
         return b"Failed to init external RAM!" in self.application
 
     def reads(self, name: str) -> bool:
-        """Return whether the application holds ``name`` as text: it can't ask for an entry that it can't name."""
+        """Return whether the application contains ``name``: firmware that reads an NVS entry contains its name."""
         return name.encode() + b"\0" in self.application
 
     @property
     def has_mfg_nvs(self) -> bool:
         """Whether parameters and certificates are kept in ``mfg_nvs``: since v3.1.0.0."""
         return self.secondary.find("mfg_nvs") is not None
+
+
+def release_of(application: bytes, name: str) -> str | None:
+    """Return the release of ESP-AT that an application names, else the ``name`` of its package; None for neither."""
+    for text in (app_version(application) or "", name):
+        if match := _RELEASE.search(text):
+            numbers = [*match[1].split("."), "0", "0"][:4]
+            return f"v{'.'.join(numbers)}"
+    return None
+
+
+def chip_of_image(data: bytes) -> str:
+    """Return the chip that an ESP image is for; see `read_program`."""
+    return read_program(data)[0]
+
+
+def read_program(data: bytes) -> tuple[str, EspImage]:
+    """Return the chip that an ESP image is for, and the image.
+
+    Raises `FormatError` for what is no sound image, and as `chips.chip_by_image_id` does for other chips.
+    """
+    try:
+        image = EspImage.from_bytes(data)
+    except FormatError as error:
+        # The short header of ESP8266 has no chip id: it is one if its segments add up that way.
+        try:
+            return ESP8266, EspImage.from_bytes(data, esp8266=True)
+        except FormatError:
+            raise error from None
+    return chip_by_image_id(image.chip_id or 0).key, image

@@ -19,20 +19,20 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.modules import MODULE_NAME
-from platformio_esp_at.errors import EspAtError, FormatError, PackageError, located
+from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, located
 from platformio_esp_at.files import file_mode, looked_for, open_regular, sha256_of
-from platformio_esp_at.firmware.factory_image import chip_of_image
-from platformio_esp_at.firmware.package import FirmwarePackage
+from platformio_esp_at.firmware.package import FirmwarePackage, read_program, release_of
 from platformio_esp_at.formats.download_config import FlashArgs, FlashImage, parse_download_config
 from platformio_esp_at.formats.factory_param import PARTITION_SIZE, FactoryParam
 from platformio_esp_at.formats.flasher_args import parse_flasher_args
-from platformio_esp_at.formats.partition_table import PartitionTable
+from platformio_esp_at.formats.partition_table import PartitionTable, PartitionType
 from platformio_esp_at.units import format_offset, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from platformio_esp_at.catalog.chips import Chip
+    from platformio_esp_at.formats.esp_image import EspImage
 
 MAX_IMAGE_SIZE = 16 << 20
 """No module that ESP-AT supports has more flash than this, in bytes."""
@@ -64,11 +64,11 @@ def open_package(path: Path) -> FirmwarePackage:
     Raises `PackageError` for what is missing, incomplete, damaged or hostile, naming the file.
     """
     path = path if path.name else path.absolute()  # "." has no name
-    with located(path.name):
+    with located(package=path.name):
         with _zip_errors():
             mode = file_mode(path)
         if mode is None:
-            raise PackageError("no such firmware package", hint=looked_for(path))
+            raise PackageError("firmware-not-found", "no such firmware package", hint=looked_for(path))
         if stat.S_ISDIR(mode):
             return _read(_FolderTree(path), path.name, None)
         with ExitStack() as opened:
@@ -82,7 +82,11 @@ def open_package(path: Path) -> FirmwarePackage:
 def _sha256(stream: BinaryIO) -> str:
     """Return the hash of a zip. Raises `PackageError` for one larger than any release."""
     if os.fstat(stream.fileno()).st_size > MAX_ZIP_SIZE:
-        raise PackageError(f"larger than {format_size(MAX_ZIP_SIZE)}", hint="take the zip as Espressif releases it")
+        raise PackageError(
+            "package-too-large",
+            f"larger than {format_size(MAX_ZIP_SIZE)}",
+            hint="take the zip as Espressif releases it",
+        )
     return sha256_of(stream)
 
 
@@ -94,9 +98,9 @@ def _zip_errors() -> Iterator[None]:
     except EspAtError:
         raise
     except OSError as error:
-        raise PackageError(f"can't be read: {error.strerror or error}") from None
+        raise PackageError("unreadable", f"can't be read: {error.strerror or error}") from None
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, LookupError, RuntimeError, ValueError) as error:
-        raise PackageError(f"the zip can't be read: {error}", hint="download it again") from None
+        raise PackageError("zip-damaged", f"the zip can't be read: {error}", hint="download it again") from None
 
 
 class _Tree(Protocol):
@@ -120,20 +124,24 @@ class _FolderTree:
     def _refuse(self, error: OSError) -> None:
         """Raise for a folder that can't be listed: what it holds would be told as missing."""
         where = os.path.relpath(error.filename, self._root)
-        raise PackageError(f"can't be read: {error.strerror}", where=where if where != "." else None)
+        raise PackageError(
+            "unreadable", f"can't be read: {error.strerror}", where=Place.at(file=where) if where != "." else None
+        )
 
     def read(self, name: str, limit: int) -> bytes:
         try:
             file = (self._root / name).resolve()
             if not file.is_relative_to(self._root):
-                raise PackageError("the file is a link that leads out of the package", where=name)
+                raise PackageError(
+                    "path-escapes", "the file is a link that leads out of the package", where=Place.at(file=name)
+                )
             if not file.is_file():
-                raise PackageError("neither a file nor a link to one", where=name)
+                raise PackageError("not-a-file", "neither a file nor a link to one", where=Place.at(file=name))
             with file.open("rb") as stream:
                 return _bounded(stream.read(limit + 1), name, limit)
         except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, up to Python 3.12
             reason = error.strerror if isinstance(error, OSError) else "it is a link to itself"
-            raise PackageError(f"can't be read: {reason}", where=name) from None
+            raise PackageError("unreadable", f"can't be read: {reason}", where=Place.at(file=name)) from None
 
 
 class _ZipTree:
@@ -146,21 +154,28 @@ class _ZipTree:
             if not info.filename or info.filename.endswith("/"):
                 continue
             if info.filename in seen:
-                raise PackageError("the zip has this file twice", where=info.filename)
+                raise PackageError("zip-damaged", "the zip has this file twice", where=Place.at(file=info.filename))
             seen.add(info.filename)
             yield info.filename
 
     def read(self, name: str, limit: int) -> bytes:
         if self._archive.getinfo(name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             # The others of zipfile don't bound what they unpack at once, and no release comes with them.
-            raise PackageError("the file isn't compressed with deflate", where=name, hint="zip it again")
-        with located(name), _zip_errors(), self._archive.open(name) as stream:
+            raise PackageError(
+                "zip-compression",
+                "the file isn't compressed with deflate",
+                where=Place.at(file=name),
+                hint="zip it again",
+            )
+        with located(file=name), _zip_errors(), self._archive.open(name) as stream:
             return _bounded(stream.read(limit + 1), None, limit)
 
 
 def _bounded(data: bytes, name: str | None, limit: int) -> bytes:
     if len(data) > limit:
-        raise PackageError(f"the file is larger than {format_size(limit)}", where=name)
+        raise PackageError(
+            "package-too-large", f"the file is larger than {format_size(limit)}", where=Place.at(file=name)
+        )
     return data
 
 
@@ -172,13 +187,13 @@ def _read(tree: _Tree, name: str, sha256: str | None) -> FirmwarePackage:
     files = _read_images(tree, inside, args)
     primary_image = _one(args, _PRIMARY_NAMES, "the partition table")
     secondary_image = _one(args, (_SECONDARY_NAME,), "the user partition table")
-    with located(primary_image.path):
+    with located(file=primary_image.path):
         primary = PartitionTable.from_bytes(files[primary_image.path])
-    with located(secondary_image.path):
+    with located(file=secondary_image.path):
         secondary = PartitionTable.from_bytes(files[secondary_image.path])
     bootloader = _one(args, ("bootloader.bin",), "the bootloader")
-    chip = _chip_of(args, bootloader, files[bootloader.path])
-    _check_complete(args, chip, bootloader, primary)
+    chip, program = _chip_of(args, bootloader, files[bootloader.path])
+    application = files[_application(args, chip, bootloader, primary).path]
     factory_params = {
         path: tree.read(inside[path], PARTITION_SIZE)
         for path in inside
@@ -197,6 +212,9 @@ def _read(tree: _Tree, name: str, sha256: str | None) -> FirmwarePackage:
         secondary=secondary,
         factory_params=factory_params,
         modules=_modules_of(inside, factory_params),
+        bootloader_program=program,
+        application=application,
+        release=release_of(application, name),
     )
 
 
@@ -205,7 +223,9 @@ def _useful_names(tree: _Tree) -> list[str]:
     useful = []
     for count, name in enumerate(tree.names()):
         if count == _MAX_FILES:
-            raise PackageError(f"more than {_MAX_FILES} files", hint="point to the firmware package itself")
+            raise PackageError(
+                "package-too-large", f"more than {_MAX_FILES} files", hint="point to the firmware package itself"
+            )
         parts = PurePosixPath(name).parts
         if parts and "__MACOSX" not in parts and not parts[-1].startswith("._") and parts[-1] != ".DS_Store":
             useful.append(name)
@@ -223,10 +243,14 @@ def _package_folder(names: list[str]) -> str:
         hint = "take the zip as Espressif releases it, or the build folder of an esp-at checkout"
         if zips:
             hint = f"it holds {', '.join(zips[:3])}: unpack it, and name the zip inside"
-        raise PackageError("not a firmware package: there is no download.config and no flasher_args.json", hint=hint)
+        raise PackageError(
+            "not-a-package", "not a firmware package: there is no download.config and no flasher_args.json", hint=hint
+        )
     if len(outermost) > 1:
         some = ", ".join(sorted(outermost)[:3])
-        raise PackageError(f"{len(outermost)} firmware packages, such as {some}", hint="point to one of them")
+        raise PackageError(
+            "several-packages", f"{len(outermost)} firmware packages, such as {some}", hint="point to one of them"
+        )
     return outermost.pop()
 
 
@@ -236,11 +260,11 @@ def _read_args(tree: _Tree, inside: Mapping[str, str]) -> FlashArgs:
     for config in found:
         parse = parse_flasher_args if config == _FLASHER_ARGS else parse_download_config
         data = tree.read(inside[config], _MAX_CONFIG_SIZE)
-        with located(config):
+        with located(file=config):
             try:
                 parsed[config] = parse(data.decode("utf-8-sig"))
             except UnicodeDecodeError:
-                raise FormatError("not a text file") from None
+                raise FormatError("not-text", "not a text file") from None
     args = parsed[found[0]]
     if _FLASHER_ARGS in parsed:
         return replace(args, chip=parsed[_FLASHER_ARGS].chip)
@@ -250,18 +274,31 @@ def _read_args(tree: _Tree, inside: Mapping[str, str]) -> FlashArgs:
 def _read_images(tree: _Tree, inside: Mapping[str, str], args: FlashArgs) -> dict[str, bytes]:
     for image in args.images:
         if image.path.startswith("/") or ":" in image.path or ".." in PurePosixPath(image.path).parts:
-            raise PackageError("the path leads out of the package", where=image.path)
+            raise PackageError("path-escapes", "the path leads out of the package", where=Place.at(file=image.path))
         if image.path.startswith(("-", "@")):
-            raise PackageError("esptool would take this path for an option", where=image.path)
+            raise PackageError(
+                "path-unsafe",
+                "the path starts with - or @: esptool would read it as an option",
+                where=Place.at(file=image.path),
+            )
         if not re.fullmatch(r"\S+", image.path):
-            raise PackageError("a path with a space can't be written into download.config", where=repr(image.path))
+            raise PackageError(
+                "path-unsafe",
+                "a path with a space can't be written into download.config",
+                where=Place.at(file=image.path),
+            )
         if not image.path.isprintable():
-            raise PackageError("the path has characters that can't be shown", where=image.path)
+            raise PackageError(
+                "path-unsafe", "the path has characters that can't be shown", where=Place.at(file=image.path)
+            )
         if not image.path.lower().endswith(_IMAGE_SUFFIXES):
-            raise PackageError("not an image: its name doesn't end in .bin", where=image.path)
+            raise PackageError(
+                "path-unsafe", "not an image: its name doesn't end in .bin", where=Place.at(file=image.path)
+            )
     missing = [image.path for image in args.images if str(PurePosixPath(image.path)) not in inside]
     if missing:
         raise PackageError(
+            "package-incomplete",
             f"incomplete: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing",
             hint="download the package again, or unpack all of it",
         )
@@ -269,9 +306,13 @@ def _read_images(tree: _Tree, inside: Mapping[str, str], args: FlashArgs) -> dic
     for path in dict.fromkeys(image.path for image in args.images):
         data = files[path] = tree.read(inside[str(PurePosixPath(path))], MAX_IMAGE_SIZE)
         if not data:
-            raise PackageError("the file is empty", where=path, hint="download the package again")
+            raise PackageError(
+                "image-empty", "the file is empty", where=Place.at(file=path), hint="download the package again"
+            )
         if sum(map(len, files.values())) > MAX_IMAGE_SIZE:
-            raise PackageError(f"its images are larger together than {format_size(MAX_IMAGE_SIZE)}")
+            raise PackageError(
+                "package-too-large", f"its images are larger together than {format_size(MAX_IMAGE_SIZE)}"
+            )
     return files
 
 
@@ -280,35 +321,43 @@ def _one(args: FlashArgs, names: tuple[str, ...], what: str) -> FlashImage:
     found = [image for image in args.images if PurePosixPath(image.path).name in names]
     if len(found) != 1:
         how_many = "names no" if not found else "names more than one"
-        raise PackageError(f"incomplete: its download.config {how_many} {' or '.join(names)}, {what}")
+        raise PackageError(
+            "package-incomplete", f"incomplete: its download.config {how_many} {' or '.join(names)}, {what}"
+        )
     return found[0]
 
 
-def _chip_of(args: FlashArgs, bootloader: FlashImage, data: bytes) -> Chip:
-    """Return the chip that the bootloader was built for; what ``flasher_args.json`` says must agree."""
-    said = find_chip(args.chip) if args.chip else None
-    with located(bootloader.path):
-        built_for = find_chip(chip_of_image(data))
-    if said and said != built_for:
+def _chip_of(args: FlashArgs, bootloader: FlashImage, data: bytes) -> tuple[Chip, EspImage]:
+    """Return the chip that the bootloader was built for, which ``flasher_args.json`` must agree with, and its image."""
+    named = find_chip(args.chip) if args.chip else None
+    with located(file=bootloader.path):
+        key, program = read_program(data)
+        built_for = find_chip(key)
+    if named and named != built_for:
         raise PackageError(
-            f"made for {said.display_name}, with a bootloader for {built_for.display_name}", where=bootloader.path
+            "package-inconsistent",
+            f"made for {named.display_name}, with a bootloader for {built_for.display_name}",
+            where=Place.at(file=bootloader.path),
         )
-    return built_for
+    return built_for, program
 
 
-def _check_complete(args: FlashArgs, chip: Chip, bootloader: FlashImage, primary: PartitionTable) -> None:
-    """Check that the package has all that a chip needs to start; see "Only some bins flashed"."""
+def _application(args: FlashArgs, chip: Chip, bootloader: FlashImage, primary: PartitionTable) -> FlashImage:
+    """Return the application, after checking that the package has all that a chip needs to start."""
     if bootloader.offset != chip.bootloader_offset:
         raise PackageError(
+            "package-inconsistent",
             f"the bootloader goes to {format_offset(bootloader.offset)}, "
             f"{chip.display_name} starts at {format_offset(chip.bootloader_offset)}",
-            where=bootloader.path,
+            where=Place.at(file=bootloader.path),
         )
-    offsets = {image.offset for image in args.images}
-    apps = [row for row in primary if row.type_name == "app"]
-    if not apps or not any(row.offset in offsets for row in apps):
+    apps = [row for row in primary if row.type == PartitionType.APP]
+    images = {image.offset: image for image in reversed(args.images)}
+    found = next((images[row.offset] for row in apps if row.offset in images), None)
+    if found is None:
         places = " or ".join(map(str, apps)) or "the partition table has no place for one"
-        raise PackageError(f"incomplete: its download.config names no application ({places})")
+        raise PackageError("package-incomplete", f"incomplete: its download.config names no application ({places})")
+    return found
 
 
 def _modules_of(inside: Mapping[str, str], factory_params: Mapping[str, bytes]) -> tuple[str, ...]:
@@ -319,14 +368,14 @@ def _modules_of(inside: Mapping[str, str], factory_params: Mapping[str, bytes]) 
     if not modules:
         for path, data in factory_params.items():
             match = _FACTORY_PARAM.fullmatch(PurePosixPath(path).name)
-            name = FactoryParam.from_bytes(data).values.get("module_name") if _readable(data) else None
+            name = _module_in(data)
             modules |= {str(found) for found in (match and match["module"], name) if found}
     return tuple(sorted(filter(MODULE_NAME.fullmatch, modules)))
 
 
-def _readable(data: bytes) -> bool:
+def _module_in(factory_param: bytes) -> str | None:
+    """Return the module that a factory_param names; None for one that names none, or that can't be read."""
     try:
-        FactoryParam.from_bytes(data)
+        return str(FactoryParam.from_bytes(factory_param).values.get("module_name") or "") or None
     except FormatError:
-        return False
-    return True
+        return None

@@ -1,4 +1,4 @@
-"""From what a project calls its firmware to one address: a release's name, a package's name, or an address."""
+"""From what a project calls its firmware to one URL: a release's name, a package's name, or a URL."""
 
 from __future__ import annotations
 
@@ -15,30 +15,28 @@ from platformio_esp_at.catalog.releases import (
     package_at,
     package_named,
 )
-from platformio_esp_at.errors import SelectionError, located
+from platformio_esp_at.errors import SelectionError, located, note
+from platformio_esp_at.events import Noticed
 from platformio_esp_at.firmware.download import allows_http
 from platformio_esp_at.firmware.lock import LOCK_FILE
 from platformio_esp_at.formats.lock_file import Asked, LockedPackage
-from platformio_esp_at.planning.selection import _like_which
-from platformio_esp_at.request.project import CustomModule, Text
+from platformio_esp_at.request.values import CustomModule, Text
 from platformio_esp_at.urls import (
-    check_address,
+    check_url,
     file_name_of,
-    is_address,
-    path_of_file_address,
+    is_url,
+    path_of_file_url,
     scheme_of,
     shown,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from platformio_esp_at.catalog.boards import BoardFacts
-    from platformio_esp_at.request.project import CustomModule, Firmware, Text
-
-    Say = Callable[[str], None]
     from platformio_esp_at.catalog.modules import Module
+    from platformio_esp_at.events import Report
+    from platformio_esp_at.request.values import CustomModule, Firmware, Text
 
 
 def module_of_release(
@@ -54,10 +52,9 @@ def module_of_release(
         with located(name.where):
             named = find_module(board.mcu, name.text) if board else only_module(name.text)
         return named, named
-    if isinstance(wanted, CustomModule):
-        raise _like_which(wanted)
     if board is None:
         raise SelectionError(
+            "module-missing",
             f"which AT module is firmware {firmware.text} for?",
             where=firmware.where,
             hint="say what carries it, by the option board, or what it is, by the option module: module: WROOM-32",
@@ -68,9 +65,9 @@ def module_of_release(
 
 
 def local_path(firmware: Firmware) -> Path | None:
-    """Return the path that a firmware's address is for, if it is a ``file:`` address."""
+    """Return the path that a firmware's URL is for, if it is a ``file:`` URL."""
     text = firmware.text.text
-    return path_of_file_address(text) if is_address(text) and scheme_of(text) == "file" else None
+    return path_of_file_url(text) if is_url(text) and scheme_of(text) == "file" else None
 
 
 # --- what is meant ---
@@ -78,12 +75,12 @@ def local_path(firmware: Firmware) -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An address, and what asked for it."""
+    """A URL, and what asked for it."""
 
-    address: str
+    url: str
     asked: Asked
     chip: str | None = None
-    """The chip that Espressif's package there is for; None for an address of somebody else."""
+    """The chip that Espressif's package there is for; None for a URL of somebody else."""
 
     @property
     def is_espressifs(self) -> bool:
@@ -92,12 +89,12 @@ class Source:
 
 
 def source_of_name(firmware: Text) -> Source:
-    """Return the source of an address, or of the name of a released package."""
+    """Return the source of a URL, or of the name of a released package."""
     text = firmware.text
     if found := package_at(text) or package_named(text):
-        return Source(found.address, Asked(text if is_address(text) else found.name), found.chip)
+        return Source(found.url, Asked(text if is_url(text) else found.name), found.chip)
     with located(firmware.where):
-        check_address(text, allow_http=allows_http())
+        check_url(text, allow_http=allows_http())
     return Source(text, Asked(shown(text)))
 
 
@@ -106,7 +103,7 @@ def source_of_release(
     wanted: Text | CustomModule | None,
     board: BoardFacts | None,
     locked: tuple[LockedPackage, ...],
-    say: Say,
+    report: Report,
 ) -> Source:
     """Return the source of a release; a name that may come to mean another one stays what the lock has it for."""
     name = firmware.text.lower()
@@ -118,15 +115,17 @@ def source_of_release(
             with suppress(SelectionError):
                 newest = find_release(flashed, LATEST).file_name
                 if newest != file_name_of(pinned.url):
-                    say(
+                    message = (
                         f"{LOCK_FILE} keeps {LATEST} at {file_name_of(pinned.url)}, and {newest} is known: "
                         f"to move on, remove the entry firmware: {LATEST}"
                     )
-        with located(LOCK_FILE):
-            check_address(pinned.url, allow_http=True)  # whether http is allowed, a download tells
+                    report(Noticed(note("lock-keeps-latest", message, locked=pinned.url, known=newest)))
+        with located(file=LOCK_FILE):
+            check_url(pinned.url, allow_http=True)  # whether http is allowed, a download tells
         return Source(pinned.url, asked, carried.chip)
     with located(firmware.where):
         found = find_release(flashed, name)
     if found.module != carried.name:
-        say(f"{found.release} for {carried.name} is the firmware of {found.module}")
-    return Source(found.address, asked, found.chip)
+        message = f"{found.release} for {carried.name} is the firmware of {found.module}"
+        report(Noticed(note("firmware-of-successor", message, module=found.module)))
+    return Source(found.url, asked, found.chip)

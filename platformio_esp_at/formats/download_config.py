@@ -29,7 +29,9 @@ class FlashImage:
 
     def __post_init__(self) -> None:
         if not 0 <= self.offset < 1 << 32:
-            raise FormatError(f"{self.path!r} at offset {format_offset(self.offset)} lies in no flash")
+            raise FormatError(
+                "offset-outside-flash", f"{self.path!r} at offset {format_offset(self.offset)} is outside any flash"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +59,16 @@ def parse_download_config(text: str) -> FlashArgs:
             if not equals and position <= len(words):
                 value = words[position - 1]
             if not value or value.startswith("--"):
-                raise FormatError(f"{word} lacks its value")
+                raise FormatError("flash-args-invalid", f"{word} lacks its value")
             settings[setting] = value
             continue
         if position + 1 == len(words):
-            raise FormatError(f"{word!r} at the end has no file or no offset")
-        with located(word):
+            raise FormatError("flash-args-invalid", f"{word!r} at the end has no file or no offset")
+        with located(word=word):
             images.append(FlashImage(parse_size(word), words[position + 1].replace("\\", "/")))
         position += 2
     if not images:
-        raise FormatError("download.config names no image")
+        raise FormatError("flash-args-invalid", "download.config names no image")
     return FlashArgs(FlashSettings(**settings), tuple(images))
 
 
@@ -80,5 +82,7 @@ def flash_setting(option: str) -> str:
     """Return which of `SETTINGS` an esptool option such as ``--flash-mode`` sets. Raises `FormatError` for others."""
     name = option.removeprefix("--").replace("-", "_").removeprefix("flash_")
     if name not in SETTINGS:
-        raise FormatError(f"unknown option {option}", hint="known: --flash_mode, --flash_freq, --flash_size")
+        raise FormatError(
+            "flash-args-invalid", f"unknown option {option}", hint="known: --flash_mode, --flash_freq, --flash_size"
+        )
     return name

@@ -29,7 +29,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from operator import xor
 
-from platformio_esp_at.errors import FormatError, unknown_name
+from platformio_esp_at.errors import FormatError, Place, unknown_name
 from platformio_esp_at.units import align_up, format_offset
 
 ESP8266 = "esp8266"
@@ -61,6 +61,7 @@ _SHORT_HEADER = 8
 _LONG_HEADER = 24
 _SEGMENT = struct.Struct("<LL")
 _CHECKSUM_SEED = 0xEF
+_FOLDED = 8
 _DIGEST_SIZE = 32
 _MAX_SEGMENTS = 16
 _NO_LAST = 0xFFFF
@@ -135,18 +136,25 @@ class EspImage:
         """Return the image at the start of ``data``. Raises `FormatError`, naming the offset."""
         header = _SHORT_HEADER if esp8266 else _LONG_HEADER
         if not data.startswith(bytes([_MAGIC])):
-            raise FormatError(f"no ESP image: it starts with {data[:1].hex() or 'nothing'} instead of e9", where="0x0")
+            raise FormatError(
+                "not-an-image",
+                f"no ESP image: it starts with {data[:1].hex() or 'nothing'} instead of e9",
+                where=Place.at(offset=0),
+            )
         if len(data) < header:
-            raise FormatError(f"the ESP image is cut: {len(data)} bytes are less than its header")
+            raise FormatError("image-cut", f"the ESP image is cut: {len(data)} bytes are less than its header")
         hash_appended = not esp8266 and data[23] == 1
         end, checksum = _walk_segments(data, header)
         end = align_up(end + 1, 16)
         if end + (_DIGEST_SIZE if hash_appended else 0) > len(data):
-            raise FormatError(f"the ESP image is cut: it ends at {format_offset(len(data))}, before its checksum")
+            raise FormatError(
+                "image-cut", f"the ESP image is cut: it ends at {format_offset(len(data))}, before its checksum"
+            )
         if data[end - 1] != checksum:
             raise FormatError(
+                "image-checksum",
                 f"the ESP image's checksum is {data[end - 1]:#04x}, its segments give {checksum:#04x}",
-                where=format_offset(end - 1),
+                where=Place.at(offset=end - 1),
                 hint="the file is damaged: take it from the firmware package again",
             )
         chip_id = None if esp8266 else int.from_bytes(data[12:14], "little")
@@ -210,7 +218,7 @@ def chip_revisions(image: bytes, *, esp8266: bool = False) -> ChipRevisions:
     if esp8266:
         return ChipRevisions()
     if len(image) < _LONG_HEADER:
-        raise FormatError(f"the ESP image is cut: {len(image)} bytes are less than its header")
+        raise FormatError("image-cut", f"the ESP image is cut: {len(image)} bytes are less than its header")
     chip_id, old, first, last = struct.unpack_from("<HBHH", image, 12)
     if last == 0 or (last == _NO_LAST and first == 0):
         return ChipRevisions(old if chip_id == _ESP32C3_ID else old * 100)
@@ -236,22 +244,26 @@ def _walk_segments(data: bytes, at: int) -> tuple[int, int]:
     """Return the offset behind the last segment and the checksum of them all."""
     count = data[1]
     if not 0 < count <= _MAX_SEGMENTS:
-        raise FormatError(f"an ESP image with {count} segments", where="0x1")
+        raise FormatError("image-damaged", f"an ESP image with {count} segments", where=Place.at(offset=1))
     checksum = _CHECKSUM_SEED
     for number in range(count):
         begin = at + _SEGMENT.size
         length = _SEGMENT.unpack_from(data, at)[1] if begin <= len(data) else 0
         if not length or begin + length > len(data):
-            raise FormatError(f"the ESP image is cut inside segment {number}", where=format_offset(at))
+            raise FormatError("image-cut", f"the ESP image is cut inside segment {number}", where=Place.at(offset=at))
         checksum = reduce(xor, _xor_fold(data[begin : begin + length]), checksum)
         at = begin + length
     return at, checksum
 
 
 def _xor_fold(data: bytes) -> bytes:
-    """Return 8 bytes with the same XOR as ``data``: a megabyte byte by byte would take a tenth of a second."""
-    words = struct.unpack(f"<{len(data) // 8}Q", data[: len(data) // 8 * 8])
-    return reduce(xor, words, int.from_bytes(data[len(data) // 8 * 8 :], "little")).to_bytes(8, "little")
+    """Return a few bytes with the same XOR as ``data``: a megabyte byte by byte would take a tenth of a second."""
+    number, size = int.from_bytes(data, "little"), len(data)
+    while size > _FOLDED:
+        half = (size + 1) // 2
+        number = (number >> half * 8) ^ (number & (1 << half * 8) - 1)
+        size = half
+    return number.to_bytes(size, "little")
 
 
 def _word(words: dict[str, int], number: int) -> str:
@@ -260,5 +272,5 @@ def _word(words: dict[str, int], number: int) -> str:
 
 def _number(words: dict[str, int], word: str, kind: str, chip: str) -> int:
     if word not in words:
-        raise unknown_name(f"{kind} of {chip}", word, words)
+        raise unknown_name("unknown-flash-setting", f"{kind} of {chip}", word, words)
     return words[word]

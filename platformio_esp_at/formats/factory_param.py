@@ -31,8 +31,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import FormatError, unknown_name
-from platformio_esp_at.units import format_offset
+from platformio_esp_at.errors import FormatError, Place, unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,14 +64,14 @@ class _Field:
     def write(self, value: int | str) -> bytes:
         if isinstance(value, bool) or not isinstance(value, self.kind):
             kind = "a number" if self.kind is int else "text"
-            raise FormatError(f"{self.name} must be {kind}, not {value!r}")
+            raise FormatError("parameter-type", f"{self.name} must be {kind}, not {value!r}")
         if isinstance(value, str):
             try:
                 raw = value.encode()
             except UnicodeEncodeError:
-                raise FormatError(f"{self.name} {value!r} isn't text") from None
+                raise FormatError("parameter-type", f"{self.name} {value!r} isn't text") from None
             if len(raw) > self.size or b"\0" in raw:
-                raise FormatError(f"{self.name} {value!r} doesn't fit into {self.size} bytes")
+                raise FormatError("parameter-too-long", f"{self.name} {value!r} doesn't fit into {self.size} bytes")
             return raw.ljust(self.size, b"\0")
         try:
             return value.to_bytes(self.size, "little", signed=self.signed)
@@ -80,7 +79,7 @@ class _Field:
             low, high = (
                 (-(1 << 8 * self.size - 1), (1 << 8 * self.size - 1)) if self.signed else (0, 1 << 8 * self.size)
             )
-            raise FormatError(f"{self.name} must be {low}…{high - 1}, not {value}") from None
+            raise FormatError("parameter-range", f"{self.name} must be {low}…{high - 1}, not {value}") from None
 
 
 _FIELDS = (
@@ -119,11 +118,15 @@ class FactoryParam:
         if not self.data.startswith(_MAGIC):
             hint = "this partition was never written" if not self.data[:2].strip(b"\xff") else None
             raise FormatError(
-                f"no factory_param: its magic FC FC is missing (found {self.data[:2].hex(' ')})", hint=hint
+                "not-factory-param",
+                f"no factory_param: its magic FC FC is missing (found {self.data[:2].hex(' ')})",
+                hint=hint,
             )
         last = _fields(self.version)[-1]
         if not last.offset + last.size <= len(self.data) <= PARTITION_SIZE:
-            raise FormatError(f"a factory_param of {len(self.data)} bytes", hint=f"it has {PARTITION_SIZE}")
+            raise FormatError(
+                "factory-param-damaged", f"the factory_param has {len(self.data)} bytes instead of {PARTITION_SIZE}"
+            )
 
     @classmethod
     def from_bytes(cls, data: bytes) -> FactoryParam:
@@ -141,7 +144,9 @@ class FactoryParam:
         blank[:2] = _MAGIC
         version = values.get("version")
         if not isinstance(version, int) or version not in VERSIONS:
-            raise FormatError(f"factory_param version {version!r} is unknown", hint=_KNOWN_VERSIONS)
+            raise FormatError(
+                "factory-param-version", f"factory_param version {version!r} is unknown", hint=_KNOWN_VERSIONS
+            )
         blank[_VERSION_OFFSET] = version
         return cls(bytes(blank)).replace(values)
 
@@ -165,7 +170,7 @@ class FactoryParam:
         data = bytearray(self.data)
         for name, value in values.items():
             if name not in known:
-                raise unknown_name(f"field of factory_param version {self.version}", name, known)
+                raise unknown_name("unknown-parameter", f"field of factory_param version {self.version}", name, known)
             field = known[name]
             data[field.offset : field.offset + field.size] = field.write(value)
         return FactoryParam(bytes(data))
@@ -178,8 +183,9 @@ def _fields(version: int) -> tuple[_Field, ...]:
     fields = tuple(field for field in _FIELDS if version in field.versions)
     if not fields:
         raise FormatError(
+            "factory-param-version",
             f"factory_param version {version} is unknown",
-            where=format_offset(_VERSION_OFFSET),
+            where=Place.at(offset=_VERSION_OFFSET),
             hint=_KNOWN_VERSIONS,
         )
     return fields

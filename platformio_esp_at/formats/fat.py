@@ -135,9 +135,9 @@ class _Geometry:
         entries = sectors * 2 + 4 if sectors > _FAT12_CLUSTERS_READ - 1 else (sectors * 3 + 1) // 2 + 3
         geometry = cls(sector_size, sectors, 1, fats, -(-entries // sector_size), _ROOT_ENTRIES)
         if geometry.clusters < 1:
-            raise LayoutError(f"a volume of {size} bytes is too small for FAT")
+            raise LayoutError("fs-size", f"a volume of {size} bytes is too small for FAT")
         if sectors > _MAX_SECTORS:
-            raise LayoutError(f"a volume of {size} bytes is too large: {_MAX_SECTORS} sectors are the most")
+            raise LayoutError("fs-size", f"a volume of {size} bytes is too large: {_MAX_SECTORS} sectors are the most")
         # Between the two limits the generator writes FAT16 and the firmware reads FAT12: leave these sectors unused.
         surplus = geometry.clusters - _FAT12_CLUSTERS
         return replace(geometry, sectors=sectors - surplus) if 0 < surplus <= 3 else geometry
@@ -146,19 +146,21 @@ class _Geometry:
     def from_bytes(cls, volume: bytes) -> _Geometry:
         """Return the layout that a boot sector describes. Raises `FormatError`."""
         if volume[_SIGNATURE_OFFSET:][:2] != _SIGNATURE:
-            raise FormatError("no FAT volume: its boot sector doesn't end with 55 AA")
+            raise FormatError("fat-damaged", "no FAT volume: its boot sector doesn't end with 55 AA")
         fields = _BOOT.unpack_from(volume)
         size, cluster_sectors, reserved, fats, entries, sectors, _, fat_sectors, _, _, _, sectors32 = fields[2:14]
         geometry = cls(size, sectors or sectors32, reserved, fats, fat_sectors, entries, cluster_sectors)
         sound = size in _SECTOR_SIZES and reserved and fats in (1, 2) and cluster_sectors.bit_count() == 1
         if not (sound and fat_sectors and entries):
-            raise FormatError("not a FAT12 or FAT16 volume: its boot sector makes no sense")
+            raise FormatError("fat-damaged", "not a FAT12 or FAT16 volume: its boot sector makes no sense")
         if geometry.clusters < 1 or geometry.clusters >= 0xFFF6:
-            raise FormatError(f"not a FAT12 or FAT16 volume: it has {geometry.clusters} clusters")
+            raise FormatError("fat-damaged", f"not a FAT12 or FAT16 volume: it has {geometry.clusters} clusters")
         if (geometry.clusters + 2) * geometry.bits > 8 * fat_sectors * size:
-            raise FormatError("a damaged FAT volume: its FAT is too short for its clusters")
+            raise FormatError("fat-damaged", "a damaged FAT volume: its FAT is too short for its clusters")
         if len(volume) < geometry.sectors * size:
-            raise FormatError(f"a FAT volume cut short: {len(volume)} of {geometry.sectors * size} bytes")
+            raise FormatError(
+                "fat-damaged", f"a FAT volume cut short: {len(volume)} of {geometry.sectors * size} bytes"
+            )
         return geometry
 
     def boot_sector(self, serial: int) -> bytes:
@@ -199,12 +201,14 @@ def build_fat(files: Mapping[str, bytes], size: int, *, sector_size: int = 512, 
     if len(root) > geometry.root_entries * _ENTRY.size:
         excess = len(root) // _ENTRY.size - geometry.root_entries
         raise LayoutError(
+            "files-too-large",
             f"the names of the uppermost folder take {excess} entries more than the {geometry.root_entries} it has",
             hint="put files into a folder, or give them short names",
         )
     if (excess := volume.used - geometry.clusters) > 0:
         raise LayoutError(
-            f"the files need {excess * geometry.cluster_size} bytes more than the {size} bytes of the FAT volume have"
+            "files-too-large",
+            f"the files need {excess * geometry.cluster_size} bytes more than the {size} bytes of the FAT volume have",
         )
     fat = volume.fat().ljust(geometry.fat_sectors * sector_size, b"\0")
     root = root.ljust((geometry.data - geometry.root) * sector_size, b"\0")
@@ -231,7 +235,9 @@ def read_fat(volume: bytes) -> dict[str, bytes]:
                 continue
             content = b"".join(chains.read(entry.cluster, path)) if entry.size else b""
             if len(content) < entry.size:
-                raise FormatError(f"a damaged FAT volume: {path!r} has fewer clusters than its size needs")
+                raise FormatError(
+                    "fat-damaged", f"a damaged FAT volume: {path!r} has fewer clusters than its size needs"
+                )
             files[path] = content[: entry.size]
     return dict(sorted(files.items()))
 
@@ -307,10 +313,10 @@ def _tree(files: Mapping[str, bytes]) -> _Folder:
         for part in folders:
             inner = folder.setdefault(part, {})
             if isinstance(inner, bytes):
-                raise FormatError(f"{part!r} is a file and, for {path!r}, a folder")
+                raise FormatError("file-name-conflict", f"{part!r} is a file and, for {path!r}, a folder")
             folder = inner
         if folder.setdefault(name, content) is not content:
-            raise FormatError(f"{path!r} is a file and a folder")
+            raise FormatError("file-name-conflict", f"{path!r} is a file and a folder")
     return root
 
 
@@ -322,7 +328,9 @@ def _short_names(folder: _Folder) -> dict[str, _Short]:
         _check_name(name)
         other = folded.setdefault(name.casefold(), name)
         if other != name:
-            raise FormatError(f"{other!r} and {name!r} are one name for FAT, which has no upper and lower case")
+            raise FormatError(
+                "file-name-conflict", f"{other!r} and {name!r} are one name for FAT, which has no upper and lower case"
+            )
         if short := _short_by_itself(name):
             found[name] = short
     taken = {short.name for short in found.values()}
@@ -334,11 +342,13 @@ def _short_names(folder: _Folder) -> dict[str, _Short]:
 
 def _check_name(name: str) -> None:
     if bad := _FORBIDDEN.search(name):
-        raise FormatError(f"{name!r}: a name in FAT can't have {bad[0]!r}")
+        raise FormatError("file-name", f"{name!r}: a name in FAT can't have {bad[0]!r}")
     if not name or name != name.rstrip(". ") or name != name.lstrip(" "):
-        raise FormatError(f"{name!r}: a name in FAT doesn't start with a blank, nor end with a blank or a dot")
+        raise FormatError(
+            "file-name", f"{name!r}: a name in FAT doesn't start with a blank, nor end with a blank or a dot"
+        )
     if (units := len(name.encode("utf-16-le")) // 2) > _MAX_UNITS:
-        raise FormatError(f"{name!r}: {units} characters are more than the {_MAX_UNITS} that FAT holds")
+        raise FormatError("file-name", f"{name!r}: {units} characters are more than the {_MAX_UNITS} that FAT holds")
 
 
 def _short_by_itself(name: str) -> _Short | None:
@@ -414,9 +424,13 @@ class _Chains:
         geometry, start = self.geometry, self.geometry.data * self.geometry.sector_size
         while True:
             if not 2 <= cluster < geometry.clusters + 2:
-                raise FormatError(f"a damaged FAT volume: {path!r} leads to cluster {cluster}, which isn't there")
+                raise FormatError(
+                    "fat-damaged", f"a damaged FAT volume: {path!r} leads to cluster {cluster}, which isn't there"
+                )
             if cluster in self._read:
-                raise FormatError(f"a damaged FAT volume: {path!r} leads to cluster {cluster}, which is in use twice")
+                raise FormatError(
+                    "fat-damaged", f"a damaged FAT volume: {path!r} leads to cluster {cluster}, which is in use twice"
+                )
             self._read.add(cluster)
             offset = start + (cluster - 2) * geometry.cluster_size
             yield self.volume[offset : offset + geometry.cluster_size]
@@ -456,7 +470,7 @@ def _parse_entries(data: bytes) -> Iterator[_Entry]:
         if entry[0] != _DELETED and not attribute & _LABEL and entry[:2] != b". " and entry[:3] != b".. ":
             name = _long_name(long_parts, short) or _short_name(short, lower)
             if _FORBIDDEN.search(name) or name in ("", ".", ".."):
-                raise FormatError(f"a damaged FAT volume: {name!r} is no name")
+                raise FormatError("fat-damaged", f"a damaged FAT volume: {name!r} is no name")
             yield _Entry(name, bool(attribute & _FOLDER), cluster, size)
         long_parts = []
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from platformio_esp_at.errors import FormatError, located
+from platformio_esp_at.errors import FormatError, Place, located
 from platformio_esp_at.formats.download_config import SETTINGS, FlashArgs, FlashImage, flash_setting
 from platformio_esp_at.formats.esp_image import FlashSettings
 from platformio_esp_at.units import format_offset, parse_size
@@ -19,14 +19,16 @@ def parse_flasher_args(text: str) -> FlashArgs:
     try:
         root = _object(json.loads(text), "its root")
     except (ValueError, RecursionError) as error:
-        raise error if isinstance(error, FormatError) else FormatError(f"not JSON: {error}") from None
+        raise (
+            error if isinstance(error, FormatError) else FormatError("flash-args-invalid", f"not JSON: {error}")
+        ) from None
     files = _object(root.get("flash_files"), "flash_files")
     images = []
     for offset, path in files.items():
-        with located(f"flash_files.{offset}"):
+        with located(key=f"flash_files.{offset}"):
             images.append(FlashImage(parse_size(offset), _text(path).replace("\\", "/")))
     if not images:
-        raise FormatError("it names no image", where="flash_files")
+        raise FormatError("flash-args-invalid", "it names no image", where=Place.at(key="flash_files"))
     chip = _object(root.get("extra_esptool_args", {}), "extra_esptool_args").get("chip")
     return FlashArgs(_settings(root), tuple(images), None if chip is None else _text(chip))
 
@@ -49,20 +51,22 @@ def _settings(root: dict[str, Any]) -> FlashSettings:
     else:
         words = root.get("write_flash_args", [])
         if not isinstance(words, list) or len(words) % 2:
-            raise FormatError("it must be a list of options and values", where="write_flash_args")
+            raise FormatError(
+                "flash-args-invalid", "it must be a list of options and values", where=Place.at(key="write_flash_args")
+            )
         pairs = list(zip(words[::2], words[1::2], strict=True))
-    with located("flash_settings"):
+    with located(key="flash_settings"):
         return FlashSettings(**{flash_setting(_text(option)): _text(value) for option, value in pairs})
 
 
 def _object(value: Any, key: str) -> dict[str, Any]:  # noqa: ANN401 - what json.loads gave
     """Return a JSON object with the dashes of its keys as underscores."""
     if not isinstance(value, dict):
-        raise FormatError("it must be an object", where=key)
+        raise FormatError("flash-args-invalid", "it must be an object", where=Place.at(key=key))
     return {name.replace("-", "_"): inner for name, inner in value.items()}
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - what json.loads gave
     if not isinstance(value, str):
-        raise FormatError(f"{value!r} must be text")
+        raise FormatError("flash-args-invalid", f"{value!r} must be text")
     return value

@@ -22,8 +22,8 @@ import struct
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from platformio_esp_at.errors import FormatError, located, unknown_name
-from platformio_esp_at.units import format_offset, parse_size
+from platformio_esp_at.errors import FormatError, Place, located, unknown_name
+from platformio_esp_at.units import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,16 +53,18 @@ class GattRow:
     def __post_init__(self) -> None:
         for name in ("index", "perm", "val_max_len", "val_cur_len"):
             if not 0 <= getattr(self, name) <= _MAX_NUMBER:
-                raise FormatError(f"{name} is outside 0…{_MAX_NUMBER}")
+                raise FormatError("gatt-number", f"{name} is outside 0…{_MAX_NUMBER}")
         for name in ("uuid", "value"):
             if not _HEX.fullmatch(getattr(self, name)):
-                raise FormatError(f"{name} {getattr(self, name)!r} isn't hex")
+                raise FormatError("gatt-hex", f"{name} {getattr(self, name)!r} isn't hex")
         if not self.uuid:
-            raise FormatError("the row has no uuid")
+            raise FormatError("gatt-uuid", "the row has no uuid")
         if len(self.uuid) * 4 != self.uuid_len:
-            raise FormatError(f"uuid {self.uuid} doesn't have the {self.uuid_len} bits that uuid_len says")
+            raise FormatError("gatt-uuid", f"uuid {self.uuid} doesn't have the {self.uuid_len} bits that uuid_len says")
         if len(self.value) // 2 > self.val_max_len:
-            raise FormatError(f"the value has {len(self.value) // 2} bytes, more than val_max_len {self.val_max_len}")
+            raise FormatError(
+                "gatt-length", f"the value has {len(self.value) // 2} bytes, more than val_max_len {self.val_max_len}"
+            )
 
 
 COLUMNS = tuple(field.name for field in fields(GattRow))
@@ -91,12 +93,12 @@ class GattTable:
         for number, cells in lines[first:]:
             if cells[0].lstrip().startswith("#"):
                 continue
-            with located(str(number)):
+            with located(line=number):
                 if len(cells) > len(header):
-                    raise FormatError(f"the row has {len(cells)} cells for {len(header)} columns")
+                    raise FormatError("gatt-csv-invalid", f"the row has {len(cells)} cells for {len(header)} columns")
                 rows.append(_row_of_cells(dict(zip(header, (cell.strip() for cell in cells), strict=False))))
         if not rows:
-            raise FormatError("the GATT CSV has no rows")
+            raise FormatError("gatt-empty", "the GATT CSV has no rows")
         return cls(tuple(rows), (*header, *(name for name in COLUMNS if name not in header)))
 
     @classmethod
@@ -116,21 +118,31 @@ class GattTable:
         """
         if len(data) < _HEADER.size or data[2:4] != _MAGIC:
             hint = "upstream's tool of v2.0 and v2.1 writes C2 there on Python 3" if data[2:4] == b"\x27\xc2" else None
-            raise FormatError(f"no ble_data: its magic 27 95 is missing (found {data[2:4].hex(' ')})", hint=hint)
+            raise FormatError(
+                "not-ble-data", f"no ble_data: its magic 27 95 is missing (found {data[2:4].hex(' ')})", hint=hint
+            )
         length, _ = _HEADER.unpack_from(data)
         end = _HEADER.size + length
         if end > len(data):
-            raise FormatError(f"ble_data is cut: it says {end} bytes and has {len(data)}", where="0x0")
+            raise FormatError(
+                "ble-data-damaged",
+                f"ble_data is cut: it says {end} bytes and has {len(data)}",
+                where=Place.at(offset=0),
+            )
         if data[end:].strip(b"\xff"):
-            raise FormatError("there are bytes behind the JSON of ble_data", where=format_offset(end))
+            raise FormatError(
+                "ble-data-damaged", "there are bytes behind the JSON of ble_data", where=Place.at(offset=end)
+            )
         try:
             services = json.loads(data[_HEADER.size : end])["Service"]
             keys = tuple(services[0])
         except (ValueError, LookupError, TypeError, RecursionError):
-            raise FormatError("the JSON of ble_data can't be read", where=format_offset(_HEADER.size)) from None
+            raise FormatError(
+                "ble-data-damaged", "the JSON of ble_data can't be read", where=Place.at(offset=_HEADER.size)
+            ) from None
         rows = []
         for number, service in enumerate(services):
-            with located(f"row {number}"):
+            with located(row=number):
                 rows.append(_row_of_json(service))
         return cls(tuple(rows), keys)
 
@@ -140,7 +152,9 @@ class GattTable:
         text = json.dumps({"Service": services}).encode("ascii")
         if len(text) > 0xFFFF:
             raise FormatError(
-                f"{len(self.rows)} GATT rows make {len(text)} bytes of JSON", hint="the format ends at 65535"
+                "gatt-too-large",
+                f"{len(self.rows)} GATT rows make {len(text)} bytes of JSON",
+                hint="the format ends at 65535",
             )
         return _HEADER.pack(len(text), _MAGIC) + text
 
@@ -165,7 +179,9 @@ def _csv_lines(text: str) -> list[tuple[int, list[str]]]:
     try:
         return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
     except csv.Error as error:
-        raise FormatError(f"the GATT CSV can't be read: {error}", where=str(reader.line_num)) from None
+        raise FormatError(
+            "gatt-csv-invalid", f"the GATT CSV can't be read: {error}", where=Place.at(line=reader.line_num)
+        ) from None
 
 
 def _header(lines: Sequence[tuple[int, Sequence[str]]]) -> tuple[tuple[str, ...], int]:
@@ -177,14 +193,14 @@ def _header(lines: Sequence[tuple[int, Sequence[str]]]) -> tuple[tuple[str, ...]
     if names:
         names[0] = names[0].lstrip("# ")
     header = tuple(_OTHER_NAMES.get(name, name) for name in names)
-    with located(str(number)):
+    with located(line=number):
         for name in header:
             if name not in COLUMNS:
-                raise unknown_name("GATT column", name, COLUMNS)
+                raise unknown_name("gatt-csv-invalid", "GATT column", name, COLUMNS)
             if header.count(name) > 1:
-                raise FormatError(f"the GATT CSV has the column {name!r} twice")
+                raise FormatError("gatt-csv-invalid", f"the GATT CSV has the column {name!r} twice")
         if missing := [name for name in COLUMNS if name not in header and name not in _DEFAULTS]:
-            raise FormatError(f"the GATT CSV has no column {missing[0]!r}")
+            raise FormatError("gatt-csv-invalid", f"the GATT CSV has no column {missing[0]!r}")
     return header, 1
 
 
@@ -199,7 +215,7 @@ def _row_of_cells(cells: dict[str, str]) -> GattRow:
     for name in COLUMNS:
         if not cells.get(name):
             if name not in _DEFAULTS:
-                raise FormatError(f"the cell {name!r} is empty")
+                raise FormatError("gatt-csv-invalid", f"the cell {name!r} is empty")
             cells[name] = _DEFAULTS[name]
     return GattRow(
         index=parse_size(cells["index"]),
@@ -216,7 +232,7 @@ def _hex_digits(text: str, *, pad_front: bool) -> str:
     """Return upper-case digits in pairs; an odd one is completed in front, or, in a value, as a byte of its own."""
     digits = re.sub("^0[xX]", "", text).upper()
     if not re.fullmatch("[0-9A-F]+" if pad_front else "[0-9A-F]*", digits):
-        raise FormatError(f"{text!r} isn't hex")
+        raise FormatError("gatt-hex", f"{text!r} isn't hex")
     if len(digits) % 2 == 0:
         return digits
     return f"0{digits}" if pad_front else f"{digits[:-1]}0{digits[-1]}"
@@ -224,9 +240,9 @@ def _hex_digits(text: str, *, pad_front: bool) -> str:
 
 def _row_of_json(service: Any) -> GattRow:  # noqa: ANN401 - what json.loads gave
     if not isinstance(service, dict) or set(service) != set(COLUMNS):
-        raise FormatError(f"a row of ble_data has the fields {', '.join(COLUMNS)}")
+        raise FormatError("ble-data-damaged", f"a row of ble_data has the fields {', '.join(COLUMNS)}")
     for name, value in service.items():
         kind = str if name in ("uuid", "value") else int
         if not isinstance(value, kind) or isinstance(value, bool):
-            raise FormatError(f"{name} is {value!r}")
+            raise FormatError("ble-data-damaged", f"{name} has the wrong type: {value!r}")
     return GattRow(**service)

@@ -18,7 +18,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from platformio_esp_at.errors import FormatError
+from platformio_esp_at.errors import FormatError, Place
 
 _VERSION = "1"
 _HEAD = """\
@@ -74,23 +74,27 @@ def parse_lock_file(text: str) -> tuple[LockedPackage, ...]:
         root = yaml.load(text, UniqueKeys)  # noqa: S506 - derived from BaseLoader
     except (yaml.YAMLError, RecursionError) as error:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
-        where = None if line is None else str(line + 1)
-        raise FormatError("not YAML, or a key twice", where=where, hint=_START_ANEW) from None
+        where = None if line is None else Place.at(line=line + 1)
+        raise FormatError("lock-damaged", "not YAML, or a key twice", where=where, hint=_START_ANEW) from None
     if not isinstance(root, dict) or "version" not in root:
-        raise FormatError("it has no version and packages", hint=_START_ANEW)
+        raise FormatError("lock-damaged", "it has no version and packages", hint=_START_ANEW)
     if root["version"] != _VERSION:
         hint = "update platformio-esp-at, or remove the file to make it anew"
-        raise FormatError(f"its version is {root['version']}, {_VERSION} is the only one known here", hint=hint)
+        raise FormatError(
+            "lock-version", f"its version is {root['version']}, {_VERSION} is the only one known here", hint=hint
+        )
     rows = root.get("packages") or []
     if not isinstance(rows, list):
-        raise FormatError("packages is not a list", hint=_START_ANEW)
+        raise FormatError("lock-damaged", "packages is not a list", hint=_START_ANEW)
     packages = tuple(_parse_row(row, number) for number, row in enumerate(rows, 1))
     for number, package in enumerate(packages, 1):
         for other in packages[: number - 1]:
             same_url = package.url == other.url and (package.size, package.sha256) != (other.size, other.sha256)
             if same_url or package.asked == other.asked:
                 message = "it contradicts an entry before it"
-                raise FormatError(message, where=f"package {number}", hint="keep the one that is right")
+                raise FormatError(
+                    "lock-damaged", message, where=Place.at(entry=number), hint="keep the one that is right"
+                )
     return packages
 
 
@@ -116,16 +120,22 @@ def _scalar(value: str | int) -> str:
 
 
 def _parse_row(row: Any, number: int) -> LockedPackage:  # noqa: ANN401 - YAML
-    where = f"package {number}"
+    where = Place.at(entry=number)
     if not isinstance(row, dict) or not set(_KEYS).issuperset(row):
-        raise FormatError("not an entry of this file", where=where, hint=_START_ANEW)
+        raise FormatError("lock-damaged", "not an entry of this file", where=where, hint=_START_ANEW)
     missing = set(_KEYS).difference(row, () if "module" in row or "chip" in row else _OF_A_MODULE)
     if missing:
-        raise FormatError(f"it has no {' and no '.join(sorted(missing))}", where=where, hint=_START_ANEW)
+        raise FormatError(
+            "lock-damaged", f"it has no {' and no '.join(sorted(missing))}", where=where, hint=_START_ANEW
+        )
     if not all(isinstance(value, str) for value in row.values()):
-        raise FormatError("a value isn't text", where=where, hint=_START_ANEW)
+        raise FormatError("lock-damaged", "a value isn't text", where=where, hint=_START_ANEW)
     if not re.fullmatch(r"[0-9]{1,12}", row["size"], re.ASCII):
-        raise FormatError(f"size is {row['size']!r}, not a number of bytes", where=where, hint=_START_ANEW)
+        raise FormatError(
+            "lock-damaged", f"size is {row['size']!r}, not a number of bytes", where=where, hint=_START_ANEW
+        )
     if not re.fullmatch(r"[0-9a-f]{64}", row["sha256"]):
-        raise FormatError(f"sha256 is {row['sha256']!r}, not 64 hex digits", where=where, hint=_START_ANEW)
+        raise FormatError(
+            "lock-damaged", f"sha256 is {row['sha256']!r}, not 64 hex digits", where=where, hint=_START_ANEW
+        )
     return LockedPackage(**{**row, "size": int(row["size"])})

@@ -30,16 +30,13 @@ oddities included.
 
 from __future__ import annotations
 
-import base64
-import csv
 import enum
-import io
 import struct
 import zlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from platformio_esp_at.errors import FormatError, located
+from platformio_esp_at.errors import FormatError, Place, located
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -117,7 +114,9 @@ class NvsEntry:
         names = [self.namespace] if self.encoding is Encoding.NAMESPACE else [self.namespace, self.key]
         for name in names:
             if not 0 < len(name.encode("utf-8", "replace")) <= _MAX_KEY or not name.isprintable():
-                raise FormatError(f"{name!r} can't be a key or namespace", hint=f"1 to {_MAX_KEY} characters")
+                raise FormatError(
+                    "nvs-key", f"{name!r} can't be a key or namespace", hint=f"1 to {_MAX_KEY} characters"
+                )
         _check_value(self)
 
     @property
@@ -177,7 +176,9 @@ class NvsImage:
     def from_bytes(cls, data: bytes) -> NvsImage:
         """Return the image. Raises `FormatError`, naming page and entry, for a damaged one or one that was in use."""
         if not data or len(data) % PAGE_SIZE:
-            raise FormatError(f"an NVS image of {len(data)} bytes", hint=f"it is pages of {PAGE_SIZE} bytes")
+            raise FormatError(
+                "nvs-size", f"an NVS image of {len(data)} bytes", hint=f"it is pages of {PAGE_SIZE} bytes"
+            )
         pages = [_Page.parse(data, number) for number in range(len(data) // PAGE_SIZE)]
         return cls(tuple(_parse_entries(pages)), len(data), _dialect_of(pages))
 
@@ -190,6 +191,10 @@ class NvsImage:
 
         A namespace's entries stand together, also where a module has added one to an earlier namespace.
         """
+        import base64  # noqa: PLC0415 - 2 ms that only a CSV needs
+        import csv  # noqa: PLC0415
+        import io  # noqa: PLC0415
+
         lines = io.StringIO()
         writer = csv.writer(lines, lineterminator="\n")
         writer.writerow(("key", "type", "encoding", "value"))
@@ -211,17 +216,24 @@ class NvsImage:
 
         Raises `FormatError`, naming the line.
         """
+        import csv  # noqa: PLC0415 - see `to_csv`
+        import io  # noqa: PLC0415
+
         reader = csv.reader(io.StringIO(text, newline=""))
         entries: list[NvsEntry] = []
         try:
             if next(reader, [])[:4] != ["key", "type", "encoding", "value"]:
-                raise FormatError("an NVS CSV starts with key,type,encoding,value", where="1")
+                raise FormatError(
+                    "nvs-csv-invalid", "an NVS CSV starts with key,type,encoding,value", where=Place.at(line=1)
+                )
             for cells in reader:
                 if cells and not cells[0].startswith("#"):
-                    with located(str(reader.line_num)):
+                    with located(line=reader.line_num):
                         entries.append(_entry_of_cells(cells, entries[-1].namespace if entries else "", files or {}))
         except csv.Error as error:
-            raise FormatError(f"the NVS CSV can't be read: {error}", where=str(reader.line_num)) from None
+            raise FormatError(
+                "nvs-csv-invalid", f"the NVS CSV can't be read: {error}", where=Place.at(line=reader.line_num)
+            ) from None
         return cls(tuple(entries), size, dialect)
 
 
@@ -234,21 +246,23 @@ def _check_value(entry: NvsEntry) -> None:
     value, encoding = entry.value, entry.encoding
     kind = int if encoding.is_number else str if encoding is Encoding.STRING else bytes
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise FormatError(f"{entry.name} must be {kind.__name__}, not {value!r}")
+        raise FormatError("nvs-value", f"{entry.name} must be {kind.__name__}, not {value!r}")
     if isinstance(value, int):
         bits = encoding.number_size * 8
         low = -(1 << bits - 1) if encoding.signed else 0
         if not low <= value < low + (1 << bits):
-            raise FormatError(f"{entry.name} must be {low}…{low + (1 << bits) - 1}, not {value}")
+            raise FormatError("nvs-value", f"{entry.name} must be {low}…{low + (1 << bits) - 1}, not {value}")
     elif isinstance(value, str):
         try:
             length = len(value.encode()) + 1
         except UnicodeEncodeError:
-            raise FormatError(f"{entry.name} isn't text") from None
+            raise FormatError("nvs-value", f"{entry.name} isn't text") from None
         if "\0" in value:
-            raise FormatError(f"{entry.name} has a NUL inside, where the module would take it to end")
+            raise FormatError("nvs-value", f"{entry.name} has a NUL inside: the module would stop reading there")
         if length > _MAX_STRING_ENTRIES * _ENTRY_SIZE:
-            raise FormatError(f"{entry.name} is {length} bytes", hint=f"at most {_MAX_STRING_ENTRIES * _ENTRY_SIZE}")
+            raise FormatError(
+                "nvs-value", f"{entry.name} is {length} bytes", hint=f"at most {_MAX_STRING_ENTRIES * _ENTRY_SIZE}"
+            )
 
 
 def _crc(data: bytes) -> int:
@@ -277,18 +291,20 @@ class _Page:
     @classmethod
     def parse(cls, data: bytes, number: int) -> _Page:
         page = data[number * PAGE_SIZE : (number + 1) * PAGE_SIZE]
-        with located(f"page {number}"):
+        with located(page=number):
             state, sequence, version = struct.unpack_from("<LLB", page)
             if state == _STATE_UNUSED:
                 if page.strip(b"\xff"):
-                    raise FormatError("the page is marked unused, but isn't blank", hint=_DAMAGED)
+                    raise FormatError("nvs-damaged", "the page is marked unused, but isn't blank", hint=_DAMAGED)
                 return cls(number, state, number, ())
             if struct.unpack_from("<L", page, 28)[0] != _crc(page[4:28]):
-                raise FormatError("the CRC of the page's header is wrong", hint=_DAMAGED)
+                raise FormatError("nvs-damaged", "the CRC of the page's header is wrong", hint=_DAMAGED)
             if state not in (_STATE_ACTIVE, _STATE_FULL):
-                raise FormatError(f"the page's state is {state:#x}", hint=_IN_USE)
+                raise FormatError("nvs-in-use", f"the page's state is {state:#x}", hint=_IN_USE)
             if version != _PAGE_VERSION:
-                raise FormatError(f"the page's version is {version:#x}, {_PAGE_VERSION:#x} is known", hint=_DAMAGED)
+                raise FormatError(
+                    "nvs-damaged", f"the page's version is {version:#x}, {_PAGE_VERSION:#x} is known", hint=_DAMAGED
+                )
             return cls(number, state, sequence, tuple(_raw_entries(page)))
 
 
@@ -301,23 +317,23 @@ def _raw_entries(page: bytes) -> Iterator[tuple[int, bytes]]:
     states = int.from_bytes(page[32:64], "little")
     number = 0
     while number < _ENTRIES:
-        with located(f"entry {number}"):
+        with located(entry=number):
             at = _FIRST_ENTRY + number * _ENTRY_SIZE
             span = max(1, page[at + 2]) if states >> number * 2 & 0b11 == _WRITTEN else 1
             if number + span > _ENTRIES:
-                raise FormatError(f"the entry spans {span}, beyond the page's end", hint=_DAMAGED)
+                raise FormatError("nvs-damaged", f"the entry spans {span}, beyond the page's end", hint=_DAMAGED)
             marks = {states >> each * 2 & 0b11 for each in range(number, number + span)}
             if marks == {_EMPTY}:
                 if page[at:].strip(b"\xff") or states >> number * 2 != (1 << 256 - number * 2) - 1:
-                    raise FormatError("there are bytes where the page says it is empty", hint=_DAMAGED)
+                    raise FormatError("nvs-damaged", "there are bytes where the page says it is empty", hint=_DAMAGED)
                 return
             if marks != {_WRITTEN}:
-                raise FormatError("the entry is erased", hint=_IN_USE)
+                raise FormatError("nvs-in-use", "the entry is erased", hint=_IN_USE)
             raw = page[at : at + span * _ENTRY_SIZE]
             if struct.unpack_from("<L", raw, 4)[0] != _crc(raw[:4] + raw[8:_ENTRY_SIZE]):
-                raise FormatError("the entry's CRC is wrong", hint=_DAMAGED)
+                raise FormatError("nvs-damaged", "the entry's CRC is wrong", hint=_DAMAGED)
             if raw[2] == 0:
-                raise FormatError("the entry spans 0", hint=_DAMAGED)
+                raise FormatError("nvs-damaged", "the entry spans 0", hint=_DAMAGED)
             yield number, raw
         number += span
 
@@ -329,35 +345,39 @@ def _parse_entries(pages: Sequence[_Page]) -> Iterator[NvsEntry]:
     owner = (0, "")  # namespace and key of the chunks
     for page in sorted(pages, key=lambda page: page.sequence):
         for number, raw in page.raw_entries:
-            with located(f"page {page.number}:entry {number}"):
+            with located(page=page.number, entry=number):
                 index, type_, span, chunk, _, key_field = _HEAD.unpack_from(raw)
                 key = _text(key_field.partition(b"\0")[0])
                 if span != 1 and type_ not in _WITH_DATA:
-                    raise FormatError(f"{key!r} spans {span} entries, its type takes one", hint=_DAMAGED)
+                    raise FormatError("nvs-damaged", f"{key!r} spans {span} entries, its type takes one", hint=_DAMAGED)
                 if chunks and ((index, key) != owner or type_ not in (_BLOB_DATA, _BLOB_INDEX)):
-                    raise FormatError(f"the blob {owner[1]!r} before it has no index", hint=_DAMAGED)
+                    raise FormatError("nvs-damaged", f"the blob {owner[1]!r} before it has no index", hint=_DAMAGED)
                 if index == 0:
                     if type_ != Encoding.U8 or raw[24] in namespaces or key in namespaces.values():
-                        raise FormatError(f"{key!r} can't begin a namespace, or begins it again", hint=_DAMAGED)
+                        raise FormatError(
+                            "nvs-damaged", f"{key!r} can't begin a namespace, or begins it again", hint=_DAMAGED
+                        )
                     namespaces[raw[24]] = key
                     yield NvsEntry(key, "", Encoding.NAMESPACE, b"")
                     continue
                 if index not in namespaces:
-                    raise FormatError(f"{key!r} belongs to namespace {index}, which doesn't exist", hint=_DAMAGED)
+                    raise FormatError(
+                        "nvs-damaged", f"{key!r} belongs to namespace {index}, which doesn't exist", hint=_DAMAGED
+                    )
                 if type_ == _BLOB_DATA:
                     if chunk != len(chunks):
-                        raise FormatError(f"chunk {chunk} of {key!r} is out of order", hint=_IN_USE)
+                        raise FormatError("nvs-in-use", f"chunk {chunk} of {key!r} is out of order", hint=_IN_USE)
                     chunks.append(_data(raw, key))
                     owner = (index, key)
                     continue
                 entry = _parse_entry(namespaces[index], key, type_, raw, chunks)
                 chunks = []
                 if (entry.namespace, entry.key) in seen:
-                    raise FormatError(f"{entry.name} is there twice", hint=_IN_USE)
+                    raise FormatError("nvs-in-use", f"duplicate entry {entry.name}", hint=_IN_USE)
                 seen.add((entry.namespace, entry.key))
                 yield entry
     if chunks:
-        raise FormatError(f"the last blob, {owner[1]!r}, has no index", hint=_DAMAGED)
+        raise FormatError("nvs-damaged", f"the last blob, {owner[1]!r}, has no index", hint=_DAMAGED)
 
 
 def _parse_entry(namespace: str, key: str, type_: int, raw: bytes, chunks: Sequence[bytes]) -> NvsEntry:
@@ -365,17 +385,19 @@ def _parse_entry(namespace: str, key: str, type_: int, raw: bytes, chunks: Seque
         size, count, first = struct.unpack_from("<LBB", raw, 24)
         blob = b"".join(chunks)
         if (size, count, first) != (len(blob), len(chunks), 0):
-            raise FormatError(f"the chunks of {key!r} are not those that its index counts", hint=_DAMAGED)
+            raise FormatError(
+                "nvs-damaged", f"the chunks of {key!r} are not those that its index counts", hint=_DAMAGED
+            )
         return NvsEntry(namespace, key, Encoding.BINARY, blob)
     if type_ not in _TYPES:
-        raise FormatError(f"{key!r} has the unknown type {type_:#x}", hint=_DAMAGED)
+        raise FormatError("nvs-damaged", f"{key!r} has the unknown type {type_:#x}", hint=_DAMAGED)
     encoding = Encoding(type_)
     if encoding is Encoding.BINARY:
         return NvsEntry(namespace, key, encoding, _data(raw, key))
     if encoding is Encoding.STRING:
         data = _data(raw, key)
         if not data.endswith(b"\0"):
-            raise FormatError(f"the string {key!r} doesn't end", hint=_DAMAGED)
+            raise FormatError("nvs-damaged", f"the string {key!r} doesn't end", hint=_DAMAGED)
         return NvsEntry(namespace, key, encoding, _text(data[:-1]))
     value = int.from_bytes(raw[24 : 24 + encoding.number_size], "little", signed=encoding.signed)
     return NvsEntry(namespace, key, encoding, value)
@@ -385,9 +407,9 @@ def _data(raw: bytes, key: str) -> bytes:
     length, crc = struct.unpack_from("<H2xL", raw, 24)
     data = raw[_ENTRY_SIZE : _ENTRY_SIZE + length]
     if len(data) != length or len(raw) != (1 + _spans(length)) * _ENTRY_SIZE:
-        raise FormatError(f"{key!r} has {length} bytes, its entry spans others", hint=_DAMAGED)
+        raise FormatError("nvs-damaged", f"{key!r} has {length} bytes, its entry spans others", hint=_DAMAGED)
     if _crc(data) != crc:
-        raise FormatError(f"the CRC of {key!r} is wrong", hint=_DAMAGED)
+        raise FormatError("nvs-damaged", f"the CRC of {key!r} is wrong", hint=_DAMAGED)
     return data
 
 
@@ -395,7 +417,7 @@ def _text(raw: bytes) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError:
-        raise FormatError(f"{raw!r} isn't text", hint=_DAMAGED) from None
+        raise FormatError("nvs-damaged", f"{raw!r} isn't text", hint=_DAMAGED) from None
 
 
 def _dialect_of(pages: Sequence[_Page]) -> Dialect:
@@ -411,7 +433,7 @@ def _entry_of_cells(cells: Sequence[str], namespace: str, files: Mapping[str, by
         return NvsEntry(key, "", Encoding.NAMESPACE, b"")
     if type_ == "file":
         if text not in files:
-            raise FormatError(f"the file {text!r} of {key!r} is not there")
+            raise FormatError("nvs-csv-invalid", f"the file {text!r} of {key!r} does not exist")
         data = files[text]
         return (
             NvsEntry(namespace, key, Encoding.BINARY, data)
@@ -419,11 +441,13 @@ def _entry_of_cells(cells: Sequence[str], namespace: str, files: Mapping[str, by
             else _of_text(namespace, key, encoding_text, _text(data))
         )
     if type_ != "data":
-        raise FormatError(f"unknown type {type_!r}", hint="known: namespace, data, file")
+        raise FormatError("nvs-csv-invalid", f"unknown type {type_!r}", hint="known: namespace, data, file")
     return _of_text(namespace, key, encoding_text, text)
 
 
 def _of_text(namespace: str, key: str, encoding_text: str, text: str) -> NvsEntry:
+    import base64  # noqa: PLC0415 - see `to_csv`
+
     names = {encoding.name.lower(): encoding for encoding in Encoding if encoding is not Encoding.NAMESPACE}
     try:
         if encoding_text in ("hex2bin", "base64"):
@@ -433,9 +457,13 @@ def _of_text(namespace: str, key: str, encoding_text: str, text: str) -> NvsEntr
         if encoding.is_number:
             return NvsEntry(namespace, key, encoding, int(text))
     except KeyError:
-        raise FormatError(f"unknown encoding {encoding_text!r}", hint=f"known: {', '.join(names)}") from None
+        raise FormatError(
+            "nvs-csv-invalid", f"unknown encoding {encoding_text!r}", hint=f"known: {', '.join(names)}"
+        ) from None
     except ValueError as error:
-        raise error if isinstance(error, FormatError) else FormatError(f"{key} can't be {text!r}") from None
+        raise (
+            error if isinstance(error, FormatError) else FormatError("nvs-csv-invalid", f"{key} can't be {text!r}")
+        ) from None
     return NvsEntry(namespace, key, encoding, text.encode() if encoding is Encoding.BINARY else text)
 
 
@@ -447,7 +475,9 @@ class _Writer:
 
     def __init__(self, size: int, dialect: Dialect) -> None:
         if size < MIN_SIZE or size % PAGE_SIZE:
-            raise FormatError(f"an NVS image of {size} bytes", hint=f"it has at least 3 pages of {PAGE_SIZE} bytes")
+            raise FormatError(
+                "nvs-size", f"an NVS image of {size} bytes", hint=f"it has at least 3 pages of {PAGE_SIZE} bytes"
+            )
         self._limit = size // PAGE_SIZE - 1  # one page stays blank
         self._size = size
         self._dialect = dialect
@@ -456,14 +486,14 @@ class _Writer:
     def write(self, image: NvsImage) -> bytes:
         indexes: dict[str, int] = {}
         for entry in image.entries:
-            with located(entry.name):
+            with located(key=entry.name):
                 if entry.encoding is Encoding.NAMESPACE:
                     if entry.namespace in indexes or len(indexes) == _MAX_NAMESPACES:
-                        raise FormatError("the namespace begins twice, or is one too many")
+                        raise FormatError("nvs-key", "the namespace row is a duplicate, or there are too many")
                     indexes[entry.namespace] = len(indexes) + 1
                     self._put_number(0, Encoding.U8, entry.namespace, indexes[entry.namespace])
                 elif entry.namespace not in indexes:
-                    raise FormatError("its namespace hasn't begun")
+                    raise FormatError("nvs-key", "the row of its namespace is missing before this key")
                 else:
                     self._put(indexes[entry.namespace], entry)
         return self._finish()
@@ -492,7 +522,7 @@ class _Writer:
         at, count = 0, 0
         while True:
             if count == _NO_CHUNK:
-                raise FormatError(f"{len(blob)} bytes are more chunks than an index counts")
+                raise FormatError("nvs-value", f"{len(blob)} bytes are more chunks than an index counts")
             room = (self._free - 1) * _ENTRY_SIZE
             # With only one entry left, the generator writes a chunk of no bytes.
             chunk = blob[at : at + room]
@@ -512,7 +542,7 @@ class _Writer:
     def _new_page(self) -> None:
         if len(self._pages) == self._limit:
             hint = f"{self._limit} pages are full, and one more must stay blank: enlarge the partition"
-            raise FormatError(f"it doesn't fit into an image of {self._size} bytes any more", hint=hint)
+            raise FormatError("nvs-full", f"it doesn't fit into an image of {self._size} bytes any more", hint=hint)
         self._pages.append(bytearray())
 
     def _append(self, entry: bytes, data: bytes = b"") -> None:

@@ -112,10 +112,12 @@ class Partition:
     def __post_init__(self) -> None:
         if len(self.name.encode(errors="surrogatepass")) > _NAME_SIZE:
             raise FormatError(
-                f"partition name {self.name!r} is longer than {_NAME_SIZE} bytes", hint="the firmware would see it cut"
+                "partition-name",
+                f"partition name {self.name!r} is longer than {_NAME_SIZE} bytes",
+                hint="the firmware would see it cut",
             )
         if not self.name or _BAD_NAME.search(self.name):
-            raise FormatError(f"{self.name!r} can't be a partition name")
+            raise FormatError("partition-name", f"{self.name!r} can't be a partition name")
         for what, value, bits in (
             ("type", self.type, 8),
             ("subtype", self.subtype, 8),
@@ -124,7 +126,9 @@ class Partition:
             ("flags", self.flags, 32),
         ):
             if not 0 <= value < 1 << bits:
-                raise FormatError(f"{what} {value:#x} of partition {self.name!r} is outside 0…{(1 << bits) - 1:#x}")
+                raise FormatError(
+                    "partition-range", f"{what} {value:#x} of partition {self.name!r} is outside 0…{(1 << bits) - 1:#x}"
+                )
 
     @property
     def end(self) -> int:
@@ -168,26 +172,28 @@ class PartitionTable:
         partitions: list[Partition] = []
         for start in range(0, min(len(data), TABLE_SIZE), _ENTRY.size):
             entry = data[start : start + _ENTRY.size]
-            with located(format_offset(start)):
+            with located(offset=start):
                 if entry == _BLANK_ENTRY[: len(entry)]:
                     return cls._checked_end(data, start, partitions, md5=False)
                 if entry.startswith(_MD5_HEAD):
                     if entry[16:] != hashlib.md5(data[:start], usedforsecurity=False).digest():
-                        raise FormatError("the MD5 row doesn't match the rows before it", hint=_DAMAGED)
+                        raise FormatError(
+                            "table-damaged", "the MD5 row doesn't match the rows before it", hint=_DAMAGED
+                        )
                     return cls._checked_end(data, start + _ENTRY.size, partitions, md5=True)
                 partitions.append(_parse_entry(entry))
         end = min(len(data), TABLE_SIZE)
-        with located(format_offset(end)):
+        with located(offset=end):
             return cls._checked_end(data, end, partitions, md5=False)
 
     @classmethod
     def _checked_end(cls, data: bytes, end: int, partitions: list[Partition], *, md5: bool) -> PartitionTable:
         if not partitions:
-            raise FormatError("no partition table: there is no entry (AA 50) at its start")
+            raise FormatError("not-a-table", "no partition table: there is no entry (AA 50) at its start")
         if end >= TABLE_SIZE or (end >= len(data) and not md5):
-            raise FormatError("no blank row ends the partition table", hint=_DAMAGED)
+            raise FormatError("table-damaged", "no blank row ends the partition table", hint=_DAMAGED)
         if data[end:TABLE_SPAN].strip(b"\xff"):
-            raise FormatError("there are bytes after the last row", hint=_DAMAGED)
+            raise FormatError("table-damaged", "there are bytes after the last row", hint=_DAMAGED)
         return cls(tuple(partitions), md5=md5)
 
     def to_bytes(self) -> bytes:
@@ -199,7 +205,7 @@ class PartitionTable:
         if self.md5:
             rows += _MD5_HEAD + hashlib.md5(rows, usedforsecurity=False).digest()
         if len(rows) >= TABLE_SIZE:
-            raise FormatError(f"{len(self.partitions)} partitions are more than a table holds")
+            raise FormatError("table-full", f"{len(self.partitions)} partitions are more than a table holds")
         return rows.ljust(TABLE_SIZE, b"\xff")
 
     @classmethod
@@ -219,7 +225,7 @@ class PartitionTable:
             if not row or row.startswith("#"):
                 continue
             try:
-                with located(str(number)):
+                with located(line=number):
                     partition = _parse_row(row, end, app_alignment, number)
             except EspAtError as error:
                 problems.append(error)
@@ -228,7 +234,9 @@ class PartitionTable:
             end = partition.end
         raise_all(problems)
         if not partitions:
-            raise FormatError("the partition CSV has no rows", hint="a row is: name, type, subtype, offset, size")
+            raise FormatError(
+                "table-empty", "the partition CSV has no rows", hint="a row is: name, type, subtype, offset, size"
+            )
         return cls(tuple(partitions), md5=md5)
 
     def to_csv(self) -> str:
@@ -236,7 +244,7 @@ class PartitionTable:
         lines = ["# Name, Type, SubType, Offset, Size, Flags"]
         for row in self:
             if row.flags & ~sum(FLAGS.values()):
-                raise FormatError(f"flags {row.flags:#x} of partition {row.name!r} have no name")
+                raise FormatError("partition-flags", f"flags {row.flags:#x} of partition {row.name!r} have no name")
             flags = ":".join(name for name, bit in FLAGS.items() if row.flags & bit)
             fields = [row.name, row.type_name, row.subtype_name, format_offset(row.offset), format_offset(row.size)]
             lines.append(", ".join([*fields, flags] if flags else fields))
@@ -252,21 +260,23 @@ def _name_of(value: int, names: dict[str, int]) -> str | None:
 
 def _parse_entry(entry: bytes) -> Partition:
     if len(entry) < _ENTRY.size or not entry.startswith(_ENTRY_MAGIC):
-        raise FormatError("not a partition entry (AA 50)", hint=_DAMAGED)
+        raise FormatError("table-damaged", "not a partition entry (AA 50)", hint=_DAMAGED)
     _, type_, subtype, offset, size, name, flags = _ENTRY.unpack(entry)
     text, _, padding = name.partition(b"\0")
     if padding.strip(b"\0"):
-        raise FormatError("there are bytes after the end of the partition's name", hint=_DAMAGED)
+        raise FormatError("table-damaged", "there are bytes after the end of the partition's name", hint=_DAMAGED)
     try:
         return Partition(text.decode(), type_, subtype, offset, size, flags)
     except UnicodeDecodeError:
-        raise FormatError(f"the partition's name {text!r} isn't text", hint=_DAMAGED) from None
+        raise FormatError("table-damaged", f"the partition's name {text!r} isn't text", hint=_DAMAGED) from None
 
 
 def _parse_row(row: str, end: int, app_alignment: int, number: int) -> Partition:
     fields = [cell.strip() for cell in row.split(",")]
     if len(fields) < 5 or (len(fields) > 6 and any(fields[6:])):
-        raise FormatError("a row is: name, type, subtype, offset, size[, flags]", hint=f"this one is: {row}")
+        raise FormatError(
+            "table-row-invalid", "a row is: name, type, subtype, offset, size[, flags]", hint=f"this one is: {row}"
+        )
     name, type_text, subtype_text, offset_text, size_text, flags_text = (*fields, "")[:6]
     type_ = _parse_name(type_text, {kind.name.lower(): kind for kind in PartitionType}, "partition type")
     subtype = _parse_subtype(type_, subtype_text)
@@ -275,7 +285,10 @@ def _parse_row(row: str, end: int, app_alignment: int, number: int) -> Partition
     if size < 0:
         size = -size - offset
         if size < 0:
-            raise FormatError(f"partition {name!r} starts at {format_offset(offset)}, behind its end")
+            raise FormatError(
+                "table-row-invalid",
+                f"partition {name!r} starts at {format_offset(offset)}, after the end that its negative size gives",
+            )
     return Partition(name, type_, subtype, offset, size, _parse_flags(flags_text), line=number)
 
 
@@ -284,7 +297,7 @@ def _parse_name(text: str, names: dict[str, int], kind: str) -> int:
     if text.lower() in names:
         return int(names[text.lower()])
     if not text[:1].isdigit():
-        raise unknown_name(kind, text, names)
+        raise unknown_name(f"unknown-{kind.replace(' ', '-')}", kind, text, names)
     return parse_size(text)
 
 
@@ -292,7 +305,7 @@ def _parse_subtype(type_: int, text: str) -> int:
     if text:
         return _parse_name(text, SUBTYPES.get(type_, {}), "partition subtype")
     if type_ == PartitionType.APP:
-        raise FormatError("an app partition needs a subtype", hint="write factory, ota_0 or ota_1")
+        raise FormatError("table-row-invalid", "an app partition needs a subtype", hint="write factory, ota_0 or ota_1")
     # ESP-IDF since 4.3.2; older ones wrote 0, which for data means "ota".
     return SUBTYPES[PartitionType.DATA]["undefined"]
 
@@ -301,7 +314,7 @@ def _parse_flags(text: str) -> int:
     flags = 0
     for word in filter(None, text.split(":")):
         if word not in FLAGS:
-            raise unknown_name("partition flag", word, FLAGS)
+            raise unknown_name("unknown-partition-flag", "partition flag", word, FLAGS)
         flags |= FLAGS[word]
     return flags
 

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import FormatError, located
-from platformio_esp_at.units import align_up, format_offset
+from platformio_esp_at.errors import FormatError, Place, located
+from platformio_esp_at.units import align_up
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,9 +70,11 @@ class PkiItem:
 
     def __post_init__(self) -> None:
         if len(self.content) > 0xFFFF:
-            raise FormatError(f"a certificate or key of {len(self.content)} bytes", hint="the format ends at 65535")
+            raise FormatError(
+                "pki-too-large", f"a certificate or key of {len(self.content)} bytes", hint="the format ends at 65535"
+            )
         if not (0 <= self.type <= 0xFF and 0 <= self.id <= 0xFF):
-            raise FormatError(f"a PKI item of type {self.type} and id {self.id}")
+            raise FormatError("pki-damaged", f"a PKI item of type {self.type} and id {self.id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +95,23 @@ class PkiContainer:
         Raises `FormatError`, naming the offset.
         """
         if len(data) < _HEADER.size or not data.startswith(_MAGIC):
-            raise FormatError(f"no PKI container: its magic F1 F1 is missing (found {data[:2].hex(' ')})")
+            raise FormatError("not-pki", f"no PKI container: its magic F1 F1 is missing (found {data[:2].hex(' ')})")
         _, count, length = _HEADER.unpack_from(data)
         end = _HEADER.size + length
         if end > len(data):
-            raise FormatError(f"the PKI container is cut: it says {end} bytes and has {len(data)}", where="0x4")
+            raise FormatError(
+                "pki-damaged",
+                f"the PKI container is cut: it says {end} bytes and has {len(data)}",
+                where=Place.at(offset=4),
+            )
         container, items = data[:end], []
         at = _HEADER.size
         for _ in range(count):
-            with located(format_offset(at)):
+            with located(offset=at):
                 item, at = _parse_item(container, at)
             items.append(item)
         if at != end or data[end:].strip(b"\xff"):
-            raise FormatError("there are bytes behind the last PKI item", where=format_offset(at))
+            raise FormatError("pki-damaged", "there are bytes behind the last PKI item", where=Place.at(offset=at))
         return cls(tuple(items))
 
     def to_bytes(self) -> bytes:
@@ -122,11 +128,11 @@ def _parse_item(data: bytes, start: int) -> tuple[PkiItem, int]:
     """Return the item at ``start`` and the offset behind its padding."""
     begin = start + _ITEM.size
     if begin > len(data):
-        raise FormatError("the PKI container ends inside an item's header")
+        raise FormatError("pki-damaged", "the PKI container ends inside an item's header")
     type_, id_, length = _ITEM.unpack_from(data, start)
     end = start + _ITEM.size + align_up(length, _ALIGNMENT)
     if end > len(data):
-        raise FormatError(f"the PKI item says {length} bytes, more than the container has")
+        raise FormatError("pki-damaged", f"the PKI item says {length} bytes, more than the container has")
     if data[begin + length : end].strip(b"\xff"):
-        raise FormatError("the PKI item's padding isn't FF")
+        raise FormatError("pki-damaged", "the PKI item's padding isn't FF")
     return PkiItem(type_, id_, data[begin : begin + length]), end

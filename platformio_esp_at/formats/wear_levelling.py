@@ -72,10 +72,12 @@ class WearLevellingMode(enum.Enum):
 def volume_size(partition_size: int, mode: WearLevellingMode = WearLevellingMode.SAFE) -> int:
     """Return how large a volume is in a partition of that size. Raises `LayoutError` where nothing is left for it."""
     if partition_size % SECTOR_SIZE:
-        raise LayoutError(f"a partition of {partition_size} bytes isn't a whole number of {SECTOR_SIZE}-byte sectors")
+        raise LayoutError(
+            "fs-size", f"a partition of {partition_size} bytes isn't a whole number of {SECTOR_SIZE}-byte sectors"
+        )
     sectors = _places(partition_size // SECTOR_SIZE) - 1 - mode.value
     if sectors < 1:
-        raise LayoutError(f"a partition of {format_size(partition_size)} is too small for wear levelling")
+        raise LayoutError("fs-size", f"a partition of {format_size(partition_size)} is too small for wear levelling")
     return sectors * SECTOR_SIZE
 
 
@@ -86,7 +88,9 @@ def wrap(volume: bytes, partition_size: int, mode: WearLevellingMode = WearLevel
     """
     capacity = volume_size(partition_size, mode)
     if len(volume) > capacity:
-        raise LayoutError(f"a volume of {len(volume)} bytes is {len(volume) - capacity} bytes too large")
+        raise LayoutError(
+            "files-too-large", f"a volume of {len(volume)} bytes is {len(volume) - capacity} bytes too large"
+        )
     sectors = partition_size // SECTOR_SIZE
     fields = (0, _places(sectors), 0, 0, _ERASES_PER_MOVE, SECTOR_SIZE, _VERSION, zlib.crc32(volume))
     state = _with_crc(_STATE.pack(*fields, bytes(28))).ljust(_state_size(sectors), b"\xff")
@@ -115,12 +119,12 @@ def unwrap(image: bytes, mode: WearLevellingMode = WearLevellingMode.PERFORMANCE
     sectors = align_up(len(image.rstrip(b"\xff")), SECTOR_SIZE) // SECTOR_SIZE
     places = _places(sectors)
     if places - 1 - mode.value < 1 or len(image) < sectors * SECTOR_SIZE:
-        raise FormatError("too short for an image with wear levelling")
+        raise FormatError("fat-damaged", "too short for an image with wear levelling")
     size = _state_size(sectors)
     state = _parse_state(image[places * SECTOR_SIZE :][:size], places)
     state = state or _parse_state(image[places * SECTOR_SIZE + size :][:size], places)
     if state is None:
-        raise FormatError("no wear levelling: neither copy of its state is valid")
+        raise FormatError("fat-damaged", "no wear levelling: neither copy of its state is valid")
     return b"".join(
         image[place * SECTOR_SIZE : (place + 1) * SECTOR_SIZE]
         for place in (state.place_of(sector, places) for sector in range(places - 1 - mode.value))

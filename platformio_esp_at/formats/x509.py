@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
-from platformio_esp_at.errors import FormatError, located
+from platformio_esp_at.errors import FormatError, Place, located
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,11 +76,24 @@ class CertificateInfo:
     signature_hash: str | None
     """``sha256``; None where the signature has none, or is of an unknown kind."""
     der: bytes = field(repr=False)
+    parsed: x509.Certificate = field(repr=False, compare=False)
 
     @property
     def self_signed(self) -> bool:
         """Whether it names itself as its issuer."""
         return self.subject == self.issuer
+
+    def issued_by(self, issuer: CertificateInfo) -> bool:
+        """Return whether name and signature say so; a signature of a kind that can't be checked is believed."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                self.parsed.verify_directly_issued_by(issuer.parsed)
+            except (ValueError, InvalidSignature):
+                return False
+            except (TypeError, UnsupportedAlgorithm):
+                return self.issuer == issuer.subject
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,42 +102,63 @@ class Block:
     der: bytes = field(repr=False)
     line: int | None = None
     encrypted: bool = False
+    content: CertificateInfo | KeyInfo | None = None
+    """What a DER file was found to be."""
 
     @property
-    def where(self) -> str | None:
-        return str(self.line) if self.line else None
+    def where(self) -> Place:
+        return Place.at(line=self.line)
 
 
 # --- reading ---
 
 
-def parse_certificates(data: bytes) -> tuple[CertificateInfo, ...]:
-    """Return the certificates of a PEM or DER file, in their order.
+@dataclass(frozen=True, slots=True)
+class X509File:
+    """What a PEM or DER file holds."""
 
-    Raises `FormatError`, naming the line, for a file without certificates and for a damaged one.
-    """
-    blocks = [block for block in read_blocks(data) if block.label == _CERTIFICATE]
-    if not blocks:
-        raise _wrong_kind(data, "certificate")
-    return tuple(_certificate(block) for block in blocks)
+    blocks: tuple[Block, ...]
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> X509File:
+        """Return the blocks of a file; a DER file is one. Raises `FormatError`, naming the line."""
+        return cls(tuple(_read_blocks(data)))
+
+    def certificates(self) -> tuple[CertificateInfo, ...]:
+        """Return the certificates, in their order. Raises `FormatError` where there is none, and for a damaged one."""
+        blocks = [block for block in self.blocks if block.label == _CERTIFICATE]
+        if not blocks:
+            raise self._wrong_kind("certificate")
+        return tuple(_certificate(block) for block in blocks)
+
+    def private_key(self) -> KeyInfo:
+        """Return the one private key, without its secret.
+
+        Raises `FormatError` where there is none or several, for a damaged one and for an encrypted one.
+        """
+        for block in self.blocks:
+            if block.encrypted:
+                raise _encrypted(block)
+        keys = [block for block in self.blocks if block.label in PRIVATE_KEYS]
+        if not keys:
+            raise self._wrong_kind("private key")
+        if len(keys) > 1:
+            problem = f"there are {len(keys)} private keys"
+            raise FormatError("several-keys", problem, where=keys[1].where, hint="the firmware reads one")
+        return _private_key(keys[0])
+
+    def _wrong_kind(self, wanted: str) -> FormatError:
+        labels = list(dict.fromkeys(block.label for block in self.blocks))
+        hint = next((_LABEL_HINTS[label] for label in labels if label in _LABEL_HINTS), None)
+        if hint is None and labels:
+            hint = f"this is the {wanted}'s place"
+        message = f"there is no {wanted} in this file, only {', '.join(labels) or 'nothing'}"
+        return FormatError("pki-wrong-kind", message, hint=hint)
 
 
-def parse_private_key(data: bytes) -> KeyInfo:
-    """Return what there is to say about the one private key of a PEM or DER file.
-
-    Raises `FormatError` for a file without a key or with several, for a damaged one and for an encrypted one.
-    """
-    blocks = read_blocks(data)
-    for block in blocks:
-        if block.encrypted:
-            hint = _LABEL_HINTS["ENCRYPTED PRIVATE KEY"]
-            raise FormatError("the private key is encrypted", where=block.where, hint=hint)
-    keys = [block for block in blocks if block.label in PRIVATE_KEYS]
-    if not keys:
-        raise _wrong_kind(data, "private key")
-    if len(keys) > 1:
-        raise FormatError(f"there are {len(keys)} private keys", where=keys[1].where, hint="the firmware reads one")
-    return _private_key(keys[0])
+def _encrypted(block: Block) -> FormatError:
+    hint = _LABEL_HINTS["ENCRYPTED PRIVATE KEY"]
+    return FormatError("key-encrypted", "the private key is encrypted", where=block.where, hint=hint)
 
 
 def summarize(data: bytes) -> tuple[dict[str, str | int], ...]:
@@ -133,7 +167,7 @@ def summarize(data: bytes) -> tuple[dict[str, str | int], ...]:
     ``kind`` is ``certificate``, ``private key`` or the PEM label of something else.
     """
     found: list[dict[str, str | int]] = []
-    for block in read_blocks(data):
+    for block in X509File.from_bytes(data).blocks:
         if block.label == _CERTIFICATE:
             info = _certificate(block)
             found.append(
@@ -158,16 +192,18 @@ def summarize(data: bytes) -> tuple[dict[str, str | int], ...]:
     return tuple(found)
 
 
-def read_blocks(data: bytes) -> list[Block]:
+def _read_blocks(data: bytes) -> list[Block]:
     """Return the PEM blocks of a file; a DER file is one."""
     if not data.strip():
-        raise FormatError("the file is empty")
+        raise FormatError("file-empty", "the file is empty")
     if b"-----BEGIN" in data:
         return list(_pem_blocks(data))
     if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"-\0-\0-\0" in data:
-        raise FormatError("this is UTF-16 text", hint="save it as UTF-8 or ASCII; PowerShell's > writes UTF-16")
+        raise FormatError(
+            "not-pem", "this is UTF-16 text", hint="save it as UTF-8 or ASCII; PowerShell's > writes UTF-16"
+        )
     if data[:1] != b"\x30":
-        raise FormatError("neither PEM nor DER", hint="a PEM file has a line -----BEGIN …")
+        raise FormatError("not-pem", "neither PEM nor DER", hint="a PEM file has a line -----BEGIN …")
     return [_der_block(data)]
 
 
@@ -175,15 +211,17 @@ def _pem_blocks(data: bytes) -> Iterator[Block]:
     at, line = 0, 1
     while (start := data.find(b"-----BEGIN", at)) >= 0:
         line += data.count(b"\n", at, start)
-        with located(str(line)):
+        with located(line=line):
             begin = _BEGIN.match(data, start)
             if begin is None:
-                raise FormatError("the line -----BEGIN … is damaged")
+                raise FormatError("pem-damaged", "the line -----BEGIN … is damaged")
             label = begin[1].decode("ascii")
             end_line = f"-----END {label}-----".encode("ascii")
             end = data.find(end_line, begin.end())
             if end < 0:
-                raise FormatError(f"the {label} has no line {end_line.decode()}", hint="the file is cut or damaged")
+                raise FormatError(
+                    "pem-damaged", f"the {label} has no line {end_line.decode()}", hint="the file is cut or damaged"
+                )
             yield _pem_block(label, data[begin.end() : end], line)
         line += data.count(b"\n", start, end)
         at = end
@@ -196,43 +234,37 @@ def _pem_block(label: str, body: bytes, line: int) -> Block:
     try:
         der = base64.b64decode(b"".join(body.split()), validate=True)
     except binascii.Error:
-        raise FormatError(f"the base64 text of the {label} is damaged") from None
+        raise FormatError("pem-damaged", f"the base64 text of the {label} is damaged") from None
     if not der:
-        raise FormatError(f"the {label} is empty")
+        raise FormatError("pem-damaged", f"the {label} is empty")
     return Block(label, der, line)
 
 
 def _der_block(data: bytes) -> Block:
     """Return a DER file as a block, by trying what it can be."""
     try:
-        _certificate(Block(_CERTIFICATE, data))
+        return Block(_CERTIFICATE, data, content=_certificate(Block(_CERTIFICATE, data)))
     except FormatError as error:
-        block = Block("PRIVATE KEY", data)
         try:
-            _private_key(block)
+            return Block("PRIVATE KEY", data, content=_private_key(Block("PRIVATE KEY", data)))
         except FormatError as key_error:
-            if key_error.hint == _LABEL_HINTS["ENCRYPTED PRIVATE KEY"]:
+            if key_error.code == "key-encrypted":
                 return Block("ENCRYPTED PRIVATE KEY", b"", encrypted=True)
             message = f"neither a certificate nor a private key in DER ({error.message})"
-            raise FormatError(message, hint="PKCS#12 files (.p12, .pfx): take them apart with openssl pkcs12") from None
-        return block
-    return Block(_CERTIFICATE, data)
-
-
-def _wrong_kind(data: bytes, wanted: str) -> FormatError:
-    labels = list(dict.fromkeys(block.label for block in read_blocks(data)))
-    hint = next((_LABEL_HINTS[label] for label in labels if label in _LABEL_HINTS), None)
-    if hint is None and labels:
-        hint = f"this is the {wanted}'s place"
-    return FormatError(f"there is no {wanted} in this file, only {', '.join(labels) or 'nothing'}", hint=hint)
+            hint = "PKCS#12 files (.p12, .pfx): take them apart with openssl pkcs12"
+            raise FormatError("not-pem", message, hint=hint) from None
 
 
 def _certificate(block: Block) -> CertificateInfo:
+    if isinstance(block.content, CertificateInfo):
+        return block.content
     try:
         return _certificate_info(block.der)
     except Exception as error:  # noqa: BLE001 - cryptography documents no common base for what hostile bytes raise
         reason = " ".join(str(error).split())[:MAX_PRINTED] or type(error).__name__
-        raise FormatError(f"the certificate can't be read: {reason}", where=block.where) from None
+        raise FormatError(
+            "certificate-unreadable", f"the certificate can't be read: {reason}", where=block.where
+        ) from None
 
 
 def _certificate_info(der: bytes) -> CertificateInfo:
@@ -253,6 +285,7 @@ def _certificate_info(der: bytes) -> CertificateInfo:
             is_ca=is_ca,
             signature_hash=_signature_hash(found),
             der=der,
+            parsed=found,
         )
 
 
@@ -272,15 +305,18 @@ def _signature_hash(found: x509.Certificate) -> str | None:
 
 
 def _private_key(block: Block) -> KeyInfo:
+    if isinstance(block.content, KeyInfo):
+        return block.content
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return _key_info(serialization.load_der_private_key(block.der, password=None).public_key())
     except TypeError:
-        hint = _LABEL_HINTS["ENCRYPTED PRIVATE KEY"]
-        raise FormatError("the private key is encrypted", where=block.where, hint=hint) from None
+        raise _encrypted(block) from None
     except Exception:  # noqa: BLE001 - as above; what it says isn't repeated, since it could quote from the key
-        raise FormatError("the private key can't be read", where=block.where, hint="the file is damaged") from None
+        raise FormatError(
+            "key-unreadable", "the private key can't be read", where=block.where, hint="the file is damaged"
+        ) from None
 
 
 def _key_info(public: Any) -> KeyInfo:  # noqa: ANN401 - cryptography's key classes share no base with a size

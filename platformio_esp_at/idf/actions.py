@@ -96,15 +96,16 @@ def _is_said(ctx: Any, name: str) -> bool:  # noqa: ANN401
 
 def _run(command: str, action: str, ctx: Any, args: Any, *, erase: bool = False, **options: Any) -> None:  # noqa: ANN401, ARG001
     """Run a command, and fail as idf.py's own actions do."""
-    from platformio_esp_at.commands import flashing as commands  # noqa: PLC0415 - see above
+    from platformio_esp_at import commands  # noqa: PLC0415 - see above
     from platformio_esp_at.errors import EspAtError  # noqa: PLC0415
+    from platformio_esp_at.outputs.text import error_text  # noqa: PLC0415
 
     try:
         # The factory image leaves nothing as it was; like everything else it is checked before anything is erased.
-        getattr(commands, "upload_factory" if erase else command)(_setup(ctx, args, options))
+        commands.run("upload_factory" if erase else command, _setup(ctx, args, options))
     except EspAtError as error:
         sys.stdout.flush()
-        raise _fatal_error()(str(error)) from None
+        raise _fatal_error()(error_text(error)) from None
 
 
 def _fatal_error() -> type[Exception]:
@@ -122,8 +123,11 @@ def _setup(ctx: Any, args: Any, options: dict[str, Any]) -> Setup:  # noqa: ANN4
     from platformio_esp_at.commands.setup import Setup  # noqa: PLC0415
     from platformio_esp_at.idf import install  # noqa: PLC0415
     from platformio_esp_at.idf.project import image_set_folder, read_idf_project  # noqa: PLC0415
+    from platformio_esp_at.outputs.terminal import show  # noqa: PLC0415
     from platformio_esp_at.request.command_line import layer_of_command_line  # noqa: PLC0415
-    from platformio_esp_at.request.project import Layer, layer_of_options, read_project  # noqa: PLC0415
+    from platformio_esp_at.request.layers import layer_of_options  # noqa: PLC0415
+    from platformio_esp_at.request.read import read_project  # noqa: PLC0415
+    from platformio_esp_at.request.values import Layer  # noqa: PLC0415
 
     install.check_idf_version()
     folder, build = Path(args.project_dir), Path(args.build_dir)
@@ -140,6 +144,7 @@ def _setup(ctx: Any, args: Any, options: dict[str, Any]) -> Setup:  # noqa: ANN4
         project=folder,
         folder=image_set_folder(build),
         find_board=partial(_find_board, project, folder),
+        report=show,
         find_port=partial(_find_port, given["port"]) if project else None,
         baud=int(given["baud"]) if given["baud"] else None,
     )

@@ -50,9 +50,9 @@ def write_project_extension(folder: Path) -> str:
         if _is_ours(file):
             return f"{file} is there already"
         hint = "it isn't replaced; let its action_extensions return ours, too: see platformio_esp_at.idf.actions"
-        raise EspAtError(f"{file} is another one", hint=hint) from None
+        raise EspAtError("idf-ext-differs", f"{file} exists with other content", hint=hint) from None
     except OSError as error:
-        raise EspAtError(f"{file} can't be written: {error.strerror or error}") from None
+        raise EspAtError("not-writable", f"{file} can't be written: {error.strerror or error}") from None
     return f"Wrote {file}: idf.py in {folder.absolute()} has at-flash now"
 
 
@@ -61,7 +61,8 @@ def check_idf_version() -> None:
     version = _idf_version()
     if version and version < _OLDEST:
         raise EspAtError(
-            f"ESP-IDF {'.'.join(map(str, version))} is too old for this",
+            "idf-too-old",
+            f"ESP-IDF {'.'.join(map(str, version))} is not supported",
             hint=f"take {'.'.join(map(str, _OLDEST))} or newer, or esp-at flash, which needs no ESP-IDF",
         )
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.catalog.chips import chip, chips
-from platformio_esp_at.errors import EspAtError, FormatError, SelectionError, UnknownNameError
+from platformio_esp_at.errors import EspAtError, FormatError, Place, SelectionError, UnknownNameError
 from platformio_esp_at.files import open_regular
-from platformio_esp_at.request.project import Layer, Text
+from platformio_esp_at.request.values import Layer, Text
 from platformio_esp_at.units import parse_size
 
 if TYPE_CHECKING:
@@ -100,7 +100,11 @@ def parse_sdkconfig(text: str) -> dict[str, str]:
 
 def layer_of_sdkconfig(config: Mapping[str, str], *, base: Path) -> Layer:
     """Return the options that the component's menuconfig sets, as a layer."""
-    given = {name: Text(value.strip(), name) for name, value in config.items() if value.strip() not in _NOT_SET}
+    given = {
+        name: Text(value.strip(), Place.at(option=name))
+        for name, value in config.items()
+        if value.strip() not in _NOT_SET
+    }
     if config.get("CONFIG_ESP_AT_UART_BAUDRATE") == _NO_SPEED:
         del given["CONFIG_ESP_AT_UART_BAUDRATE"]
     options: dict[str, Any] = {option: given[name] for name, option in _OPTIONS.items() if name in given}
@@ -124,6 +128,7 @@ def _check_chip(target: str) -> None:
     except (SelectionError, UnknownNameError):
         names = ", ".join(known.display_name for known in chips())
         raise SelectionError(
+            "chip-unsupported",
             f"the chip of this project is {target}, for which there is no ESP-AT firmware",
             hint=f"ESP-AT is for {names}; for a module with one of them beside this chip, write board: none and "
             "port: PORT into esp_at.yml",
@@ -131,14 +136,14 @@ def _check_chip(target: str) -> None:
 
 
 def _description(text: str, build: Path) -> Mapping[str, Any]:
-    where = str(build / "project_description.json")
+    where = Place.at(file=str(build / "project_description.json"))
     try:
         description = json.loads(text)
     except (ValueError, RecursionError) as error:
         hint = "configure the project again: idf.py reconfigure"
-        raise FormatError(f"not JSON: {error}", where=where, hint=hint) from None
+        raise FormatError("idf-project-damaged", f"not JSON: {error}", where=where, hint=hint) from None
     if not isinstance(description, dict):
-        raise FormatError("it must be an object", where=where)
+        raise FormatError("idf-project-damaged", "it must be an object", where=where)
     return description
 
 
@@ -149,4 +154,6 @@ def _read(file: Path) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise EspAtError(f"can't be read: {error.strerror or error}", where=str(file)) from None
+        raise EspAtError(
+            "unreadable", f"can't be read: {error.strerror or error}", where=Place.at(file=str(file))
+        ) from None

@@ -40,7 +40,7 @@ _ATTEMPTS = 200
 _PAUSE = 0.01
 
 
-def write_artifacts(plan: FlashPlan, folder: Path) -> None:
+def write_image_set(plan: FlashPlan, folder: Path) -> None:
     """Write the image set as ``folder``, in place of what an earlier run wrote there.
 
     Of several runs at once, the last one's image set stays. Images of user partitions and the factory image may hold
@@ -129,7 +129,11 @@ def _check_not_inside(place: Path) -> None:
     current = Path(os.path.realpath(Path.cwd()))
     if place in (current, *current.parents):
         hint = "name a folder of its own, such as esp_at: the whole folder is replaced"
-        raise EspAtError(f"the image set can't take the place of {place}: that is where you are", hint=hint)
+        raise EspAtError(
+            "output-is-current-folder",
+            f"the image set can't replace {place}: it is or contains the current folder",
+            hint=hint,
+        )
 
 
 def _check_replaceable(place: Path, folder: Path) -> None:
@@ -138,7 +142,9 @@ def _check_replaceable(place: Path, folder: Path) -> None:
     if others:
         more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
         hint = "move them away, or name a new or empty folder: its content is replaced"
-        raise EspAtError(f"{folder} holds other files: {', '.join(others[:_NAMED])}{more}", hint=hint)
+        raise EspAtError(
+            "output-folder-foreign", f"{folder} holds other files: {', '.join(others[:_NAMED])}{more}", hint=hint
+        )
 
 
 def _others(place: Path) -> list[str]:
@@ -200,7 +206,7 @@ def _told(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         hint = "the image set needs a folder with room for it that you can write"
-        raise EspAtError(f"{folder} can't be written: {error.strerror or error}", hint=hint) from None
+        raise EspAtError("not-writable", f"{folder} can't be written: {error.strerror or error}", hint=hint) from None
 
 
 def _write(file: Path, data: bytes, mode: int) -> None:
@@ -214,6 +220,10 @@ def write_new_files(folder: Path, files: Mapping[str, bytes]) -> None:
     with _told(folder):
         for path in files:
             if (folder / path).exists():
-                raise EspAtError(f"{folder / path} is there already", hint="name another place: nothing is replaced")
+                raise EspAtError(
+                    "already-exists",
+                    f"{folder / path} is there already",
+                    hint="name another place: nothing is replaced",
+                )
         for path, data in files.items():
             _write(folder / path, data, _SECRET_MODE)

@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from platformio_esp_at import __version__
-from platformio_esp_at.errors import PackageError
+from platformio_esp_at.errors import PackageError, Place
 from platformio_esp_at.formats.download_config import FlashArgs, FlashImage, format_download_config
 from platformio_esp_at.formats.flasher_args import format_flasher_args
 from platformio_esp_at.units import format_offset
@@ -36,50 +36,57 @@ def image_set(plan: FlashPlan) -> dict[str, bytes]:
         images=tuple(FlashImage(region.offset, region.path) for region in plan.regions),
         chip=plan.chip.key,
     )
-    factory_image = plan.factory_image()
+    unfilled = plan.unfilled_image()
+    factory_image = unfilled.ljust(plan.flash_size, b"\xff")
     made = {
         "download.config": format_download_config(args).encode(),
         "flasher_args.json": format_flasher_args(args).encode(),
         factory_image_path(plan): factory_image,
-        f"factory/factory_{plan.module.name}_unfilled.bin": factory_image[: max(region.end for region in plan.regions)],
+        f"factory/factory_{plan.module.name}_unfilled.bin": unfilled,
     }
     manifest = _manifest(plan, factory_image)
     for path, data in [*((region.path, region.data) for region in plan.regions), *made.items()]:
         if path == MANIFEST or files.setdefault(path, data) != data:
             hint = "rename the partition, or the image in the firmware package's download.config"
-            raise PackageError("two different images have this path", where=path, hint=hint)
+            raise PackageError(
+                "image-path-twice", "two different images have this path", where=Place.at(file=path), hint=hint
+            )
     manifest["files"] = [*files, MANIFEST]
     return {**files, MANIFEST: (json.dumps(manifest, indent=2) + "\n").encode()}
 
 
 def _manifest(plan: FlashPlan, factory_image: bytes) -> dict[str, Any]:
+    hashes: dict[int, str] = {}
+
+    def sha256(data: bytes) -> str:
+        """Hash once what stands in the plan as the firmware package has it."""
+        if id(data) not in hashes:
+            hashes[id(data)] = hashlib.sha256(data).hexdigest()
+        return hashes[id(data)]
+
     return {
         "generator": f"platformio-esp-at {__version__}",
         "firmware_package": {
             "name": plan.package.name,
             "sha256": plan.package.sha256,
-            "files": {path: _sha256(data) for path, data in plan.package.files.items()},
+            "files": {path: sha256(data) for path, data in plan.package.files.items()},
         },
         "chip": plan.chip.key,
         "module": plan.module.name,
         "flash_settings": {"mode": plan.settings.mode, "freq": plan.settings.freq, "size": plan.settings.size},
         "factory_param": dict(plan.parameters) if plan.parameters else None,
-        "inputs": {label: _sha256(data) for label, data in plan.inputs.items()},
+        "inputs": {label: sha256(data) for label, data in plan.inputs.items()},
         "images": [
             {
                 "name": region.name,
                 "offset": format_offset(region.offset),
                 "size": len(region.data),
                 "path": region.path,
-                "sha256": _sha256(region.data),
+                "sha256": sha256(region.data),
                 "origin": region.origin,
             }
             for region in plan.regions
         ],
         "kept": [row.name for row in plan.kept],
-        "factory_image": {"path": factory_image_path(plan), "sha256": _sha256(factory_image)},
+        "factory_image": {"path": factory_image_path(plan), "sha256": sha256(factory_image)},
     }
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

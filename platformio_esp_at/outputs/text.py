@@ -1,17 +1,41 @@
-"""What is told to people about a plan, as text."""
+"""Everything that people read, as text: events, errors, warnings, the plan, tables."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from platformio_esp_at import events
 from platformio_esp_at.errors import printable
 from platformio_esp_at.formats.esp_image import ChipRevisions
-from platformio_esp_at.units import format_offset, format_size
+from platformio_esp_at.units import format_amount, format_offset, format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from platformio_esp_at.errors import EspAtError, Notice
+    from platformio_esp_at.events import Event
     from platformio_esp_at.planning.plan import FlashPlan, Wiring
+
+
+def event_text(event: Event) -> str:
+    """Return an event in words; what esptool printed is returned as it is, all others end with a line end."""
+    return event.text if isinstance(event, events.EsptoolOutput) else f"{_EVENTS[type(event)](event)}\n"
+
+
+def error_text(error: EspAtError) -> str:
+    """Return an error in words: each problem with its place, its code in brackets, and the next step.
+
+    ``esp-at explain CODE`` has more about a code.
+    """
+    if error.problems:
+        return "\n".join([printable(error.message), *map(error_text, error.problems)])
+    first, *hint = str(error).split("\n")
+    return "\n".join([f"{first}  [{error.code}]", *hint])
+
+
+def notice_text(notice: Notice) -> str:
+    """Return a warning or a note in one line."""
+    return f"{'Warning' if notice.is_warning else 'Note'}: {notice}  [{notice.code}]"
 
 
 def describe_choice(plan: FlashPlan) -> str:
@@ -45,7 +69,7 @@ def describe_update(plan: FlashPlan) -> str:
     if plan.kept:
         kept = [(format_offset(row.offset), format_size(row.size), row.name) for row in plan.kept]
         lines += [*table(("Offset", "Size", "Kept as the device has it"), kept), ""]
-    lines += [f"Note: {printable(note)}" for note in plan.notes]
+    lines += [notice_text(notice) for notice in plan.notes]
     lines.append(describe_wiring(plan.wiring))
     return "\n".join(lines)
 
@@ -80,3 +104,31 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     lines = [[printable(cell) for cell in line] for line in (head, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+
+
+def _download_started(event: events.DownloadStarted) -> str:
+    begun = f"Resuming at {format_amount(event.resumed_at)}:" if event.resumed_at else "Downloading"
+    of = f" ({format_amount(event.total)})" if event.total else ""
+    return f"{begun} {printable(event.url)}{of}"
+
+
+def _download_progressed(event: events.DownloadProgressed) -> str:
+    share = f" of {format_amount(event.total)}, {event.done * 100 // event.total} %" if event.total else ""
+    return f"  {format_amount(event.done)}{share}"
+
+
+_EVENTS: Mapping[type, Callable[[Any], str]] = {
+    events.Planned: lambda event: describe_choice(event.plan),
+    events.Described: lambda event: describe_plan(event.plan),
+    events.Packaged: lambda event: f"Wrote {len(event.plan.regions)} images and the factory image to {printable(str(event.folder))}",
+    events.ErasingAll: lambda event: describe_factory(event.plan),
+    events.Updated: lambda event: describe_update(event.plan),
+    events.FactoryImageWritten: lambda event: describe_wiring(event.plan.wiring),
+    events.Verified: lambda event: f"The device has all {event.images} images of the plan.",
+    events.Noticed: lambda event: notice_text(event.notice),
+    events.DownloadStarted: _download_started,
+    events.DownloadProgressed: _download_progressed,
+    events.Copying: lambda event: f"Copying {printable(str(event.path))}",
+    events.WaitingForDownload: lambda _: "Waiting: another process is downloading this file",
+}
+"""How each event is written; of `EsptoolOutput`, the text counts."""

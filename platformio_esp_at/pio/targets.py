@@ -68,14 +68,15 @@ def add_target(add: Any, env: Any, target: Target, name: str | None = None) -> N
 
 def _run(command: str, target: Any, source: Any, env: Any) -> int:  # noqa: ANN401, ARG001 - SCons passes these by name
     """Run a command; its one message goes to stderr, as PlatformIO's own do."""
-    from platformio_esp_at.commands import flashing as commands  # noqa: PLC0415 - see above
+    from platformio_esp_at import commands  # noqa: PLC0415 - see above
     from platformio_esp_at.errors import EspAtError  # noqa: PLC0415
+    from platformio_esp_at.outputs.text import error_text  # noqa: PLC0415
 
     try:
-        getattr(commands, command)(_setup(env))
+        commands.run(command, _setup(env))
     except EspAtError as error:
         sys.stdout.flush()
-        sys.stderr.write(f"Error: {error}\n")
+        sys.stderr.write(f"Error: {error_text(error)}\n")
         return 1
     return 0
 
@@ -84,7 +85,10 @@ def _setup(env: Any) -> Setup:  # noqa: ANN401
     from SCons.Script import ARGUMENTS  # noqa: PLC0415
 
     from platformio_esp_at.commands.setup import Setup  # noqa: PLC0415
-    from platformio_esp_at.request.project import Layer, layer_of_options, read_project  # noqa: PLC0415
+    from platformio_esp_at.outputs.terminal import show  # noqa: PLC0415
+    from platformio_esp_at.request.layers import layer_of_options  # noqa: PLC0415
+    from platformio_esp_at.request.read import read_project  # noqa: PLC0415
+    from platformio_esp_at.request.values import Layer  # noqa: PLC0415
 
     folder = Path(env.subst("$PROJECT_DIR"))
     options = env.GetProjectConfig().items(env=env["PIOENV"], as_dict=True)
@@ -104,15 +108,8 @@ def _setup(env: Any) -> Setup:  # noqa: ANN401
         find_board=partial(_find_board, env),
         find_port=partial(_find_port, env),
         baud=int(env["UPLOAD_SPEED"]) if str(env.get("UPLOAD_SPEED") or "").isdigit() else None,
-        say=_say,
+        report=show,
     )
-
-
-def _say(text: str) -> None:
-    """Print text as far as the terminal can show it: PlatformIO has no such thing as ``click.echo`` there."""
-    encoding = sys.stdout.encoding or "ascii"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-    sys.stdout.flush()  # how far a download is should be seen while it runs
 
 
 def _find_board(env: Any, board_id: str | None) -> BoardFacts | None:  # noqa: ANN401

@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import EspAtError, FormatError, located, unknown_name
+from platformio_esp_at.errors import EspAtError, FormatError, Place, located, unknown_name
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import GattTable
 from platformio_esp_at.formats.nvs import NvsImage
 from platformio_esp_at.formats.pki import PKI_SETS, PKI_SLOTS, PkiContainer, pki_names, pki_slot
 from platformio_esp_at.planning import legacy_content, mfg_nvs
-from platformio_esp_at.planning.filesystems import FILE_PARTITIONS, build_filesystem, filesystem_for, kind_of
-from platformio_esp_at.request.project import InputFile
+from platformio_esp_at.request.values import InputFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,7 +23,8 @@ if TYPE_CHECKING:
     from platformio_esp_at.firmware.package import FirmwarePackage
     from platformio_esp_at.formats.partition_table import PartitionTable
     from platformio_esp_at.planning.selection import SelectedModule
-    from platformio_esp_at.request.project import InputFolder, Request
+    from platformio_esp_at.request.options import Request
+    from platformio_esp_at.request.values import InputFolder
 
 FACTORY_PARAM = "factory_param"
 BLE_DATA = "ble_data"
@@ -42,7 +42,7 @@ class Content:
     data: bytes = field(repr=False)
     origin: str
     """Where the bytes come from, for people."""
-    where: str
+    where: Place
     """The place of the request that asks for them."""
 
 
@@ -57,7 +57,12 @@ def make_content(
     for new, old in mfg_nvs.RENAMED.items():
         if new in request.factory_param and old in request.factory_param:
             where = request.factory_param[new].where
-            raise FormatError(f"{new} and {old} are two names of one parameter", where=where, hint="keep one of them")
+            raise FormatError(
+                "parameter-twice",
+                f"{new} and {old} are two names of one parameter",
+                where=where,
+                hint="keep one of them",
+            )
     contents = [_data_content(package, secondary, name, source) for name, source in request.data.items()]
     if package.has_mfg_nvs:
         contents += _mfg_nvs_content(package, module, request, secondary)
@@ -67,7 +72,12 @@ def make_content(
     for content in contents:
         if content.partition in by_name:
             where = by_name[content.partition].where
-            raise EspAtError(f"{content.partition} is given content twice", where=where, hint="take it out of data:")
+            raise EspAtError(
+                "content-twice",
+                f"{content.partition} has content from two options",
+                where=where,
+                hint="remove it from data:",
+            )
         by_name[content.partition] = content
     return by_name
 
@@ -82,17 +92,22 @@ def _data_content(
         if name == MFG_NVS and home:
             data = data.ljust(home.size, b"\xff")  # else the firmware would read old pages behind it
         return Content(name, data, source.label, source.where)
-    if name in FILE_PARTITIONS and secondary.find(name) is None:
-        name = next(filter(secondary.find, FILE_PARTITIONS), name)
+    from platformio_esp_at.planning import filesystems  # noqa: PLC0415 - 5 ms that only a folder needs
+
+    if name in filesystems.FILE_PARTITIONS and secondary.find(name) is None:
+        name = next(filter(secondary.find, filesystems.FILE_PARTITIONS), name)
     home, own = secondary.find(name), package.content_of(name)
-    kind = (kind_of(own) if own else None) or (filesystem_for(home) if home else None)
+    kind = (filesystems.kind_of(own) if own else None) or (filesystems.filesystem_for(home) if home else None)
     if home is None or kind is None:
         hint = "give it a file"
         raise EspAtError(
-            f"{name} is no partition for a file system, {source.label} is a folder", where=source.where, hint=hint
+            "not-a-file-system",
+            f"partition {name} has no file system, so the folder {source.label} can't be stored there",
+            where=source.where,
+            hint=hint,
         )
-    with located(source.label):
-        data = build_filesystem(source.files, kind=kind, size=home.size)
+    with located(file=source.label):
+        data = filesystems.build_filesystem(source.files, kind=kind, size=home.size)
     return Content(name, data, f"{kind.value} of {source.label}", source.where)
 
 
@@ -100,11 +115,16 @@ def _check_data(package: FirmwarePackage, name: str, file: InputFile) -> None:
     """Check a file that becomes a partition as it is: where the firmware reads a format of its own, it must be one."""
     if not file.data:
         hint = f"to leave {name} as the module has it, take it out of data:"
-        raise EspAtError(f"{file.label} is empty", where=file.where, hint=hint)
+        raise EspAtError("file-empty", f"{file.label} is empty", where=file.where, hint=hint)
     if name == FACTORY_PARAM:
-        raise EspAtError("factory_param isn't given as data", where=file.where, hint="give values under factory_param:")
+        raise EspAtError(
+            "factory-param-as-data",
+            "factory_param can't be given under data:",
+            where=file.where,
+            hint="give values under factory_param:",
+        )
     try:
-        with located(file.label):
+        with located(file=file.label):
             if name == MFG_NVS:
                 NvsImage.from_bytes(file.data)
             elif name in PKI_SLOTS and not package.has_mfg_nvs:
@@ -133,12 +153,12 @@ def _legacy_content(package: FirmwarePackage, module: SelectedModule, request: R
     param, origin = legacy_content.make_factory_param(package, module, request)
     yield Content(FACTORY_PARAM, param.to_bytes(), origin, _table_of(request))
     for name, files in request.pki.items():
-        with located(files[0].where), located(files[-1].label):
+        with located(files[0].where), located(file=files[-1].label):
             data = legacy_content.make_pki(package, name, [file.data for file in files], param.version).to_bytes()
         yield Content(name, data, ", ".join(file.label for file in files), files[0].where)
     if request.gatts:
         text = request.gatts.text()
-        with located(request.gatts.label):
+        with located(file=request.gatts.label):
             data = GattTable.from_csv(text).to_bytes()
         yield Content(BLE_DATA, data, request.gatts.label, request.gatts.where)
 
@@ -155,10 +175,15 @@ def _mfg_nvs_content(
         if asked:
             where = request.data[MFG_NVS].where
             hint = "take one of them out"
-            raise EspAtError(f"{MFG_NVS} is given as a whole, and {asked[0]} for it, too", where=where, hint=hint)
+            raise EspAtError(
+                "content-twice",
+                f"data: gives all of {MFG_NVS}, so {asked[0]} can't be given, too",
+                where=where,
+                hint=hint,
+            )
         return
     own = package.content_of(MFG_NVS)
-    with located(MFG_NVS):
+    with located(partition=MFG_NVS):
         base = NvsImage.from_bytes(own) if own else None
     image = mfg_nvs.make_mfg_nvs(base, size=row.size, reads=package.reads, module=module, request=request)
     # In a larger partition, pages behind the package's image would stay as they are in flash, and be read.
@@ -170,14 +195,14 @@ def _mfg_nvs_content(
         origin = f"firmware package, with the parameters of {module.name}"
     if asked:
         origin = f"{origin}, with {', '.join(asked)} of the project"
-    with located(MFG_NVS):
+    with located(partition=MFG_NVS):
         data = replace(image, size=row.size).to_bytes()
     yield Content(MFG_NVS, data, origin, _table_of(request))
 
 
-def _table_of(request: Request) -> str:
+def _table_of(request: Request) -> Place:
     """Return the file that has to have a row for what every module needs."""
-    return request.partitions.label if request.partitions else "at_customize.bin"
+    return Place.at(file=request.partitions.label if request.partitions else "at_customize.bin")
 
 
 # --- certificates and keys ---
@@ -192,12 +217,14 @@ def pki_by_slot(request: Request) -> dict[str, tuple[InputFile, ...]]:
     for name, files in request.pki.items():
         slot = pki_slot(name)
         if slot not in PKI_SLOTS:
-            raise unknown_name("certificate or key", name, PKI_SLOTS, where=files[0].where)
+            raise unknown_name("unknown-pki", "certificate or key", name, PKI_SLOTS, where=files[0].where)
         sets = PKI_SETS[slot.rpartition("_")[0]]
         if len(files) > sets:
-            raise FormatError(f"{name} takes {sets} {'file' if sets == 1 else 'files'}", where=files[0].where)
+            raise FormatError(
+                "too-many-files", f"{name} takes {sets} {'file' if sets == 1 else 'files'}", where=files[0].where
+            )
         if slot in by_slot:
             hint = f"keep one of {' and '.join(pki_names(slot))}"
-            raise FormatError(f"{name} is given under two names", where=files[0].where, hint=hint)
+            raise FormatError("pki-twice", f"{name} is given under two names", where=files[0].where, hint=hint)
         by_slot[slot] = files
     return by_slot

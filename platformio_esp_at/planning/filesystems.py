@@ -107,18 +107,20 @@ def _check_paths(files: Mapping[str, bytes]) -> None:
         parts = path.split("/")
         for depth in range(1, len(parts)):
             if (folder := "/".join(parts[:depth])) in files:
-                raise FormatError(f"{folder!r} is a file and, for {path!r}, a folder")
+                raise FormatError("file-name-conflict", f"{folder!r} is a file and, for {path!r}, a folder")
 
 
 def _check_path(path: str) -> None:
     if any(part in ("", ".", "..") for part in path.split("/")) or "\0" in path or "\\" in path:
-        raise FormatError(f"{path!r} can't be the path of a file in a file system", hint="write folder/file")
+        raise FormatError(
+            "file-name", f"{path!r} can't be the path of a file in a file system", hint="write folder/file"
+        )
     try:
         size = len(path.encode())
     except UnicodeEncodeError:
-        raise FormatError(f"{path!r} isn't text", hint="rename the file") from None
+        raise FormatError("file-name", f"{path!r} isn't text", hint="rename the file") from None
     if size > _MAX_PATH_SIZE:
-        raise FormatError(f"{path!r}: a path of {size} bytes", hint=f"at most {_MAX_PATH_SIZE} fit")
+        raise FormatError("file-name", f"{path!r}: a path of {size} bytes", hint=f"at most {_MAX_PATH_SIZE} fit")
 
 
 # --- littlefs ---
@@ -129,7 +131,9 @@ def _littlefs() -> tuple[Any, Any]:
     try:
         import littlefs  # noqa: PLC0415  # an extra: most projects have no files
     except ImportError:
-        raise EspAtError("littlefs needs the library littlefs-python", hint=_MISSING_LIBRARY) from None
+        raise EspAtError(
+            "littlefs-missing", "littlefs needs the library littlefs-python", hint=_MISSING_LIBRARY
+        ) from None
     return littlefs, littlefs.LittleFSError
 
 
@@ -148,18 +152,23 @@ def _littlefs_superblock(image: bytes) -> int | None:
 def _build_littlefs(files: Mapping[str, bytes], size: int) -> bytes:
     if size % SECTOR_SIZE or size < _MIN_BLOCKS * SECTOR_SIZE:
         raise LayoutError(
+            "fs-size",
             f"a partition of {size} bytes can't hold littlefs",
             hint=f"it takes blocks of {SECTOR_SIZE} bytes, {_MIN_BLOCKS} at least",
         )
     for path in files:
         for name in path.split("/"):
             if (length := len(name.encode())) > _LITTLEFS_NAME_SIZE:
-                raise FormatError(f"{path!r}: a name of {length} bytes is longer than {_LITTLEFS_NAME_SIZE}")
+                raise FormatError(
+                    "file-name", f"{path!r}: a name of {length} bytes is longer than {_LITTLEFS_NAME_SIZE}"
+                )
     blocks = size // SECTOR_SIZE
     image = _write_littlefs(files, blocks)
     if image is None:
         excess = (_littlefs_blocks(files, blocks) - blocks) * SECTOR_SIZE
-        raise LayoutError(f"the files need about {excess} bytes more than the {size} bytes of the littlefs have")
+        raise LayoutError(
+            "files-too-large", f"the files need about {excess} bytes more than the {size} bytes of the littlefs have"
+        )
     return image
 
 
@@ -203,7 +212,7 @@ def _mount(image: bytes, blocks: int) -> Any:  # noqa: ANN401  # the library is 
 
 def _read_littlefs(image: bytes, blocks: int) -> dict[str, bytes]:
     if not _MIN_BLOCKS <= blocks <= _MAX_IMAGE_SIZE // SECTOR_SIZE:
-        raise FormatError(f"a damaged littlefs: it says that it has {blocks} blocks")
+        raise FormatError("littlefs-damaged", f"a damaged littlefs: it says that it has {blocks} blocks")
     littlefs, failure = _littlefs()
     files: dict[str, bytes] = {}
     left = blocks * SECTOR_SIZE
@@ -212,12 +221,12 @@ def _read_littlefs(image: bytes, blocks: int) -> dict[str, bytes]:
         for path, size in _littlefs_files(volume, most=left // 4):
             left -= size
             if left < 0:
-                raise FormatError(f"a damaged littlefs: {path!r} is larger than the image")
+                raise FormatError("littlefs-damaged", f"a damaged littlefs: {path!r} is larger than the image")
             file = littlefs.lfs.file_open(volume.fs, path, "rb")
             files[path] = bytes(littlefs.lfs.file_read(volume.fs, file, size))
             littlefs.lfs.file_close(volume.fs, file)
     except (failure, UnicodeDecodeError) as error:
-        raise FormatError(f"a damaged littlefs: {error}") from None
+        raise FormatError("littlefs-damaged", f"a damaged littlefs: {error}") from None
     return dict(sorted(files.items()))
 
 
@@ -230,7 +239,7 @@ def _littlefs_files(volume: Any, most: int) -> Iterator[tuple[str, int]]:  # noq
             most -= 1
             path = f"{place}/{entry.name}" if place else entry.name
             if most < 0 or len(path) > _MAX_READ_PATH:
-                raise FormatError("a damaged littlefs: its folders have no end")
+                raise FormatError("littlefs-damaged", "a damaged littlefs: its folders have no end")
             if entry.type == entry.TYPE_DIR:
                 folders.append(path)
             else:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from platformio_esp_at.firmware.package import FirmwarePackage
     from platformio_esp_at.planning.selection import SelectedModule
-    from platformio_esp_at.request.project import Request, Text
+    from platformio_esp_at.request.options import Request
+    from platformio_esp_at.request.values import Text
 
 _FIXED_FIELDS = {"version", "reserved1"}
 """Fields of factory_param that say which layout it has, not how the module works."""
@@ -56,7 +57,7 @@ def _readable_factory_params(package: FirmwarePackage) -> dict[str, FactoryParam
     found = {}
     for path, data in package.factory_params.items():
         if data.strip(b"\xff"):
-            with located(path):
+            with located(file=path):
                 found[path] = FactoryParam.from_bytes(data)
     return found
 
@@ -65,7 +66,8 @@ def _generated_factory_param(package: FirmwarePackage, module: SelectedModule) -
     versions = {param.version for param in _readable_factory_params(package).values()}
     if len(versions) != 1:
         raise PackageError(
-            f"{package.name} has no factory_param.bin that says something, so its version isn't known",
+            "package-without-parameters",
+            f"every factory_param.bin of {package.name} is blank, so its version isn't known",
             hint="download the package again, or unpack all of it",
         )
     values = module.factory_param_values(versions.pop())
@@ -78,12 +80,13 @@ def _with_values(param: FactoryParam, changes: Mapping[str, Text]) -> FactoryPar
         name = mfg_nvs.RENAMED.get(said, said)
         if name not in values and name in mfg_nvs.ENCODINGS.keys() - _FIXED_FIELDS:
             raise EspAtError(
+                "not-read-by-release",
                 f"the firmware of this release doesn't read {said}",
                 where=text.where,
                 hint=f"it reads {', '.join(values)}",
             )
         if name not in values:
-            raise unknown_name("factory parameter", said, values, where=text.where)
+            raise unknown_name("unknown-parameter", "factory parameter", said, values, where=text.where)
         value = text.number() if isinstance(values[name], int) else text.text
         with located(text.where):
             param = param.replace({name: value})
@@ -97,7 +100,9 @@ def make_pki(package: FirmwarePackage, name: str, contents: Sequence[bytes], ver
     """
     role = name.rpartition("_")[0]
     if role in ("https", "wss"):
-        raise EspAtError(f"the firmware of this release doesn't read {name}", hint="it comes with v4.1.0.0")
+        raise EspAtError(
+            "not-read-by-release", f"the firmware of this release doesn't read {name}", hint="it comes with v4.1.0.0"
+        )
     return PkiContainer.of(_pki_type(package, PKI_SLOTS[name], version), contents)
 
 
@@ -110,7 +115,7 @@ def _pki_type(package: FirmwarePackage, kind: PkiType, version: int) -> PkiType:
     seen = set()
     for image in package.args.images:
         if PKI_SLOTS.get(package.name_of(image)) in (PkiType.CA, PkiType.KEY):
-            with located(image.path):
+            with located(file=image.path):
                 seen |= {item.type for item in PkiContainer.from_bytes(package.files[image.path]).items}
     marks_all_as_certificates = seen == {PkiType.CERT} if seen else version == 3
     return PkiType.CERT if marks_all_as_certificates else kind

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from platformio_esp_at.formats.nvs import Value
     from platformio_esp_at.planning.selection import SelectedModule
-    from platformio_esp_at.request.project import InputFile, Request, Text
+    from platformio_esp_at.request.options import Request
+    from platformio_esp_at.request.values import InputFile, Text
 
 PARAMETERS = "factory_param"
 """The namespace of the factory parameters."""
@@ -145,8 +146,10 @@ def _known_name(name: str, text: Text, own: Mapping[str, object], reads: Callabl
             return current
         if current in ENCODINGS or any(name in factory_param.field_names(each) for each in factory_param.VERSIONS):
             hint = f"it reads {', '.join(readable)}"
-            raise EspAtError(f"the firmware of this release doesn't read {name}", where=text.where, hint=hint)
-    raise unknown_name("factory parameter", name, readable, where=text.where)
+            raise EspAtError(
+                "not-read-by-release", f"the firmware of this release doesn't read {name}", where=text.where, hint=hint
+            )
+    raise unknown_name("unknown-parameter", "factory parameter", name, readable, where=text.where)
 
 
 def _typed(name: str, encoding: Encoding, text: Text) -> int | str:
@@ -165,7 +168,11 @@ def _pki_namespace(image: NvsImage, reads: Callable[[str], bool], name: str) -> 
         if found := next(filter(known, pki_names(name)), None):
             return found
     held = ", ".join(namespace for namespace in image.namespaces if namespace not in (PARAMETERS, GATTS))
-    raise EspAtError(f"the firmware of this release doesn't read {name}", hint=f"the firmware package has {held}")
+    raise EspAtError(
+        "not-read-by-release",
+        f"the firmware of this release doesn't read {name}",
+        hint=f"the firmware package has {held}",
+    )
 
 
 def _pki_keys(image: NvsImage, namespace: str, count: int) -> Sequence[str]:
@@ -176,9 +183,11 @@ def _pki_keys(image: NvsImage, namespace: str, count: int) -> Sequence[str]:
 
 def _gatt_entries(image: NvsImage, reads: Callable[[str], bool], file: InputFile) -> list[NvsEntry]:
     if GATTS not in image.namespaces and not reads(GATTS):
-        raise EspAtError("the firmware of this release has no Bluetooth LE services", where=file.where)
+        raise EspAtError(
+            "not-read-by-release", "the firmware of this release has no Bluetooth LE services", where=file.where
+        )
     text = file.text()
-    with located(file.label):
+    with located(file=file.label):
         rows = enumerate(cfg_of_csv(text))
         return [NvsEntry(GATTS, f"cfg{number}", Encoding.STRING, row) for number, row in rows]
 

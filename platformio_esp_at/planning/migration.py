@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.catalog.modules import modules
-from platformio_esp_at.errors import EspAtError, FormatError, located
+from platformio_esp_at.errors import EspAtError, FormatError, Place, located
 from platformio_esp_at.firmware.factory_image import FactoryImage, is_factory_image
 from platformio_esp_at.formats.gatts import COLUMNS, GattTable
 from platformio_esp_at.formats.nvs import NvsImage, is_nvs
@@ -19,7 +19,7 @@ from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, pki_slot
 from platformio_esp_at.planning import mfg_nvs
 from platformio_esp_at.planning.content import BLE_DATA, FACTORY_PARAM, MFG_NVS, parameters
 from platformio_esp_at.planning.filesystems import FILE_PARTITIONS
-from platformio_esp_at.request.project import PROJECT_FILE
+from platformio_esp_at.request.values import PROJECT_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -74,7 +74,7 @@ def origin_of_bytes(data: bytes, name: str) -> Origin:
     if data.startswith(b"\xfc\xfc"):
         return Origin(name, None, {FACTORY_PARAM: data})
     hint = "give a firmware package, a factory image, mfg_nvs.bin or factory_param.bin"
-    raise FormatError("no project can be made from this", where=name, hint=hint)
+    raise FormatError("nothing-to-migrate", "no project can be made from this", where=Place.at(file=name), hint=hint)
 
 
 def make_project(origin: Origin) -> dict[str, bytes]:
@@ -106,14 +106,16 @@ def make_project(origin: Origin) -> dict[str, bytes]:
     options |= _own_partitions(origin, known, files)
     options = {name: value for name, value in options.items() if value}
     if not options:
-        raise EspAtError("there is nothing in it that a project could say", where=origin.name)
+        raise EspAtError(
+            "nothing-to-migrate", "it has nothing that a project needs to set", where=Place.at(file=origin.name)
+        )
     return {PROJECT_FILE: _project_file(origin, options, files).encode(), **files}
 
 
 def _parameters(contents: Mapping[str, bytes]) -> dict[str, int | str]:
     for name in (FACTORY_PARAM, MFG_NVS):
         if name in contents:
-            with located(name):
+            with located(partition=name):
                 return parameters({name: contents[name]}) or {}
     return {}
 
@@ -156,7 +158,7 @@ def _pki(contents: Mapping[str, bytes]) -> dict[str, list[bytes]]:
             slots[slot] = [entry.value for entry in entries if isinstance(entry.value, bytes)]
     else:
         for name in filter(PKI_SLOTS.__contains__, contents):
-            with located(name):
+            with located(partition=name):
                 slots[name] = [item.content for item in PkiContainer.from_bytes(contents[name]).items]
     return {slot: items for slot, items in slots.items() if items and slot in PKI_SLOTS}
 
@@ -171,7 +173,7 @@ def _gatts(contents: Mapping[str, bytes]) -> str | None:
         rows = [str(entry.value) for entry in image if entry.namespace == mfg_nvs.GATTS]
         return "\n".join([",".join(COLUMNS), *rows, ""]) if rows else None
     if BLE_DATA in contents:
-        with located(BLE_DATA):
+        with located(partition=BLE_DATA):
             return GattTable.from_bytes(contents[BLE_DATA]).to_csv()
     return None
 

@@ -11,7 +11,7 @@ from functools import reduce
 from operator import and_
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import EspAtError, PackageError, located, unknown_name
+from platformio_esp_at.errors import EspAtError, PackageError, Place, located, note, unknown_name, warning
 from platformio_esp_at.formats.esp_image import (
     ESP8266,
     ChipRevisions,
@@ -23,18 +23,19 @@ from platformio_esp_at.formats.esp_image import (
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable, PartitionType
 from platformio_esp_at.formats.pki import PKI_SLOTS
 from platformio_esp_at.planning.content import BLE_DATA, ESSENTIAL, make_content, parameters
-from platformio_esp_at.request.project import InputFile
+from platformio_esp_at.request.values import InputFile
 from platformio_esp_at.units import SECTOR_SIZE, align_up, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from platformio_esp_at.catalog.chips import Chip
+    from platformio_esp_at.errors import Notice
     from platformio_esp_at.firmware.package import FirmwarePackage
     from platformio_esp_at.formats.download_config import FlashImage
     from platformio_esp_at.planning.content import Content
     from platformio_esp_at.planning.selection import SelectedModule
-    from platformio_esp_at.request.project import InputFolder, Request
+    from platformio_esp_at.request.options import Request
 
 _CONTENT_FOLDER = "customized_partitions"
 
@@ -97,7 +98,7 @@ class FlashPlan:
     """The factory parameters that are written, by name; None where none can be read."""
     wiring: Wiring | None
     """None where the module has no UART for AT commands, or its pins aren't known."""
-    notes: tuple[str, ...]
+    notes: tuple[Notice, ...]
     inputs: Mapping[str, bytes] = field(repr=False)
     """The files of the project that it was made from, by their paths as the user wrote them."""
 
@@ -121,10 +122,15 @@ class FlashPlan:
 
     def factory_image(self) -> bytes:
         """Return all regions in one image of the whole flash, FF between them."""
-        image = bytearray(b"\xff" * self.flash_size)
-        for region in self.regions:
-            image[region.offset : region.end] = region.data
-        return bytes(image)
+        return self.unfilled_image().ljust(self.flash_size, b"\xff")
+
+    def unfilled_image(self) -> bytes:
+        """Return all regions in one image that ends with the last of them, FF between them."""
+        parts, end = [], 0
+        for region in sorted(self.regions, key=lambda region: region.offset):
+            parts += [b"\xff" * (region.offset - end), region.data]
+            end = region.end
+        return b"".join(parts)
 
 
 def make_plan(package: FirmwarePackage, module: SelectedModule, request: Request) -> FlashPlan:
@@ -193,7 +199,9 @@ def _user_regions(
     for name, content in left.items():
         home = secondary.find(name)
         if home is None:
-            error = unknown_name("partition", name, (row.name for row in secondary), where=content.where)
+            error = unknown_name(
+                "unknown-partition", "partition", name, (row.name for row in secondary), where=content.where
+            )
             error.hint = f"the user partition table has no such row; {error.hint}"
             raise error
         file_name = re.sub(r"[^\w.-]", "_", name)
@@ -209,19 +217,21 @@ def _is_user_image(package: FirmwarePackage, image: FlashImage) -> bool:
 def _bootloader(package: FirmwarePackage) -> EspImage:
     """Return the bootloader with the package's flash settings in its header, as esptool would patch it."""
     path = package.bootloader.path
-    with located(path):
+    with located(file=path):
         image = EspImage.from_bytes(package.files[path], esp8266=package.chip.key == ESP8266)
         if not image.digest_valid:
             # `checks` would see the new digest that goes with new settings.
             hint = "the file is damaged: download the firmware package again"
-            raise PackageError("the image's SHA-256 doesn't match its bytes", hint=hint)
+            raise PackageError("image-digest", "the image's SHA-256 doesn't match its bytes", hint=hint)
         return image.with_flash_settings(package.args.settings, package.chip.key)
 
 
 def _flash_size(package: FirmwarePackage, bootloader: EspImage) -> int:
     word = bootloader.flash_settings(package.chip.key).size
     if word not in flash_sizes(package.chip.key):
-        raise PackageError(f"the flash size {word} is unknown", where=package.bootloader.path)
+        raise PackageError(
+            "unknown-flash-setting", f"the flash size {word} is unknown", where=Place.at(file=package.bootloader.path)
+        )
     # ESP8266 has 2MB-c1 and 4MB-c1: other memory maps of the same size.
     return parse_size(word.removesuffix("-c1"))
 
@@ -230,7 +240,7 @@ def _secondary_table(package: FirmwarePackage, request: Request) -> PartitionTab
     if request.partitions is None:
         return package.secondary
     text = request.partitions.text()
-    with located(request.partitions.label):
+    with located(file=request.partitions.label):
         return PartitionTable.from_csv(text, first_offset=package.secondary_image.offset + SECTOR_SIZE)
 
 
@@ -242,13 +252,15 @@ def _skipped(
     names |= set(_inside_mfg_nvs(package))
     for name in request.skip:
         if name.text not in names:
-            raise unknown_name("partition", name.text, names, where=name.where)
+            raise unknown_name("unknown-partition", "partition", name.text, names, where=name.where)
         if name.text in ESSENTIAL:
             hint = "without it the module answers on other pins"
-            raise EspAtError(f"{name.text} can't be skipped", where=name.where, hint=hint)
+            raise EspAtError("skip-essential", f"{name.text} can't be skipped", where=name.where, hint=hint)
         if name.text in contents:
             hint = f"its content comes from {contents[name.text].origin}: remove one of the two"
-            raise EspAtError(f"{name.text} is skipped and given content", where=name.where, hint=hint)
+            raise EspAtError(
+                "skipped-with-content", f"{name.text} is skipped and given content", where=name.where, hint=hint
+            )
     return {name.text for name in request.skip}
 
 
@@ -274,7 +286,7 @@ def _is_in_place(row: Partition, table: PartitionTable) -> bool:
     return own is not None and (own.offset, own.size) == (row.offset, row.size)
 
 
-def _moves(package: FirmwarePackage, secondary: PartitionTable, regions: Sequence[Region]) -> Iterator[str]:
+def _moves(package: FirmwarePackage, secondary: PartitionTable, regions: Sequence[Region]) -> Iterator[Notice]:
     """Yield what becomes of saved content where the project's table isn't the firmware package's."""
     written = {region.name for region in regions}
     for row in secondary:
@@ -282,11 +294,15 @@ def _moves(package: FirmwarePackage, secondary: PartitionTable, regions: Sequenc
             continue
         own = package.secondary.find(row.name)
         was = f"was {own} in the firmware package: what it held is not moved" if own else "is new"
-        yield f"{row} {was}; it starts with what the flash has there"
+        yield note(
+            "partition-moved", f"{row} {was}; its first content is what the flash has there now", partition=row.name
+        )
     for row in package.secondary:
         over = next((region for region in regions if region.offset < row.end and row.offset < region.erase_end), None)
         if over and over.name != row.name and secondary.find(row.name) != row:
-            yield f"{over.name} is written where the firmware package had {row}"
+            yield note(
+                "partition-replaced", f"{over.name} is written where the firmware package had {row}", partition=row.name
+            )
 
 
 def _wiring(chip: Chip, values: Mapping[str, int | str] | None) -> Wiring | None:
@@ -304,32 +320,36 @@ def _wiring(chip: Chip, values: Mapping[str, int | str] | None) -> Wiring | None
     )
 
 
-def _notes(package: FirmwarePackage, request: Request, secondary: PartitionTable) -> Iterator[str]:
+def _notes(package: FirmwarePackage, request: Request, secondary: PartitionTable) -> Iterator[Notice]:
     for image in package.args.images:
         name = package.name_of(image)
         if _is_user_image(package, image) and not secondary.find(name):
-            yield f"{image.path} is not written: the partition CSV has no row {name}"
+            message = f"{image.path} is not written: the partition CSV has no row {name}"
+            yield note("image-not-written", message, partition=name)
     for row in secondary:
         own = package.secondary.find(row.name)
         if own and (own.type, own.subtype) != (row.type, row.subtype):
             was, now = (f"{table_row.type_name}, {table_row.subtype_name}" for table_row in (own, row))
-            yield f"{row.name} is {now} in the partition CSV, and {was} in the firmware package"
+            message = f"{row.name} is {now} in the partition CSV, and {was} in the firmware package"
+            yield note("partition-type-changed", message, partition=row.name)
     for skipped in request.skip:
         if skipped.text in _inside_mfg_nvs(package):
-            yield f"{skipped.text} is in mfg_nvs: it can't be skipped by itself, and stays as the package has it"
+            message = f"{skipped.text} is in mfg_nvs: it can't be skipped by itself, and stays as the package has it"
+            yield note("skip-without-effect", message, where=skipped.where, partition=skipped.text)
     for name in request.pki:
         role, _, kind = name.rpartition("_")
         partner = {"cert": f"{role}_key", "key": f"{role}_cert"}.get(kind)
         if partner and partner not in request.pki and partner not in request.data:
-            yield f"{name} is the project's, {partner} stays as the firmware package has it: they won't match"
+            message = f"{name} is the project's, {partner} stays as the firmware package has it: they won't match"
+            yield warning("pki-half-changed", message, certificate_or_key=name, partner=partner)
 
 
 def _inputs(request: Request) -> dict[str, bytes]:
-    files = {file.label: file.data for group in request.pki.values() for file in group}
-    sources: list[InputFile | InputFolder | None] = [request.partitions, request.gatts, *request.data.values()]
-    for source in sources:
+    """Return the files of the project by their labels, sorted."""
+    files: dict[str, bytes] = {}
+    for source in request.inputs():
         if isinstance(source, InputFile):
             files[source.label] = source.data
-        elif source is not None:
+        else:
             files |= {f"{source.label.rstrip('/')}/{path}": data for path, data in source.files.items()}
     return dict(sorted(files.items()))

@@ -5,15 +5,15 @@ Whatever decides is told to the user in one sentence (`SelectedModule.reason`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.catalog.boards import module_for_release, select_module
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.modules import MODULE_NAME
 from platformio_esp_at.catalog.modules import module as find_module
-from platformio_esp_at.errors import EspAtError, FormatError, SelectionError, UnknownNameError, located
-from platformio_esp_at.request.project import CustomModule, Text
+from platformio_esp_at.errors import EspAtError, FormatError, Place, SelectionError, UnknownNameError, located
+from platformio_esp_at.request.values import CustomModule, Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,6 +50,7 @@ class SelectedModule:
         """
         if self.row is None:
             raise SelectionError(
+                "module-not-in-package",
                 f"the firmware package has no factory_param_{self.name}.bin, and the catalog has no module {self.name}",
                 hint=f"name the module that it is like: module: {{name: {self.name}, based_on: WROOM-32, …}}",
             )
@@ -85,8 +86,10 @@ def select(wanted: Text | CustomModule | None, board: BoardFacts | None, package
             release=package.release,
         )
     if len(package.modules) == 1:
-        return _named_module(Text(package.modules[0], f"the only module of firmware package {package.name}"), package)
+        only = Text(package.modules[0], Place.at(package=package.name))
+        return replace(_named_module(only, package), reason=f"the only module of firmware package {package.name}")
     raise SelectionError(
+        "module-missing",
         f"which AT module? The firmware package has {', '.join(package.modules) or 'no name of one'}",
         hint="write module: NAME into esp_at.yml, or give --module NAME; esp-at modules lists them",
     )
@@ -96,6 +99,7 @@ def _check_board_chip(board: BoardFacts, package: FirmwarePackage) -> None:
     chip = find_chip(board.mcu)
     if chip != package.chip:
         raise SelectionError(
+            "board-other-chip",
             f"board {board.id} has an {chip.display_name}, "
             f"the firmware package {package.name} is for {package.chip.display_name}",
             hint="take the firmware package of that chip; or, if the AT module is beside this board, set the option "
@@ -112,21 +116,23 @@ def _named_module(wanted: Text, package: FirmwarePackage) -> SelectedModule:
         own = next((name for name in package.modules if name.casefold() == wanted.text.casefold()), None)
         if own is None:
             raise
-        return SelectedModule(own, package.chip, wanted.where)
+        return SelectedModule(own, package.chip, str(wanted.where))
     return SelectedModule(
-        row.name, package.chip, wanted.where, alternatives=row.alternatives, row=row, release=package.release
+        row.name, package.chip, str(wanted.where), alternatives=row.alternatives, row=row, release=package.release
     )
 
 
 def _own_module(wanted: CustomModule, package: FirmwarePackage) -> SelectedModule:
     if not MODULE_NAME.fullmatch(wanted.name.text):
         hint = "write letters, digits, - and _, 31 at most"
-        raise FormatError(f"{wanted.name.text!r} can't be a module's name", where=wanted.name.where, hint=hint)
-    if wanted.based_on is None:
-        raise _like_which(wanted)
+        raise FormatError(
+            "module-name", f"{wanted.name.text!r} can't be a module's name", where=wanted.name.where, hint=hint
+        )
     row = _named_module(wanted.based_on, package).row
     if row is None:
-        raise EspAtError(f"{wanted.based_on.text} is not in the catalog", where=wanted.based_on.where)
+        hint = "name a module that esp-at modules lists for this chip"
+        problem = f"{wanted.based_on.text} is not in the catalog"
+        raise EspAtError("module-base-unknown", problem, where=wanted.based_on.where, hint=hint)
     return SelectedModule(
         name=wanted.name.text,
         chip=package.chip,
@@ -135,12 +141,4 @@ def _own_module(wanted: CustomModule, package: FirmwarePackage) -> SelectedModul
         release=package.release,
         based_on=row.name,
         changes=wanted.values,
-    )
-
-
-def _like_which(wanted: CustomModule) -> FormatError:
-    return FormatError(
-        f"module {wanted.name.text} doesn't say which module it is like",
-        where=wanted.name.where,
-        hint="add based_on: WROOM-32, or whichever is nearest; esp-at modules lists them",
     )

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.catalog.chips import chip
 from platformio_esp_at.catalog.modules import modules
-from platformio_esp_at.errors import EspAtError, FormatError, UnknownNameError
+from platformio_esp_at.errors import EspAtError, FormatError, Place, UnknownNameError
 from platformio_esp_at.files import is_regular, listed, looked_for, open_regular
-from platformio_esp_at.request.project import is_board_file
+from platformio_esp_at.request.kinds import is_board_file
 from platformio_esp_at.units import format_size
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ def find_board(board: str, *, own_boards: Path | None = None, platforms: Path | 
     near = difflib.get_close_matches(board.lower(), of_its_kind, n=3, cutoff=0.8)
     hint = f"did you mean {' or '.join(near)}?\n" if near else ""
     hint += "known are those of installed platforms (pio pkg install -g -p espressif32), and esp-at boards lists them; "
-    raise UnknownNameError(f"unknown board {board!r}", hint=f"{hint}the path of a board's JSON file will do, too")
+    raise UnknownNameError(
+        "unknown-board", f"unknown board {board!r}", hint=f"{hint}the path of a board's JSON file will do, too"
+    )
 
 
 def _kind(board: str) -> list[str]:
@@ -66,11 +68,18 @@ def read_board(file: Path) -> BoardFacts:
         with open_regular(file) as stream:
             manifest = json.loads(stream.read(_MAX_MANIFEST_SIZE))
     except FileNotFoundError:
-        raise EspAtError("there is no such board file", where=str(file), hint=looked_for(file.absolute())) from None
+        raise EspAtError(
+            "file-not-found",
+            "there is no such board file",
+            where=Place.at(file=str(file)),
+            hint=looked_for(file.absolute()),
+        ) from None
     except OSError as error:
-        raise EspAtError(f"can't be read: {error.strerror}", where=str(file)) from None
+        raise EspAtError("unreadable", f"can't be read: {error.strerror}", where=Place.at(file=str(file))) from None
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"not a board's JSON file: {error}", where=str(file)) from None
+        raise FormatError(
+            "board-manifest-invalid", f"not a board's JSON file: {error}", where=Place.at(file=str(file))
+        ) from None
     return BoardFacts.from_manifest(file.stem, manifest)
 
 

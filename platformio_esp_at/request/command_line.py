@@ -1,53 +1,55 @@
 """The options of a project as words of a command line, ``--factory-param uart_tx_pin=17``: those of esp-at and idf.py.
 
-Both make their parameters with click; here they are told as plain values, so that nothing needs click to load.
+Both make their parameters with click; here they are plain values, so that nothing needs click to load.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
-from platformio_esp_at.request.project import OPTIONS, Kind, layer_of_options
+from platformio_esp_at.request.layers import layer_of_options
+from platformio_esp_at.request.options import OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from platformio_esp_at.request.project import Layer
-
-_METAVARS = {
-    Kind.VALUES: "NAME=VALUE",
-    Kind.FILES: "NAME=FILE",
-    Kind.NAMES: "NAME",
-    Kind.PATH: "PATH",
-    Kind.FIRMWARE: "RELEASE|PATH|URL",
-}
-_REPEATED = (Kind.VALUES, Kind.FILES, Kind.NAMES)
+    from platformio_esp_at.request.values import Layer
 
 
-def parameters() -> dict[str, dict[str, Any]]:
-    """Return the arguments of `click.Option` for each of `OPTIONS`, by its name; ``names`` are its spellings."""
+class Parameter(TypedDict):
+    """The arguments of `click.Option` for an option."""
+
+    names: list[str]
+    """Its spellings, and its name."""
+    multiple: bool
+    metavar: str
+    help: str
+
+
+def parameters() -> dict[str, Parameter]:
+    """Return the arguments of `click.Option` for each of `OPTIONS`, by its name."""
     return {
-        option.name: {
-            "names": [spelling(option.name), option.name],
-            "multiple": option.kind in _REPEATED,
-            "metavar": _METAVARS.get(option.kind, option.name.upper()),
-            "help": f"{option.help} (repeat for more)" if option.kind in _REPEATED else option.help,
+        name: {
+            "names": [spelling(name), name],
+            "multiple": option.kind.repeated,
+            "metavar": option.kind.metavar or name.upper(),
+            "help": f"{option.help} (repeat for more)" if option.kind.repeated else option.help,
         }
-        for option in OPTIONS
+        for name, option in OPTIONS.items()
     }
 
 
-def layer_of_command_line(values: Mapping[str, Any]) -> Layer:
+def layer_of_command_line(values: Mapping[str, object]) -> Layer:
     """Return as a layer what click made of such parameters; paths start at the current folder.
 
     Raises `FormatError`, naming the option.
     """
     texts = {name: "\n".join(value) if isinstance(value, tuple) else str(value) for name, value in values.items()}
-    own = {option.name: texts[option.name] for option in OPTIONS if values.get(option.name)}
+    own = {name: texts[name] for name in OPTIONS if values.get(name)}
     return layer_of_options(own, base=Path(), spelling=spelling)
 
 
 def spelling(option: str) -> str:
-    """Return what an option is called on a command line."""
+    """Return how an option is written on a command line."""
     return f"--{option.replace('_', '-')}"

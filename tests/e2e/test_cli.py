@@ -124,7 +124,7 @@ def test_releases(esp_at):
         "release": "v4.1.1.0",
         "package": "ESP32-C3-MINI-1-AT-V4.1.1.0",
         "url": "https://dl.espressif.com/esp-at/firmwares/esp32c3/ESP32-C3-MINI-1-AT-V4.1.1.0.zip",
-        "by_application": False,
+        "by_request": False,
         "recommended": True,
         "chip_revisions": "v0.0 to v1.1",
     } in listed

@@ -42,7 +42,7 @@ def mirror(http_server, monkeypatch):
     for board, name in NAMES.items():
         module = "PICO-D4" if board == "pico32" else None
         http_server.files[f"/{name}-AT-V4.1.1.0.zip"] = Served(released(CHIPS.get(board, "esp32"), module))
-    monkeypatch.setenv("ESP_AT_MIRROR", http_server.address)
+    monkeypatch.setenv("ESP_AT_MIRROR", http_server.url)
     return http_server
 
 
@@ -58,7 +58,7 @@ def test_upload_at_from_a_mirror_and_then_from_the_cache(board, project, at_pio,
     first, second = used_module(CHIPS.get(board, "esp32")), used_module(CHIPS.get(board, "esp32"))
 
     said = at_pio(f"run -t upload_at --upload-port {first.port}", folder).stdout
-    assert f"Downloading {mirror.address}/{NAMES[board]}-AT-V4.1.1.0.zip" in said
+    assert f"Downloading {mirror.url}/{NAMES[board]}-AT-V4.1.1.0.zip" in said
     assert first.flash == first.after_upload(folder / OUTPUT)
     (entry,) = parse_lock_file((folder / "esp_at.lock").read_text())
     assert entry.url.startswith("https://dl.espressif.com/")
@@ -93,7 +93,7 @@ def test_content_that_changed_is_not_flashed(project, at_pio, used_module, mirro
     monkeypatch.setenv("ESP_AT_CACHE", str(tmp_path / "another machine"))
     module = used_module()
     said = at_pio(f"run -t upload_at --upload-port {module.port}", folder, code=1).stderr
-    assert f"what {mirror.address}/ESP32-WROOM-32-AT-V4.1.1.0.zip has is not the one of esp_at.lock: it has " in said
+    assert f"what {mirror.url}/ESP32-WROOM-32-AT-V4.1.1.0.zip has differs from esp_at.lock: it has " in said
     assert module.untouched
     assert {path: path.read_bytes() for path in made} == made
 

@@ -185,7 +185,7 @@ def test_the_folder_that_one_is_in_is_not_replaced(project, esp_at):
     folder = project(yml=YML, **{"empty/x": ""})
     (folder / "empty/x").unlink()
     message = one_message(esp_at("package", "-C", "..", "-o", ".", cwd=folder / "empty", code=1))
-    assert "that is where you are\n  name a folder of its own" in message
+    assert "it is or contains the current folder\n  name a folder of its own" in message
     assert list((folder / "empty").iterdir()) == []
 
 

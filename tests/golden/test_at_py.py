@@ -16,7 +16,7 @@ import pytest
 
 from platformio_esp_at.checks.plan import check_values
 from platformio_esp_at.demo.sample_package import write_sample_package
-from platformio_esp_at.errors import EspAtError
+from platformio_esp_at.errors import EspAtError, Place
 from platformio_esp_at.firmware.package import FirmwarePackage
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.factory_param import FactoryParam, field_names
@@ -26,7 +26,8 @@ from platformio_esp_at.planning.content import make_content
 from platformio_esp_at.planning.mfg_nvs import make_mfg_nvs, parameters
 from platformio_esp_at.planning.plan import make_plan
 from platformio_esp_at.planning.selection import SelectedModule, select
-from platformio_esp_at.request.project import InputFile, Request, Text
+from platformio_esp_at.request.options import Request
+from platformio_esp_at.request.values import InputFile, Text
 
 OPTIONS = {
     "--tx_pin": "uart_tx_pin",
@@ -146,7 +147,7 @@ def _base_of(release: str) -> NvsImage:
 
 
 def _file(at_py: Path, name: str) -> InputFile:
-    return InputFile(name, "esp_at.yml:3", (at_py / "_files" / name).read_bytes())
+    return InputFile(name, Place.at(option="esp_at.yml:3"), (at_py / "_files" / name).read_bytes())
 
 
 def test_defect_a_der_certificate_can_be_imported_once_only(at_py):
@@ -181,14 +182,14 @@ def test_defect_an_absent_key_is_ignored_in_silence(at_py, option):
 @pytest.mark.parametrize("option", ["platform", "tx_control_pin", "rx_control_pin"])
 def test_defect_options_of_earlier_releases_are_ignored_in_silence(option):
     with pytest.raises(EspAtError) as caught:
-        _edit(_base_of("v4.1.1.0"), factory_param={option: Text("5", "--option")})
+        _edit(_base_of("v4.1.1.0"), factory_param={option: Text("5", Place.at(option="--option"))})
     assert caught.value.where == "--option"
     assert caught.value.message == f"the firmware of this release doesn't read {option}"
 
 
 def test_defect_sys_store_can_not_be_set():
     base = _base_of("HEAD")
-    image = _edit(base, factory_param={"sys_store": Text("0", "")})
+    image = _edit(base, factory_param={"sys_store": Text("0", Place.at(option=""))})
     assert [new.value for old, new in zip(base.entries, image.entries, strict=True) if old != new] == [0]
 
 
@@ -255,7 +256,7 @@ def test_defect_names_are_written_into_versions_that_have_none(legacy, version, 
     params = dict.fromkeys(legacy.factory_params, param.to_bytes())
     package = replace(legacy, factory_params=params)
     with pytest.raises(EspAtError) as caught:
-        _contents(package, factory_param={option: Text("X", "--option")})
+        _contents(package, factory_param={option: Text("X", Place.at(option="--option"))})
     assert caught.value.where == "--option"
 
 

@@ -52,7 +52,7 @@ def test_supported_boards_get_their_module(boards):
 
 
 def test_no_pick_is_harmful(boards):
-    """Even where the module's name is another one, its firmware runs on the board with the same AT pins."""
+    """Even where the module's name exists with other content, its firmware runs on the board with the same AT pins."""
     supported = [row for row in boards if row["at_module"] != "UNSUPPORTED"]
     harmful = {row["board_id"]: pick(row) for row in supported if pick(row) not in row["acceptable_modules"].split("|")}
     assert harmful == {}

@@ -12,12 +12,14 @@ import pytest
 
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.checks.plan import check_plan
+from platformio_esp_at.errors import Place
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.download_config import parse_download_config
 from platformio_esp_at.formats.esp_image import EspImage
 from platformio_esp_at.planning.plan import FlashPlan, make_plan
 from platformio_esp_at.planning.selection import select
-from platformio_esp_at.request.project import Request, Text
+from platformio_esp_at.request.options import Request
+from platformio_esp_at.request.values import Text
 
 REFERENCE = os.environ.get("ESP_AT_REFERENCE")
 IMAGES = (
@@ -53,7 +55,7 @@ def _plan(entry: dict, golden: Path, folder: Path) -> FlashPlan:
         (folder / image.path).write_bytes(data)
     (folder / "download.config").write_text(config)
     package = open_package(folder)
-    request = Request(module=Text(entry["module"], "module"))
+    request = Request(module=Text(entry["module"], Place.at(option="module")))
     plan = make_plan(package, select(request.module, None, package), request)
     check_plan(plan, None)
     return plan

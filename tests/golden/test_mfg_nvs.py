@@ -16,7 +16,8 @@ from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.formats.nvs import Dialect, NvsImage
 from platformio_esp_at.planning.mfg_nvs import make_mfg_nvs
 from platformio_esp_at.planning.selection import SelectedModule
-from platformio_esp_at.request.project import InputFile, Request
+from platformio_esp_at.request.options import Request
+from platformio_esp_at.request.values import InputFile
 
 REFERENCE = os.environ.get("ESP_AT_REFERENCE")
 ROWS = (

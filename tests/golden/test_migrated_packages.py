@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from platformio_esp_at.errors import Place
 from platformio_esp_at.firmware.package import FirmwarePackage
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.gatts import GattTable
@@ -18,7 +19,10 @@ from platformio_esp_at.planning.mfg_nvs import GATTS, RENAMED
 from platformio_esp_at.planning.migration import make_project, origin_of_bytes, origin_of_package
 from platformio_esp_at.planning.plan import FlashPlan, make_plan
 from platformio_esp_at.planning.selection import select
-from platformio_esp_at.request.project import Request, Text, make_request, read_project
+from platformio_esp_at.request.layers import make_request
+from platformio_esp_at.request.options import Request
+from platformio_esp_at.request.read import read_project
+from platformio_esp_at.request.values import Text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +52,7 @@ def _build(folder: Path, package: FirmwarePackage, files: dict[str, bytes]) -> F
 @pytest.mark.parametrize("name", PACKAGES)
 def test_the_project_gives_the_package_again(tmp_path, reference, name, source):
     package = _package(reference, name)
-    plain = make_plan(package, select(Text(PACKAGES[name], ""), None, package), Request())
+    plain = make_plan(package, select(Text(PACKAGES[name], Place.at(option="")), None, package), Request())
     origin = origin_of_package(package) if source == "package" else origin_of_bytes(plain.factory_image(), "f.bin")
     files = make_project(origin)
     assert yaml.safe_load(files["esp_at.yml"])["module"] == PACKAGES[name]

@@ -61,12 +61,12 @@ def test_fields_are_in_the_order_of_the_type_table(reference, release):
 
 
 def test_every_released_address(reference):
-    """The catalog has every address of the list, from chip, module and release."""
+    """The catalog has every URL of the list, from chip, module and release."""
     with (reference / "reference" / "releases.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) >= 125
     ours = {
-        (package.chip, release_key(package.release), package.address, package.recommended, package.by_form)
+        (package.chip, release_key(package.release), package.url, package.recommended, package.by_form)
         for module_row in modules()
         for package in released_packages(module_row.chip, module_row.name)
     }

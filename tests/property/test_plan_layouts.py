@@ -12,16 +12,17 @@ from hypothesis import strategies as st
 
 from platformio_esp_at.checks.plan import check_plan
 from platformio_esp_at.demo.sample_package import write_sample_package
-from platformio_esp_at.errors import EspAtError
+from platformio_esp_at.errors import EspAtError, Place
 from platformio_esp_at.firmware.package import FirmwarePackage
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.partition_table import PartitionTable
 from platformio_esp_at.planning.plan import FlashPlan, make_plan
 from platformio_esp_at.planning.selection import select
-from platformio_esp_at.request.project import InputFile, Request, Text
+from platformio_esp_at.request.options import Request
+from platformio_esp_at.request.values import InputFile, Text
 from platformio_esp_at.units import SECTOR_SIZE
 
-HERE = "esp_at.yml:1"
+HERE = Place.at(file="esp_at.yml", line=1)
 
 
 def _sample(chip: str) -> FirmwarePackage:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from platformio_esp_at.errors import EspAtError, UnknownNameError
+from platformio_esp_at.errors import EspAtError, FormatError, UnknownNameError
 from platformio_esp_at.request.board_manifests import PLATFORM, find_board
 
 BOARD = '{"name": "Mine", "build": {"mcu": "esp32"}, "upload": {"flash_size": "4MB"}}'
@@ -17,7 +17,10 @@ BOARD = '{"name": "Mine", "build": {"mcu": "esp32"}, "upload": {"flash_size": "4
 
 def test_they_load_no_front_end():
     """The command line and the demo look for boards, too."""
-    code = "import sys, platformio_esp_at.request.board_manifests; print([name for name in sys.modules if '_at.pio' in name])"
+    code = (
+        "import sys, platformio_esp_at.request.board_manifests; "
+        "print([name for name in sys.modules if '_at.pio' in name])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
@@ -31,7 +34,7 @@ def test_registering_loads_nothing_else():
     assert done.stdout == "['platformio_esp_at.pio', 'platformio_esp_at.pio.targets']\n"
 
 
-def test_the_platform_is_there():
+def test_the_platform_is_installed():
     assert (PLATFORM / "platform.json").is_file()
     assert find_board("esp32dev").mcu == "esp32"
 
@@ -46,7 +49,9 @@ def test_a_board_by_its_file(tmp_path):
     assert find_board(str(tmp_path / "my.json")).id == "my"
     with pytest.raises(EspAtError) as caught:
         find_board(str(tmp_path / "none.json"))
-    assert caught.value.message == "there is no such board file"
+    assert (caught.value.code, caught.value.message) == ("file-not-found", "there is no such board file")
+    assert caught.value.where == str(tmp_path / "none.json")
+    assert caught.value.hint == f"looked for {tmp_path / 'none.json'}"
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes there")
@@ -55,6 +60,16 @@ def test_a_board_that_would_never_end(tmp_path):
     with pytest.raises(EspAtError) as caught:
         find_board(str(tmp_path / "my.json"))
     assert caught.value.message == "can't be read: it is neither a file nor a folder"
+    assert (caught.value.code, caught.value.where) == ("unreadable", str(tmp_path / "my.json"))
+
+
+@pytest.mark.parametrize("text", ["{", "\xff", "[" * 100000])
+def test_a_board_file_that_is_no_json(tmp_path, text):
+    (tmp_path / "my.json").write_text(text, encoding="latin-1")
+    with pytest.raises(FormatError) as caught:
+        find_board(str(tmp_path / "my.json"))
+    assert caught.value.message.startswith("not a board's JSON file: ")
+    assert (caught.value.code, caught.value.where) == ("board-manifest-invalid", str(tmp_path / "my.json"))
 
 
 def test_installed_platforms(tmp_path, monkeypatch):
@@ -67,6 +82,7 @@ def test_installed_platforms(tmp_path, monkeypatch):
     assert find_board("theirs").name == "Mine"
     with pytest.raises(UnknownNameError) as caught:
         find_board("theirz")
+    assert caught.value.code == "unknown-board"
     assert caught.value.hint.startswith("did you mean theirs?\n")
 
 

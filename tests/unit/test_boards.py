@@ -11,7 +11,7 @@ from platformio_esp_at.catalog.boards import (
     used_gpios,
 )
 from platformio_esp_at.catalog.modules import modules
-from platformio_esp_at.errors import FormatError, SelectionError, UnknownNameError
+from platformio_esp_at.errors import FormatError, Place, SelectionError, UnknownNameError
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -72,33 +72,40 @@ def test_flash_size(mcu, upload, flash_size):
 
 
 @pytest.mark.parametrize(
-    ("manifest", "told"),
+    ("manifest", "problem"),
     [
-        ([], "manifest is a list"),
-        ({"build": "esp32"}, "build is a string"),
-        ({"build": {"mcu": 32}}, "build.mcu is a number"),
-        ({"name": ["x"]}, "name is a list"),
-        ({"build": {"variant": {}}}, "build.variant is an object"),
+        ([], "the manifest must be an object, not a list"),
+        ({"build": "esp32"}, "build must be an object, not a string"),
+        ({"build": {"mcu": 32}}, "build.mcu must be a string, not a number"),
+        ({"name": ["x"]}, "name must be a string, not a list"),
+        ({"build": {"variant": {}}}, "build.variant must be a string, not an object"),
         ({"build": {"extra_flags": ["-DX", 1]}}, "build.extra_flags has something"),
-        ({"build": {"extra_flags": 1.5}}, "build.extra_flags is a number"),
-        ({"upload": []}, "upload is a list"),
-        ({"upload": {"flash_size": True}}, "upload.flash_size is true or false"),
-        ({"upload": {"flash_size": 4.0}}, "upload.flash_size is a number"),
+        ({"build": {"extra_flags": 1.5}}, "build.extra_flags must be a string, not a number"),
+        ({"upload": []}, "upload must be an object, not a list"),
+        ({"upload": {"flash_size": True}}, "upload.flash_size must be a size, not true or false"),
+        ({"upload": {"flash_size": 4.0}}, "upload.flash_size must be a size, not a number"),
         ({"upload": {"flash_size": "detect"}}, "upload.flash_size is 'detect'"),
         ({"upload": {"flash_size": "9" * 9999}}, "upload.flash_size is '9999"),
-        ({"upload": {"flash_size": "-4MB"}}, "upload.flash_size is no size"),
-        ({"upload": {"flash_size": 0}}, "upload.flash_size is no size"),
-        ({"upload": {"flash_size": 10**5000}}, "upload.flash_size is no size"),
-        ({"build": {"mcu": "esp8266"}, "upload": {"maximum_size": {}}}, "upload.maximum_size is an object"),
-        ({"build": {"mcu": "esp8266"}, "upload": {"maximum_size": -1}}, "upload.maximum_size is no size"),
-        ({"debug": {"openocd_board": 1}}, "debug.openocd_board is a number"),
-        ({"at": "WROOM-32"}, "at is a string"),
+        ({"upload": {"flash_size": "-4MB"}}, "upload.flash_size is not a possible flash size"),
+        ({"upload": {"flash_size": 0}}, "upload.flash_size is not a possible flash size"),
+        ({"upload": {"flash_size": 10**5000}}, "upload.flash_size is not a possible flash size"),
+        (
+            {"build": {"mcu": "esp8266"}, "upload": {"maximum_size": {}}},
+            "upload.maximum_size must be a size, not an object",
+        ),
+        (
+            {"build": {"mcu": "esp8266"}, "upload": {"maximum_size": -1}},
+            "upload.maximum_size is not a possible flash size",
+        ),
+        ({"debug": {"openocd_board": 1}}, "debug.openocd_board must be a string, not a number"),
+        ({"at": "WROOM-32"}, "at must be an object, not a string"),
     ],
 )
-def test_odd_manifests_are_refused_by_key(manifest, told):
+def test_odd_manifests_are_refused_by_key(manifest, problem):
     with pytest.raises(FormatError) as caught:
         BoardFacts.from_manifest("odd", manifest)
-    assert str(caught.value).startswith(f"board odd: {told}")
+    assert (caught.value.code, caught.value.place) == ("board-manifest-invalid", Place.at(board="odd"))
+    assert str(caught.value).startswith(f"board odd: {problem}")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +166,7 @@ def test_the_fact_that_decides(facts, module, reason):
         (board(mcu="esp8266", flash_size=None), "ESP8266_1MB"),
     ],
 )
-def test_guesses_say_so(facts, module):
+def test_guesses_are_marked(facts, module):
     choice = select_module(facts)
     assert choice.module == module
     assert choice.assumed
@@ -184,45 +191,78 @@ def test_alternatives(facts, alternatives):
 
 
 @pytest.mark.parametrize(
-    ("facts", "told", "hint"),
+    ("facts", "code", "message", "hint"),
     [
-        (board(mcu="esp32s3"), "ESP32-S3", "put an AT module"),
-        (board(mcu="esp32h2"), "ESP32-H2: it has no Wi-Fi", "put an AT module"),
-        (board(mcu="esp32p4"), "ESP32-P4", "put an AT module"),
-        (board("esp32-c3-looking", mcu="esp32s3"), "ESP32-S3", "put an AT module"),
-        (board(mcu="stm32f103c8t6"), "has the chip stm32f103c8t6, for which", "known: "),
-        (board(mcu=""), "doesn't say which chip", "build.mcu"),
-        (board(mcu="esp8266", flash_size=512 * KIB), "512KB of flash, but ESP8266_1MB", "no AT firmware fits"),
+        (board(mcu="esp32s3"), "chip-unsupported", "ESP32-S3", "put an AT module"),
+        (board(mcu="esp32h2"), "chip-unsupported", "ESP32-H2: it has no Wi-Fi", "put an AT module"),
+        (board(mcu="esp32p4"), "chip-unsupported", "ESP32-P4", "put an AT module"),
+        (board("esp32-c3-looking", mcu="esp32s3"), "chip-unsupported", "ESP32-S3", "put an AT module"),
+        (board(mcu="stm32f103c8t6"), "chip-unsupported", "has the chip stm32f103c8t6, for which", "known: "),
+        (board(mcu=""), "board-without-chip", "doesn't say which chip", "build.mcu"),
+        (
+            board(mcu="esp8266", flash_size=512 * KIB),
+            "flash-too-small",
+            "512KB of flash, but ESP8266_1MB",
+            "no AT firmware fits",
+        ),
         (
             board(mcu="esp32c3", flash_size=2 * MIB),
+            "flash-too-small",
             "2MB of flash, but MINI-1 firmware needs 4MB",
             "no AT firmware fits",
         ),
-        (board(mcu="esp32c2", flash_size=1 * MIB), "but ESP32C2-2MB firmware needs 2MB", "no AT firmware fits"),
-        (board(flash_size=1 * MIB), "1MB of flash, but ESP32-D2WD", "no AT firmware fits"),
-        (board(name="WROOM", flash_size=2 * MIB), "but WROOM-32 firmware needs 4MB", "board_at.module"),
-        (board("wipy3", flash_size=2 * MIB), "but WROVER-32 firmware needs 4MB", "ESP32-D2WD"),
-        (board(at={"module": "WROOM-32"}, flash_size=2 * MIB), "but WROOM-32 firmware needs 4MB", "ESP32-D2WD"),
-        (board(at={"chip": "esp32c3"}), "has the chip ESP32, but its at.chip says esp32c3", "correct one"),
-        (board(mcu="esp32s3", at={"module": "WROOM-32"}), "ESP32-S3", "put an AT module"),
+        (
+            board(mcu="esp32c2", flash_size=1 * MIB),
+            "flash-too-small",
+            "but ESP32C2-2MB firmware needs 2MB",
+            "no AT firmware fits",
+        ),
+        (board(flash_size=1 * MIB), "flash-too-small", "1MB of flash, but ESP32-D2WD", "no AT firmware fits"),
+        (
+            board(name="WROOM", flash_size=2 * MIB),
+            "flash-too-small",
+            "but WROOM-32 firmware needs 4MB",
+            "board_at.module",
+        ),
+        (board("wipy3", flash_size=2 * MIB), "flash-too-small", "but WROVER-32 firmware needs 4MB", "ESP32-D2WD"),
+        (
+            board(at={"module": "WROOM-32"}, flash_size=2 * MIB),
+            "flash-too-small",
+            "but WROOM-32 firmware needs 4MB",
+            "ESP32-D2WD",
+        ),
+        (
+            board(at={"chip": "esp32c3"}),
+            "board-contradiction",
+            "has the chip ESP32, but its at.chip says esp32c3",
+            "correct one",
+        ),
+        (board(mcu="esp32s3", at={"module": "WROOM-32"}), "chip-unsupported", "ESP32-S3", "put an AT module"),
     ],
 )
-def test_boards_that_no_firmware_fits(facts, told, hint):
+def test_boards_that_no_firmware_fits(facts, code, message, hint):
     with pytest.raises(SelectionError) as caught:
         select_module(facts)
-    assert told in caught.value.message
+    assert caught.value.code == code
+    assert message in caught.value.message
     assert facts.id in caught.value.message
     assert hint in caught.value.hint
 
 
 def test_at_module_that_does_not_exist():
-    with pytest.raises(UnknownNameError, match=r"my_board, at\.module: unknown ESP32-C3 AT module 'WROOM-32'"):
+    with pytest.raises(UnknownNameError) as caught:
         select_module(board(mcu="esp32c3", at={"module": "WROOM-32"}))
+    assert caught.value.code == "unknown-module"
+    assert caught.value.facts == {"board": "my_board", "option": "at.module", "name": "WROOM-32"}
+    assert str(caught.value).startswith("board my_board:at.module: unknown ESP32-C3 AT module 'WROOM-32'\n")
+    assert "that is a module of ESP32" in caught.value.hint
 
 
 def test_at_module_of_an_odd_type():
-    with pytest.raises(FormatError, match=r"at\.module is a list, not a string"):
+    with pytest.raises(FormatError) as caught:
         select_module(board(at={"module": ["WROOM-32"]}))
+    assert caught.value.code == "board-manifest-invalid"
+    assert str(caught.value) == "board my_board: at.module must be a string, not a list"
 
 
 def test_an_empty_at_module_is_none():
@@ -244,7 +284,7 @@ def test_module_for_release(chip, module, release, then):
     assert module_for_release(Choice(chip, module, "because"), release).module == then
 
 
-def test_a_replaced_module_says_why_and_stays_an_alternative():
+def test_a_replaced_module_has_a_reason_and_stays_an_alternative():
     choice = module_for_release(select_module(board(extra_flags=PSRAM)), "v4.1.1.0")
     assert choice.alternatives == ("WROVER-32", "PICO-D4")
     assert choice.reason.startswith("build.extra_flags has 'BOARD_HAS_PSRAM'; from v3.0.0.0 on, MINI-1 firmware")
@@ -254,7 +294,7 @@ def test_a_replaced_module_says_why_and_stays_an_alternative():
 
 
 @pytest.mark.parametrize(
-    ("facts", "says"),
+    ("facts", "reason"),
     [
         (
             BoardFacts("a", name="WROOM or WROVER", mcu="esp32"),
@@ -270,11 +310,12 @@ def test_a_replaced_module_says_why_and_stays_an_alternative():
         (BoardFacts("a-solo-1", mcu="esp32", extra_flags="-DBOARD_HAS_PSRAM"), "no ESP32-SOLO-1 has PSRAM"),
     ],
 )
-def test_contradictory_facts_are_refused(facts, says):
+def test_contradictory_facts_are_refused(facts, reason):
     with pytest.raises(SelectionError) as caught:
         select_module(facts)
+    assert caught.value.code == "board-contradiction"
     assert f"board {facts.id} contradicts itself: " in caught.value.message
-    assert says in caught.value.message
+    assert reason in caught.value.message
     assert "board_at.module" in caught.value.hint
     # The user's word ends it.
     first = {"esp32": "WROOM-32", "esp8266": "WROOM-02"}.get(facts.mcu, modules(facts.mcu)[0].name)

@@ -1,4 +1,4 @@
-"""The cache of downloads: what is put in comes out, and what is damaged counts as not there."""
+"""The cache of downloads: what is put in comes out, and what is damaged counts as missing."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import textwrap
 
 import pytest
 
-from platformio_esp_at.errors import EspAtError
-from platformio_esp_at.firmware.cache import Cache, CachedFile
+from platformio_esp_at.events import WaitingForDownload
+from platformio_esp_at.firmware.cache import Cache, CachedFile, CacheError
 
-ADDRESS = "https://host/firmware.zip"
+URL = "https://host/firmware.zip"
 DATA = b"a firmware package"
 HASH = hashlib.sha256(DATA).hexdigest()
 
@@ -25,29 +25,29 @@ def cache(tmp_path):
     return Cache(tmp_path / "cache")
 
 
-def put(cache, address=ADDRESS, data=DATA, name="firmware.zip"):
-    with cache.exclusive(address, say=lambda _: None) as folder:
+def put(cache, url=URL, data=DATA, name="firmware.zip"):
+    with cache.exclusive(url, report=lambda _: None) as folder:
         (folder / name).write_bytes(data)
-        return cache.admit(address, folder / name, source="https://mirror/firmware.zip", validator='"etag"')
+        return cache.admit(url, folder / name, source="https://mirror/firmware.zip", validator='"etag"')
 
 
 def test_what_is_put_in_comes_out(cache):
-    assert cache.find(ADDRESS) is None
+    assert cache.find(URL) is None
     assert cache.find_content(HASH, "firmware.zip") is None
     place = put(cache)
     assert place.read_bytes() == DATA
     assert place.name == "firmware.zip"
-    assert cache.find(ADDRESS) == CachedFile(place, "https://mirror/firmware.zip", '"etag"')
+    assert cache.find(URL) == CachedFile(place, "https://mirror/firmware.zip", '"etag"')
     assert cache.find_content(HASH, "firmware.zip") == place
     assert cache.find_content(hashlib.sha256(b"").hexdigest(), "firmware.zip") is None
     assert cache.find("https://host/other.zip") is None
     assert list((cache.folder / "downloads").glob("*/")) == []
 
 
-def test_content_is_found_by_its_hash_whatever_the_address_had_last(cache):
+def test_content_is_found_by_its_hash_whatever_the_url_had_last(cache):
     first = put(cache)
     second = put(cache, data=b"changed since")
-    assert cache.find(ADDRESS).path == second
+    assert cache.find(URL).path == second
     assert cache.find_content(HASH, "firmware.zip") == first
 
 
@@ -55,18 +55,18 @@ def test_content_under_another_name(cache):
     put(cache)
     other = cache.find_content(HASH, "other.zip")
     assert (other.name, other.read_bytes()) == ("other.zip", DATA)
-    assert cache.find(ADDRESS).path.name == "firmware.zip"
+    assert cache.find(URL).path.name == "firmware.zip"
     assert cache.find_content(HASH, "../other.zip") is None
 
 
 @pytest.mark.parametrize("damage", [b"", b"something else", None])
-def test_damaged_content_is_not_there(cache, damage):
+def test_damaged_content_counts_as_missing(cache, damage):
     place = put(cache)
     place.unlink() if damage is None else place.write_bytes(damage)
-    assert cache.find(ADDRESS) is None
+    assert cache.find(URL) is None
     assert cache.find_content(HASH, "firmware.zip") is None
     assert put(cache) == place
-    assert cache.find(ADDRESS).path == place
+    assert cache.find(URL).path == place
 
 
 @pytest.mark.parametrize(
@@ -79,33 +79,36 @@ def test_damaged_content_is_not_there(cache, damage):
 )
 def test_a_damaged_entry_leads_nowhere(cache, entry):
     put(cache)
-    (file,) = (cache.folder / "addresses").iterdir()
+    (file,) = (cache.folder / "urls").iterdir()
     (cache.folder / "secret").write_bytes(DATA)
     file.write_text(entry.replace("HASH", HASH))
-    assert cache.find(ADDRESS) is None
+    assert cache.find(URL) is None
 
 
-def test_entries_say_what_they_are_about(cache):
+def test_entries_have_what_they_are_about(cache):
     put(cache)
-    (file,) = (cache.folder / "addresses").iterdir()
-    expected = {"address": ADDRESS, "name": "firmware.zip", "size": len(DATA), "sha256": HASH}
+    (file,) = (cache.folder / "urls").iterdir()
+    expected = {"url": URL, "name": "firmware.zip", "size": len(DATA), "sha256": HASH}
     expected |= {"source": "https://mirror/firmware.zip", "validator": '"etag"'}
     assert json.loads(file.read_text()) == expected
 
 
 def test_a_file_in_place_of_the_cache(cache):
     cache.folder.write_text("")
-    assert cache.find(ADDRESS) is None
-    with pytest.raises(EspAtError) as caught:
+    assert cache.find(URL) is None
+    with pytest.raises(CacheError) as caught:
         put(cache)
+    assert caught.value.code == "cache-not-writable"
     assert f"the cache {cache.folder} can't be written: " in caught.value.message
     assert "ESP_AT_CACHE" in caught.value.hint
 
 
-def test_a_full_disk_is_told_in_the_same_words(cache):
-    with pytest.raises(EspAtError) as caught, cache.exclusive(ADDRESS, say=lambda _: None):
+def test_a_full_disk_has_the_same_message(cache):
+    with pytest.raises(CacheError) as caught, cache.exclusive(URL, report=lambda _: None):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert caught.value.code == "cache-not-writable"
     assert caught.value.message == f"the cache {cache.folder} can't be written: No space left on device"
+    assert "ESP_AT_CACHE" in caught.value.hint
 
 
 def test_where_the_cache_is(monkeypatch, tmp_path):
@@ -121,21 +124,21 @@ def test_where_the_cache_is(monkeypatch, tmp_path):
 
 
 def test_one_run_waits_for_the_other(cache):
-    """A second process that wants the same download says so, and goes on when the first one is done."""
+    """A second process that wants the same download reports it, and goes on when the first one is done."""
     code = textwrap.dedent("""
         import sys
         from pathlib import Path
         from platformio_esp_at.firmware.cache import Cache
         cache = Cache(Path(sys.argv[1]))
-        with cache.exclusive(sys.argv[2], say=lambda text: print(text, flush=True)):
+        with cache.exclusive(sys.argv[2], report=lambda event: print(event, flush=True)):
             print("found" if cache.find(sys.argv[2]) else "nothing", flush=True)
     """)
-    command = [sys.executable, "-c", code, str(cache.folder), ADDRESS]
-    with cache.exclusive(ADDRESS, say=lambda _: None) as folder:
+    command = [sys.executable, "-c", code, str(cache.folder), URL]
+    with cache.exclusive(URL, report=lambda _: None) as folder:
         other = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert other.stdout.readline() == "Waiting for another run, which downloads the same\n"
+        assert other.stdout.readline() == f"{WaitingForDownload()}\n"
         (folder / "firmware.zip").write_bytes(DATA)
-        cache.admit(ADDRESS, folder / "firmware.zip")
+        cache.admit(URL, folder / "firmware.zip")
     assert other.communicate(timeout=20)[0] == "found\n"
     assert other.returncode == 0
 
@@ -143,11 +146,11 @@ def test_one_run_waits_for_the_other(cache):
 def test_a_run_that_was_killed_holds_nobody_up(cache):
     code = (
         "import os, sys; from pathlib import Path; from platformio_esp_at.firmware.cache import Cache\n"
-        "with Cache(Path(sys.argv[1])).exclusive(sys.argv[2], say=print): os._exit(9)"
+        "with Cache(Path(sys.argv[1])).exclusive(sys.argv[2], report=print): os._exit(9)"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(cache.folder), ADDRESS], check=False, timeout=20)
+    done = subprocess.run([sys.executable, "-c", code, str(cache.folder), URL], check=False, timeout=20)
     assert done.returncode == 9
-    said = []
-    with cache.exclusive(ADDRESS, say=said.append):
+    events = []
+    with cache.exclusive(URL, report=events.append):
         pass
-    assert said == []
+    assert events == []

@@ -168,7 +168,7 @@ def test_boards():
 def test_releases():
     content = read("releases.yml")
     assert set(content) == {"servers", "releases"}
-    assert all(address.startswith("https://") for address in content["servers"].values())
+    assert all(url.startswith("https://") for url in content["servers"].values())
     for key, series in content["releases"].items():
         for name, row in series.items():
             assert module(key, name).name == name
@@ -192,14 +192,14 @@ def test_used_gpios_of_boards():
 
 
 def check_release_group(group):
-    assert len({"address", "form"} & set(group)) == 1
-    assert set(group) <= {"address", "form", "releases", "chip_revisions"}
+    assert len({"url", "form"} & set(group)) == 1
+    assert set(group) <= {"url", "form", "releases", "chip_revisions"}
     keys = [release_key(release) for release in group["releases"]]
     assert keys == sorted(set(keys), reverse=True)
     assert all(re.fullmatch(r"v\d+(\.\d+){2,3}", release) for release in group["releases"])
-    if "address" in group:
-        assert group["address"].endswith(".zip")
-    assert len(group["releases"]) == 1 or "{release}" in group.get("address", group.get("form"))
+    if "url" in group:
+        assert group["url"].endswith(".zip")
+    assert len(group["releases"]) == 1 or "{release}" in group.get("url", group.get("form"))
     if "chip_revisions" in group:
         assert re.fullmatch(r"v\d\.\d( to v\d\.\d)?", group["chip_revisions"])
 
@@ -207,7 +207,7 @@ def check_release_group(group):
 def test_released_packages_have_names_of_their_own():
     packages = [found for found in released_packages() if not found.by_form]
     assert len({found.name.lower() for found in packages}) == len(packages)
-    assert len({found.address for found in released_packages()}) == len(released_packages())
+    assert len({found.url for found in released_packages()}) == len(released_packages())
     assert all(package_named(found.file_name) is found for found in packages)
 
 

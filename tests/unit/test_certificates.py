@@ -1,438 +1,338 @@
-"""Certificates and keys that the firmware's TLS can use, and others; all of them made here."""
+"""Certificates and keys that the firmware's TLS can use, and others. What a file holds: `test_x509`."""
 
 from __future__ import annotations
 
 import base64
-import functools
-from contextlib import suppress
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from x509_files import NOW, YEAR, certificate, der, dsa_key, ec_key, key_bytes, leaf, middle, pem, root, rsa_key
 
-from platformio_esp_at.checks.certificates import MAX_FILE_SIZE, check_pair, check_pki_file
-from platformio_esp_at.errors import EspAtError, FormatError
+from platformio_esp_at.checks.certificates import MAX_FILE_SIZE, CheckedFile, check_pair, check_pki_file
+from platformio_esp_at.errors import EspAtError, FormatError, Notice, Place
 from platformio_esp_at.formats.pki import PkiType
-from platformio_esp_at.formats.x509 import parse_certificates, parse_private_key, summarize
+from platformio_esp_at.formats.x509 import X509File
+from platformio_esp_at.request.values import InputFile
 
-NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
-YEAR = timedelta(days=365)
-
-# Parameters of 1024 bits, which take long to make.
-DSA_P = int(
-    "d23bb1b50525d3fd35bad4cd249709e4fe4da7e3975390ee9ef9cde70186b883750f70213b6887ad31ead187e73bd83e06cd"
-    "94fafb5c5f031a5dd94c01c21050cea2c784f78656f5308a50669bff883812388ea49de6d5f8a81b946d0fc2b7876c6bc226"
-    "3ebb6745f9bf99bb34b19719d4e5623100dfb99745a99b1613cd69db",
-    16,
-)
-DSA_Q = int("be9da2f92b2b7afebf0d6a32c084d9b538fa11c1", 16)
-DSA_G = int(
-    "9c2ef6eef0ceb476e482d4794c78ba5041d36fd7dc38c0d5dae750482b9c1f975d2826175e3cd0c8bea4bbc491f2d1312ac3"
-    "ff2c9b5ef6f534b1c716bcaa9afa2b24f373543220ae9efa4d1290734af64478da69b87bed26e9104aabb47b6ff75a16e040"
-    "61f8a71e451e9c4377ee6943023704d894637502e52cac4186c2b7e1",
-    16,
-)
+HERE = Place.at(file="esp_at.yml", line=3)
 
 
-@functools.cache
-def _ec_key(name: str):
-    return ec.generate_private_key(ec.SECP256R1())
-
-
-@functools.cache
-def _rsa_key():
-    return rsa.generate_private_key(65537, 2048)
-
-
-def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
-def _certificate(
-    subject, key, *, issuer=None, issuer_key=None, start=NOW - YEAR, end=NOW + YEAR, ca=None, algorithm=None
-) -> x509.Certificate:
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(_name(subject))
-        .issuer_name(_name(issuer or subject))
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(start)
-        .not_valid_after(end)
-    )
-    if ca is not None:
-        builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-    if algorithm is None and not isinstance(issuer_key or key, ed25519.Ed25519PrivateKey):
-        algorithm = hashes.SHA256()
-    return builder.sign(issuer_key or key, algorithm)
-
-
-@functools.cache
-def _root():
-    return _certificate("Root", _ec_key("root"), ca=True)
-
-
-@functools.cache
-def _middle():
-    return _certificate("Middle", _ec_key("middle"), issuer="Root", issuer_key=_ec_key("root"), ca=True)
-
-
-@functools.cache
-def _leaf():
-    return _certificate("Module", _ec_key("leaf"), issuer="Middle", issuer_key=_ec_key("middle"), ca=False)
-
-
-def _pem(*items: x509.Certificate) -> bytes:
-    return b"".join(item.public_bytes(Encoding.PEM) for item in items)
-
-
-def _key_bytes(key, encoding=Encoding.PEM, form=PrivateFormat.TraditionalOpenSSL, password=None) -> bytes:
-    return key.private_bytes(encoding, form, BestAvailableEncryption(password) if password else NoEncryption())
-
-
-def _check(data: bytes, kind: PkiType):
-    return check_pki_file(data, kind, now=NOW)
+def _checked(data: bytes, kind: PkiType) -> CheckedFile:
+    return check_pki_file(InputFile("a.pem", HERE, data), kind, now=NOW)
 
 
 def _refusal(data: bytes, kind: PkiType) -> EspAtError:
-    problems, _ = _check(data, kind)
-    assert len(problems) == 1
-    return problems[0]
+    """Return the one problem of a file; it names the file, and nothing else is found of it."""
+    checked = _checked(data, kind)
+    (problem,) = checked.problems
+    assert checked.warnings == []
+    assert problem.facts["file"] == "a.pem"
+    return problem
 
 
-# --- reading ---
+def _warnings(data: bytes, kind: PkiType) -> list[Notice]:
+    """Return the warnings of a file without problems; each names the file."""
+    checked = _checked(data, kind)
+    assert checked.problems == []
+    assert all(found.is_warning and found.place == Place.at(file="a.pem") for found in checked.warnings)
+    return checked.warnings
 
 
-def test_what_a_certificate_says():
-    (info,) = parse_certificates(_pem(_leaf()))
-    assert (info.subject, info.issuer) == ("CN=Module", "CN=Middle")
-    assert (info.not_before, info.not_after) == (NOW - YEAR, NOW + YEAR)
-    assert info.sha256 == _leaf().fingerprint(hashes.SHA256()).hex()
-    assert str(info.key) == "EC secp256r1, 256 bits"
-    assert info.is_ca is False
-    assert not info.self_signed
-    assert info.signature_hash == "sha256"
+def _pair(certificates: bytes, key: bytes) -> list[EspAtError]:
+    return check_pair(_checked(certificates, PkiType.CERT), _checked(key, PkiType.KEY))
 
 
-def test_der_and_pem_are_the_same():
-    assert parse_certificates(_leaf().public_bytes(Encoding.DER)) == parse_certificates(_pem(_leaf()))
-    for key in (_ec_key("leaf"), _rsa_key()):
-        infos = {
-            parse_private_key(_key_bytes(key, encoding, form))
-            for encoding in (Encoding.PEM, Encoding.DER)
-            for form in (PrivateFormat.TraditionalOpenSSL, PrivateFormat.PKCS8)
-        }
-        assert len(infos) == 1
+# --- the file ---
 
 
-def test_text_around_a_pem_block():
-    data = b"Certificate:\r\n    Data:\r\n" + _pem(_leaf()).replace(b"\n", b"\r\n") + b"bye"
-    assert parse_certificates(data)[0].subject == "CN=Module"
-
-
-def test_parameters_before_an_ec_key():
-    parameters = b"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
-    data = parameters + _key_bytes(_ec_key("leaf"))
-    assert parse_private_key(data).kind == "EC secp256r1"
-    assert _check(data, PkiType.KEY) == ([], [])
-
-
-def test_a_key_shows_nothing_but_its_kind():
-    key = parse_private_key(_key_bytes(_rsa_key()))
-    assert (key.kind, key.bits) == ("RSA", 2048)
-    secret = format(_rsa_key().private_numbers().d, "x")[:16]
-    assert secret not in repr(key)
-    assert secret not in repr(summarize(_key_bytes(_rsa_key())))
-
-
-def test_summary():
-    certificate, key = summarize(_pem(_leaf()) + _key_bytes(_ec_key("leaf")))
-    assert certificate["kind"] == "certificate"
-    assert certificate["subject"] == "CN=Module"
-    assert certificate["not_after"] == "2027-01-01T00:00:00+00:00"
-    assert key == {
-        "kind": "private key",
-        "key": "EC secp256r1, 256 bits",
-        "public_key_sha256": certificate["public_key_sha256"],
-    }
-    encrypted = _key_bytes(_ec_key("leaf"), form=PrivateFormat.PKCS8, password=b"x")
-    assert summarize(encrypted) == ({"kind": "private key", "key": "encrypted"},)
-    public = _leaf().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    assert summarize(public) == ({"kind": "public key"},)
-
-
-def test_a_name_is_one_printable_line():
-    certificate = _certificate("two\nlines \x1b[2J", _ec_key("leaf"))
-    assert parse_certificates(_pem(certificate))[0].subject == "CN=two?lines ?[2J"
+def test_what_a_file_holds_is_handed_on():
+    """So that nobody has to read it twice."""
+    checked = _checked(pem(leaf(), middle()), PkiType.CERT)
+    assert checked.certificates == X509File.from_bytes(pem(leaf(), middle())).certificates()
+    assert checked.key is None
+    key = _checked(key_bytes(rsa_key()), PkiType.KEY)
+    assert (key.key, key.certificates) == (X509File.from_bytes(key_bytes(rsa_key())).private_key(), ())
 
 
 @pytest.mark.parametrize(
-    ("damage", "message", "where"),
+    ("data", "code", "where"),
     [
-        (lambda _: b"", "is empty", None),
-        (lambda _: b"  \n", "is empty", None),
-        (lambda _: b"\x00\x01", "neither PEM nor DER", None),
-        (lambda _: b"0\x03abc", "neither a certificate nor a private key in DER", None),
-        (lambda pem: pem.decode().encode("utf-16"), "UTF-16", None),
-        (lambda pem: pem[:200], "has no line -----END CERTIFICATE-----", "1"),
-        (lambda pem: b"\n\n" + pem[:-40], "has no line -----END CERTIFICATE-----", "3"),
-        (lambda pem: pem.replace(b"-----BEGIN CERT", b"-----BEGIN cert"), "is damaged", "1"),
-        (
-            lambda pem: pem.replace(b"\nMII", b"\n*II").replace(b"\nMIH", b"\n*IH").replace(b"\nMIB", b"\n*IB"),
-            "base64",
-            "1",
-        ),
-        (lambda _: b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n", "is empty", "1"),
-        (lambda pem: pem + b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "can't be read", None),
+        (b"", "file-empty", "a.pem"),
+        (b"\x00\x01", "not-pem", "a.pem"),
+        (b"\n\n-----BEGIN CERTIFICATE-----\nAAAA", "pem-damaged", "a.pem:3"),
     ],
 )
-def test_damaged_files(damage, message, where):
-    with pytest.raises(FormatError) as caught:
-        parse_certificates(damage(_pem(_leaf())))
-    assert message in caught.value.message
-    if where:
-        assert caught.value.where == where
-    assert caught.value.__cause__ is None
-    assert _refusal(damage(_pem(_leaf())), PkiType.CERT).message == caught.value.message
+@pytest.mark.parametrize("kind", PkiType)
+def test_a_file_that_can_not_be_read(data, code, where, kind):
+    error = _refusal(data, kind)
+    assert (error.code, error.where) == (code, where)
+    assert isinstance(error, FormatError)
+    assert _checked(data, kind)[2:] == ((), None)
 
 
 def test_the_line_of_the_second_certificate():
-    damaged = _pem(_leaf()) + b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
-    assert _refusal(damaged, PkiType.CERT).where == str(_pem(_leaf()).count(b"\n") + 1)
+    damaged = pem(leaf()) + b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    error = _refusal(damaged, PkiType.CERT)
+    assert error.code == "certificate-unreadable"
+    assert error.where == f"a.pem:{pem(leaf()).count(bytes([10])) + 1}"
 
 
-def test_a_damaged_key_is_not_quoted():
-    error = _refusal(b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n", PkiType.KEY)
-    assert error.message == "the private key can't be read"
+def test_too_large():
+    error = _refusal(pem(leaf()) + b" " * MAX_FILE_SIZE, PkiType.CERT)
+    assert error.code == "pki-too-large"
+    assert error.message == f"the file has {len(pem(leaf())) + MAX_FILE_SIZE} bytes"
+    assert error.hint == "a certificate or key file ends at 65535: leave out what the peer doesn't need"
+    assert _warnings(pem(leaf()).ljust(MAX_FILE_SIZE), PkiType.CERT) == []
 
 
 # --- the right kind of file ---
 
 
-def test_a_key_where_a_certificate_belongs():
-    for encoding in (Encoding.PEM, Encoding.DER):
-        message = _refusal(_key_bytes(_rsa_key(), encoding), PkiType.CERT).message
-        assert message == "there is a private key in the file of the certificate"
+@pytest.mark.parametrize("kind", [PkiType.CERT, PkiType.CA])
+@pytest.mark.parametrize(("encoding", "where"), [(Encoding.PEM, "a.pem:1"), (Encoding.DER, "a.pem")])
+def test_a_key_where_a_certificate_belongs(kind, encoding, where):
+    error = _refusal(key_bytes(rsa_key(), encoding), kind)
+    assert (error.code, error.where) == ("key-in-certificate-file", where)
+    assert error.message == "there is a private key in the file of the certificate"
+    assert error.hint == "give it on its own, as the key"
 
 
 def test_a_key_beside_the_certificate():
-    assert "private key" in _refusal(_pem(_leaf()) + _key_bytes(_ec_key("leaf")), PkiType.CERT).message
+    error = _refusal(pem(leaf()) + key_bytes(ec_key("leaf")), PkiType.CERT)
+    assert error.code == "key-in-certificate-file"
+    assert error.where == f"a.pem:{pem(leaf()).count(bytes([10])) + 1}"
 
 
-def test_a_certificate_where_a_key_belongs():
-    assert _refusal(_pem(_leaf()), PkiType.KEY).message == "there is no private key in this file, only CERTIFICATE"
-    assert _refusal(_leaf().public_bytes(Encoding.DER), PkiType.KEY)
+@pytest.mark.parametrize("data", [pem(leaf()), der(leaf())], ids=["pem", "der"])
+def test_a_certificate_where_a_key_belongs(data):
+    error = _refusal(data, PkiType.KEY)
+    assert (error.code, error.where) == ("pki-wrong-kind", "a.pem")
+    assert error.hint == "this is the private key's place"
 
 
 def test_a_certificate_beside_the_key():
-    problems, warnings = _check(_key_bytes(_ec_key("leaf")) + _pem(_leaf()), PkiType.KEY)
-    assert not problems
-    assert "also holds CERTIFICATE" in warnings[0]
+    (found,) = _warnings(key_bytes(ec_key("leaf")) + pem(leaf()), PkiType.KEY)
+    assert found.code == "pki-unused-content"
+    assert "also holds CERTIFICATE" in found.message
 
 
-def test_two_keys():
-    assert "2 private keys" in _refusal(_key_bytes(_rsa_key()) + _key_bytes(_ec_key("leaf")), PkiType.KEY).message
+def test_parameters_beside_an_ec_key():
+    parameters = b"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+    assert _warnings(parameters + key_bytes(ec_key("leaf")), PkiType.KEY) == []
 
 
-def test_a_request():
-    builder = x509.CertificateSigningRequestBuilder().subject_name(_name("Module"))
-    data = builder.sign(_ec_key("leaf"), hashes.SHA256()).public_bytes(Encoding.PEM)
-    assert "request" in _refusal(data, PkiType.CERT).hint
-
-
-def test_labels_that_the_firmware_does_not_read():
-    data = _pem(_leaf()).replace(b"CERTIFICATE-", b"TRUSTED CERTIFICATE-")
-    assert "openssl x509" in _refusal(data, PkiType.CA).hint
-    data = _key_bytes(_ec_key("leaf"), form=PrivateFormat.OpenSSH)
-    assert "ssh-keygen" in _refusal(data, PkiType.KEY).hint
-
-
-@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
-def test_an_encrypted_key(form):
-    error = _refusal(_key_bytes(_ec_key("leaf"), form=form, password=b"secret"), PkiType.KEY)
-    assert error.message == "the private key is encrypted"
-    assert error.where == "1"
+def test_an_encrypted_key():
+    error = _refusal(key_bytes(ec_key("leaf"), form=PrivateFormat.PKCS8, password=b"secret"), PkiType.KEY)
+    assert (error.code, error.where) == ("key-encrypted", "a.pem:1")
     assert "passphrase" in error.hint
-
-
-def test_an_encrypted_key_in_der():
-    data = _key_bytes(_ec_key("leaf"), Encoding.DER, PrivateFormat.PKCS8, b"secret")
-    assert _refusal(data, PkiType.KEY).message == "the private key is encrypted"
-
-
-def test_too_large():
-    assert str(MAX_FILE_SIZE) in _refusal(_pem(_leaf()) + b" " * MAX_FILE_SIZE, PkiType.CERT).hint
 
 
 # --- keys ---
 
 
-@pytest.mark.parametrize("key", [_rsa_key, lambda: _ec_key("leaf"), lambda: ec.generate_private_key(ec.SECP384R1())])
+@pytest.mark.parametrize("key", [rsa_key, lambda: ec_key("leaf"), lambda: ec.generate_private_key(ec.SECP384R1())])
 def test_keys_that_the_firmware_knows(key):
     key = key()
-    assert _check(_key_bytes(key), PkiType.KEY) == ([], [])
-    assert _check(_pem(_certificate("Module", key)), PkiType.CERT) == ([], [])
+    assert _warnings(key_bytes(key), PkiType.KEY) == []
+    assert _warnings(pem(certificate("Module", key)), PkiType.CERT) == []
 
 
-def test_ed25519():
-    key = ed25519.Ed25519PrivateKey.generate()
-    assert "doesn't know: Ed25519" in _refusal(_key_bytes(key, form=PrivateFormat.PKCS8), PkiType.KEY).message
-    assert "doesn't know: Ed25519" in _refusal(_pem(_certificate("Module", key)), PkiType.CERT).message
-
-
-def test_dsa():
-    numbers = dsa.DSAParameterNumbers(p=DSA_P, q=DSA_Q, g=DSA_G)
-    key = numbers.parameters().generate_private_key()
-    assert "doesn't know: DSA" in _refusal(_key_bytes(key, form=PrivateFormat.PKCS8), PkiType.KEY).message
+@pytest.mark.parametrize(
+    ("key", "kind"), [(ed25519.Ed25519PrivateKey.generate, "Ed25519"), (dsa_key, "DSA")], ids=["ed25519", "dsa"]
+)
+def test_keys_that_the_firmware_does_not_know(key, kind):
+    key = key()
+    for data, type_, what in (
+        (key_bytes(key, form=PrivateFormat.PKCS8), PkiType.KEY, "the private key"),
+        (pem(certificate("Module", key)), PkiType.CERT, "certificate CN=Module"),
+    ):
+        error = _refusal(data, type_)
+        assert error.code == "key-type"
+        assert error.message == f"{what} has a key that the firmware's TLS doesn't know: {kind}"
+        assert error.hint == "take an RSA key, or an EC key on secp256r1 (prime256v1)"
 
 
 def test_small_rsa_keys():
     key = rsa.generate_private_key(65537, 1024)  # noqa: S505 - that is what is tested
-    problems, warnings = _check(_key_bytes(key), PkiType.KEY)
-    assert not problems
-    assert "refuse less than 2048" in warnings[0]
+    (found,) = _warnings(key_bytes(key), PkiType.KEY)
+    assert (found.code, found.facts) == ("key-weak", {"bits": 1024})
+    assert "refuse less than 2048" in found.message
 
 
-def test_large_and_tiny_rsa_keys(monkeypatch):
-    monkeypatch.setattr("platformio_esp_at.checks.certificates._RSA_MAX", 1024)
-    assert "slow or fails" in _check(_key_bytes(_rsa_key()), PkiType.KEY)[1][0]
+def test_large_rsa_keys(monkeypatch):
+    monkeypatch.setattr("platformio_esp_at.checks.certificates._RSA_MAX", 2048)
+    assert _warnings(key_bytes(rsa_key()), PkiType.KEY) == []
+    monkeypatch.setattr("platformio_esp_at.checks.certificates._RSA_MAX", 2047)
+    (found,) = _warnings(key_bytes(rsa_key()), PkiType.KEY)
+    assert (found.code, found.facts) == ("key-slow", {"bits": 2048})
+    assert "slow or fails" in found.message
+
+
+def test_tiny_rsa_keys(monkeypatch):
     monkeypatch.setattr("platformio_esp_at.checks.certificates._RSA_MIN", 4096)
-    assert "RSA key of 2048 bits" in _refusal(_key_bytes(_rsa_key()), PkiType.KEY).message
+    error = _refusal(key_bytes(rsa_key()), PkiType.KEY)
+    assert (error.code, error.facts["bits"]) == ("key-too-weak", 2048)
+    assert error.message == "the private key has an RSA key of 2048 bits"
+    assert error.hint == "take 2048 bits or more"
 
 
 # --- pairs ---
 
 
 def test_a_pair():
-    assert not check_pair(_pem(_leaf()), _key_bytes(_ec_key("leaf")))
-    assert not check_pair(_leaf().public_bytes(Encoding.DER), _key_bytes(_ec_key("leaf"), Encoding.DER))
-    assert not check_pair(_pem(_leaf(), _middle()), _key_bytes(_ec_key("leaf"), form=PrivateFormat.PKCS8))
+    assert _pair(pem(leaf()), key_bytes(ec_key("leaf"))) == []
+    assert _pair(der(leaf()), key_bytes(ec_key("leaf"), Encoding.DER)) == []
+    assert _pair(pem(leaf(), middle()), key_bytes(ec_key("leaf"), form=PrivateFormat.PKCS8)) == []
 
 
-@pytest.mark.parametrize("key", [_rsa_key, lambda: _ec_key("root")])
-def test_a_key_of_another_certificate(key):
-    (problem,) = check_pair(_pem(_leaf()), _key_bytes(key()))
-    assert "is not that of the certificate CN=Module" in problem.message
+@pytest.mark.parametrize(
+    ("key", "kind"), [(rsa_key, "RSA, 2048 bits"), (lambda: ec_key("root"), "EC secp256r1, 256 bits")]
+)
+def test_a_key_of_another_certificate(key, kind):
+    (problem,) = _pair(pem(leaf()), key_bytes(key()))
+    assert problem.code == "key-not-of-certificate"
+    assert problem.message == (
+        f"the private key ({kind}) is not that of the certificate CN=Module (EC secp256r1, 256 bits)"
+    )
+    assert problem.hint == "take the key that the certificate's request was made with"
 
 
 def test_the_key_of_the_second_certificate():
-    (problem,) = check_pair(_pem(_middle(), _leaf()), _key_bytes(_ec_key("leaf")))
+    (problem,) = _pair(pem(middle(), leaf()), key_bytes(ec_key("leaf")))
+    assert problem.code == "key-not-of-certificate"
     assert problem.hint == "put the certificate of this key first"
 
 
-def test_a_pair_that_can_not_be_read_is_told_elsewhere():
-    assert not check_pair(b"", _key_bytes(_ec_key("leaf")))
-    assert not check_pair(_pem(_leaf()), b"no key")
+def test_a_pair_that_can_not_be_read_is_not_compared():
+    """What is wrong with the file by itself is reported already."""
+    assert _pair(b"", key_bytes(ec_key("leaf"))) == []
+    assert _pair(pem(leaf()), b"no key") == []
+
+
+def test_a_pair_is_compared_though_the_file_has_another_problem():
+    chain = pem(leaf(), root())
+    assert [problem.code for problem in _checked(chain, PkiType.CERT).problems] == ["chain-broken"]
+    assert [problem.code for problem in _pair(chain, key_bytes(rsa_key()))] == ["key-not-of-certificate"]
 
 
 # --- dates ---
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "warning"),
+    ("start", "end", "code", "text"),
     [
-        (NOW - 2 * YEAR, NOW - YEAR, "expired on 2025-01-01"),
-        (NOW + YEAR, NOW + 2 * YEAR, "is not valid before 2027-01-01 00:00 UTC"),
-        (NOW - YEAR, NOW + timedelta(days=10), "expires on 2026-01-11"),
+        (NOW - 2 * YEAR, NOW - YEAR, "certificate-expired", "expired on 2025-01-01"),
+        (NOW + YEAR, NOW + 2 * YEAR, "certificate-not-yet-valid", "is not valid before 2027-01-01 00:00 UTC"),
+        (NOW - YEAR, NOW + timedelta(days=10), "certificate-expires", "expires on 2026-01-11"),
     ],
 )
 @pytest.mark.parametrize("kind", [PkiType.CA, PkiType.CERT])
-def test_dates_are_warned_of(start, end, warning, kind):
-    certificate = _certificate("Module", _ec_key("leaf"), start=start, end=end, ca=True)
-    problems, warnings = _check(_pem(certificate), kind)
-    assert not problems
-    assert warnings == [f"certificate CN=Module {warning}"]
+def test_dates_are_warned_of(start, end, code, text, kind):
+    data = pem(certificate("Module", ec_key("leaf"), start=start, end=end, ca=True))
+    (found,) = _warnings(data, kind)
+    assert found.code == code
+    assert str(found) == f"a.pem: certificate CN=Module {text}"
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [(NOW, NOW + YEAR), (NOW - YEAR, NOW + timedelta(days=30))], ids=["first-second", "last-month"]
+)
+def test_dates_that_are_in_time(start, end):
+    assert _warnings(pem(certificate("Module", ec_key("leaf"), start=start, end=end)), PkiType.CERT) == []
 
 
 # --- chains ---
 
 
 def test_a_chain():
-    assert _check(_pem(_leaf(), _middle(), _root()), PkiType.CERT) == ([], [])
-    assert _check(_pem(_leaf(), _middle()), PkiType.CERT) == ([], [])
+    assert _warnings(pem(leaf(), middle(), root()), PkiType.CERT) == []
+    assert _warnings(pem(leaf(), middle()), PkiType.CERT) == []
 
 
 def test_a_chain_in_reverse():
-    error = _refusal(_pem(_root(), _middle(), _leaf()), PkiType.CERT)
+    error = _refusal(pem(root(), middle(), leaf()), PkiType.CERT)
+    assert (error.code, error.where) == ("chain-order", "a.pem")
     assert error.message == "the certificates are in the wrong order"
-    assert error.hint.startswith("put CN=Module first")
+    assert error.hint == "put CN=Module first and each one's issuer after it"
 
 
 def test_a_chain_with_a_hole():
-    assert _refusal(_pem(_leaf(), _root()), PkiType.CERT).message == (
-        "certificate CN=Module is issued by CN=Middle, and CN=Root is behind it"
-    )
+    error = _refusal(pem(leaf(), root()), PkiType.CERT)
+    assert (error.code, error.where) == ("chain-broken", "a.pem")
+    assert error.message == "certificate CN=Module is issued by CN=Middle, and CN=Root is after it"
+    assert error.hint == "put the module's own certificate first and each one's issuer after it"
 
 
 def test_a_chain_with_an_issuer_of_the_same_name():
-    impostor = _certificate("Middle", _ec_key("other"), ca=True)
-    assert "isn't signed by the CN=Middle behind it" in _refusal(_pem(_leaf(), impostor), PkiType.CERT).message
+    impostor = certificate("Middle", ec_key("other"), ca=True)
+    error = _refusal(pem(leaf(), impostor), PkiType.CERT)
+    assert error.code == "chain-broken"
+    assert error.message == "certificate CN=Module isn't signed by the CN=Middle after it"
 
 
 def test_cas_need_no_order():
-    assert _check(_pem(_root(), _certificate("Other", _ec_key("other"), ca=True)), PkiType.CA) == ([], [])
+    assert _warnings(pem(root(), certificate("Other", ec_key("other"), ca=True)), PkiType.CA) == []
 
 
-@pytest.mark.parametrize(("ca", "says"), [(False, "says that it is none"), (None, "BasicConstraints")])
-def test_a_ca_that_is_none(ca, says):
-    problems, warnings = _check(_pem(_certificate("Module", _ec_key("leaf"), ca=ca)), PkiType.CA)
-    assert not problems
-    assert says in warnings[0]
+@pytest.mark.parametrize(
+    ("ca", "why"), [(False, "is marked as not a CA"), (None, "isn't marked as a CA (BasicConstraints)")]
+)
+def test_a_ca_that_is_none(ca, why):
+    data = pem(certificate("Module", ec_key("leaf"), ca=ca))
+    (found,) = _warnings(data, PkiType.CA)
+    assert found.code == "certificate-no-ca"
+    assert f"certificate CN=Module is used as a CA and {why}: " in found.message
+    assert _warnings(data, PkiType.CERT) == []
 
 
 def test_a_chain_that_is_too_long_for_the_firmware():
-    keys = [_ec_key(str(number)) for number in range(17)]
+    keys = [ec_key(str(number)) for number in range(17)]
     chain = [
-        _certificate(f"{n:02}" * 30, keys[n], issuer=f"{n + 1:02}" * 30, issuer_key=keys[n + 1], ca=True)
+        certificate(f"{n:02}" * 30, keys[n], issuer=f"{n + 1:02}" * 30, issuer_key=keys[n + 1], ca=True)
         for n in range(16)
     ]
-    problems, warnings = _check(_pem(*chain), PkiType.CERT)
-    assert not problems
-    assert "the firmware sends 4096" in warnings[0]
+    size = 7 + sum(3 + len(der(item)) for item in chain)
+    (found,) = _warnings(pem(*chain), PkiType.CERT)
+    assert (found.code, found.facts) == ("chain-too-long", {"size": size})
+    assert f"the chain takes {size} bytes in TLS and the firmware sends 4096 in one message: " in found.message
+
+
+@pytest.mark.parametrize(("number", "name"), [(0x04, "MD5"), (0x05, "SHA1")])
+def test_a_signature_that_peers_refuse(number, name):
+    """Nothing signs so any more: the kind of the signature is changed afterwards, from SHA-256."""
+    signed = der(certificate("Module", ec_key("leaf"), issuer="Root", issuer_key=rsa_key()))
+    old = signed.replace(bytes.fromhex("2a864886f70d01010b"), bytes.fromhex("2a864886f70d0101") + bytes([number]))
+    (found,) = _warnings(old, PkiType.CERT)
+    assert found.code == "certificate-signature"
+    assert found.message == f"certificate CN=Module is signed with {name}, which most peers refuse"
+    assert _warnings(signed, PkiType.CERT) == []
 
 
 # --- hostile bytes ---
 
-
-@settings(max_examples=100, deadline=None)
-@given(st.binary(max_size=300) | st.binary(max_size=100).map(lambda data: b"\x30" + data))
-def test_any_bytes_are_understood_or_refused(data):
-    _read_all(data)
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    st.binary(max_size=200), st.sampled_from(["CERTIFICATE", "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "X"])
+_IN_PEM = st.builds(
+    lambda data, label: f"-----BEGIN {label}-----\n{base64.encodebytes(data).decode()}-----END {label}-----\n".encode(),
+    st.binary(max_size=200),
+    st.sampled_from(["CERTIFICATE", "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "X"]),
 )
-def test_any_bytes_in_pem_are_understood_or_refused(data, label):
-    text = base64.encodebytes(data).decode()
-    _read_all(f"-----BEGIN {label}-----\n{text}-----END {label}-----\n".encode())
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.data())
-def test_a_flipped_byte_is_understood_or_refused(data):
-    whole = data.draw(st.sampled_from([_leaf().public_bytes(Encoding.DER), _key_bytes(_ec_key("leaf"), Encoding.DER)]))
-    at = data.draw(st.integers(0, len(whole) - 1))
-    _read_all(whole[:at] + bytes([data.draw(st.integers(0, 255))]) + whole[at + 1 :])
+@st.composite
+def _flipped(draw) -> bytes:
+    whole = draw(st.sampled_from([der(leaf()), key_bytes(ec_key("leaf"), Encoding.DER)]))
+    at = draw(st.integers(0, len(whole) - 1))
+    return whole[:at] + bytes([draw(st.integers(0, 255))]) + whole[at + 1 :]
 
 
-def _read_all(data: bytes) -> None:
-    for read in (parse_certificates, parse_private_key, summarize):
-        with suppress(FormatError):
-            read(data)
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=300) | st.binary(max_size=100).map(lambda data: b"\x30" + data) | _IN_PEM | _flipped())
+def test_any_bytes_are_understood_or_refused(data):
     for kind in PkiType:
-        check_pki_file(data, kind, now=NOW)
-    check_pair(data, data)
+        for problem in _checked(data, kind).problems:
+            assert problem.facts["file"] == "a.pem"
+    for problem in check_pair(_checked(data, PkiType.CERT), _checked(data, PkiType.KEY)):
+        assert problem.code == "key-not-of-certificate"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from platformio_esp_at.demo.sample_package import sample_package
-from platformio_esp_at.errors import EspAtError, FormatError, PackageError, UnknownNameError
-from platformio_esp_at.firmware.package import FirmwarePackage
+from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, UnknownNameError
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import GattTable
@@ -16,12 +16,16 @@ from platformio_esp_at.formats.nvs import Dialect, NvsImage
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, PkiType
 from platformio_esp_at.planning.content import Content, make_content
 from platformio_esp_at.planning.selection import select
-from platformio_esp_at.request.project import CustomModule, InputFile, Request, Text
+from platformio_esp_at.request.options import Request
+from platformio_esp_at.request.values import CustomModule, InputFile, Text
+
+if TYPE_CHECKING:
+    from platformio_esp_at.firmware.package import FirmwarePackage
 
 FOLDER = "customized_partitions"
 SAMPLE = sample_package("esp32")
 PARAM = FactoryParam.from_bytes(SAMPLE[f"{FOLDER}/factory_param.bin"])
-HERE = "esp_at.yml:7"
+HERE = Place.at(file="esp_at.yml", line=7)
 PEM = b"-----BEGIN %b-----\nMIIB\n-----END %b-----\n"
 CERT = PEM % (b"CERTIFICATE", b"CERTIFICATE")
 KEY = PEM % (b"RSA PRIVATE KEY", b"RSA PRIVATE KEY")
@@ -67,7 +71,9 @@ def _texts(**values: str) -> dict[str, Text]:
 def test_the_packages_own_factory_param_is_taken(tmp_path):
     own = PARAM.replace({"uart_tx_pin": 33}).to_bytes()
     contents = _make(tmp_path, _package(tmp_path, **{"factory_param_WROOM-32": own}))
-    assert contents == {"factory_param": Content("factory_param", own, "firmware package", "at_customize.bin")}
+    assert contents == {
+        "factory_param": Content("factory_param", own, "firmware package", Place.at(file="at_customize.bin"))
+    }
 
 
 def test_a_factory_param_is_found_by_the_module_in_it(tmp_path):
@@ -126,26 +132,27 @@ def test_own_module_below_the_projects_values(tmp_path):
     )
 
 
+WHOLE = "write it in decimal, or in hex as 0x…"
+
+
 @pytest.mark.parametrize(
-    ("name", "value", "message", "hint"),
+    ("name", "value", "code", "message", "hint"),
     [
-        pytest.param("uart_txd", "1", "unknown factory parameter 'uart_txd'", "did you mean uart_tx_pin", id="unknown"),
-        pytest.param("version", "2", "unknown factory parameter 'version'", "known: ", id="version"),
-        pytest.param("reserved1", "2", "unknown factory parameter 'reserved1'", "", id="reserved"),
-        pytest.param("uart_tx_pin", "GPIO4", "'GPIO4' is not a whole number", None, id="no-number"),
-        pytest.param("uart_tx_pin", "128", "uart_tx_pin must be -128…127, not 128", None, id="number-too-large"),
-        pytest.param(
-            "uart_baudrate", "9" * 12, "uart_baudrate must be -2147483648…2147483647, not 99", None, id="baud"
-        ),
-        pytest.param("country_code", "GERMANY", "country_code 'GERMANY' doesn't fit into 4 bytes", None, id="long"),
+        ("uart_txd", "1", "unknown-parameter", "unknown factory parameter 'uart_txd'", "did you mean uart_tx_pin"),
+        ("version", "2", "unknown-parameter", "unknown factory parameter 'version'", "known: "),
+        ("reserved1", "2", "unknown-parameter", "unknown factory parameter 'reserved1'", "known: "),
+        ("uart_tx_pin", "GPIO4", "not-a-number", "'GPIO4' is not a whole number", WHOLE),
+        ("uart_tx_pin", "128", "parameter-range", "uart_tx_pin must be -128…127, not 128", ""),
+        ("uart_baudrate", "9" * 12, "parameter-range", "uart_baudrate must be -2147483648…2147483647, not 99", ""),
+        ("country_code", "GERMANY", "parameter-too-long", "country_code 'GERMANY' doesn't fit into 4 bytes", ""),
     ],
 )
-def test_refuses_a_value(tmp_path, name, value, message, hint):
+def test_refuses_a_value(tmp_path, name, value, code, message, hint):
     with pytest.raises(EspAtError) as caught:
         _make(tmp_path, _package(tmp_path), factory_param=_texts(**{name: value}))
+    assert (caught.value.code, caught.value.place) == (code, HERE)
     assert caught.value.message.startswith(message)
-    assert (caught.value.where or "").startswith(HERE)
-    assert hint is None or (caught.value.hint or "").startswith(hint)
+    assert (caught.value.hint or "").startswith(hint)
 
 
 @pytest.mark.parametrize(
@@ -158,15 +165,16 @@ def test_refuses_a_value(tmp_path, name, value, message, hint):
 def test_refuses_to_guess_the_version(tmp_path, changes):
     with pytest.raises(PackageError) as caught:
         _make(tmp_path, _package(tmp_path, **changes), "SOLO-1")
-    assert str(caught.value) == (
-        "AT_PACK has no factory_param.bin that says something, so its version isn't known\n"
-        "  download the package again, or unpack all of it"
-    )
+    assert caught.value.code == "package-without-parameters"
+    assert "AT_PACK" in caught.value.message
+    assert caught.value.message.endswith(", so its version isn't known")
+    assert caught.value.hint == "download the package again, or unpack all of it"
 
 
 def test_refuses_a_damaged_factory_param(tmp_path):
     with pytest.raises(FormatError) as caught:
         _make(tmp_path, _package(tmp_path, factory_param=b"\0" * 4096))
+    assert caught.value.code == "not-factory-param"
     assert caught.value.where == "customized_partitions/factory_param.bin"
     assert caught.value.message == "no factory_param: its magic FC FC is missing (found 00 00)"
 
@@ -227,7 +235,7 @@ def test_certificates_are_taken_as_they_are(tmp_path, data):
 def test_refuses_an_unknown_certificate(tmp_path):
     with pytest.raises(UnknownNameError) as caught:
         _make(tmp_path, _package(tmp_path), pki={"mqtt_crt": (_file(CERT),)})
-    assert caught.value.where == HERE
+    assert (caught.value.code, caught.value.place) == ("unknown-pki", HERE)
     assert caught.value.message == "unknown certificate or key 'mqtt_crt'"
     assert "mqtt_cert" in caught.value.hint
 
@@ -252,17 +260,23 @@ def test_gatts(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("data", "where", "message"),
+    ("data", "where", "code", "message"),
     [
-        pytest.param(b"index,uuid\n", "gatts.csv:1", "the GATT CSV has no column 'uuid_len'", id="column-missing"),
-        pytest.param(GATTS + b"1,16,zz,1\n", "gatts.csv:3", "'zz' isn't hex", id="bad-row"),
-        pytest.param(b"index\n\xff", "gatts.csv:2", "not UTF-8 text", id="not-text"),
+        pytest.param(
+            b"index,uuid\n",
+            "gatts.csv:1",
+            "gatt-csv-invalid",
+            "the GATT CSV has no column 'uuid_len'",
+            id="column-missing",
+        ),
+        pytest.param(GATTS + b"1,16,zz,1\n", "gatts.csv:3", "gatt-hex", "'zz' isn't hex", id="bad-row"),
+        pytest.param(b"index\n\xff", "gatts.csv:2", "not-text", "not UTF-8 text", id="not-text"),
     ],
 )
-def test_refuses_gatts(tmp_path, data, where, message):
+def test_refuses_gatts(tmp_path, data, where, code, message):
     with pytest.raises(FormatError) as caught:
         _make(tmp_path, _package(tmp_path), gatts=_file(data, "gatts.csv"))
-    assert (caught.value.where, caught.value.message) == (where, message)
+    assert (caught.value.code, caught.value.where, caught.value.message) == (code, where, message)
 
 
 def test_data(tmp_path):
@@ -280,32 +294,29 @@ def test_data(tmp_path):
     ],
 )
 def test_refuses_content_twice(tmp_path, request_, name, image):
-    data = {name: InputFile("x.bin", "esp_at.yml:9", image)}
+    data = {name: InputFile("x.bin", Place.at(file="esp_at.yml", line=9), image)}
     with pytest.raises(EspAtError) as caught:
         _make(tmp_path, _package(tmp_path), data=data, **request_)
-    assert str(caught.value) == f"esp_at.yml:9: {name} is given content twice\n  take it out of data:"
+    assert caught.value.code == "content-twice"
+    assert str(caught.value) == f"esp_at.yml:9: {name} has content from two options\n  remove it from data:"
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "message", "hint"),
+    ("name", "data", "code", "where", "hint"),
     [
-        pytest.param("fatfs", b"", "x.bin is empty", "to leave fatfs as the module has it", id="empty"),
-        pytest.param(
-            "factory_param",
-            b"x",
-            "factory_param isn't given as data",
-            "give values under factory_param:",
-            id="parameters",
+        ("fatfs", b"", "file-empty", str(HERE), "to leave fatfs as the module has it, take it out of data:"),
+        ("factory_param", b"x", "factory-param-as-data", str(HERE), "give values under factory_param:"),
+        (
+            *("mqtt_ca", CERT, "not-pki", "x.bin"),
+            "data: takes a finished image; give certificates and keys under pki:",
         ),
-        pytest.param("mqtt_ca", CERT, "no PKI container", "give certificates and keys under pki:", id="pem"),
-        pytest.param("ble_data", GATTS, "no ble_data", "give a GATT table as gatts:", id="gatt-csv"),
+        ("ble_data", GATTS, "not-ble-data", "x.bin", "data: takes a finished image; give a GATT table as gatts:"),
     ],
 )
-def test_refuses_data_that_the_firmware_could_not_read(tmp_path, name, data, message, hint):
+def test_refuses_data_that_the_firmware_could_not_read(tmp_path, name, data, code, where, hint):
     with pytest.raises(EspAtError) as caught:
         _make(tmp_path, _package(tmp_path), data={name: _file(data, "x.bin")})
-    assert caught.value.message.startswith(message)
-    assert hint in caught.value.hint
+    assert (caught.value.code, caught.value.where, caught.value.hint) == (code, where, hint)
 
 
 def test_an_own_module_starts_with_the_packages_values(tmp_path):
@@ -335,7 +346,7 @@ def test_mfg_nvs_of_the_users_own(tmp_path):
     assert contents == {"mfg_nvs": Content("mfg_nvs", own, "mfg_nvs.bin", HERE)}
 
 
-def test_a_smaller_mfg_nvs_of_the_users_own_leaves_no_old_page_behind_it(tmp_path):
+def test_a_smaller_mfg_nvs_of_the_users_own_leaves_no_old_page_after_it(tmp_path):
     package = _package(tmp_path, "esp32c6")
     size = package.secondary.find("mfg_nvs").size
     own = replace(NvsImage.from_bytes(package.content_of("mfg_nvs")), size=size - 4096).to_bytes()
@@ -346,32 +357,38 @@ def test_a_smaller_mfg_nvs_of_the_users_own_leaves_no_old_page_behind_it(tmp_pat
 def test_two_names_of_one_parameter(tmp_path):
     with pytest.raises(FormatError) as caught:
         _make(tmp_path, _package(tmp_path), factory_param=_texts(tx_max_power="60", max_tx_power="70"))
+    assert (caught.value.code, caught.value.place) == ("parameter-twice", HERE)
     assert caught.value.message == "max_tx_power and tx_max_power are two names of one parameter"
+    assert caught.value.hint == "keep one of them"
 
 
 def test_mfg_nvs_of_the_users_own_must_be_one(tmp_path):
     with pytest.raises(FormatError) as caught:
         _make(tmp_path, _package(tmp_path, "esp32c6"), data={"mfg_nvs": _file(b"nvs", "mfg_nvs.bin")})
-    assert (caught.value.where, caught.value.message) == ("mfg_nvs.bin", "an NVS image of 3 bytes")
+    assert (caught.value.code, caught.value.where) == ("nvs-size", "mfg_nvs.bin")
+    assert caught.value.message == "an NVS image of 3 bytes"
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "said"),
+    ("option", "value", "name"),
     [
         pytest.param("factory_param", _texts(uart_tx_pin="1"), "uart_tx_pin", id="factory_param"),
         pytest.param("pki", {"mqtt_ca": (_file(CERT),)}, "mqtt_ca", id="pki"),
         pytest.param("gatts", _file(GATTS), "gatts", id="gatts"),
     ],
 )
-def test_mfg_nvs_is_edited_or_given_not_both(tmp_path, option, value, said):
+def test_mfg_nvs_is_edited_or_given_not_both(tmp_path, option, value, name):
     package = _package(tmp_path, "esp32c6")
     own = _file(package.content_of("mfg_nvs"), "mfg_nvs.bin")
     with pytest.raises(EspAtError) as caught:
         _make(tmp_path, package, data={"mfg_nvs": own}, **{option: value})
-    assert str(caught.value) == f"{HERE}: mfg_nvs is given as a whole, and {said} for it, too\n  take one of them out"
+    assert caught.value.code == "content-twice"
+    assert str(caught.value) == (
+        f"{HERE}: data: gives all of mfg_nvs, so {name} can't be given, too\n  take one of them out"
+    )
 
 
-def test_mfg_nvs_takes_what_the_project_says(tmp_path):
+def test_mfg_nvs_takes_what_the_project_gives(tmp_path):
     package = _package(tmp_path, "esp32c6")
     content = _make(tmp_path, package, factory_param=_texts(uart_tx_pin="1"), pki={"mqtt_ca": (_file(CERT),)})[
         "mfg_nvs"

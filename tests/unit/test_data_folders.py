@@ -9,14 +9,16 @@ import sys
 import pytest
 
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
-from platformio_esp_at.errors import EspAtError, FormatError, LayoutError
+from platformio_esp_at.errors import EspAtError, FormatError, LayoutError, Place
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.partition_table import PartitionTable
 from platformio_esp_at.outputs.image_set import image_set
 from platformio_esp_at.planning.filesystems import FileSystem, build_filesystem, kind_of, read_filesystem
 from platformio_esp_at.planning.plan import FlashPlan, make_plan
 from platformio_esp_at.planning.selection import select
-from platformio_esp_at.request.project import InputFolder, make_request, read_project
+from platformio_esp_at.request.layers import make_request
+from platformio_esp_at.request.read import read_project
+from platformio_esp_at.request.values import InputFolder
 
 FILES = {"index.html": b"<h1>AT</h1>", "img/logo.png": b"\x89PNG" * 300, "img/small/a.txt": b"", "z.bin": bytes(5000)}
 HIDDEN = {".DS_Store": b"x", ".git/config": b"x", "img/.thumbs": b"x", "img/.cache/a": b"x"}
@@ -60,9 +62,9 @@ def _region(plan: FlashPlan, name: str):
 
 @pytest.mark.parametrize("label", ["web", "web/", "./web", "web/img/.."])
 def test_the_folder_is_read(tmp_path, label):
-    _write(tmp_path / "web/img", FILES)  # so that web/img is there in any order
+    _write(tmp_path / "web/img", FILES)  # so that web/img exists in any order
     source = _request(tmp_path, f"data:\n  fatfs: {label}\n", FILES).data["fatfs"]
-    assert source == InputFolder(label, "esp_at.yml:3", source.files)
+    assert source == InputFolder(label, Place.at(file="esp_at.yml", line=3), source.files)
     expected = FILES | {f"img/{path}": data for path, data in FILES.items()}
     assert source.files == expected
 
@@ -73,18 +75,18 @@ def test_hidden_files_are_left_out(tmp_path):
     assert list(source.files) == list(_request(tmp_path, "data: {fatfs: web/}\n").data["fatfs"].files)
 
 
-def test_a_folder_that_is_not_there(tmp_path):
+def test_a_folder_that_does_not_exist(tmp_path):
     with pytest.raises(EspAtError) as caught:
         _request(tmp_path, "data:\n  fatfs: pages/\n")
-    assert caught.value.where == "esp_at.yml:3"
-    assert "pages/ is not there" in caught.value.message
+    assert (caught.value.where, caught.value.code) == ("esp_at.yml:3", "file-not-found")
+    assert "pages/ does not exist" in caught.value.message
 
 
 @pytest.mark.parametrize("option", ["gatts: web", "partitions: web", "pki: {mqtt_ca: web}"])
 def test_a_folder_where_a_file_is_needed(tmp_path, option):
     with pytest.raises(EspAtError, match="folder") as caught:
         _request(tmp_path, option)
-    assert caught.value.where == "esp_at.yml:2"
+    assert (caught.value.where, caught.value.code) == ("esp_at.yml:2", "unreadable")
 
 
 # --- the file system ---
@@ -142,7 +144,7 @@ def test_a_partition_that_is_no_file_system(tmp_path, name):
         _plan(tmp_path, f"data:\n  {name}: web/\n", nvs=False)
     error = caught.value
     assert (error.where, error.hint) == ("esp_at.yml:3", "give it a file")
-    assert error.message == f"{name} is no partition for a file system, web/ is a folder"
+    assert error.message == f"partition {name} has no file system, so the folder web/ can't be stored there"
 
 
 @pytest.mark.parametrize(
@@ -173,7 +175,7 @@ def test_littlefs_is_an_extra(tmp_path, monkeypatch):
     assert read_filesystem(_region(_plan(tmp_path, "data: {fatfs: web}\n"), "fatfs").data) == FILES
 
 
-# --- what is said about it ---
+# --- the manifest ---
 
 
 @pytest.mark.parametrize("label", ["web", "web/"])

@@ -43,7 +43,7 @@ def test_both_ways():
         pytest.param(TEXT.replace("0x3b000", "0x3B000"), id="capitals-in-an-offset"),
         pytest.param(TEXT.replace("0x3b000", "236K"), id="offset-with-a-unit"),
         pytest.param(TEXT.replace("/", "\\"), id="backslashes"),
-        pytest.param(TEXT.removeprefix("--flash_mode dio ") + " --flash_mode dio", id="option-behind-the-images"),
+        pytest.param(TEXT.removeprefix("--flash_mode dio ") + " --flash_mode dio", id="option-after-the-images"),
         pytest.param("--flash_mode qio " + TEXT, id="option-twice-takes-the-last"),
     ],
 )
@@ -51,7 +51,7 @@ def test_other_spellings(text):
     assert parse_download_config(text) == ARGS
 
 
-def test_settings_that_are_not_said_are_kept():
+def test_settings_that_are_not_given_are_kept():
     assert parse_download_config("0x0 a.bin").settings == FlashSettings("keep", "keep", "keep")
     assert parse_download_config("--flash_size detect 0x0 a.bin").settings.size == "detect"
     assert format_download_config(parse_download_config("0x0 a.bin")) == (
@@ -64,42 +64,111 @@ KNOWN = "known: --flash_mode, --flash_freq, --flash_size"
 
 
 @pytest.mark.parametrize(
-    ("text", "message", "where", "hint"),
+    ("text", "code", "message", "where", "hint"),
     [
-        pytest.param("", "download.config names no image", None, None, id="empty"),
-        pytest.param("--flash_mode dio", "download.config names no image", None, None, id="no-image"),
-        pytest.param("0x0 a.bin 0x1000", "'0x1000' at the end has no file or no offset", None, None, id="no-file"),
-        pytest.param("a.bin", "'a.bin' at the end has no file or no offset", None, None, id="no-offset"),
-        pytest.param("a.bin 0x0", "'a.bin' is not a size or offset", "a.bin", SPELLING, id="file-before-offset"),
+        pytest.param("", "flash-args-invalid", "download.config names no image", None, None, id="empty"),
         pytest.param(
-            "0x0 my file.bin 0x1 b", "'file.bin' is not a size or offset", "file.bin", SPELLING, id="space-in-path"
+            "--flash_mode dio", "flash-args-invalid", "download.config names no image", None, None, id="no-image"
         ),
         pytest.param(
-            "-0x1000 a.bin", "'a.bin' at offset -0x1000 lies in no flash", "-0x1000", None, id="negative-offset"
+            "0x0 a.bin 0x1000",
+            "flash-args-invalid",
+            "'0x1000' at the end has no file or no offset",
+            None,
+            None,
+            id="no-file",
         ),
-        pytest.param("4096M a.bin", "'a.bin' at offset 0x100000000 lies in no flash", "4096M", None, id="over-32-bits"),
-        pytest.param("0x0 a.bin --flash_mode", "--flash_mode lacks its value", None, None, id="option-at-the-end"),
-        pytest.param("--flash_mode= 0x0 a.bin", "--flash_mode= lacks its value", None, None, id="empty-value"),
         pytest.param(
-            "--flash_mode --flash_freq 40m", "--flash_mode lacks its value", None, None, id="option-for-a-value"
+            "a.bin", "flash-args-invalid", "'a.bin' at the end has no file or no offset", None, None, id="no-offset"
         ),
-        pytest.param("--flash_mode=--x 0x0 a", "--flash_mode=--x lacks its value", None, None, id="dashes-for-a-value"),
-        pytest.param("--encrypt 0x0 a.bin", "unknown option --encrypt", None, KNOWN, id="unknown-option"),
-        pytest.param("--erase-all", "unknown option --erase-all", None, KNOWN, id="unknown-option-at-the-end"),
-        pytest.param("<html> <body>", "'<html>' is not a size or offset", "<html>", SPELLING, id="another-file"),
+        pytest.param(
+            "a.bin 0x0", "not-a-size", "'a.bin' is not a size or offset", "a.bin", SPELLING, id="file-before-offset"
+        ),
+        pytest.param(
+            "0x0 my file.bin 0x1 b",
+            "not-a-size",
+            "'file.bin' is not a size or offset",
+            "file.bin",
+            SPELLING,
+            id="space-in-path",
+        ),
+        pytest.param(
+            "-0x1000 a.bin",
+            "offset-outside-flash",
+            "'a.bin' at offset -0x1000 is outside any flash",
+            "-0x1000",
+            None,
+            id="negative-offset",
+        ),
+        pytest.param(
+            "4096M a.bin",
+            "offset-outside-flash",
+            "'a.bin' at offset 0x100000000 is outside any flash",
+            "4096M",
+            None,
+            id="over-32-bits",
+        ),
+        pytest.param(
+            "0x0 a.bin --flash_mode",
+            "flash-args-invalid",
+            "--flash_mode lacks its value",
+            None,
+            None,
+            id="option-at-the-end",
+        ),
+        pytest.param(
+            "--flash_mode= 0x0 a.bin",
+            "flash-args-invalid",
+            "--flash_mode= lacks its value",
+            None,
+            None,
+            id="empty-value",
+        ),
+        pytest.param(
+            "--flash_mode --flash_freq 40m",
+            "flash-args-invalid",
+            "--flash_mode lacks its value",
+            None,
+            None,
+            id="option-for-a-value",
+        ),
+        pytest.param(
+            "--flash_mode=--x 0x0 a",
+            "flash-args-invalid",
+            "--flash_mode=--x lacks its value",
+            None,
+            None,
+            id="dashes-for-a-value",
+        ),
+        pytest.param(
+            "--encrypt 0x0 a.bin", "flash-args-invalid", "unknown option --encrypt", None, KNOWN, id="unknown-option"
+        ),
+        pytest.param(
+            "--erase-all",
+            "flash-args-invalid",
+            "unknown option --erase-all",
+            None,
+            KNOWN,
+            id="unknown-option-at-the-end",
+        ),
+        pytest.param(
+            "<html> <body>", "not-a-size", "'<html>' is not a size or offset", "<html>", SPELLING, id="another-file"
+        ),
     ],
 )
-def test_parse_refuses(text, message, where, hint):
+def test_parse_refuses(text, code, message, where, hint):
     with pytest.raises(FormatError) as caught:
         parse_download_config(text)
-    assert (caught.value.message, caught.value.where, caught.value.hint) == (message, where, hint)
+    assert (caught.value.code, caught.value.where) == (code, where)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
 @pytest.mark.parametrize("offset", [-1, 1 << 32])
 def test_image_outside_any_flash(offset):
     with pytest.raises(FormatError) as caught:
         FlashImage(offset, "a.bin")
-    assert caught.value.message == f"'a.bin' at offset {offset:#x} lies in no flash"
+    assert caught.value.code == "offset-outside-flash"
+    assert caught.value.message == f"'a.bin' at offset {offset:#x} is outside any flash"
 
 
 @pytest.mark.parametrize(
@@ -112,4 +181,5 @@ def test_flash_setting(option, setting):
         return
     with pytest.raises(FormatError) as caught:
         flash_setting(option)
+    assert caught.value.code == "flash-args-invalid"
     assert (caught.value.message, caught.value.hint) == (f"unknown option {option}", KNOWN)

@@ -1,4 +1,4 @@
-"""How a failure is told: the thing, the place, the next step."""
+"""Errors, warnings and notes: a code, facts, the place, the next step."""
 
 from __future__ import annotations
 
@@ -9,25 +9,67 @@ from platformio_esp_at.errors import (
     FlashError,
     FormatError,
     LayoutError,
+    Notice,
     PackageError,
+    Place,
     SelectionError,
     UnknownNameError,
     located,
+    near_names,
+    note,
     printable,
     raise_all,
     unknown_name,
+    warning,
 )
+
+# --- places ---
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        (Place(), ""),
+        (Place.at(file="a.csv", line=3), "a.csv:3"),
+        (Place.at(package="fw.zip", file="esp-at.bin", offset=0x20), "fw.zip:esp-at.bin:0x20"),
+        (Place.at(option="--module"), "--module"),
+        (Place.at(board="esp32dev", option="at"), "board esp32dev:at"),
+        (Place.at(file="mfg_nvs.bin", page=0, entry=7), "mfg_nvs.bin:page 0:entry 7"),
+        (Place.at(file="gatts.csv", row=0), "gatts.csv:row 0"),
+        (Place.at(partition="mqtt_ca", parameter="uart_tx_pin"), "mqtt_ca:uart_tx_pin"),
+    ],
+    ids=str,
+)
+def test_places_in_words(place, text):
+    assert str(place) == text
+
+
+def test_a_part_that_is_not_known_is_left_out():
+    assert Place.at(file="a.csv", line=None) == Place.at(file="a.csv")
+    assert Place.at(offset=0) != Place()
+    assert Place.at(file=None) == Place()
+
+
+def test_a_place_inside_a_place():
+    assert Place.at(file="a.csv") / Place.at(line=3) == Place.at(file="a.csv", line=3)
+    assert Place() / Place.at(line=3) == Place.at(line=3)
+    assert Place.at(file="a.csv") / Place() == Place.at(file="a.csv")
+    assert str(Place.at(file="fw.zip") / Place.at(file="a.bin")) == "fw.zip:a.bin"
+
+
+# --- texts ---
 
 
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (EspAtError("it broke"), "it broke"),
-        (EspAtError("it broke", where="a.csv:3"), "a.csv:3: it broke"),
-        (EspAtError("it broke", hint="mend it"), "it broke\n  mend it"),
-        (EspAtError("it broke", where="0x10", hint="mend it"), "0x10: it broke\n  mend it"),
+        (EspAtError("broken", "it broke"), "it broke"),
+        (EspAtError("broken", "it broke", where=Place.at(file="a.csv", line=3)), "a.csv:3: it broke"),
+        (EspAtError("broken", "it broke", hint="mend it"), "it broke\n  mend it"),
+        (EspAtError("broken", "it broke", where=Place.at(offset=16), hint="mend it"), "0x10: it broke\n  mend it"),
+        (EspAtError("broken", "it broke", hint="one\ntwo"), "it broke\n  one\n  two"),
     ],
-    ids=["message", "where", "hint", "where-and-hint"],
+    ids=["message", "where", "hint", "where-and-hint", "two-hints"],
 )
 def test_text(error, text):
     assert str(error) == text
@@ -50,12 +92,15 @@ def test_printable(text, shown):
 
 
 def test_no_part_of_a_message_reaches_the_terminal_raw():
-    error = EspAtError("m\x1b", where="w\x1b\n", hint="one\x1b\ntwo\u202e")
+    error = EspAtError("broken", "m\x1b", where=Place.at(file="w\x1b\n"), hint="one\x1b\ntwo\u202e")
     assert str(error) == "w\\x1b\\n: m\\x1b\n  one\\x1b\n  two\\u202e"
     with pytest.raises(EspAtError) as caught:
         raise_all([error, error])
     assert str(caught.value).count("w\\x1b") == 2
     assert "\x1b" not in str(caught.value)
+
+
+# --- what programs read ---
 
 
 @pytest.mark.parametrize(
@@ -64,34 +109,54 @@ def test_no_part_of_a_message_reaches_the_terminal_raw():
     ids=lambda k: k.__name__,
 )
 def test_one_base_catches_every_kind(kind):
-    error = kind("it broke", hint="mend it")
+    error = kind("broken", "it broke", hint="mend it")
     assert isinstance(error, EspAtError)
     assert isinstance(error, ValueError) == (kind is FormatError)
-    assert (error.message, error.where, error.hint, error.problems) == ("it broke", None, "mend it", ())
+    assert (error.code, error.message, error.hint) == ("broken", "it broke", "mend it")
+    assert (error.place, error.where, error.facts, error.problems) == (Place(), None, {}, ())
+
+
+def test_facts_are_those_of_the_place_and_its_own():
+    error = FormatError("bad-row", "bad row", where=Place.at(file="a.csv", line=3), column="size", names=("a", "b"))
+    assert error.facts == {"file": "a.csv", "line": 3, "column": "size", "names": ("a", "b")}
+    error.locate(Place.at(package="fw.zip"))
+    assert error.facts == {"package": "fw.zip", "file": "a.csv", "line": 3, "column": "size", "names": ("a", "b")}
+
+
+def test_facts_of_the_error_go_before_those_of_its_place():
+    error = FormatError("option-invalid", "no", where=Place.at(option="custom_at_port"), option="port")
+    assert (error.facts, error.where) == ({"option": "port"}, "custom_at_port")
 
 
 def test_flash_error_keeps_the_output():
-    error = FlashError("esptool failed", output="A fatal error occurred", hint="check the wiring")
+    error = FlashError("esptool-failed", "esptool failed", output="A fatal error occurred", hint="check the wiring")
     assert (error.output, str(error)) == ("A fatal error occurred", "esptool failed\n  check the wiring")
+    assert error.code == "esptool-failed"
+
+
+# --- places around what is raised ---
 
 
 def test_located_puts_places_in_front():
-    with pytest.raises(FormatError) as caught, located("package.zip"), located("table.csv"), located("3"):
-        raise FormatError("bad row", hint="write another")
-    assert caught.value.where == "package.zip:table.csv:3"
-    assert caught.value.message == "bad row"
-    assert caught.value.hint == "write another"
+    with pytest.raises(FormatError) as caught, located(package="fw.zip"), located(Place.at(file="a.csv")):
+        raise FormatError("bad-row", "bad row", where=Place.at(line=3), hint="write another")
+    assert caught.value.where == "fw.zip:a.csv:3"
+    assert caught.value.place == Place.at(package="fw.zip", file="a.csv", line=3)
+    assert (caught.value.code, caught.value.message, caught.value.hint) == ("bad-row", "bad row", "write another")
 
 
 def test_located_leaves_programming_mistakes_alone():
-    with pytest.raises(KeyError) as caught, located("table.csv"):
+    with pytest.raises(KeyError) as caught, located(file="table.csv"):
         raise KeyError("name")
     assert caught.value.args == ("name",)
 
 
 def test_located_without_failure():
-    with located("table.csv"):
+    with located(file="table.csv"):
         pass
+
+
+# --- several problems ---
 
 
 def test_raise_all_of_none():
@@ -99,18 +164,61 @@ def test_raise_all_of_none():
 
 
 def test_raise_all_of_one_raises_it_unchanged():
-    problem = LayoutError("overlap", where="4")
+    problem = LayoutError("overlap", "overlap", where=Place.at(line=4))
     with pytest.raises(LayoutError) as caught:
         raise_all([problem])
     assert caught.value is problem
 
 
-def test_raise_all_of_several_tells_them_all():
-    problems = [FormatError("no size", where="2", hint="write one"), UnknownNameError("no such type", where="5")]
-    with pytest.raises(FormatError) as caught, located("table.csv"):
+def test_raise_all_of_several_has_them_all():
+    problems = [
+        FormatError("no-size", "no size", where=Place.at(line=2), hint="write one"),
+        UnknownNameError("no-type", "no such type", where=Place.at(line=5)),
+    ]
+    with pytest.raises(FormatError) as caught, located(file="table.csv"):
         raise_all(problems)
     assert caught.value.problems == tuple(problems)
-    assert str(caught.value) == ("2 problems:\ntable.csv:2: no size\n  write one\ntable.csv:5: no such type")
+    assert caught.value.code == "no-size"
+    assert [problem.facts for problem in problems] == [
+        {"file": "table.csv", "line": 2},
+        {"file": "table.csv", "line": 5},
+    ]
+    assert str(caught.value) == "2 problems:\ntable.csv:2: no size\n  write one\ntable.csv:5: no such type"
+
+
+# --- warnings and notes ---
+
+
+def test_a_warning_and_a_note():
+    where = Place.at(file="esp_at.yml", line=3)
+    assert warning("odd", "that is odd", where=where, pin=4) == Notice(
+        "odd", "that is odd", is_warning=True, place=where, facts={"pin": 4}
+    )
+    assert note("kept", "it stays") == Notice("kept", "it stays", is_warning=False, place=Place(), facts={})
+
+
+def test_a_notice_in_words():
+    assert str(note("kept", "it stays")) == "it stays"
+    assert str(note("kept", "it stays", where=Place.at(file="a.csv", line=3))) == "a.csv:3: it stays"
+    assert str(warning("odd", "a\nb\x1b", where=Place.at(file="\x1b"))) == "\\x1b: a\\nb\\x1b"
+
+
+def test_a_notice_inside_a_place():
+    inner = warning("odd", "that is odd", where=Place.at(row=2), pin=4)
+    outer = inner.inside(Place.at(file="gatts.csv"))
+    assert str(outer) == "gatts.csv:row 2: that is odd"
+    assert (outer.code, outer.is_warning, outer.facts) == ("odd", True, {"pin": 4})
+    assert inner.place == Place.at(row=2)
+
+
+def test_an_error_as_a_warning():
+    error = FormatError("bad-row", "bad row", where=Place.at(file="a.csv"), hint="write another", column="size")
+    assert error.as_warning() == Notice(
+        "bad-row", "bad row", is_warning=True, place=Place.at(file="a.csv"), facts={"column": "size"}
+    )
+
+
+# --- names ---
 
 
 @pytest.mark.parametrize(
@@ -125,6 +233,13 @@ def test_raise_all_of_several_tells_them_all():
     ],
 )
 def test_unknown_name(name, known, hint):
-    error = unknown_name("chip", name, known, where="esp_at.yml")
+    error = unknown_name("unknown-chip", "chip", name, known, where=Place.at(file="esp_at.yml"))
     assert type(error) is UnknownNameError
     assert (error.message, error.where, error.hint) == (f"unknown chip {name!r}", "esp_at.yml", hint)
+    assert (error.code, error.facts) == ("unknown-chip", {"file": "esp_at.yml", "name": name})
+
+
+def test_near_names():
+    assert near_names("WROOM", ["wroom-32", "mini-1"]) == ["wroom-32"]
+    assert near_names("esp32c33", ["esp32", "esp32c2", "esp32c3", "esp32c6"])[0] == "esp32c3"
+    assert near_names("pico", ["esp32"]) == []

@@ -75,8 +75,9 @@ def test_chip_revisions(chip_id, header, revisions, text):
 
 
 def test_chip_revisions_of_less_than_a_header():
-    with pytest.raises(FormatError, match="20 bytes are less than its header"):
+    with pytest.raises(FormatError, match="20 bytes are less than its header") as caught:
         chip_revisions(LONG[:20])
+    assert caught.value.code == "image-cut"
 
 
 def test_several_chip_revisions():
@@ -192,37 +193,66 @@ def test_numbers_that_a_chip_does_not_know():
 def test_with_flash_settings_refuses(settings, chip, message, hint):
     with pytest.raises(UnknownNameError) as caught:
         EspImage.from_bytes(LONG).with_flash_settings(settings, chip)
-    assert (caught.value.message, caught.value.where) == (message, None)
+    assert (caught.value.code, caught.value.message, caught.value.where) == ("unknown-flash-setting", message, None)
     assert caught.value.hint == hint
 
 
 @pytest.mark.parametrize(
-    ("data", "message", "where", "hint"),
+    ("data", "code", "message", "where", "hint"),
     [
-        pytest.param(b"", "no ESP image: it starts with nothing instead of e9", "0x0", None, id="nothing"),
-        pytest.param(b"\xff" * 64, "no ESP image: it starts with ff instead of e9", "0x0", None, id="blank"),
         pytest.param(
-            LONG[:23], "the ESP image is cut: 23 bytes are less than its header", None, None, id="cut-in-header"
+            b"", "not-an-image", "no ESP image: it starts with nothing instead of e9", "0x0", None, id="nothing"
         ),
-        pytest.param(b"\xe9\x00" + LONG[2:], "an ESP image with 0 segments", "0x1", None, id="no-segment"),
-        pytest.param(b"\xe9\x11" + LONG[2:], "an ESP image with 17 segments", "0x1", None, id="17-segments"),
-        pytest.param(LONG[:30], "the ESP image is cut inside segment 0", "0x18", None, id="cut-in-segment-header"),
-        pytest.param(LONG[:34], "the ESP image is cut inside segment 0", "0x18", None, id="cut-in-segment"),
         pytest.param(
-            b"\xe9\x02" + PLAIN[2:40], "the ESP image is cut inside segment 1", "0x24", None, id="cut-in-second-segment"
+            b"\xff" * 64, "not-an-image", "no ESP image: it starts with ff instead of e9", "0x0", None, id="blank"
+        ),
+        pytest.param(
+            LONG[:23],
+            "image-cut",
+            "the ESP image is cut: 23 bytes are less than its header",
+            None,
+            None,
+            id="cut-in-header",
+        ),
+        pytest.param(
+            b"\xe9\x00" + LONG[2:], "image-damaged", "an ESP image with 0 segments", "0x1", None, id="no-segment"
+        ),
+        pytest.param(
+            b"\xe9\x11" + LONG[2:], "image-damaged", "an ESP image with 17 segments", "0x1", None, id="17-segments"
+        ),
+        pytest.param(
+            LONG[:30], "image-cut", "the ESP image is cut inside segment 0", "0x18", None, id="cut-in-segment-header"
+        ),
+        pytest.param(
+            LONG[:34], "image-cut", "the ESP image is cut inside segment 0", "0x18", None, id="cut-in-segment"
+        ),
+        pytest.param(
+            b"\xe9\x02" + PLAIN[2:40],
+            "image-cut",
+            "the ESP image is cut inside segment 1",
+            "0x24",
+            None,
+            id="cut-in-second-segment",
         ),
         pytest.param(
             LONG[:40],
+            "image-cut",
             "the ESP image is cut: it ends at 0x28, before its checksum",
             None,
             None,
             id="cut-before-checksum",
         ),
         pytest.param(
-            LONG[:79], "the ESP image is cut: it ends at 0x4f, before its checksum", None, None, id="cut-in-digest"
+            LONG[:79],
+            "image-cut",
+            "the ESP image is cut: it ends at 0x4f, before its checksum",
+            None,
+            None,
+            id="cut-in-digest",
         ),
         pytest.param(
             LONG[:32] + b"\x00" + LONG[33:],
+            "image-checksum",
             "the ESP image's checksum is 0xeb, its segments give 0xea",
             "0x2f",
             DAMAGED,
@@ -230,6 +260,7 @@ def test_with_flash_settings_refuses(settings, chip, message, hint):
         ),
         pytest.param(
             LONG[:47] + b"\x00" + LONG[48:],
+            "image-checksum",
             "the ESP image's checksum is 0x00, its segments give 0xeb",
             "0x2f",
             DAMAGED,
@@ -237,15 +268,17 @@ def test_with_flash_settings_refuses(settings, chip, message, hint):
         ),
     ],
 )
-def test_from_bytes_refuses(data, message, where, hint):
+def test_from_bytes_refuses(data, code, message, where, hint):
     with pytest.raises(FormatError) as caught:
         EspImage.from_bytes(data)
-    assert (caught.value.message, caught.value.where, caught.value.hint) == (message, where, hint)
+    assert (caught.value.code, caught.value.where) == (code, where)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
 def test_short_header_is_not_taken_for_a_long_one():
-    with pytest.raises(FormatError, match="the ESP image is cut inside segment 0"):
+    with pytest.raises(FormatError, match="the ESP image is cut inside segment 0") as caught:
         EspImage.from_bytes(SHORT)
+    assert caught.value.code == "image-cut"
 
 
 @pytest.mark.parametrize("length", range(1, 20))

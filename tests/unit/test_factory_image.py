@@ -6,8 +6,8 @@ import pytest
 
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.demo.sample_package import sample_package
-from platformio_esp_at.errors import FormatError, SelectionError, UnknownNameError
-from platformio_esp_at.firmware.factory_image import FactoryImage, chip_of_image, is_factory_image
+from platformio_esp_at.errors import FormatError
+from platformio_esp_at.firmware.factory_image import FactoryImage, is_factory_image
 from platformio_esp_at.formats.download_config import parse_download_config
 from platformio_esp_at.formats.partition_table import TABLE_SIZE, PartitionTable
 
@@ -109,7 +109,7 @@ def test_no_partition_for_a_user_table():
             _with(_image(), 0x8000 + TABLE_SIZE - 1, b"x"), "0x8000:0xc0", "bytes after", id="end-of-the-primary"
         ),
         pytest.param(_image()[:0x8070], "0x8000:0x60", "not a partition entry", id="cut-inside-a-row"),
-        pytest.param(_image()[:0x8060], "0x8000:0x60", "no blank row", id="cut-behind-a-row"),
+        pytest.param(_image()[:0x8060], "0x8000:0x60", "no blank row", id="cut-after-a-row"),
         pytest.param(_with(_image(), HOME + 0x24, b"\x01"), f"{HOME:#x}:0x1e0", "MD5", id="md5-of-the-user-table"),
         pytest.param(_image()[: HOME + 0x21], f"{HOME:#x}:0x20", "not a partition entry", id="user-table-cut"),
     ],
@@ -118,7 +118,7 @@ def test_a_damaged_table_is_named_by_its_offset(data, where, message):
     assert is_factory_image(data)
     with pytest.raises(FormatError) as caught:
         FactoryImage.from_bytes(data)
-    assert caught.value.where == where
+    assert (caught.value.code, caught.value.where) == ("table-damaged", where)
     assert message in caught.value.message
 
 
@@ -127,46 +127,18 @@ def test_no_factory_image(data):
     assert not is_factory_image(data)
     with pytest.raises(FormatError) as caught:
         FactoryImage.from_bytes(data)
+    assert caught.value.code == "no-factory-image"
     assert caught.value.message.startswith("no factory image")
 
 
-# --- the chip ---
-
-
-@pytest.mark.parametrize("name", ["bootloader/bootloader.bin", "esp-at.bin"])
-@pytest.mark.parametrize(("chip", "nvs"), SAMPLES, ids=IDS)
-def test_chip_of_an_image(chip, nvs, name):
-    data = sample_package(chip, nvs=nvs)[name]
-    assert chip_of_image(data) == chip
-    assert chip_of_image(data + b"\xff" * 100) == chip
-
-
-@pytest.mark.parametrize(
-    ("number", "kind", "message"),
-    [
-        (9, SelectionError, "no ESP-AT release has firmware for the ESP32-S3"),
-        (99, UnknownNameError, "image chip id 99"),
-    ],
-)
-def test_an_image_for_a_chip_without_at_firmware(number, kind, message):
-    image = _with(sample_package("esp32")["esp-at.bin"], 12, number.to_bytes(2, "little"))
-    with pytest.raises(kind, match=message):
-        chip_of_image(image)
-
-
-@pytest.mark.parametrize("chip", ["esp32", "esp8266"])
-def test_no_sound_image(chip):
-    data = sample_package(chip)["esp-at.bin"]
-    for damaged in (b"", b"x", data[:10], data[:1000], _with(data, 1000, bytes([data[1000] ^ 1]))):
-        with pytest.raises(FormatError):
-            chip_of_image(damaged)
+# --- the bootloader ---
 
 
 @pytest.mark.parametrize(
     "bootloader", [b"\xff" * 0x7000, b"\xe9" + bytes(0x6FFF), sample_package("esp32c3")["bootloader/bootloader.bin"]]
 )
 def test_no_bootloader_of_a_chip_that_starts_there(bootloader):
-    """Neither a blank nor a damaged one tells the chip, nor one for a chip that starts elsewhere."""
+    """Neither a blank nor a damaged one names the chip, nor does one for a chip that starts elsewhere."""
     image = FactoryImage.from_bytes(_with(_image(), 0x1000, bootloader.ljust(0x7000, b"\xff")))
     assert (image.chip, image.bootloader) == (None, b"")
     assert image.secondary is not None

@@ -118,10 +118,11 @@ def test_bytes_that_are_no_text_can_still_be_shown():
 
 
 @pytest.mark.parametrize(
-    ("data", "message", "where", "hint"),
+    ("data", "code", "message", "where", "hint"),
     [
         pytest.param(
             b"",
+            "not-factory-param",
             "no factory_param: its magic FC FC is missing (found )",
             None,
             "this partition was never written",
@@ -129,65 +130,143 @@ def test_bytes_that_are_no_text_can_still_be_shown():
         ),
         pytest.param(
             b"\xff" * 4096,
+            "not-factory-param",
             "no factory_param: its magic FC FC is missing (found ff ff)",
             None,
             "this partition was never written",
             id="blank",
         ),
         pytest.param(
-            b"\xaa\x50" * 2048, "no factory_param: its magic FC FC is missing (found aa 50)", None, None, id="a-table"
+            b"\xaa\x50" * 2048,
+            "not-factory-param",
+            "no factory_param: its magic FC FC is missing (found aa 50)",
+            None,
+            None,
+            id="a-table",
         ),
-        pytest.param(b"\xfc\xfc", "factory_param version 0 is unknown", "0x2", KNOWN, id="cut-behind-magic"),
         pytest.param(
-            b"\xfc\xfc\x04" + b"\xff" * 4093, "factory_param version 4 is unknown", "0x2", KNOWN, id="version-4"
+            b"\xfc\xfc",
+            "factory-param-version",
+            "factory_param version 0 is unknown",
+            "0x2",
+            KNOWN,
+            id="cut-after-magic",
         ),
         pytest.param(
-            b"\xfc\xfc" + b"\xff" * 4094, "factory_param version 255 is unknown", "0x2", KNOWN, id="version-blank"
+            b"\xfc\xfc\x04" + b"\xff" * 4093,
+            "factory-param-version",
+            "factory_param version 4 is unknown",
+            "0x2",
+            KNOWN,
+            id="version-4",
         ),
-        pytest.param(_image(3)[:87], "a factory_param of 87 bytes", None, "it has 4096", id="cut-in-last-field"),
-        pytest.param(_image(1)[:21], "a factory_param of 21 bytes", None, "it has 4096", id="v1-cut-in-last-field"),
-        pytest.param(_image(3) + b"\xff", "a factory_param of 4097 bytes", None, "it has 4096", id="too-long"),
+        pytest.param(
+            b"\xfc\xfc" + b"\xff" * 4094,
+            "factory-param-version",
+            "factory_param version 255 is unknown",
+            "0x2",
+            KNOWN,
+            id="version-blank",
+        ),
+        pytest.param(
+            _image(3)[:87],
+            "factory-param-damaged",
+            "the factory_param has 87 bytes instead of 4096",
+            None,
+            None,
+            id="cut-in-last-field",
+        ),
+        pytest.param(
+            _image(1)[:21],
+            "factory-param-damaged",
+            "the factory_param has 21 bytes instead of 4096",
+            None,
+            None,
+            id="v1-cut-in-last-field",
+        ),
+        pytest.param(
+            _image(3) + b"\xff",
+            "factory-param-damaged",
+            "the factory_param has 4097 bytes instead of 4096",
+            None,
+            None,
+            id="too-long",
+        ),
     ],
 )
-def test_from_bytes_refuses(data, message, where, hint):
+def test_from_bytes_refuses(data, code, message, where, hint):
     with pytest.raises(FormatError) as caught:
         FactoryParam.from_bytes(data)
-    assert (caught.value.message, caught.value.where, caught.value.hint) == (message, where, hint)
+    assert (caught.value.code, caught.value.where) == (code, where)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "message"),
+    ("name", "value", "code", "message"),
     [
-        pytest.param("uart_tx_pin", 128, "uart_tx_pin must be -128…127, not 128", id="pin-too-high"),
-        pytest.param("uart_tx_pin", -129, "uart_tx_pin must be -128…127, not -129", id="pin-too-low"),
-        pytest.param("tx_max_power", -1, "tx_max_power must be 0…255, not -1", id="negative-power"),
-        pytest.param("channel_num", 300, "channel_num must be 0…255, not 300", id="upstream-would-cut-it"),
+        pytest.param("uart_tx_pin", 128, "parameter-range", "uart_tx_pin must be -128…127, not 128", id="pin-too-high"),
+        pytest.param(
+            "uart_tx_pin", -129, "parameter-range", "uart_tx_pin must be -128…127, not -129", id="pin-too-low"
+        ),
+        pytest.param("tx_max_power", -1, "parameter-range", "tx_max_power must be 0…255, not -1", id="negative-power"),
+        pytest.param(
+            "channel_num", 300, "parameter-range", "channel_num must be 0…255, not 300", id="upstream-would-cut-it"
+        ),
         pytest.param(
             "uart_baudrate",
             1 << 31,
+            "parameter-range",
             "uart_baudrate must be -2147483648…2147483647, not 2147483648",
             id="baud-rate-too-high",
         ),
-        pytest.param("uart_rx_pin", "16", "uart_rx_pin must be a number, not '16'", id="text-for-a-number"),
-        pytest.param("uart_rx_pin", True, "uart_rx_pin must be a number, not True", id="bool-for-a-number"),
-        pytest.param("country_code", 86, "country_code must be text, not 86", id="number-for-text"),
-        pytest.param("country_code", "CHINA", "country_code 'CHINA' doesn't fit into 4 bytes", id="text-too-long"),
         pytest.param(
-            "country_code", "\u4e2d\u56fd", "country_code '\u4e2d\u56fd' doesn't fit into 4 bytes", id="6-bytes"
+            "uart_rx_pin", "16", "parameter-type", "uart_rx_pin must be a number, not '16'", id="text-for-a-number"
         ),
-        pytest.param("country_code", "C\0", "country_code 'C\\x00' doesn't fit into 4 bytes", id="nul-inside"),
-        pytest.param("country_code", "\udcff", "country_code '\\udcff' isn't text", id="undecoded-byte"),
-        pytest.param("module_name", "M" * 33, f"module_name '{'M' * 33}' doesn't fit into 32 bytes", id="33-bytes"),
+        pytest.param(
+            "uart_rx_pin", True, "parameter-type", "uart_rx_pin must be a number, not True", id="bool-for-a-number"
+        ),
+        pytest.param("country_code", 86, "parameter-type", "country_code must be text, not 86", id="number-for-text"),
+        pytest.param(
+            "country_code",
+            "CHINA",
+            "parameter-too-long",
+            "country_code 'CHINA' doesn't fit into 4 bytes",
+            id="text-too-long",
+        ),
+        pytest.param(
+            "country_code",
+            "\u4e2d\u56fd",
+            "parameter-too-long",
+            "country_code '\u4e2d\u56fd' doesn't fit into 4 bytes",
+            id="6-bytes",
+        ),
+        pytest.param(
+            "country_code",
+            "C\0",
+            "parameter-too-long",
+            "country_code 'C\\x00' doesn't fit into 4 bytes",
+            id="nul-inside",
+        ),
+        pytest.param(
+            "country_code", "\udcff", "parameter-type", "country_code '\\udcff' isn't text", id="undecoded-byte"
+        ),
+        pytest.param(
+            "module_name",
+            "M" * 33,
+            "parameter-too-long",
+            f"module_name '{'M' * 33}' doesn't fit into 32 bytes",
+            id="33-bytes",
+        ),
     ],
 )
-def test_value_refused(name, value, message):
+def test_value_refused(name, value, code, message):
     for make in (
         lambda: FactoryParam.from_values({**VALUES[3], name: value}),
         lambda: FactoryParam.from_bytes(_image(3)).replace({name: value}),
     ):
         with pytest.raises(FormatError) as caught:
             make()
-        assert caught.value.message == message
+        assert (caught.value.code, caught.value.message) == (code, message)
 
 
 @pytest.mark.parametrize(
@@ -206,6 +285,7 @@ def test_value_refused(name, value, message):
 def test_unknown_field(version, name, hint):
     with pytest.raises(UnknownNameError) as caught:
         FactoryParam.from_values({**VALUES[version], name: 1})
+    assert caught.value.code == "unknown-parameter"
     assert caught.value.message == f"unknown field of factory_param version {version} {name!r}"
     assert hint is None or caught.value.hint == hint
 
@@ -215,6 +295,7 @@ def test_from_values_refuses_version(version):
     values = VALUES[3] | {"version": version}
     with pytest.raises(FormatError) as caught:
         FactoryParam.from_values({name: value for name, value in values.items() if value is not None})
+    assert caught.value.code == "factory-param-version"
     assert caught.value.message == f"factory_param version {version!r} is unknown"
     assert caught.value.hint == KNOWN
 
@@ -222,4 +303,5 @@ def test_from_values_refuses_version(version):
 def test_field_names_of_unknown_version():
     with pytest.raises(FormatError) as caught:
         field_names(4)
+    assert caught.value.code == "factory-param-version"
     assert (caught.value.message, caught.value.hint) == ("factory_param version 4 is unknown", KNOWN)

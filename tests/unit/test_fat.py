@@ -105,41 +105,46 @@ def test_folders():
 
 @pytest.mark.parametrize("name", ['a"', "a*", "a:", "a<", "a>", "a?", "a\\", "a|", "a\x01", "a\x7f", "a.", "a ", " a"])
 def test_name_that_fat_cannot_hold(name):
-    with pytest.raises(FormatError, match="a name in FAT"):
+    with pytest.raises(FormatError, match="a name in FAT") as caught:
         build_fat({name: b""}, SIZE)
+    assert caught.value.code == "file-name"
 
 
 @pytest.mark.parametrize(
-    ("files", "message"),
+    ("files", "code", "message"),
     [
-        ({"x" * 256: b""}, "256 characters"),
-        ({"A.txt": b"", "a.TXT": b""}, "one name for FAT"),
-        ({"a": b"", "a/b": b""}, "'a' is a file and"),
-        ({"a/b": b"", "a": b""}, "'a' is a file and"),
+        ({"x" * 256: b""}, "file-name", "256 characters"),
+        ({"A.txt": b"", "a.TXT": b""}, "file-name-conflict", "one name for FAT"),
+        ({"a": b"", "a/b": b""}, "file-name-conflict", "'a' is a file and"),
+        ({"a/b": b"", "a": b""}, "file-name-conflict", "'a' is a file and"),
     ],
 )
-def test_refused(files, message):
-    with pytest.raises(FormatError, match=message):
+def test_refused(files, code, message):
+    with pytest.raises(FormatError, match=message) as caught:
         build_fat(files, SIZE)
+    assert caught.value.code == code
 
 
 def test_too_many_bytes():
     free = 152 - 35
     assert read_fat(build_fat({"a": bytes(free * 512)}, SIZE)) == {"a": bytes(free * 512)}
-    with pytest.raises(LayoutError, match="need 1024 bytes more than"):
+    with pytest.raises(LayoutError, match="need 1024 bytes more than") as caught:
         build_fat({"a": bytes(free * 512 + 1), "b": b"1"}, SIZE)
+    assert caught.value.code == "files-too-large"
 
 
 def test_full_root_directory():
     build_fat({str(number): b"" for number in range(512)}, SIZE)
-    with pytest.raises(LayoutError, match="take 1 entries more than the 512"):
+    with pytest.raises(LayoutError, match="take 1 entries more than the 512") as caught:
         build_fat({str(number): b"" for number in range(513)}, SIZE)
+    assert caught.value.code == "files-too-large"
 
 
 @pytest.mark.parametrize("size", [0, 512, 35 * 512, 0x10000 * 512])
 def test_volume_of_a_wrong_size(size):
-    with pytest.raises(LayoutError):
+    with pytest.raises(LayoutError) as caught:
         build_fat({}, size)
+    assert caught.value.code == "fs-size"
 
 
 def test_sectors_of_4096_bytes():
@@ -186,5 +191,6 @@ def damaged(offset, data, files):
     ],
 )
 def test_damaged(volume, message):
-    with pytest.raises(FormatError, match=message):
+    with pytest.raises(FormatError, match=message) as caught:
         read_fat(volume)
+    assert caught.value.code == "fat-damaged"

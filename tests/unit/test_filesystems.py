@@ -80,26 +80,30 @@ def test_littlefs_in_its_other_block():
 
 @KINDS
 def test_too_many_bytes(kind):
-    with pytest.raises(LayoutError, match=r"the files need (about )?\d+ bytes more than"):
+    with pytest.raises(LayoutError, match=r"the files need (about )?\d+ bytes more than") as caught:
         build_filesystem({"a": b"x" * SIZE}, kind=kind, size=SIZE)
+    assert caught.value.code == "files-too-large"
 
 
-def test_littlefs_tells_how_much_is_over():
-    with pytest.raises(LayoutError, match="about 8192 bytes more than the 102400 bytes"):
+def test_littlefs_reports_how_much_is_over():
+    with pytest.raises(LayoutError, match="about 8192 bytes more than the 102400 bytes") as caught:
         build_filesystem({"a": b"x" * (24 * 4096)}, kind=FileSystem.LITTLEFS, size=SIZE)
+    assert caught.value.code == "files-too-large"
 
 
 @KINDS
 @pytest.mark.parametrize("path", ["", "/a", "a/", "a//b", ".", "a/..", "a\\b", "a\0", "\udc80", "a/" * 127 + "ab"])
 def test_path_that_is_none(kind, path):
-    with pytest.raises(FormatError):
+    with pytest.raises(FormatError) as caught:
         build_filesystem({path: b""}, kind=kind, size=SIZE)
+    assert caught.value.code == "file-name"
 
 
 @KINDS
 def test_file_and_folder_of_one_name(kind):
-    with pytest.raises(FormatError, match="'a/b' is a file and, for 'a/b/c', a folder"):
+    with pytest.raises(FormatError, match="'a/b' is a file and, for 'a/b/c', a folder") as caught:
         build_filesystem({"a/b": b"", "a/b/c": b""}, kind=kind, size=SIZE)
+    assert caught.value.code == "file-name-conflict"
 
 
 @pytest.mark.parametrize(("name", "fits"), [("n" * 64, True), ("n" * 65, False), ("ü" * 32, True), ("ü" * 33, False)])
@@ -108,38 +112,43 @@ def test_littlefs_names_end_at_64_bytes(name, fits):
     if fits:
         assert read_filesystem(build_filesystem(files, kind=FileSystem.LITTLEFS, size=SIZE)) == files
     else:
-        with pytest.raises(FormatError, match="longer than 64"):
+        with pytest.raises(FormatError, match="longer than 64") as caught:
             build_filesystem(files, kind=FileSystem.LITTLEFS, size=SIZE)
+        assert caught.value.code == "file-name"
 
 
 @KINDS
 @pytest.mark.parametrize("size", [0, 4096, SIZE + 1])
 def test_partition_of_a_wrong_size(kind, size):
-    with pytest.raises(LayoutError):
+    with pytest.raises(LayoutError) as caught:
         build_filesystem({}, kind=kind, size=size)
+    assert caught.value.code == "fs-size"
 
 
 @pytest.mark.parametrize("image", [b"", b"\xff" * SIZE, b"PK\3\4" * 4096], ids=["empty", "blank", "zip"])
 def test_neither(image):
     assert kind_of(image) is None
-    with pytest.raises(FormatError):
+    with pytest.raises(FormatError) as caught:
         read_filesystem(image)
+    assert caught.value.code == "fat-damaged"
 
 
 @pytest.mark.parametrize("blocks", [0, 1, 0xFFFFFFFF])
 def test_littlefs_of_a_wrong_size(blocks):
     image = bytearray(build_filesystem(FILES, kind=FileSystem.LITTLEFS, size=SIZE))
     struct.pack_into("<L", image, 28, blocks)
-    with pytest.raises(FormatError, match="damaged littlefs"):
+    with pytest.raises(FormatError, match="damaged littlefs") as caught:
         read_filesystem(bytes(image))
+    assert caught.value.code == "littlefs-damaged"
 
 
 def test_damaged_littlefs():
     image = bytearray(build_filesystem(FILES, kind=FileSystem.LITTLEFS, size=SIZE))
     image[40] ^= 1
     image[4096 + 40] ^= 1
-    with pytest.raises(FormatError, match="damaged littlefs"):
+    with pytest.raises(FormatError, match="damaged littlefs") as caught:
         read_filesystem(bytes(image))
+    assert caught.value.code == "littlefs-damaged"
 
 
 def test_missing_library(monkeypatch, littlefs):
@@ -151,6 +160,7 @@ def test_missing_library(monkeypatch, littlefs):
     ):
         with pytest.raises(EspAtError, match="littlefs-python") as caught:
             call()
+        assert caught.value.code == "littlefs-missing"
         assert caught.value.hint == 'pip install "platformio-esp-at[fs]"'
     assert kind_of(image) is FileSystem.LITTLEFS
     fat = build_filesystem(FILES, kind=FileSystem.FAT, size=SIZE)

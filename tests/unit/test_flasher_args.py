@@ -81,7 +81,7 @@ def test_settings(root):
     assert _parse(**root) == FlashArgs(ARGS.settings, ARGS.images)
 
 
-def test_settings_that_are_not_said_are_kept():
+def test_settings_that_are_not_given_are_kept():
     assert _parse() == FlashArgs(FlashSettings("keep", "keep", "keep"), ARGS.images)
 
 
@@ -103,13 +103,18 @@ NO_OBJECT = "it must be an object"
 
 
 @pytest.mark.parametrize(
-    ("root", "message", "where", "hint"),
+    ("root", "code", "message", "where", "hint"),
     [
-        pytest.param({"flash_files": {}}, "it names no image", "flash_files", None, id="no-image"),
-        pytest.param({"flash_files": None}, NO_OBJECT, "flash_files", None, id="files-null"),
-        pytest.param({"flash_files": ["0x0", "a.bin"]}, NO_OBJECT, "flash_files", None, id="files-list"),
+        pytest.param(
+            {"flash_files": {}}, "flash-args-invalid", "it names no image", "flash_files", None, id="no-image"
+        ),
+        pytest.param({"flash_files": None}, "flash-args-invalid", NO_OBJECT, "flash_files", None, id="files-null"),
+        pytest.param(
+            {"flash_files": ["0x0", "a.bin"]}, "flash-args-invalid", NO_OBJECT, "flash_files", None, id="files-list"
+        ),
         pytest.param(
             {"flash_files": {"zero": "a"}},
+            "not-a-size",
             "'zero' is not a size or offset",
             "flash_files.zero",
             SPELLING,
@@ -117,25 +122,42 @@ NO_OBJECT = "it must be an object"
         ),
         pytest.param(
             {"flash_files": {"0x100000000": "a"}},
-            "'a' at offset 0x100000000 lies in no flash",
+            "offset-outside-flash",
+            "'a' at offset 0x100000000 is outside any flash",
             "flash_files.0x100000000",
             None,
             id="offset-over-32-bits",
         ),
-        pytest.param({"flash_files": {"0x0": 5}}, "5 must be text", "flash_files.0x0", None, id="path-number"),
-        pytest.param({"flash_settings": []}, NO_OBJECT, "flash_settings", None, id="settings-list"),
+        pytest.param(
+            {"flash_files": {"0x0": 5}},
+            "flash-args-invalid",
+            "5 must be text",
+            "flash_files.0x0",
+            None,
+            id="path-number",
+        ),
+        pytest.param(
+            {"flash_settings": []}, "flash-args-invalid", NO_OBJECT, "flash_settings", None, id="settings-list"
+        ),
         pytest.param(
             {"flash_settings": {"flash_speed": "40m"}},
+            "flash-args-invalid",
             "unknown option flash_speed",
             "flash_settings",
             KNOWN,
             id="unknown-setting",
         ),
         pytest.param(
-            {"flash_settings": {"flash_mode": 2}}, "2 must be text", "flash_settings", None, id="setting-number"
+            {"flash_settings": {"flash_mode": 2}},
+            "flash-args-invalid",
+            "2 must be text",
+            "flash_settings",
+            None,
+            id="setting-number",
         ),
         pytest.param(
             {"write_flash_args": "--flash_mode dio"},
+            "flash-args-invalid",
             "it must be a list of options and values",
             "write_flash_args",
             None,
@@ -143,6 +165,7 @@ NO_OBJECT = "it must be an object"
         ),
         pytest.param(
             {"write_flash_args": ["--flash_mode"]},
+            "flash-args-invalid",
             "it must be a list of options and values",
             "write_flash_args",
             None,
@@ -150,20 +173,38 @@ NO_OBJECT = "it must be an object"
         ),
         pytest.param(
             {"write_flash_args": ["--encrypt", "1"]},
+            "flash-args-invalid",
             "unknown option --encrypt",
             "flash_settings",
             KNOWN,
             id="unknown-option",
         ),
-        pytest.param({"write_flash_args": [1, 2]}, "1 must be text", "flash_settings", None, id="option-number"),
-        pytest.param({"extra_esptool_args": "esp32"}, NO_OBJECT, "extra_esptool_args", None, id="extra-text"),
-        pytest.param({"extra_esptool_args": {"chip": 32}}, "32 must be text", None, None, id="chip-number"),
+        pytest.param(
+            {"write_flash_args": [1, 2]},
+            "flash-args-invalid",
+            "1 must be text",
+            "flash_settings",
+            None,
+            id="option-number",
+        ),
+        pytest.param(
+            {"extra_esptool_args": "esp32"},
+            "flash-args-invalid",
+            NO_OBJECT,
+            "extra_esptool_args",
+            None,
+            id="extra-text",
+        ),
+        pytest.param(
+            {"extra_esptool_args": {"chip": 32}}, "flash-args-invalid", "32 must be text", None, None, id="chip-number"
+        ),
     ],
 )
-def test_parse_refuses(root, message, where, hint):
+def test_parse_refuses(root, code, message, where, hint):
     with pytest.raises(FormatError) as caught:
         _parse(**root)
-    assert (caught.value.message, caught.value.where, caught.value.hint) == (message, where, hint)
+    assert (caught.value.code, caught.value.where) == (code, where)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
 @pytest.mark.parametrize(
@@ -173,16 +214,13 @@ def test_parse_refuses(root, message, where, hint):
         pytest.param("null", NO_OBJECT, "its root", id="null"),
         pytest.param("{}", NO_OBJECT, "flash_files", id="no-files"),
         pytest.param("", "not JSON: Expecting value: line 1 column 1 (char 0)", None, id="empty"),
-        pytest.param(TEXT[:-3], None, None, id="cut"),
-        pytest.param("[" * 100000, None, None, id="nested-100000-deep"),
-        pytest.param("9" * 5000, None, None, id="5000-digits"),
+        pytest.param(TEXT[:-3], "not JSON: ", None, id="cut"),
+        pytest.param("[" * 100000, "not JSON: ", None, id="nested-100000-deep"),
+        pytest.param("9" * 5000, "not JSON: ", None, id="5000-digits"),
     ],
 )
 def test_text_refused(text, message, where):
     with pytest.raises(FormatError) as caught:
         parse_flasher_args(text)
-    assert caught.value.where == where
-    if message:
-        assert caught.value.message == message
-    else:
-        assert caught.value.message.startswith("not JSON: ") or where
+    assert (caught.value.code, caught.value.where) == ("flash-args-invalid", where)
+    assert caught.value.message.startswith(message)

@@ -116,54 +116,94 @@ def _refusal(call, kind=FormatError) -> EspAtError:
 
 
 @pytest.mark.parametrize(
-    ("line", "message"),
+    ("line", "code", "message"),
     [
-        pytest.param("0,16,0x2800,0x01,2,2,00,1", "the row has 8 cells for 7 columns", id="cell-too-many"),
-        pytest.param("0,16,,0x01,2,2,00", "the cell 'uuid' is empty", id="no-uuid"),
-        pytest.param("0,16,0x2800", "the cell 'perm' is empty", id="row-too-short"),
-        pytest.param("zero,16,0x2800,0x01,2,2,00", "'zero' is not a size or offset", id="index-no-number"),
-        pytest.param("0,16,0x28g0,0x01,2,2,00", "'0x28g0' isn't hex", id="uuid-no-hex"),
-        pytest.param("0,16,0x2800,rw,2,2,00", "'rw' isn't hex", id="perm-no-hex"),
-        pytest.param("0,16,0x2800,0x01,2,2,hello", "'hello' isn't hex", id="value-no-hex"),
-        pytest.param("0,16,0x2800,-0x01,2,2,00", "'-0x01' isn't hex", id="perm-negative"),
-        pytest.param("0,0,0x,0x01,2,2,00", "'0x' isn't hex", id="uuid-without-digits"),
-        pytest.param("0,16,0x2800,0x,2,2,00", "'0x' isn't hex", id="perm-without-digits"),
         pytest.param(
-            "0,128,0x2800,0x01,2,2,00", "uuid 2800 doesn't have the 128 bits that uuid_len says", id="uuid-short"
+            "0,16,0x2800,0x01,2,2,00,1", "gatt-csv-invalid", "the row has 8 cells for 7 columns", id="cell-too-many"
+        ),
+        pytest.param("0,16,,0x01,2,2,00", "gatt-csv-invalid", "the cell 'uuid' is empty", id="no-uuid"),
+        pytest.param("0,16,0x2800", "gatt-csv-invalid", "the cell 'perm' is empty", id="row-too-short"),
+        pytest.param(
+            "zero,16,0x2800,0x01,2,2,00", "not-a-size", "'zero' is not a size or offset", id="index-no-number"
+        ),
+        pytest.param("0,16,0x28g0,0x01,2,2,00", "gatt-hex", "'0x28g0' isn't hex", id="uuid-no-hex"),
+        pytest.param("0,16,0x2800,rw,2,2,00", "gatt-hex", "'rw' isn't hex", id="perm-no-hex"),
+        pytest.param("0,16,0x2800,0x01,2,2,hello", "gatt-hex", "'hello' isn't hex", id="value-no-hex"),
+        pytest.param("0,16,0x2800,-0x01,2,2,00", "gatt-hex", "'-0x01' isn't hex", id="perm-negative"),
+        pytest.param("0,0,0x,0x01,2,2,00", "gatt-hex", "'0x' isn't hex", id="uuid-without-digits"),
+        pytest.param("0,16,0x2800,0x,2,2,00", "gatt-hex", "'0x' isn't hex", id="perm-without-digits"),
+        pytest.param(
+            "0,128,0x2800,0x01,2,2,00",
+            "gatt-uuid",
+            "uuid 2800 doesn't have the 128 bits that uuid_len says",
+            id="uuid-short",
         ),
         pytest.param(
-            "0,16,0x12800,0x01,2,2,00", "uuid 012800 doesn't have the 16 bits that uuid_len says", id="uuid-long"
+            "0,16,0x12800,0x01,2,2,00",
+            "gatt-uuid",
+            "uuid 012800 doesn't have the 16 bits that uuid_len says",
+            id="uuid-long",
         ),
         pytest.param(
-            "0,16,0x2800,0x01,1,2,A002", "the value has 2 bytes, more than val_max_len 1", id="value-too-long"
+            "0,16,0x2800,0x01,1,2,A002",
+            "gatt-length",
+            "the value has 2 bytes, more than val_max_len 1",
+            id="value-too-long",
         ),
-        pytest.param("-1,16,0x2800,0x01,2,2,00", "index is outside 0…65535", id="index-negative"),
-        pytest.param("0,16,0x2800,0x10000,2,2,00", "perm is outside 0…65535", id="perm-over-16-bits"),
-        pytest.param("0,16,0x2800,0x01,64K,2,00", "val_max_len is outside 0…65535", id="val_max_len-over-16-bits"),
-        pytest.param("0,16,0x2800,0x01,2,-2,00", "val_cur_len is outside 0…65535", id="val_cur_len-negative"),
-        pytest.param("0,16,0x2800," + "f" * 20000, "perm is outside 0…65535", id="perm-of-20000-digits"),
+        pytest.param("-1,16,0x2800,0x01,2,2,00", "gatt-number", "index is outside 0…65535", id="index-negative"),
+        pytest.param("0,16,0x2800,0x10000,2,2,00", "gatt-number", "perm is outside 0…65535", id="perm-over-16-bits"),
+        pytest.param(
+            "0,16,0x2800,0x01,64K,2,00", "gatt-number", "val_max_len is outside 0…65535", id="val_max_len-over-16-bits"
+        ),
+        pytest.param(
+            "0,16,0x2800,0x01,2,-2,00", "gatt-number", "val_cur_len is outside 0…65535", id="val_cur_len-negative"
+        ),
+        pytest.param("0,16,0x2800," + "f" * 20000, "gatt-number", "perm is outside 0…65535", id="perm-of-20000-digits"),
     ],
 )
-def test_row_refused(line, message):
+def test_row_refused(line, code, message):
     error = _refusal(lambda: GattTable.from_csv(f"{HEADER}\n0,16,0x2800,0x01,2,2,A002\n{line}\n"))
-    assert (error.message, error.where) == (message, "3")
+    assert (error.code, error.message, error.where) == (code, message, "3")
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "message", "where", "hint"),
+    ("text", "kind", "code", "message", "where", "hint"),
     [
-        pytest.param("", FormatError, "the GATT CSV has no column 'index'", "1", None, id="empty"),
+        pytest.param("", FormatError, "gatt-csv-invalid", "the GATT CSV has no column 'index'", "1", None, id="empty"),
         pytest.param(
-            "index,uuid,perm\n", FormatError, "the GATT CSV has no column 'uuid_len'", "1", None, id="no-uuid_len"
+            "index,uuid,perm\n",
+            FormatError,
+            "gatt-csv-invalid",
+            "the GATT CSV has no column 'uuid_len'",
+            "1",
+            None,
+            id="no-uuid_len",
         ),
         pytest.param(
-            "index,uid\n", UnknownNameError, "unknown GATT column 'uid'", "1", "did you mean uuid?", id="misspelt"
+            "index,uid\n",
+            UnknownNameError,
+            "gatt-csv-invalid",
+            "unknown GATT column 'uid'",
+            "1",
+            "did you mean uuid?",
+            id="misspelt",
         ),
-        pytest.param("index,index\n", FormatError, "the GATT CSV has the column 'index' twice", "1", None, id="twice"),
-        pytest.param(f"{HEADER}\n", FormatError, "the GATT CSV has no rows", None, None, id="only-a-header"),
+        pytest.param(
+            "index,index\n",
+            FormatError,
+            "gatt-csv-invalid",
+            "the GATT CSV has the column 'index' twice",
+            "1",
+            None,
+            id="twice",
+        ),
+        pytest.param(
+            f"{HEADER}\n", FormatError, "gatt-empty", "the GATT CSV has no rows", None, None, id="only-a-header"
+        ),
         pytest.param(
             f"{HEADER}\n0,16,{'0' * 200000}",
             FormatError,
+            "gatt-csv-invalid",
             "the GATT CSV can't be read: field larger than field limit (131072)",
             "2",
             None,
@@ -171,9 +211,10 @@ def test_row_refused(line, message):
         ),
     ],
 )
-def test_csv_refused(text, kind, message, where, hint):
+def test_csv_refused(text, kind, code, message, where, hint):
     error = _refusal(lambda: GattTable.from_csv(text), kind)
-    assert (error.message, error.where, error.hint) == (message, where, hint)
+    assert (error.code, error.where) == (code, where)
+    assert (error.message, error.hint) == (message, hint)
 
 
 def _image(text: bytes) -> bytes:
@@ -192,56 +233,117 @@ CORRUPT_HINT = "upstream's tool of v2.0 and v2.1 writes C2 there on Python 3"
 
 
 @pytest.mark.parametrize(
-    ("data", "message", "where", "hint"),
+    ("data", "code", "message", "where", "hint"),
     [
-        pytest.param(b"", MISSING.format(""), None, None, id="nothing"),
-        pytest.param(BYTES[:3], MISSING.format("27"), None, None, id="cut-in-header"),
-        pytest.param(b"\xff" * 64, MISSING.format("ff ff"), None, None, id="blank"),
+        pytest.param(b"", "not-ble-data", MISSING.format(""), None, None, id="nothing"),
+        pytest.param(BYTES[:3], "not-ble-data", MISSING.format("27"), None, None, id="cut-in-header"),
+        pytest.param(b"\xff" * 64, "not-ble-data", MISSING.format("ff ff"), None, None, id="blank"),
         pytest.param(
-            b"\x53\x19\x27\xc2\x95{", MISSING.format("27 c2"), None, CORRUPT_HINT, id="header-written-as-text"
+            b"\x53\x19\x27\xc2\x95{",
+            "not-ble-data",
+            MISSING.format("27 c2"),
+            None,
+            CORRUPT_HINT,
+            id="header-written-as-text",
         ),
-        pytest.param(BYTES[:-1], "ble_data is cut: it says 265 bytes and has 264", "0x0", None, id="cut"),
-        pytest.param(BYTES + b"\0", "there are bytes behind the JSON of ble_data", "0x109", None, id="bytes-behind"),
-        pytest.param(_image(JSON[:-1]), UNREADABLE, "0x4", None, id="json-cut"),
-        pytest.param(_image(b""), UNREADABLE, "0x4", None, id="no-json"),
-        pytest.param(_image(b"\xfe\xfe"), UNREADABLE, "0x4", None, id="no-text"),
-        pytest.param(_image(b"[1]"), UNREADABLE, "0x4", None, id="json-list"),
-        pytest.param(_image(b'"Service"'), UNREADABLE, "0x4", None, id="json-text"),
-        pytest.param(_image(b'{"Services": []}'), UNREADABLE, "0x4", None, id="other-key"),
-        pytest.param(_image(b'{"Service": []}'), UNREADABLE, "0x4", None, id="no-row"),
-        pytest.param(_image(b'{"Service": {"a": 1}}'), UNREADABLE, "0x4", None, id="service-object"),
-        pytest.param(_image(b'{"Service": [5]}'), UNREADABLE, "0x4", None, id="row-number"),
-        pytest.param(_image(b"[" * 60000), UNREADABLE, "0x4", None, id="nested-60000-deep"),
-        pytest.param(_image(b'{"Service": [' + b"9" * 5000 + b"]}"), UNREADABLE, "0x4", None, id="5000-digits"),
-        pytest.param(_image(b'{"Service": "abc"}'), FIELDS, "row 0", None, id="service-text"),
-        pytest.param(_image(b'{"Service": [{"index": 0}]}'), FIELDS, "row 0", None, id="fields-missing"),
-        pytest.param(_image_of(more=1), FIELDS, "row 0", None, id="field-too-many"),
-        pytest.param(_image_of(index="0"), "index is '0'", "row 0", None, id="text-for-a-number"),
-        pytest.param(_image_of(index=True), "index is True", "row 0", None, id="bool-for-a-number"),
-        pytest.param(_image_of(index=0.5), "index is 0.5", "row 0", None, id="fraction"),
-        pytest.param(_image_of(index=None), "index is None", "row 0", None, id="null"),
-        pytest.param(_image_of(uuid=2800), "uuid is 2800", "row 0", None, id="number-for-text"),
-        pytest.param(_image_of(uuid="", uuid_len=0), "the row has no uuid", "row 0", None, id="no-uuid"),
-        pytest.param(_image_of(uuid="28zz"), "uuid '28zz' isn't hex", "row 0", None, id="uuid-no-hex"),
-        pytest.param(_image_of(value="abc"), "value 'abc' isn't hex", "row 0", None, id="value-lower-case-and-odd"),
-        pytest.param(_image_of(perm=-1), "perm is outside 0…65535", "row 0", None, id="perm-negative"),
-        pytest.param(_image_of(index=1 << 70), "index is outside 0…65535", "row 0", None, id="index-over-16-bits"),
+        pytest.param(
+            BYTES[:-1], "ble-data-damaged", "ble_data is cut: it says 265 bytes and has 264", "0x0", None, id="cut"
+        ),
+        pytest.param(
+            BYTES + b"\0",
+            "ble-data-damaged",
+            "there are bytes behind the JSON of ble_data",
+            "0x109",
+            None,
+            id="bytes-behind",
+        ),
+        pytest.param(_image(JSON[:-1]), "ble-data-damaged", UNREADABLE, "0x4", None, id="json-cut"),
+        pytest.param(_image(b""), "ble-data-damaged", UNREADABLE, "0x4", None, id="no-json"),
+        pytest.param(_image(b"\xfe\xfe"), "ble-data-damaged", UNREADABLE, "0x4", None, id="no-text"),
+        pytest.param(_image(b"[1]"), "ble-data-damaged", UNREADABLE, "0x4", None, id="json-list"),
+        pytest.param(_image(b'"Service"'), "ble-data-damaged", UNREADABLE, "0x4", None, id="json-text"),
+        pytest.param(_image(b'{"Services": []}'), "ble-data-damaged", UNREADABLE, "0x4", None, id="other-key"),
+        pytest.param(_image(b'{"Service": []}'), "ble-data-damaged", UNREADABLE, "0x4", None, id="no-row"),
+        pytest.param(
+            _image(b'{"Service": {"a": 1}}'), "ble-data-damaged", UNREADABLE, "0x4", None, id="service-object"
+        ),
+        pytest.param(_image(b'{"Service": [5]}'), "ble-data-damaged", UNREADABLE, "0x4", None, id="row-number"),
+        pytest.param(_image(b"[" * 60000), "ble-data-damaged", UNREADABLE, "0x4", None, id="nested-60000-deep"),
+        pytest.param(
+            _image(b'{"Service": [' + b"9" * 5000 + b"]}"),
+            "ble-data-damaged",
+            UNREADABLE,
+            "0x4",
+            None,
+            id="5000-digits",
+        ),
+        pytest.param(_image(b'{"Service": "abc"}'), "ble-data-damaged", FIELDS, "row 0", None, id="service-text"),
+        pytest.param(
+            _image(b'{"Service": [{"index": 0}]}'), "ble-data-damaged", FIELDS, "row 0", None, id="fields-missing"
+        ),
+        pytest.param(_image_of(more=1), "ble-data-damaged", FIELDS, "row 0", None, id="field-too-many"),
+        pytest.param(
+            _image_of(index="0"),
+            "ble-data-damaged",
+            "index has the wrong type: '0'",
+            "row 0",
+            None,
+            id="text-for-a-number",
+        ),
+        pytest.param(
+            _image_of(index=True),
+            "ble-data-damaged",
+            "index has the wrong type: True",
+            "row 0",
+            None,
+            id="bool-for-a-number",
+        ),
+        pytest.param(
+            _image_of(index=0.5), "ble-data-damaged", "index has the wrong type: 0.5", "row 0", None, id="fraction"
+        ),
+        pytest.param(
+            _image_of(index=None), "ble-data-damaged", "index has the wrong type: None", "row 0", None, id="null"
+        ),
+        pytest.param(
+            _image_of(uuid=2800),
+            "ble-data-damaged",
+            "uuid has the wrong type: 2800",
+            "row 0",
+            None,
+            id="number-for-text",
+        ),
+        pytest.param(_image_of(uuid="", uuid_len=0), "gatt-uuid", "the row has no uuid", "row 0", None, id="no-uuid"),
+        pytest.param(_image_of(uuid="28zz"), "gatt-hex", "uuid '28zz' isn't hex", "row 0", None, id="uuid-no-hex"),
+        pytest.param(
+            _image_of(value="abc"), "gatt-hex", "value 'abc' isn't hex", "row 0", None, id="value-lower-case-and-odd"
+        ),
+        pytest.param(_image_of(perm=-1), "gatt-number", "perm is outside 0…65535", "row 0", None, id="perm-negative"),
+        pytest.param(
+            _image_of(index=1 << 70),
+            "gatt-number",
+            "index is outside 0…65535",
+            "row 0",
+            None,
+            id="index-over-16-bits",
+        ),
     ],
 )
-def test_from_bytes_refuses(data, message, where, hint):
+def test_from_bytes_refuses(data, code, message, where, hint):
     error = _refusal(lambda: GattTable.from_bytes(data))
-    assert (error.message, error.where, error.hint) == (message, where, hint)
+    assert (error.code, error.where) == (code, where)
+    assert (error.message, error.hint) == (message, hint)
 
 
 def test_second_row_is_named():
     services = [{name: getattr(TABLE.rows[0], name) for name in COLUMNS}, {}]
     error = _refusal(lambda: GattTable.from_bytes(_image(json.dumps({"Service": services}).encode())))
-    assert (error.message, error.where) == (FIELDS, "row 1")
+    assert (error.code, error.message, error.where) == ("ble-data-damaged", FIELDS, "row 1")
 
 
 def test_json_that_is_too_long_for_its_length_field():
     row = replace(TABLE.rows[0], val_max_len=512, value="00" * 512)
     assert len(GattTable((row,) * 56).to_bytes()) == 4 + 13 + 56 * 1132
     error = _refusal(lambda: GattTable((row,) * 58).to_bytes())
+    assert error.code == "gatt-too-large"
     assert error.message == f"58 GATT rows make {13 + 58 * 1132} bytes of JSON"
     assert error.hint == "the format ends at 65535"

@@ -1,4 +1,4 @@
-"""What idf.py is given, what an ESP-IDF project says, and how idf.py is set up."""
+"""What idf.py is given, what an ESP-IDF project holds, and how idf.py is set up."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ import pytest
 
 from platformio_esp_at.catalog.boards import select_module
 from platformio_esp_at.catalog.chips import chips
-from platformio_esp_at.errors import EspAtError, FormatError, SelectionError
+from platformio_esp_at.errors import EspAtError, FormatError, Place, SelectionError
 from platformio_esp_at.idf import actions, install
 from platformio_esp_at.idf.project import image_set_folder, parse_sdkconfig, read_idf_project
-from platformio_esp_at.request.project import OPTIONS, Text
+from platformio_esp_at.request.options import OPTIONS
+from platformio_esp_at.request.values import Text
 
 BASE = {
     "actions": {
@@ -46,7 +47,7 @@ def test_the_actions():
     assert made["version"] == "1"
     assert sorted(made["actions"]) == NAMES
     assert all(action["help"] == action["short_help"] for action in made["actions"].values())
-    own = [f"--{option.name.replace('_', '-')}" for option in OPTIONS if option.name not in ("port", "baud")]
+    own = [f"--{name.replace('_', '-')}" for name in OPTIONS if name not in ("port", "baud")]
     connection = ["-b", "--baud", "-p", "--port"]
     assert spellings(made["actions"]["at-verify"]) == connection + own
     assert spellings(made["actions"]["at-flash"]) == [*connection, *own, "--erase"]
@@ -72,7 +73,7 @@ def test_what_cant_be_loaded_is_left_out(monkeypatch, capsys):
 
 
 def test_loading_imports_nothing_but_the_standard_library():
-    """Every idf.py command pays for it; what is imported on the way is told by name, and the time in seconds."""
+    """Every idf.py command pays for it; what is imported on the way is printed by name, and the time in seconds."""
     script = f"""if True:
         import sys, time
         before, start = set(sys.modules), time.perf_counter()
@@ -111,12 +112,12 @@ def test_the_folder_for_idf_extra_actions_path(monkeypatch):
     assert not hasattr(module, "action_extensions")
 
 
-# --- what a project says ---
+# --- what a project holds ---
 
 
 @pytest.fixture
 def configured(tmp_path):
-    """Write a configured project and return what it says."""
+    """Write a configured project and return what is read of it."""
 
     def write(sdkconfig, **description):
         (tmp_path / "build").mkdir(exist_ok=True)
@@ -134,7 +135,7 @@ def test_sdkconfig():
     assert parse_sdkconfig('CONFIG_A="\r\nCONFIG_B=""\r\n') == {"CONFIG_A": '"', "CONFIG_B": ""}
 
 
-def test_psram_is_told_in_the_words_of_the_project(configured):
+def test_psram_is_named_as_the_project_has_it(configured):
     choice = select_module(configured('CONFIG_IDF_TARGET="esp32"\nCONFIG_SPIRAM=y\n').board())
     assert choice.reason == "sdkconfig has 'CONFIG_SPIRAM'"
 
@@ -167,6 +168,7 @@ def test_a_chip_without_at_firmware(configured, target):
     with pytest.raises(SelectionError) as caught:
         configured(f'CONFIG_IDF_TARGET="{target}"\n').board()
     assert f"the chip of this project is {target}, for which there is no ESP-AT firmware" in str(caught.value)
+    assert caught.value.code == "chip-unsupported"
     assert all(chip.display_name in caught.value.hint for chip in chips())
     assert "board: none" in caught.value.hint
 
@@ -190,12 +192,12 @@ CONFIG_ESP_AT_UART_BAUDRATE=921600
     )
     assert project.options.base == tmp_path
     assert project.options.options == {
-        "firmware": Text("at/firmware.zip", "CONFIG_ESP_AT_FIRMWARE"),
-        "module": Text("WROOM-32", "CONFIG_ESP_AT_MODULE"),
+        "firmware": Text("at/firmware.zip", Place.at(option="CONFIG_ESP_AT_FIRMWARE")),
+        "module": Text("WROOM-32", Place.at(option="CONFIG_ESP_AT_MODULE")),
         "factory_param": {
-            "uart_tx_pin": Text("0", "CONFIG_ESP_AT_UART_TX_PIN"),
-            "uart_cts_pin": Text("-1", "CONFIG_ESP_AT_UART_CTS_PIN"),
-            "uart_baudrate": Text("921600", "CONFIG_ESP_AT_UART_BAUDRATE"),
+            "uart_tx_pin": Text("0", Place.at(option="CONFIG_ESP_AT_UART_TX_PIN")),
+            "uart_cts_pin": Text("-1", Place.at(option="CONFIG_ESP_AT_UART_CTS_PIN")),
+            "uart_baudrate": Text("921600", Place.at(option="CONFIG_ESP_AT_UART_BAUDRATE")),
         },
     }
 
@@ -225,14 +227,18 @@ def test_an_sdkconfig_elsewhere(configured, tmp_path):
 @pytest.mark.parametrize("text", ["{", "[1]", "\xff"])
 def test_a_spoiled_description(tmp_path, text):
     (tmp_path / "project_description.json").write_text(text, encoding="latin-1")
-    with pytest.raises(FormatError, match=r"project_description\.json: "):
+    with pytest.raises(FormatError) as caught:
         read_idf_project(tmp_path, tmp_path)
+    file = str(tmp_path / "project_description.json")
+    assert (caught.value.code, caught.value.where) == ("idf-project-damaged", file)
 
 
 def test_a_folder_instead_of_an_sdkconfig(tmp_path):
     (tmp_path / "sdkconfig").mkdir()
-    with pytest.raises(EspAtError, match="sdkconfig: can't be read"):
+    with pytest.raises(EspAtError) as caught:
         read_idf_project(tmp_path, tmp_path / "build")
+    assert (caught.value.code, caught.value.where) == ("unreadable", str(tmp_path / "sdkconfig"))
+    assert caught.value.message.startswith("can't be read: ")
 
 
 def test_the_image_set_makes_no_build_folder(tmp_path):
@@ -248,9 +254,9 @@ def test_the_image_set_makes_no_build_folder(tmp_path):
 
 
 def test_the_explanation_names_every_way():
-    told = install.explanation()
-    assert f"IDF_EXTRA_ACTIONS_PATH={install.EXTRA_ACTIONS}" in told
-    assert all(line in told for line in install.PROJECT_EXTENSION.splitlines())
+    text = install.explanation()
+    assert f"IDF_EXTRA_ACTIONS_PATH={install.EXTRA_ACTIONS}" in text
+    assert all(line in text for line in install.PROJECT_EXTENSION.splitlines())
     assert len(install.PROJECT_EXTENSION.splitlines()) == 2
 
 
@@ -266,14 +272,16 @@ def test_the_extension_of_a_project(tmp_path):
 @pytest.mark.parametrize("own", [b"def action_extensions(base, path):\n    return {}\n", b"\xff"])
 def test_another_extension_stays(tmp_path, own):
     (tmp_path / "idf_ext.py").write_bytes(own)
-    with pytest.raises(EspAtError, match=r"idf_ext\.py is another one"):
+    with pytest.raises(EspAtError, match=r"idf_ext\.py exists with other content\n  it isn't replaced") as caught:
         install.write_project_extension(tmp_path)
+    assert caught.value.code == "idf-ext-differs"
     assert (tmp_path / "idf_ext.py").read_bytes() == own
 
 
 def test_an_extension_that_cant_be_written(tmp_path):
-    with pytest.raises(EspAtError, match="can't be written: No such file"):
+    with pytest.raises(EspAtError, match="can't be written: No such file") as caught:
         install.write_project_extension(tmp_path / "nowhere")
+    assert caught.value.code == "not-writable"
 
 
 @pytest.mark.parametrize(
@@ -295,5 +303,6 @@ def test_an_idf_too_old(tmp_path, monkeypatch, text, accepted):
     if accepted:
         install.check_idf_version()
     else:
-        with pytest.raises(EspAtError, match=r"ESP-IDF \d\.\d is too old for this\n  take 5\.1 or newer"):
+        with pytest.raises(EspAtError, match=r"ESP-IDF \d\.\d is not supported\n  take 5\.1 or newer") as caught:
             install.check_idf_version()
+        assert caught.value.code == "idf-too-old"

@@ -358,7 +358,7 @@ def test_the_csv_has_the_keys(tmp_path):
         (b"%PDF-1.7", "it starts with 25 50 44 46"),
         (b"\xff" * 0x9000, "it starts with ff ff ff ff"),
         (b"\xaa\x50", "not a partition entry"),
-        (b"\xfc\xfc\x03", "a factory_param of 3 bytes"),
+        (b"\xfc\xfc\x03", "the factory_param has 3 bytes instead of 4096"),
         (b"\xf1\xf1", "no PKI container"),
         (b"\x10\x00\x27\x95{}", "ble_data is cut"),
         (NVS[f"{USER}/mfg_nvs.bin"][:-1], "an NVS image of"),

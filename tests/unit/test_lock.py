@@ -28,10 +28,16 @@ def test_entries_are_added_and_replaced(tmp_path):
     assert set(read_lock(tmp_path)) == {ENTRY, replace(other, sha256="1" * 64, url="https://h/c.zip")}
 
 
-def test_one_address_has_one_content(tmp_path):
+def test_one_url_has_one_content(tmp_path):
     add_to_lock(tmp_path, ENTRY)
-    with pytest.raises(PackageError, match=r"is not the one of esp_at.lock"):
+    with pytest.raises(PackageError) as caught:
         add_to_lock(tmp_path, replace(ENTRY, firmware="latest", size=2))
+    assert caught.value.code == "lock-mismatch"
+    assert caught.value.message == (
+        f"https://h/a.zip differs from esp_at.lock: downloaded: 2 bytes, SHA-256 {'0' * 64}; "
+        f"locked: 1 bytes, SHA-256 {'0' * 64}"
+    )
+    assert "remove its entries (firmware: v4.1.1.0) from esp_at.lock" in caught.value.hint
     assert read_lock(tmp_path) == (ENTRY,)
 
 
@@ -45,16 +51,20 @@ def test_a_link_is_followed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
-    [(None, "it is a folder"), (b"#" * (1 << 20) + b"#", "larger than 1MB"), (b"\xff", "not UTF-8")],
+    ("content", "code", "message"),
+    [
+        (None, "unreadable", "it is a folder"),
+        (b"#" * (1 << 20) + b"#", "lock-damaged", "larger than 1MB"),
+        (b"\xff", "lock-damaged", "not UTF-8"),
+    ],
 )
-def test_what_cannot_be_read(tmp_path, content, message):
+def test_what_cannot_be_read(tmp_path, content, code, message):
     file = tmp_path / "esp_at.lock"
     file.mkdir() if content is None else file.write_bytes(content)
     for use in (read_lock, lambda project: add_to_lock(project, ENTRY)):
         with pytest.raises(EspAtError) as caught:
             use(tmp_path)
-        assert caught.value.where == "esp_at.lock"
+        assert (caught.value.code, caught.value.where) == (code, "esp_at.lock")
         assert message in caught.value.message
         assert "remove it to make it anew" in caught.value.hint
 

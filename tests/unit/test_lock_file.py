@@ -10,7 +10,7 @@ from platformio_esp_at.formats.lock_file import LockedPackage, format_lock_file,
 HASH = "0123456789abcdef" * 4
 BY_RELEASE = LockedPackage("v4.1.1.0", "https://h/ESP32-A.zip", 2336705, HASH, "esp32", "WROOM-32")
 BY_NAME = LockedPackage("ESP32-A", "https://h/ESP32-A.zip", 2336705, HASH)
-BY_ADDRESS = LockedPackage("https://h/a b?c=1&d='x' #y", "https://h/a b?c=1&d='x' #y", 1, HASH)
+BY_URL = LockedPackage("https://h/a b?c=1&d='x' #y", "https://h/a b?c=1&d='x' #y", 1, HASH)
 
 TEXT = f"""\
 version: 1
@@ -34,7 +34,7 @@ def test_what_is_written():
 
 
 def test_round_trip_and_order():
-    packages = (BY_RELEASE, BY_NAME, BY_ADDRESS)
+    packages = (BY_RELEASE, BY_NAME, BY_URL)
     text = format_lock_file(packages)
     assert format_lock_file(tuple(reversed(packages))) == text
     assert set(parse_lock_file(text)) == set(packages)
@@ -60,26 +60,27 @@ def test_names_that_yaml_could_take_for_something_else(name):
         pytest.param("version: 1\n<<<<<<< ours\n", "3", "not YAML, or a key twice", id="merge-conflict"),
         pytest.param(f"{TEXT}packages: []\n", "1", "not YAML, or a key twice", id="packages-twice"),
         pytest.param(f"{TEXT}  size: 1\n", "3", "not YAML, or a key twice", id="size-twice"),
-        pytest.param(TEXT + ENTRY, "package 2", "it contradicts an entry before it", id="entry-twice"),
+        pytest.param(TEXT + ENTRY, "entry 2", "it contradicts an entry before it", id="entry-twice"),
         pytest.param(
             TEXT + ENTRY.replace("v4.1.1.0", "latest").replace("2336705", "1"),
-            "package 2",
+            "entry 2",
             "it contradicts an entry before it",
-            id="another-size-of-one-address",
+            id="another-size-of-one-url",
         ),
-        pytest.param("version: 1\npackages: [a]", "package 1", "not an entry of this file", id="row"),
-        pytest.param(f"{TEXT}  more: 1\n", "package 1", "not an entry of this file", id="unknown-key"),
-        pytest.param(TEXT + ENTRY.replace("  size: 2336705\n", ""), "package 2", "it has no size", id="no-size"),
-        pytest.param(TEXT.replace("  chip: esp32\n", ""), "package 1", "it has no chip", id="module-without-chip"),
-        pytest.param(TEXT.replace(": esp32", ": [esp32]"), "package 1", "a value isn't text", id="list-for-text"),
-        pytest.param(TEXT.replace("233", "x"), "package 1", "size is 'x6705', not a number of bytes", id="size"),
-        pytest.param(TEXT.replace("233", "-"), "package 1", "size is '-6705', not a number of bytes", id="minus"),
-        pytest.param(TEXT.replace(HASH, "abc"), "package 1", "sha256 is 'abc', not 64 hex digits", id="sha256"),
+        pytest.param("version: 1\npackages: [a]", "entry 1", "not an entry of this file", id="row"),
+        pytest.param(f"{TEXT}  more: 1\n", "entry 1", "not an entry of this file", id="unknown-key"),
+        pytest.param(TEXT + ENTRY.replace("  size: 2336705\n", ""), "entry 2", "it has no size", id="no-size"),
+        pytest.param(TEXT.replace("  chip: esp32\n", ""), "entry 1", "it has no chip", id="module-without-chip"),
+        pytest.param(TEXT.replace(": esp32", ": [esp32]"), "entry 1", "a value isn't text", id="list-for-text"),
+        pytest.param(TEXT.replace("233", "x"), "entry 1", "size is 'x6705', not a number of bytes", id="size"),
+        pytest.param(TEXT.replace("233", "-"), "entry 1", "size is '-6705', not a number of bytes", id="minus"),
+        pytest.param(TEXT.replace(HASH, "abc"), "entry 1", "sha256 is 'abc', not 64 hex digits", id="sha256"),
     ],
 )
 def test_what_cannot_be_understood(text, where, message):
     with pytest.raises(FormatError) as caught:
         parse_lock_file(text)
+    assert caught.value.code == ("lock-version" if "its version" in message else "lock-damaged")
     assert (caught.value.where, caught.value.message) == (where, message)
     one_is_right = "contradicts" in message
     assert ("keep the one that is right" if one_is_right else "remove the file to make it anew") in caught.value.hint

@@ -1,4 +1,4 @@
-"""What is told of modules, releases and boards."""
+"""What is listed of modules, releases and boards."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from platformio_esp_at.errors import FormatError, SelectionError, UnknownNameErr
 WROVER = BoardFacts("my_wrover", mcu="esp32")
 
 
-def test_modules_are_told_whole_to_programs():
+def test_programs_get_modules_whole():
     rows = {(row["chip"], row["name"]): row for row in json.loads(json.dumps(list_modules().rows))}
     wrover = rows["esp32", "WROVER-32"]
     assert (wrover["flash_size"], wrover["psram"], wrover["module_config"]) == (4 << 20, True, "module_wrover-32")
@@ -47,10 +47,10 @@ def test_a_module_without_packages_is_an_empty_list_to_programs():
     )
 
 
-def test_packages_on_application():
+def test_packages_by_request_form():
     rows = list_releases("esp32c61").rows
-    assert [(row["package"], row["by_application"]) for row in rows] == [(None, True), (None, True)]
-    assert "on application" in list_releases("esp32c61").as_text()
+    assert [(row["package"], row["by_request"]) for row in rows] == [(None, True), (None, True)]
+    assert "request form" in list_releases("esp32c61").as_text()
 
 
 def test_a_boards_module_and_its_firmware():
@@ -71,16 +71,22 @@ def test_a_boards_module_and_its_firmware():
 def test_a_board_whose_firmware_cannot_be_downloaded():
     found = module_of_board(BoardFacts("c5", mcu="esp32c5"))
     assert (found["package"], found["release"]) == (None, None)
-    assert "apply for it at https://" in found["no_package"]
+    assert "\n  request it at https://" in found["no_package"]
 
 
 @pytest.mark.parametrize(
-    ("release", "kind"), [("v9.9.9.9", SelectionError), ("foo", FormatError), ("v4.1", SelectionError)]
+    ("release", "kind", "code"),
+    [
+        ("v9.9.9.9", SelectionError, "no-release"),
+        ("foo", FormatError, "not-a-release"),
+        ("v4.1", SelectionError, "release-ambiguous"),
+    ],
 )
 @pytest.mark.parametrize("facts", [WROVER, BoardFacts("esp32dev", mcu="esp32")])
-def test_releases_that_are_none(facts, release, kind):
-    with pytest.raises(kind):
+def test_releases_that_are_none(facts, release, kind, code):
+    with pytest.raises(kind) as caught:
         module_of_board(facts, release)
+    assert caught.value.code == code
 
 
 def test_boards_of_a_folder_go_before_others(tmp_path):
@@ -88,5 +94,6 @@ def test_boards_of_a_folder_go_before_others(tmp_path):
     rows = {row["board"]: row for row in list_boards("ESP32", own_boards=tmp_path).rows}
     assert (rows["esp32dev"]["name"], rows["esp32dev"]["module"]) == ("mine", "SOLO-1")
     assert rows["pico32"]["module"] == "PICO-D4"
-    with pytest.raises(UnknownNameError):
+    with pytest.raises(UnknownNameError) as caught:
         list_boards("esp33")
+    assert caught.value.code == "unknown-chip"

@@ -1,8 +1,9 @@
-"""What the module and the project say goes into ``mfg_nvs``, in its place; nothing else in there changes."""
+"""What module and project give goes into ``mfg_nvs``, in its place; nothing else in there changes."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -11,17 +12,20 @@ from hypothesis import strategies as st
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
-from platformio_esp_at.errors import EspAtError, FormatError, SelectionError, UnknownNameError
-from platformio_esp_at.firmware.package import FirmwarePackage
+from platformio_esp_at.errors import EspAtError, FormatError, Place, SelectionError, UnknownNameError
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.nvs import Dialect, Encoding, NvsEntry, NvsImage
 from platformio_esp_at.formats.pki import PKI_SETS, PKI_SLOTS
 from platformio_esp_at.planning.content import make_content
 from platformio_esp_at.planning.mfg_nvs import ENCODINGS, GATTS, PARAMETERS, make_mfg_nvs, parameters
 from platformio_esp_at.planning.selection import SelectedModule, select
-from platformio_esp_at.request.project import CustomModule, InputFile, Request, Text
+from platformio_esp_at.request.options import Request
+from platformio_esp_at.request.values import CustomModule, InputFile, Text
 
-HERE = "esp_at.yml:7"
+if TYPE_CHECKING:
+    from platformio_esp_at.firmware.package import FirmwarePackage
+
+HERE = Place.at(file="esp_at.yml", line=7)
 BASE = NvsImage.from_bytes(sample_package("esp32", nvs=True)["customized_partitions/mfg_nvs.bin"])
 SIZE = BASE.size
 READS = {*PKI_SLOTS, *ENCODINGS, PARAMETERS, GATTS}
@@ -161,7 +165,8 @@ def test_a_parameter_that_only_the_package_knows():
     )
     image = _make(later, factory_param={"new_number": "500", "new_text": "on"})
     assert _changed(image, later) == {"factory_param.new_number": 500, "factory_param.new_text": "on"}
-    assert _refused(FormatError, base=later, factory_param={"new_number": "70000"}).where == HERE
+    refused = _refused(FormatError, base=later, factory_param={"new_number": "70000"})
+    assert (refused.code, refused.place) == ("nvs-value", HERE)
 
 
 def test_a_parameter_that_the_image_lacks_and_the_firmware_reads_is_added():
@@ -172,6 +177,7 @@ def test_a_parameter_that_the_image_lacks_and_the_firmware_reads_is_added():
     assert image.get(PARAMETERS, "sys_store") == NvsEntry(PARAMETERS, "sys_store", Encoding.U8, 0)
     assert _without(image, PARAMETERS) == _without(BASE, PARAMETERS)
     refused = _refused(base=without, reads=OLD_READS, factory_param={"sys_store": "0"})
+    assert refused.code == "not-read-by-release"
     assert str(refused) == (
         f"{HERE}: the firmware of this release doesn't read sys_store\n  it reads module_name, max_tx_power, "
         "country_code, start_channel, channel_num, uart_port, uart_baudrate, uart_tx_pin, uart_rx_pin, uart_cts_pin, "
@@ -182,7 +188,7 @@ def test_a_parameter_that_the_image_lacks_and_the_firmware_reads_is_added():
 @pytest.mark.parametrize("name", ["platform", "tx_control_pin", "rx_control_pin", "module_id"])
 def test_refuses_a_parameter_of_earlier_releases(name):
     refused = _refused(factory_param={name: "1"})
-    assert type(refused) is EspAtError
+    assert (type(refused), refused.code) == (EspAtError, "not-read-by-release")
     assert str(refused) == (
         f"{HERE}: the firmware of this release doesn't read {name}\n  it reads module_name, max_tx_power, "
         "country_code, start_channel, channel_num, uart_port, uart_baudrate, uart_tx_pin, uart_rx_pin, uart_cts_pin, "
@@ -204,33 +210,46 @@ def test_refuses_a_parameter_of_earlier_releases(name):
 )
 def test_refuses_an_unknown_parameter(name, hint):
     refused = _refused(UnknownNameError, factory_param={name: "1"})
-    assert (refused.where, refused.message) == (HERE, f"unknown factory parameter {name!r}")
+    assert (refused.code, refused.place) == ("unknown-parameter", HERE)
+    assert (refused.message, refused.facts["name"]) == (f"unknown factory parameter {name!r}", name)
     assert refused.hint.startswith(hint)
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "message"),
+    ("name", "text", "code", "message"),
     [
-        pytest.param("max_tx_power", "128", "factory_param.max_tx_power must be -128…127, not 128", id="i8"),
-        pytest.param("uart_port", "-129", "factory_param.uart_port must be -128…127, not -129", id="i8-negative"),
-        pytest.param("start_channel", "256", "factory_param.start_channel must be 0…255, not 256", id="u8"),
-        pytest.param("sys_store", "-1", "factory_param.sys_store must be 0…255, not -1", id="u8-negative"),
+        pytest.param(
+            "max_tx_power", "128", "nvs-value", "factory_param.max_tx_power must be -128…127, not 128", id="i8"
+        ),
+        pytest.param(
+            "uart_port", "-129", "nvs-value", "factory_param.uart_port must be -128…127, not -129", id="i8-negative"
+        ),
+        pytest.param(
+            "start_channel", "256", "nvs-value", "factory_param.start_channel must be 0…255, not 256", id="u8"
+        ),
+        pytest.param("sys_store", "-1", "nvs-value", "factory_param.sys_store must be 0…255, not -1", id="u8-negative"),
         pytest.param(
             "uart_baudrate",
             "2147483648",
+            "nvs-value",
             "factory_param.uart_baudrate must be -2147483648…2147483647, not 2147483648",
             id="i32",
         ),
-        pytest.param("tx_max_power", "128", "factory_param.max_tx_power must be -128…127, not 128", id="old-name"),
-        pytest.param("uart_tx_pin", "GPIO4", "'GPIO4' is not a whole number", id="no-number"),
-        pytest.param("uart_tx_pin", "", "'' is not a whole number", id="empty"),
-        pytest.param("module_name", "x" * 3968, "factory_param.module_name is 3969 bytes", id="text-too-long"),
-        pytest.param("country_code", "\ud800", "factory_param.country_code isn't text", id="surrogate"),
+        pytest.param(
+            "tx_max_power", "128", "nvs-value", "factory_param.max_tx_power must be -128…127, not 128", id="old-name"
+        ),
+        pytest.param("uart_tx_pin", "GPIO4", "not-a-number", "'GPIO4' is not a whole number", id="no-number"),
+        pytest.param("uart_tx_pin", "", "not-a-number", "'' is not a whole number", id="empty"),
+        pytest.param(
+            "module_name", "x" * 3968, "nvs-value", "factory_param.module_name is 3969 bytes", id="text-too-long"
+        ),
+        pytest.param("country_code", "\ud800", "nvs-value", "factory_param.country_code isn't text", id="surrogate"),
     ],
 )
-def test_refuses_a_value_and_names_the_options_place(name, text, message):
+def test_refuses_a_value_and_names_the_options_place(name, text, code, message):
     refused = _refused(FormatError, factory_param={name: text})
-    assert (refused.where, refused.message) == (HERE, message)
+    assert (refused.code, refused.place) == (code, HERE)
+    assert refused.message == message
 
 
 # --- modules ---
@@ -262,7 +281,7 @@ def test_the_project_goes_before_the_module():
 
 
 def test_the_modules_name_is_compared_without_case():
-    """An image for wroom-32 is WROOM-32's: what it says stays."""
+    """An image for wroom-32 is WROOM-32's: what it has stays."""
     own = BASE.with_value(PARAMETERS, "module_name", "wroom-32").with_value(PARAMETERS, "uart_tx_pin", 33)
     assert _make(own) == own
 
@@ -284,7 +303,7 @@ def test_own_module(package, base):
     }
 
 
-def test_own_module_like_the_packages_starts_from_what_the_package_says(package):
+def test_own_module_like_the_packages_starts_from_what_the_package_has(package):
     """A build of one's own may have changed its module: the catalog's row doesn't replace that."""
     own = CustomModule(Text("MY-BOARD", HERE), Text("WROOM-32", HERE), _texts(uart_tx_pin="4"))
     base = BASE.with_value(PARAMETERS, "uart_rx_pin", 33)
@@ -294,7 +313,8 @@ def test_own_module_like_the_packages_starts_from_what_the_package_says(package)
 
 def test_own_modules_mistake_has_its_place():
     refused = _refused(FormatError, module=_module(uart_tx_pin="x"))
-    assert (refused.where, refused.message) == (HERE, "'x' is not a whole number")
+    assert (refused.code, refused.place) == ("not-a-number", HERE)
+    assert refused.message == "'x' is not a whole number"
 
 
 def test_a_module_that_only_the_package_knows_stays_as_it_is():
@@ -304,6 +324,7 @@ def test_a_module_that_only_the_package_knows_stays_as_it_is():
 
 def test_a_module_that_nobody_knows_is_refused_from_nothing():
     refused = _refused(SelectionError, base=None, module=SelectedModule("THEIRS", find_chip("esp32"), ""))
+    assert refused.code == "module-not-in-package"
     assert "the catalog has no module THEIRS" in refused.message
 
 
@@ -340,6 +361,7 @@ def test_two_sets_where_the_package_has_none():
 @pytest.mark.parametrize("name", [name for name in PKI_SLOTS if name.startswith(("https", "wss"))])
 def test_refuses_what_the_firmware_does_not_read(name):
     refused = _refused(reads=OLD_READS, pki={name: (_file(PEM),)})
+    assert refused.code == "not-read-by-release"
     assert str(refused) == (
         f"{HERE}: the firmware of this release doesn't read {name}\n  the firmware package has server_cert, "
         "server_key, server_ca, client_cert, client_key, client_ca, mqtt_cert, mqtt_key, mqtt_ca"
@@ -366,7 +388,9 @@ def test_enterprise_wifi_by_the_name_that_the_package_has(name):
 
 def test_refuses_enterprise_wifi_that_no_firmware_reads():
     refused = _refused(reads=READS - {"wpa2_ca"}, pki={"wpa2_ca": (_file(PEM),)})
+    assert (refused.code, refused.place) == ("not-read-by-release", HERE)
     assert refused.message == "the firmware of this release doesn't read wpa2_ca"
+    assert refused.hint.startswith("the firmware package has server_cert, ")
 
 
 @pytest.mark.parametrize(("name", "sets"), [(f"{role}_ca", sets) for role, sets in PKI_SETS.items()], ids=str)
@@ -374,6 +398,7 @@ def test_every_slot_takes_its_sets_and_no_more(package, name, sets):
     assert len(_content(package, pki={name: (_file(PEM),) * sets}).keys(name)) == sets
     with pytest.raises(FormatError) as caught:
         _content(package, pki={name: (_file(PEM),) * (sets + 1)})
+    assert caught.value.code == "too-many-files"
     assert str(caught.value) == f"{HERE}: {name} takes {sets} {'file' if sets == 1 else 'files'}"
 
 
@@ -381,6 +406,7 @@ def test_every_slot_takes_its_sets_and_no_more(package, name, sets):
 def test_refuses_enterprise_wifi_by_both_names(package, names):
     with pytest.raises(FormatError) as caught:
         _content(package, pki={name: (_file(PEM),) for name in names})
+    assert caught.value.code == "pki-twice"
     assert str(caught.value) == f"{HERE}: {names[1]} is given under two names\n  keep one of wpa2_ca and wpa_ent_ca"
 
 
@@ -410,13 +436,14 @@ def test_as_many_gatt_rows_as_the_csv_has(count):
 
 def test_a_mistake_in_a_gatt_row_has_its_line():
     refused = _refused(FormatError, gatts=_file(GATT_CSV + "2,16,zz,1,1,1,0\n", "gatts.csv"))
-    assert (refused.where, refused.message) == ("gatts.csv:5", "'zz' isn't hex")
+    assert (refused.code, refused.where, refused.message) == ("gatt-hex", "gatts.csv:5", "'zz' isn't hex")
 
 
 def test_gatt_rows_need_a_firmware_with_bluetooth():
     without = _without(BASE, GATTS)
     assert _make(without, gatts=_file(GATT_CSV)).keys(GATTS) == ("cfg0", "cfg1")
     refused = _refused(base=without, reads=READS - {GATTS}, gatts=_file(GATT_CSV))
+    assert refused.code == "not-read-by-release"
     assert str(refused) == f"{HERE}: the firmware of this release has no Bluetooth LE services"
 
 
@@ -456,7 +483,7 @@ ORDER = [
 
 
 def test_from_nothing_in_upstreams_order():
-    """Whatever the order is in which the project says it."""
+    """Whatever the order is in which the project gives it."""
     pki = {name: (_file(PEM),) * PKI_SETS[name.rpartition("_")[0]] for name in reversed(PKI_SLOTS)}
     image = _make(None, pki=pki, gatts=_file(GATT_CSV))
     assert list(image.namespaces) == ORDER
@@ -491,6 +518,7 @@ def test_from_nothing_without_a_parameter_that_the_firmware_does_not_read():
 def test_an_image_too_full_for_its_partition(package):
     with pytest.raises(FormatError) as caught:
         _content(package, pki={"mqtt_ca": (_file(LARGE),)})
+    assert caught.value.code == "nvs-full"
     assert str(caught.value) == (
         f"mfg_nvs:mqtt_ca.mqtt_ca: it doesn't fit into an image of {SIZE} bytes any more\n"
         f"  {SIZE // 4096 - 1} pages are full, and one more must stay blank: enlarge the partition"
@@ -506,7 +534,7 @@ def test_a_larger_partition_takes_more(package):
 
 @pytest.mark.parametrize("size", [SIZE // 2, 2 * SIZE], ids=["smaller", "larger"])
 def test_another_size_of_the_partition_is_the_images_size(package, size):
-    """What lies behind the image in flash isn't read as its pages."""
+    """What lies after the image in flash isn't read as its pages."""
     image = _content(package, size=size)
     assert image == replace(BASE, size=size)
     with pytest.raises(KeyError, match="mfg_nvs"):
@@ -527,7 +555,8 @@ def test_a_damaged_image_of_the_package_is_named(tmp_path):
     file.write_bytes(data)
     with pytest.raises(FormatError) as caught:
         _content(open_package(tmp_path))
-    assert (caught.value.where, caught.value.message) == ("mfg_nvs:page 0:entry 0", "the entry's CRC is wrong")
+    assert (caught.value.code, caught.value.where) == ("nvs-damaged", "mfg_nvs:page 0:entry 0")
+    assert caught.value.message == "the entry's CRC is wrong"
 
 
 def test_keys_are_not_in_the_repr():

@@ -1,4 +1,4 @@
-"""From packages and images to projects: what they say, and that they give the same bytes again."""
+"""From packages and images to projects: what they hold, and that they give the same bytes again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import yaml
 
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
-from platformio_esp_at.errors import EspAtError, FormatError
+from platformio_esp_at.errors import EspAtError, FormatError, Place
 from platformio_esp_at.firmware.factory_image import FactoryImage
 from platformio_esp_at.firmware.package import FirmwarePackage
 from platformio_esp_at.firmware.reading import open_package
@@ -18,12 +18,13 @@ from platformio_esp_at.formats.gatts import COLUMNS, GattTable
 from platformio_esp_at.formats.nvs import Encoding, NvsEntry, NvsImage
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer, PkiType
-from platformio_esp_at.outputs.folder import write_artifacts
+from platformio_esp_at.outputs.folder import write_image_set
 from platformio_esp_at.planning.mfg_nvs import GATTS, PARAMETERS, RENAMED
 from platformio_esp_at.planning.migration import Origin, make_project, origin_of_bytes, origin_of_package
 from platformio_esp_at.planning.plan import FlashPlan, make_plan
 from platformio_esp_at.planning.selection import select
-from platformio_esp_at.request.project import make_request, read_project
+from platformio_esp_at.request.layers import make_request
+from platformio_esp_at.request.read import read_project
 
 BOTH = ("esp32", "esp32c2", "esp32c3")
 """Chips with packages of both generations."""
@@ -117,7 +118,7 @@ def test_the_project_gives_what_was_changed_again(tmp_path, chip, nvs, source):
         changed.factory_image() != _build(tmp_path, package, {"esp_at.yml": b"firmware: FIRMWARE.zip"}).factory_image()
     )
     if source == "package":
-        write_artifacts(changed, tmp_path / "image set")
+        write_image_set(changed, tmp_path / "image set")
         origin = origin_of_package(open_package(tmp_path / "image set"))
     else:
         origin = origin_of_bytes(changed.factory_image(), "f.bin")
@@ -175,10 +176,10 @@ def test_from_v4_to_v2(tmp_path, chip):
     assert client == [image.get("client_key", key).value for key in ("client_key.0", "client_key.1")]
 
 
-# --- what is said ---
+# --- what a project is made to say ---
 
 
-def test_only_what_differs_is_said(tmp_path):
+def test_only_what_differs_is_written(tmp_path):
     usual = make_project(origin_of_package(_sample(tmp_path)))
     assert list(_options(usual)) == ["firmware", "module", "pki", "gatts"]
     assert usual["esp_at.yml"].startswith(
@@ -212,7 +213,7 @@ def test_a_module_that_is_only_numbered(version):
 
 
 def test_mfg_nvs_alone(tmp_path):
-    """It doesn't tell the chip: every parameter is said, and it can be built with the package all the same."""
+    """It doesn't tell the chip: every parameter is written, and it can be built with the package all the same."""
     package = _sample(tmp_path, "esp32c3", nvs=True)
     data = package.content_of("mfg_nvs")
     files = make_project(origin_of_bytes(data, "mfg_nvs.bin"))
@@ -240,8 +241,8 @@ def test_a_module_that_the_catalog_does_not_know(tmp_path, nvs):
     assert rebuilt.module.name == "MY-BOARD"
 
 
-def test_a_country_that_was_never_given_is_not_said(tmp_path):
-    """No project can say a blank value; the firmware package has the same one."""
+def test_a_country_that_was_never_given_is_not_written(tmp_path):
+    """No project can have a blank value; the firmware package has the same one."""
     own = FactoryParam.from_bytes(sample_package("esp32")["customized_partitions/factory_param.bin"]).replace(
         {"country_code": ""}
     )
@@ -346,7 +347,7 @@ def test_own_partitions_and_what_they_hold(tmp_path):
     assert rebuilt.factory_image() == changed.factory_image()
 
 
-def test_no_table_is_said_where_there_is_no_own_partition(tmp_path):
+def test_no_table_is_written_where_there_is_no_own_partition(tmp_path):
     options = _options(make_project(origin_of_package(_sample(tmp_path, nvs=True))))
     assert not {"partitions", "data"} & options.keys()
 
@@ -375,39 +376,52 @@ def test_nothing_to_take(tmp_path):
     ):
         with pytest.raises(EspAtError) as caught:
             make_project(origin)
-        assert str(caught.value) == "x.bin: there is nothing in it that a project could say"
+        assert caught.value.code == "nothing-to-migrate"
+        assert str(caught.value) == "x.bin: it has nothing that a project needs to set"
 
 
 @pytest.mark.parametrize("data", [b"", b"a letter", PEM, PkiContainer.of(PkiType.CA, [PEM]).to_bytes()])
 def test_not_what_a_project_is_made_from(data):
     with pytest.raises(FormatError) as caught:
         origin_of_bytes(data, "letter.txt")
-    assert (caught.value.where, caught.value.message) == ("letter.txt", "no project can be made from this")
+    assert (caught.value.code, caught.value.where) == ("nothing-to-migrate", "letter.txt")
+    assert caught.value.message == "no project can be made from this"
     assert "mfg_nvs.bin" in caught.value.hint
 
 
 @pytest.mark.parametrize(
-    ("contents", "where", "message"),
+    ("contents", "place", "code"),
     [
-        pytest.param({"server_cert": b"\xf1\xf1\x01"}, "server_cert", "no PKI container", id="pki"),
+        pytest.param({"server_cert": b"\xf1\xf1\x01"}, Place.at(partition="server_cert"), "not-pki", id="pki"),
         pytest.param(
-            {"mqtt_ca": PkiContainer.of(PkiType.CA, [PEM]).to_bytes()[:-9]}, "mqtt_ca:0x4", "is cut", id="pki-cut"
+            {"mqtt_ca": PkiContainer.of(PkiType.CA, [PEM]).to_bytes()[:-9]},
+            Place.at(partition="mqtt_ca", offset=4),
+            "pki-damaged",
+            id="pki-cut",
         ),
-        pytest.param({"ble_data": b"\x02\x00\x27\x95{]"}, "ble_data:0x4", "JSON", id="ble_data"),
-        pytest.param({"factory_param": b"\xfc\xfc\x09"}, "factory_param:0x2", "version 9", id="factory_param"),
         pytest.param(
-            {"mfg_nvs": _mfg_nvs().to_bytes()[:-1]}, "mfg_nvs", f"an NVS image of {0x1C000 - 1} bytes", id="mfg_nvs-cut"
+            {"ble_data": b"\x02\x00\x27\x95{]"},
+            Place.at(partition="ble_data", offset=4),
+            "ble-data-damaged",
+            id="ble_data",
         ),
+        pytest.param(
+            {"factory_param": b"\xfc\xfc\x09"},
+            Place.at(partition="factory_param", offset=2),
+            "factory-param-version",
+            id="factory_param",
+        ),
+        pytest.param({"mfg_nvs": _mfg_nvs().to_bytes()[:-1]}, Place.at(partition="mfg_nvs"), "nvs-size", id="nvs-cut"),
         pytest.param(
             {"mfg_nvs": _mfg_nvs().to_bytes().replace(b"mqtt_ca", b"mqtt_cb", 1)},
-            "mfg_nvs:page ",
-            "CRC",
+            Place.at(partition="mfg_nvs", page=0, entry=0),
+            "nvs-damaged",
             id="mfg_nvs",
         ),
     ],
 )
-def test_damaged_content_is_named(contents, where, message):
+def test_damaged_content_is_named(contents, place, code):
     with pytest.raises(FormatError) as caught:
         make_project(Origin("x", "esp32", contents))
-    assert caught.value.where.startswith(where)
-    assert message in caught.value.message
+    assert (caught.value.code, caught.value.place) == (code, place)
+    assert caught.value.message

@@ -7,7 +7,7 @@ import pytest
 from platformio_esp_at.errors import EspAtError
 from platformio_esp_at.firmware.mirror import Mirror
 
-ADDRESS = "https://dl.espressif.com/esp-at/firmwares/esp32/A%20B.zip"
+URL = "https://dl.espressif.com/esp-at/firmwares/esp32/A%20B.zip"
 
 
 def named(monkeypatch, text):
@@ -23,7 +23,7 @@ def test_none(monkeypatch, text):
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_a_server(monkeypatch, slash):
     mirror = named(monkeypatch, f"https://m/at{slash}?token=1")
-    assert mirror.places(ADDRESS) == (
+    assert mirror.places(URL) == (
         "https://m/at/dl.espressif.com/esp-at/firmwares/esp32/A%20B.zip?token=1",
         "https://m/at/esp-at/firmwares/esp32/A%20B.zip?token=1",
         "https://m/at/A_B.zip?token=1",
@@ -38,7 +38,7 @@ def test_a_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     for text in (str(folder), "ein Spiegel", "~/ein Spiegel/", folder.as_uri()):
-        assert named(monkeypatch, text).address == folder.as_uri()
+        assert named(monkeypatch, text).url == folder.as_uri()
 
 
 @pytest.mark.parametrize(("text", "allowed"), [("http://127.0.0.1:1/", True), ("http://localhost", True)])
@@ -47,16 +47,19 @@ def test_http_on_this_machine(monkeypatch, text, allowed):
 
 
 def test_http_elsewhere_has_to_be_allowed(monkeypatch):
-    with pytest.raises(EspAtError, match="is not encrypted"):
+    with pytest.raises(EspAtError) as caught:
         named(monkeypatch, "http://m/at")
+    assert (caught.value.code, caught.value.where) == ("url-not-encrypted", "ESP_AT_MIRROR")
     monkeypatch.setenv("ESP_AT_ALLOW_HTTP", "1")
     assert named(monkeypatch, "http://m/at").allows_http
 
 
 @pytest.mark.parametrize("text", ["/nowhere", "m.example.com/at", "~nobody-of-that-name/at", "a file"])
-def test_folders_that_are_not_there(monkeypatch, tmp_path, text):
+def test_folders_that_do_not_exist(monkeypatch, tmp_path, text):
     (tmp_path / "a file").write_text("")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(EspAtError, match="there is no folder") as caught:
+    with pytest.raises(EspAtError) as caught:
         named(monkeypatch, text)
-    assert "an address (https://…)" in caught.value.hint
+    assert (caught.value.code, caught.value.where) == ("mirror-not-found", "ESP_AT_MIRROR")
+    assert caught.value.message == f"there is no folder {tmp_path / text}"
+    assert "a URL (https://…)" in caught.value.hint

@@ -53,8 +53,10 @@ def test_names(chip, name, found):
     ],
 )
 def test_unknown_names(chip, name, hint):
-    with pytest.raises(UnknownNameError, match="AT module") as caught:
+    with pytest.raises(UnknownNameError) as caught:
         module(chip, name)
+    assert (caught.value.code, caught.value.facts) == ("unknown-module", {"name": name})
+    assert f"AT module {name!r}" in caught.value.message
     assert hint in caught.value.hint
 
 
@@ -66,8 +68,10 @@ def test_full_names_mean_one_module_each():
 
 
 def test_a_chip_without_firmware_has_no_modules():
-    with pytest.raises(SelectionError, match="ESP32-S3"):
+    with pytest.raises(SelectionError) as caught:
         modules("esp32s3")
+    assert caught.value.code == "chip-unsupported"
+    assert "ESP32-S3" in caught.value.message
 
 
 def test_modules_of_a_chip():
@@ -172,8 +176,10 @@ def test_first_releases_sent_with_less_power():
     ],
 )
 def test_no_row_of_that_version(chip, name, version, hint):
-    with pytest.raises(SelectionError, match=f"no factory parameters version {version}") as caught:
+    with pytest.raises(SelectionError) as caught:
         module(chip, name).factory_param(version)
+    assert caught.value.code == "module-not-in-release"
+    assert f"no factory parameters version {version}" in caught.value.message
     assert hint in caught.value.hint
 
 
@@ -208,5 +214,8 @@ def test_release_key():
 
 @pytest.mark.parametrize("text", ["", "v", "master", "4.x", "v4..1"])
 def test_not_a_release(text):
-    with pytest.raises(FormatError, match="not a release"):
+    with pytest.raises(FormatError) as caught:
         release_key(text)
+    assert caught.value.code == "not-a-release"
+    assert caught.value.message == f"{text!r} is not a release of ESP-AT"
+    assert caught.value.hint == "write it as v4.1.1.0"

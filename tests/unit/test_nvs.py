@@ -139,6 +139,7 @@ def test_refuses_a_number_beyond_its_limits(encoding, side):
     beyond = (low - 1, high + 1)[side]
     with pytest.raises(FormatError) as caught:
         NvsEntry("ns", "pin", encoding, beyond)
+    assert caught.value.code == "nvs-value"
     assert caught.value.message == f"ns.pin must be {low}…{high}, not {beyond}"
 
 
@@ -155,6 +156,7 @@ def test_refuses_a_number_beyond_its_limits(encoding, side):
 def test_refuses_a_value_of_another_kind(encoding, value, kind):
     with pytest.raises(FormatError) as caught:
         NvsEntry("ns", "pin", encoding, value)
+    assert caught.value.code == "nvs-value"
     assert caught.value.message == f"ns.pin must be {kind}, not {value!r}"
 
 
@@ -205,12 +207,14 @@ def test_a_string_never_takes_the_last_entry_of_a_page():
 def test_refuses_a_string(text, message, hint):
     with pytest.raises(FormatError) as caught:
         NvsEntry("ns", "text", Encoding.STRING, text)
+    assert caught.value.code == "nvs-value"
     assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
 def test_refuses_a_string_with_nul():
-    with pytest.raises(FormatError, match=r"^ns\.text has a NUL inside"):
+    with pytest.raises(FormatError, match=r"^ns\.text has a NUL inside") as caught:
         NvsEntry("ns", "text", Encoding.STRING, "a\0b")
+    assert caught.value.code == "nvs-value"
 
 
 # --- blobs ---
@@ -306,6 +310,7 @@ def test_refuses_a_name(name):
     for make in (lambda: NvsEntry("ns", name, Encoding.U8, 1), lambda: _namespace(name)):
         with pytest.raises(FormatError) as caught:
             make()
+        assert caught.value.code == "nvs-key"
         assert caught.value.message == f"{name!r} can't be a key or namespace"
         assert caught.value.hint == "1 to 15 characters"
 
@@ -321,7 +326,7 @@ def test_values_are_not_in_the_repr():
 def test_refuses_a_size(size):
     with pytest.raises(FormatError) as caught:
         replace(SMALL, size=size).to_bytes()
-    assert caught.value.message == f"an NVS image of {size} bytes"
+    assert (caught.value.code, caught.value.message) == ("nvs-size", f"an NVS image of {size} bytes")
 
 
 def _full(dialect: Dialect, entry: NvsEntry) -> NvsImage:
@@ -348,6 +353,7 @@ def test_an_image_can_be_full_to_the_last_entry(dialect):
 def test_refuses_what_does_not_fit(dialect, entry):
     with pytest.raises(FormatError) as caught:
         _full(dialect, entry).to_bytes()
+    assert caught.value.code == "nvs-full"
     assert str(caught.value) == (
         "ns.last: it doesn't fit into an image of 12288 bytes any more\n"
         "  2 pages are full, and one more must stay blank: enlarge the partition"
@@ -357,13 +363,14 @@ def test_refuses_what_does_not_fit(dialect, entry):
 def test_refuses_one_number_too_many():
     with pytest.raises(FormatError) as caught:
         _image(*_numbers(2 * 126)).to_bytes()
-    assert caught.value.where == "ns.n251"
+    assert (caught.value.code, caught.value.where) == ("nvs-full", "ns.n251")
 
 
 def test_refuses_an_entry_without_a_namespace():
     with pytest.raises(FormatError) as caught:
         NvsImage((NvsEntry("ns", "key", Encoding.U8, 1),), MIN_SIZE).to_bytes()
-    assert str(caught.value) == "ns.key: its namespace hasn't begun"
+    assert caught.value.code == "nvs-key"
+    assert str(caught.value) == "ns.key: the row of its namespace is missing before this key"
 
 
 def test_namespaces_are_numbered_and_limited():
@@ -373,8 +380,8 @@ def test_namespaces_are_numbered_and_limited():
     for refused in (names, ["ns0", "ns0"]):
         with pytest.raises(FormatError) as caught:
             NvsImage(tuple(map(_namespace, refused)), 5 * PAGE_SIZE).to_bytes()
-        assert caught.value.where == refused[-1]
-        assert caught.value.message == "the namespace begins twice, or is one too many"
+        assert (caught.value.code, caught.value.where) == ("nvs-key", refused[-1])
+        assert caught.value.message == "the namespace row is a duplicate, or there are too many"
 
 
 # --- editing ---
@@ -490,43 +497,53 @@ def test_to_csv_keeps_an_entry_in_its_namespace():
 
 
 @pytest.mark.parametrize(
-    ("line", "message"),
+    ("line", "code", "message"),
     [
-        pytest.param("pin,data,u8,256", "ns.pin must be 0…255, not 256", id="too-large"),
-        pytest.param("pin,data,u8,seven", "pin can't be 'seven'", id="no-number"),
-        pytest.param("pin,data,u8,", "pin can't be ''", id="no-value"),
-        pytest.param("pin,data,u128,1", "unknown encoding 'u128'", id="encoding"),
-        pytest.param("pin,data,namespace,1", "unknown encoding 'namespace'", id="encoding-namespace"),
-        pytest.param("pin,date,u8,1", "unknown type 'date'", id="type"),
-        pytest.param("pin", "unknown type ''", id="only-a-key"),
-        pytest.param("pin,data,hex2bin,0", "pin can't be '0'", id="half-a-byte"),
-        pytest.param("pin,data,hex2bin,zz", "pin can't be 'zz'", id="no-hex"),
-        pytest.param("pin,data,base64,AP9", "pin can't be 'AP9'", id="base64-cut"),
-        pytest.param("pin,data,base64,AP9/!", "pin can't be 'AP9/!'", id="no-base64"),
-        pytest.param("pin,data,base64,ä", "pin can't be 'ä'", id="base64-not-ascii"),
-        pytest.param("pin,file,binary,no.pem", "the file 'no.pem' of 'pin' is not there", id="no-file"),
-        pytest.param("pin,file,string,ca.pem", "b'\\x00\\xff' isn't text", id="file-not-text"),
-        pytest.param("a-very-long-name,data,u8,1", "'a-very-long-name' can't be a key or namespace", id="key"),
-        pytest.param("a-very-long-name,namespace,,", "'a-very-long-name' can't be a key or namespace", id="namespace"),
+        pytest.param("pin,data,u8,256", "nvs-value", "ns.pin must be 0…255, not 256", id="too-large"),
+        pytest.param("pin,data,u8,seven", "nvs-csv-invalid", "pin can't be 'seven'", id="no-number"),
+        pytest.param("pin,data,u8,", "nvs-csv-invalid", "pin can't be ''", id="no-value"),
+        pytest.param("pin,data,u128,1", "nvs-csv-invalid", "unknown encoding 'u128'", id="encoding"),
+        pytest.param(
+            "pin,data,namespace,1", "nvs-csv-invalid", "unknown encoding 'namespace'", id="encoding-namespace"
+        ),
+        pytest.param("pin,date,u8,1", "nvs-csv-invalid", "unknown type 'date'", id="type"),
+        pytest.param("pin", "nvs-csv-invalid", "unknown type ''", id="only-a-key"),
+        pytest.param("pin,data,hex2bin,0", "nvs-csv-invalid", "pin can't be '0'", id="half-a-byte"),
+        pytest.param("pin,data,hex2bin,zz", "nvs-csv-invalid", "pin can't be 'zz'", id="no-hex"),
+        pytest.param("pin,data,base64,AP9", "nvs-csv-invalid", "pin can't be 'AP9'", id="base64-cut"),
+        pytest.param("pin,data,base64,AP9/!", "nvs-csv-invalid", "pin can't be 'AP9/!'", id="no-base64"),
+        pytest.param("pin,data,base64,ä", "nvs-csv-invalid", "pin can't be 'ä'", id="base64-not-ascii"),
+        pytest.param(
+            "pin,file,binary,no.pem", "nvs-csv-invalid", "the file 'no.pem' of 'pin' does not exist", id="no-file"
+        ),
+        pytest.param("pin,file,string,ca.pem", "nvs-damaged", "b'\\x00\\xff' isn't text", id="file-not-text"),
+        pytest.param(
+            "a-very-long-name,data,u8,1", "nvs-key", "'a-very-long-name' can't be a key or namespace", id="key"
+        ),
+        pytest.param(
+            "a-very-long-name,namespace,,", "nvs-key", "'a-very-long-name' can't be a key or namespace", id="namespace"
+        ),
     ],
 )
-def test_refuses_a_line(line, message):
+def test_refuses_a_line(line, code, message):
     text = f"key,type,encoding,value\nns,namespace,,\n# comment\n{line}\n"
     with pytest.raises(FormatError) as caught:
         NvsImage.from_csv(text, size=MIN_SIZE, files=FILES)
-    assert (caught.value.where, caught.value.message) == ("4", message)
+    assert (caught.value.code, caught.value.where, caught.value.message) == (code, "4", message)
 
 
 def test_refuses_an_entry_before_a_namespace():
     with pytest.raises(FormatError) as caught:
         NvsImage.from_csv("key,type,encoding,value\npin,data,u8,1\n", size=MIN_SIZE)
-    assert (caught.value.where, caught.value.message) == ("2", "'' can't be a key or namespace")
+    assert (caught.value.code, caught.value.where) == ("nvs-key", "2")
+    assert caught.value.message == "'' can't be a key or namespace"
 
 
 @pytest.mark.parametrize("text", ["", "key,type\n", "ns,namespace,,\n", "\n"])
 def test_refuses_a_csv_without_its_header(text):
     with pytest.raises(FormatError) as caught:
         NvsImage.from_csv(text, size=MIN_SIZE)
+    assert caught.value.code == "nvs-csv-invalid"
     assert str(caught.value) == "1: an NVS CSV starts with key,type,encoding,value"
 
 
@@ -611,34 +628,65 @@ def test_the_crafted_pages_are_sound_but_for_their_damage():
 
 
 @pytest.mark.parametrize(
-    ("page", "where", "message", "hint"),
+    ("page", "where", "code", "message", "hint"),
     [
         # the page
-        pytest.param(_flipped(SMALL_PAGE, 28), "", "the CRC of the page's header is wrong", DAMAGED, id="header-crc"),
-        pytest.param(_flipped(SMALL_PAGE, 4), "", "the CRC of the page's header is wrong", DAMAGED, id="sequence"),
-        pytest.param(_flipped(SMALL_PAGE, 20), "", "the CRC of the page's header is wrong", DAMAGED, id="reserved"),
-        pytest.param(bytes(PAGE_SIZE), "", "the CRC of the page's header is wrong", DAMAGED, id="all-00"),
-        pytest.param(_page(state=0xFFFFFFF8), "", "the page's state is 0xfffffff8", IN_USE, id="freeing"),
-        pytest.param(_page(state=0xFFFFFFF0), "", "the page's state is 0xfffffff0", IN_USE, id="corrupt"),
-        pytest.param(_page(state=0), "", "the page's state is 0x0", IN_USE, id="invalid-state"),
-        pytest.param(_page(version=0xFF), "", "the page's version is 0xff, 0xfe is known", DAMAGED, id="version-1"),
         pytest.param(
-            BLANK[:-1] + b"\0", "", "the page is marked unused, but isn't blank", DAMAGED, id="unused-not-blank"
+            _flipped(SMALL_PAGE, 28),
+            "",
+            "nvs-damaged",
+            "the CRC of the page's header is wrong",
+            DAMAGED,
+            id="header-crc",
         ),
         pytest.param(
-            b"\xff" * 4 + SMALL_PAGE[4:], "", "the page is marked unused, but isn't blank", DAMAGED, id="unused-written"
+            _flipped(SMALL_PAGE, 4), "", "nvs-damaged", "the CRC of the page's header is wrong", DAMAGED, id="sequence"
+        ),
+        pytest.param(
+            _flipped(SMALL_PAGE, 20), "", "nvs-damaged", "the CRC of the page's header is wrong", DAMAGED, id="reserved"
+        ),
+        pytest.param(
+            bytes(PAGE_SIZE), "", "nvs-damaged", "the CRC of the page's header is wrong", DAMAGED, id="all-00"
+        ),
+        pytest.param(_page(state=0xFFFFFFF8), "", "nvs-in-use", "the page's state is 0xfffffff8", IN_USE, id="freeing"),
+        pytest.param(_page(state=0xFFFFFFF0), "", "nvs-in-use", "the page's state is 0xfffffff0", IN_USE, id="corrupt"),
+        pytest.param(_page(state=0), "", "nvs-in-use", "the page's state is 0x0", IN_USE, id="invalid-state"),
+        pytest.param(
+            _page(version=0xFF), "", "nvs-damaged", "the page's version is 0xff, 0xfe is known", DAMAGED, id="version-1"
+        ),
+        pytest.param(
+            BLANK[:-1] + b"\0",
+            "",
+            "nvs-damaged",
+            "the page is marked unused, but isn't blank",
+            DAMAGED,
+            id="unused-not-blank",
+        ),
+        pytest.param(
+            b"\xff" * 4 + SMALL_PAGE[4:],
+            "",
+            "nvs-damaged",
+            "the page is marked unused, but isn't blank",
+            DAMAGED,
+            id="unused-written",
         ),
         # the marks of entries
-        pytest.param(_marked(SMALL_PAGE, 1, 0), 1, "the entry is erased", IN_USE, id="erased"),
-        pytest.param(_marked(SMALL_PAGE, 1, 1), 1, "the entry is erased", IN_USE, id="undefined-state"),
-        pytest.param(_marked(SMALL_PAGE, 3, 0), 2, "the entry is erased", IN_USE, id="data-erased"),
-        pytest.param(_marked(SMALL_PAGE, 3, 3), 2, "the entry is erased", IN_USE, id="data-not-marked"),
+        pytest.param(_marked(SMALL_PAGE, 1, 0), 1, "nvs-in-use", "the entry is erased", IN_USE, id="erased"),
+        pytest.param(_marked(SMALL_PAGE, 1, 1), 1, "nvs-in-use", "the entry is erased", IN_USE, id="undefined-state"),
+        pytest.param(_marked(SMALL_PAGE, 3, 0), 2, "nvs-in-use", "the entry is erased", IN_USE, id="data-erased"),
+        pytest.param(_marked(SMALL_PAGE, 3, 3), 2, "nvs-in-use", "the entry is erased", IN_USE, id="data-not-marked"),
         pytest.param(
-            _marked(SMALL_PAGE, 1, 3), 1, "there are bytes where the page says it is empty", DAMAGED, id="gap"
+            _marked(SMALL_PAGE, 1, 3),
+            1,
+            "nvs-damaged",
+            "there are bytes where the page says it is empty",
+            DAMAGED,
+            id="gap",
         ),
         pytest.param(
             _flipped(SMALL_PAGE, PAGE_SIZE - 1),
             4,
+            "nvs-damaged",
             "there are bytes where the page says it is empty",
             DAMAGED,
             id="bytes-behind",
@@ -646,29 +694,41 @@ def test_the_crafted_pages_are_sound_but_for_their_damage():
         pytest.param(
             _marked(SMALL_PAGE, 60, 0),
             4,
+            "nvs-damaged",
             "there are bytes where the page says it is empty",
             DAMAGED,
             id="erased-behind-the-last",
         ),
         # an entry
-        pytest.param(_flipped(SMALL_PAGE, 64 + 24), 0, "the entry's CRC is wrong", DAMAGED, id="namespace-crc"),
-        pytest.param(_flipped(SMALL_PAGE, 96 + 24), 1, "the entry's CRC is wrong", DAMAGED, id="value"),
-        pytest.param(_flipped(SMALL_PAGE, 96 + 4), 1, "the entry's CRC is wrong", DAMAGED, id="entry-crc"),
-        pytest.param(_flipped(SMALL_PAGE, 96 + 8), 1, "the entry's CRC is wrong", DAMAGED, id="key"),
-        pytest.param(_flipped(SMALL_PAGE, 160), 2, "the CRC of 'name' is wrong", DAMAGED, id="data-crc"),
+        pytest.param(
+            _flipped(SMALL_PAGE, 64 + 24), 0, "nvs-damaged", "the entry's CRC is wrong", DAMAGED, id="namespace-crc"
+        ),
+        pytest.param(_flipped(SMALL_PAGE, 96 + 24), 1, "nvs-damaged", "the entry's CRC is wrong", DAMAGED, id="value"),
+        pytest.param(
+            _flipped(SMALL_PAGE, 96 + 4), 1, "nvs-damaged", "the entry's CRC is wrong", DAMAGED, id="entry-crc"
+        ),
+        pytest.param(_flipped(SMALL_PAGE, 96 + 8), 1, "nvs-damaged", "the entry's CRC is wrong", DAMAGED, id="key"),
+        pytest.param(_flipped(SMALL_PAGE, 160), 2, "nvs-damaged", "the CRC of 'name' is wrong", DAMAGED, id="data-crc"),
         pytest.param(
             _flipped(FULL_PAGE, 64 + 125 * 32 + 2, 0x03),
             125,
+            "nvs-damaged",
             "the entry spans 2, beyond the page's end",
             DAMAGED,
             id="span-beyond-the-page",
         ),
         pytest.param(
-            _page(_begin("ns"), _entry(1, 0x01, "pin", b"\x11", span=0)), 1, "the entry spans 0", DAMAGED, id="span-0"
+            _page(_begin("ns"), _entry(1, 0x01, "pin", b"\x11", span=0)),
+            1,
+            "nvs-damaged",
+            "the entry spans 0",
+            DAMAGED,
+            id="span-0",
         ),
         pytest.param(
             _page(_begin("ns"), _with_data(1, 0x21, "name", b"", span=0)),
             1,
+            "nvs-damaged",
             "the entry spans 0",
             DAMAGED,
             id="span-0-of-a-string",
@@ -676,6 +736,7 @@ def test_the_crafted_pages_are_sound_but_for_their_damage():
         pytest.param(
             _page(_begin("ns"), _entry(1, 0x01, "pin", b"\x11", span=2), b"\0" * 32),
             1,
+            "nvs-damaged",
             "'pin' spans 2 entries, its type takes one",
             DAMAGED,
             id="number-spans-2",
@@ -683,6 +744,7 @@ def test_the_crafted_pages_are_sound_but_for_their_damage():
         pytest.param(
             _page(_begin("ns"), _with_data(1, 0x21, "name", b"x" * 31 + b"\0", span=3), b"\xff" * 32),
             1,
+            "nvs-damaged",
             "'name' has 32 bytes, its entry spans others",
             DAMAGED,
             id="span-of-more-than-the-data",
@@ -690,6 +752,7 @@ def test_the_crafted_pages_are_sound_but_for_their_damage():
         pytest.param(
             _page(_begin("ns"), _with_data(1, 0x21, "name", b"x\0", length=0xFFFF)),
             1,
+            "nvs-damaged",
             "'name' has 65535 bytes, its entry spans others",
             DAMAGED,
             id="length-beyond-the-span",
@@ -697,6 +760,7 @@ def test_the_crafted_pages_are_sound_but_for_their_damage():
         pytest.param(
             _page(_begin("ns"), _with_data(1, 0x21, "name", b"")),
             1,
+            "nvs-damaged",
             "the string 'name' doesn't end",
             DAMAGED,
             id="none",
@@ -704,6 +768,7 @@ def test_the_crafted_pages_are_sound_but_for_their_damage():
         pytest.param(
             _page(_begin("ns"), _with_data(1, 0x21, "name", b"WROOM")),
             1,
+            "nvs-damaged",
             "the string 'name' doesn't end",
             DAMAGED,
             id="string-without-nul",
@@ -711,6 +776,7 @@ def test_the_crafted_pages_are_sound_but_for_their_damage():
         pytest.param(
             _page(_begin("ns"), _with_data(1, 0x21, "name", b"\xff\xfe\0")),
             1,
+            "nvs-damaged",
             "b'\\xff\\xfe' isn't text",
             DAMAGED,
             id="string-not-utf-8",
@@ -718,6 +784,7 @@ def test_the_crafted_pages_are_sound_but_for_their_damage():
         pytest.param(
             _page(_begin("ns"), _entry(1, 0x01, b"\xff\xfe", b"")),
             1,
+            "nvs-damaged",
             "b'\\xff\\xfe' isn't text",
             DAMAGED,
             id="key-not-utf-8",
@@ -725,6 +792,7 @@ def test_the_crafted_pages_are_sound_but_for_their_damage():
         pytest.param(
             _page(_begin("ns"), _entry(1, 0x01, "k" * 16, b"\x01")),
             1,
+            "nvs-key",
             f"'{'k' * 16}' can't be a key or namespace",
             "1 to 15 characters",
             id="key-without-nul",
@@ -732,6 +800,7 @@ def test_the_crafted_pages_are_sound_but_for_their_damage():
         pytest.param(
             _page(_begin("ns"), _entry(1, 0x01, "", b"\x01")),
             1,
+            "nvs-key",
             "'' can't be a key or namespace",
             "1 to 15 characters",
             id="key-empty",
@@ -739,6 +808,7 @@ def test_the_crafted_pages_are_sound_but_for_their_damage():
         pytest.param(
             _page(_begin("ns"), _entry(1, 0x99, "pin", b"\x11")),
             1,
+            "nvs-damaged",
             "'pin' has the unknown type 0x99",
             DAMAGED,
             id="unknown-type",
@@ -746,6 +816,7 @@ def test_the_crafted_pages_are_sound_but_for_their_damage():
         pytest.param(
             _page(_begin("ns"), _entry(1, 0x00, "pin", b"\x11")),
             1,
+            "nvs-damaged",
             "'pin' has the unknown type 0x0",
             DAMAGED,
             id="type-0",
@@ -754,16 +825,23 @@ def test_the_crafted_pages_are_sound_but_for_their_damage():
         pytest.param(
             _page(_begin("ns"), _entry(2, 0x01, "pin", b"\x11")),
             1,
+            "nvs-damaged",
             "'pin' belongs to namespace 2, which doesn't exist",
             DAMAGED,
             id="no-such-namespace",
         ),
         pytest.param(
-            _page(NUMBER), 0, "'pin' belongs to namespace 1, which doesn't exist", DAMAGED, id="before-its-namespace"
+            _page(NUMBER),
+            0,
+            "nvs-damaged",
+            "'pin' belongs to namespace 1, which doesn't exist",
+            DAMAGED,
+            id="before-its-namespace",
         ),
         pytest.param(
             _page(_begin("ns"), _begin("other")),
             1,
+            "nvs-damaged",
             "'other' can't begin a namespace, or begins it again",
             DAMAGED,
             id="namespace-index-twice",
@@ -771,6 +849,7 @@ def test_the_crafted_pages_are_sound_but_for_their_damage():
         pytest.param(
             _page(_begin("ns"), _begin("ns", 2)),
             1,
+            "nvs-damaged",
             "'ns' can't begin a namespace, or begins it again",
             DAMAGED,
             id="namespace-twice",
@@ -778,25 +857,35 @@ def test_the_crafted_pages_are_sound_but_for_their_damage():
         pytest.param(
             _page(_entry(0, 0x04, "ns", b"\1\0\0\0")),
             0,
+            "nvs-damaged",
             "'ns' can't begin a namespace, or begins it again",
             DAMAGED,
             id="namespace-of-another-type",
         ),
-        pytest.param(_page(_begin("ns"), NUMBER, NUMBER), 2, "ns.pin is there twice", IN_USE, id="key-twice"),
+        pytest.param(
+            _page(_begin("ns"), NUMBER, NUMBER), 2, "nvs-in-use", "duplicate entry ns.pin", IN_USE, id="key-twice"
+        ),
         # blobs
         pytest.param(
             _page(_begin("ns"), _with_data(1, DATA, "blob", b"01", chunk=1)),
             1,
+            "nvs-in-use",
             "chunk 1 of 'blob' is out of order",
             IN_USE,
             id="chunk-out-of-order",
         ),
         pytest.param(
-            _page(_begin("ns"), CHUNK, CHUNK), 3, "chunk 0 of 'blob' is out of order", IN_USE, id="chunk-twice"
+            _page(_begin("ns"), CHUNK, CHUNK),
+            3,
+            "nvs-in-use",
+            "chunk 0 of 'blob' is out of order",
+            IN_USE,
+            id="chunk-twice",
         ),
         pytest.param(
             _page(_begin("ns"), _with_data(1, DATA, "blob", b"01", chunk=0x80), _index("blob", 2, 1, 0x80)),
             1,
+            "nvs-in-use",
             "chunk 128 of 'blob' is out of order",
             IN_USE,
             id="chunks-that-a-module-rewrote",
@@ -804,6 +893,7 @@ def test_the_crafted_pages_are_sound_but_for_their_damage():
         pytest.param(
             _page(_begin("ns"), CHUNK, _index("blob", 8, 2)),
             3,
+            "nvs-damaged",
             "the chunks of 'blob' are not those that its index counts",
             DAMAGED,
             id="chunk-missing",
@@ -811,6 +901,7 @@ def test_the_crafted_pages_are_sound_but_for_their_damage():
         pytest.param(
             _page(_begin("ns"), _index("blob", 8, 1)),
             1,
+            "nvs-damaged",
             "the chunks of 'blob' are not those that its index counts",
             DAMAGED,
             id="all-chunks-missing",
@@ -818,6 +909,7 @@ def test_the_crafted_pages_are_sound_but_for_their_damage():
         pytest.param(
             _page(_begin("ns"), CHUNK, _index("blob", 9, 1)),
             3,
+            "nvs-damaged",
             "the chunks of 'blob' are not those that its index counts",
             DAMAGED,
             id="index-with-another-length",
@@ -825,16 +917,23 @@ def test_the_crafted_pages_are_sound_but_for_their_damage():
         pytest.param(
             _page(_begin("ns"), CHUNK, _index("blob", 8, 1, 1)),
             3,
+            "nvs-damaged",
             "the chunks of 'blob' are not those that its index counts",
             DAMAGED,
             id="index-with-another-start",
         ),
         pytest.param(
-            _page(_begin("ns"), CHUNK, NUMBER), 3, "the blob 'blob' before it has no index", DAMAGED, id="no-index"
+            _page(_begin("ns"), CHUNK, NUMBER),
+            3,
+            "nvs-damaged",
+            "the blob 'blob' before it has no index",
+            DAMAGED,
+            id="no-index",
         ),
         pytest.param(
             _page(_begin("ns"), CHUNK, _begin("other", 2)),
             3,
+            "nvs-damaged",
             "the blob 'blob' before it has no index",
             DAMAGED,
             id="no-index-before-a-namespace",
@@ -842,6 +941,7 @@ def test_the_crafted_pages_are_sound_but_for_their_damage():
         pytest.param(
             _page(_begin("ns"), CHUNK, _index("other", 8, 1)),
             3,
+            "nvs-damaged",
             "the blob 'blob' before it has no index",
             DAMAGED,
             id="index-of-another-key",
@@ -849,6 +949,7 @@ def test_the_crafted_pages_are_sound_but_for_their_damage():
         pytest.param(
             _page(_begin("ns"), _begin("ns2", 2), CHUNK, _index("blob", 8, 1, index=2)),
             4,
+            "nvs-damaged",
             "the blob 'blob' before it has no index",
             DAMAGED,
             id="index-in-another-namespace",
@@ -856,27 +957,35 @@ def test_the_crafted_pages_are_sound_but_for_their_damage():
         pytest.param(
             _page(_begin("ns"), CHUNK, _with_data(1, DATA, "other", b"8", chunk=1)),
             3,
+            "nvs-damaged",
             "the blob 'blob' before it has no index",
             DAMAGED,
             id="chunk-of-another-key",
         ),
         pytest.param(
-            _page(_begin("ns"), _flipped(CHUNK, 32)), 1, "the CRC of 'blob' is wrong", DAMAGED, id="chunk-data-crc"
+            _page(_begin("ns"), _flipped(CHUNK, 32)),
+            1,
+            "nvs-damaged",
+            "the CRC of 'blob' is wrong",
+            DAMAGED,
+            id="chunk-data-crc",
         ),
     ],
 )
 @pytest.mark.parametrize("number", [0, 1], ids=["first-page", "second-page"])
-def test_damage_has_its_name_and_place(page, where, message, hint, number):
+def test_damage_has_its_name_and_place(page, where, code, message, hint, number):
     data = b"".join([BLANK] * number + [page] + [BLANK] * (2 - number))
     with pytest.raises(FormatError) as caught:
         NvsImage.from_bytes(data)
     place = f"page {number}" if where == "" else f"page {number}:entry {where}"
-    assert (caught.value.where, caught.value.message, caught.value.hint) == (place, message, hint)
+    assert (caught.value.code, caught.value.where) == (code, place)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
 def test_a_last_blob_without_index():
     with pytest.raises(FormatError) as caught:
         NvsImage.from_bytes(_page(_begin("ns"), CHUNK) + BLANK * 2)
+    assert caught.value.code == "nvs-damaged"
     assert str(caught.value) == f"the last blob, 'blob', has no index\n  {DAMAGED}"
 
 
@@ -885,6 +994,7 @@ def test_a_blob_is_not_continued_on_a_lost_page():
     lost = image[:PAGE_SIZE] + BLANK + image[2 * PAGE_SIZE :]
     with pytest.raises(FormatError) as caught:
         NvsImage.from_bytes(lost)
+    assert caught.value.code == "nvs-in-use"
     assert caught.value.message == "chunk 2 of 'blob' is out of order"
 
 
@@ -892,4 +1002,5 @@ def test_a_blob_is_not_continued_on_a_lost_page():
 def test_refuses_a_length(length):
     with pytest.raises(FormatError) as caught:
         NvsImage.from_bytes(bytes(length))
+    assert caught.value.code == "nvs-size"
     assert str(caught.value) == f"an NVS image of {length} bytes\n  it is pages of 4096 bytes"

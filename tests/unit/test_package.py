@@ -1,690 +1,167 @@
-"""Firmware packages: every shape that they come in, and everything that can be wrong with one."""
+"""What a firmware package in memory knows of itself: what its images are, its release, what its application needs."""
 
 from __future__ import annotations
 
-import errno
-import hashlib
-import io
-import json
-import os
-import re
-import zipfile
-from pathlib import Path
+import struct
 
 import pytest
 
-from platformio_esp_at.demo.sample_package import sample_package
-from platformio_esp_at.errors import EspAtError, PackageError
-from platformio_esp_at.firmware.package import FirmwarePackage
+from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
+from platformio_esp_at.errors import FormatError, PackageError, Place, SelectionError, UnknownNameError
+from platformio_esp_at.firmware.package import chip_of_image, read_program, release_of
 from platformio_esp_at.firmware.reading import open_package
-from platformio_esp_at.formats.factory_param import FactoryParam
-from platformio_esp_at.formats.partition_table import Partition, PartitionTable
+from platformio_esp_at.formats.partition_table import Partition
 
-SAMPLE = sample_package("esp32")
-MFG_SAMPLE = sample_package("esp32c6")
-CONFIG = SAMPLE["download.config"].decode()
-ARGS = json.loads(SAMPLE["flasher_args.json"])
-PRIMARY = "partition_table/partition-table.bin"
-BOOTLOADER = "bootloader/bootloader.bin"
-FACTORY_PARAM = "customized_partitions/factory_param.bin"
-
-FILES = {path: SAMPLE[path] for path in ARGS["flash_files"].values()}
-
-AGAIN = "download the package again, or unpack all of it"
-NOT_A_PACKAGE = "not a firmware package: there is no download.config and no flasher_args.json"
+SAMPLES = [
+    *((chip, False) for chip in ("esp32", "esp32s2", "esp32c2", "esp32c3", "esp8266")),
+    *((chip, True) for chip in ("esp32", "esp32c2", "esp32c3", "esp32c5", "esp32c6", "esp32c61")),
+]
+IDS = [f"{chip}-{'mfg_nvs' if nvs else 'legacy'}" for chip, nvs in SAMPLES]
+APP_DESC_MAGIC = 0xABCD5432
 
 
-def _sample(**changes: bytes | str | None) -> dict[str, bytes]:
-    """Return the sample's files, some of them changed (None: left out); ``config`` stands for its download.config."""
-    files = dict(SAMPLE)
-    for name, data in changes.items():
-        path = {"config": "download.config", "args": "flasher_args.json", "app": "esp-at.bin"}.get(name, name)
-        if data is None:
-            del files[path]
-        else:
-            files[path] = data.encode() if isinstance(data, str) else data
-    return files
-
-
-def _folder(root: Path, files: dict[str, bytes]) -> Path:
+def _package(folder, *, chip="esp32", nvs=False, config=lambda text: text, **files):
+    """Return the sample package, its ``download.config`` changed by ``config``, with more ``files`` by their names."""
+    write_sample_package(folder, chip, nvs=nvs)
+    changed = config((folder / "download.config").read_text())
+    (folder / "download.config").write_text(changed)
     for name, data in files.items():
-        file = root / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(data)
-    return root
+        (folder / f"{name}.bin").write_bytes(data)
+    return open_package(folder)
 
 
-def _zip_bytes(files: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", compression) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return stream.getvalue()
+def _described(version: str) -> bytes:
+    """Return an application that describes itself with a version, as ``esp_app_desc_t`` has it."""
+    return b"\xe9" + bytes(31) + struct.pack("<L12x32s", APP_DESC_MAGIC, version.encode())
 
 
-def _zip(path: Path, files: dict[str, bytes]) -> Path:
-    path.write_bytes(_zip_bytes(files))
-    return path
-
-
-def _refusal(path: Path) -> EspAtError:
-    with pytest.raises(EspAtError) as caught:
-        open_package(path)
-    return caught.value
-
-
-# --- good ones ---
-
-
-def _check_is_the_sample(package: FirmwarePackage) -> None:
-    assert package.chip.key == "esp32"
-    assert package.args.chip == "esp32"
-    assert package.modules == ("WROOM-32",)
-    assert package.files == FILES
-    assert (package.bootloader.offset, package.primary_image.offset) == (0x1000, 0x8000)
-    assert package.secondary_image.offset == package.home.offset == 0x20000
-    assert package.primary.find("ota_0").offset == 0x100000
-    assert package.secondary.find("mqtt_ca").offset == 0x3B000
-    assert not package.has_mfg_nvs
-
-
-def test_folder(tmp_path):
-    package = open_package(_folder(tmp_path / "ESP32_AT", SAMPLE))
-    _check_is_the_sample(package)
-    assert (package.name, package.sha256) == ("ESP32_AT", None)
-
-
-def test_folder_without_a_name(tmp_path, monkeypatch):
-    monkeypatch.chdir(_folder(tmp_path / "ESP32_AT", SAMPLE))
-    assert open_package(Path()).name == "ESP32_AT"
-
-
-def test_zip(tmp_path):
-    path = _zip(tmp_path / "ESP32_AT_V2.4.zip", SAMPLE)
-    package = open_package(path)
-    _check_is_the_sample(package)
-    assert (package.name, package.sha256) == ("ESP32_AT_V2.4", hashlib.sha256(path.read_bytes()).hexdigest())
-
-
-MAC = {
-    "__MACOSX/._outer": b"mac",
-    "__MACOSX/outer/._download.config": b"mac",
-    "__MACOSX/download.config": b"mac",
-    "outer/.DS_Store": b"mac",
-    "outer/inner/._esp-at.bin": b"mac",
-    "outer/inner/._download.config": b"mac",
-}
-
-
-@pytest.mark.parametrize(
-    "files",
-    [
-        pytest.param({f"outer/{name}": data for name, data in SAMPLE.items()}, id="nested"),
-        pytest.param({f"outer/inner/{name}": data for name, data in SAMPLE.items()} | MAC, id="mac-noise"),
-        pytest.param({f"./{name}": data for name, data in SAMPLE.items()}, id="dot-in-front"),
-        pytest.param(SAMPLE | {"boot/": b"", "read me.txt": b"hello"}, id="empty-folder-and-a-readme"),
-        pytest.param(_sample(args=None), id="no-flasher_args"),
-        pytest.param(_sample(config=None), id="no-download.config"),
-        pytest.param(_sample(config="\ufeff" + CONFIG), id="byte-order-mark"),
-        pytest.param(_sample(config=CONFIG.replace(" 0x", "\r\n0x").replace("/", "\\")), id="written-on-windows"),
-        pytest.param(_sample(config=CONFIG.replace("0x1000 ", "0x1000 ./")), id="dot-in-a-path"),
-        pytest.param(_sample(args=json.dumps(ARGS | {"extra_esptool_args": {}})), id="chip-not-said"),
-    ],
-)
-def test_shapes(tmp_path, files):
-    package = open_package(_zip(tmp_path / "a.zip", files))
-    assert package.chip.key == "esp32"
-    assert package.modules == ("WROOM-32",)
-    assert len(package.files) == len(ARGS["flash_files"])
-    assert package.files["esp-at.bin"] == SAMPLE["esp-at.bin"]
-
-
-def test_names_that_are_no_names_do_no_harm(tmp_path):
-    _check_is_the_sample(open_package(_zip(tmp_path / "a.zip", SAMPLE | {".": b"", "/": b"", "..": b"", "../x": b""})))
-
-
-def test_flash_size_detect_is_kept(tmp_path):
-    files = _sample(config=CONFIG.replace("--flash_size 4MB", "--flash_size detect"))
-    assert open_package(_zip(tmp_path / "a.zip", files)).args.settings.size == "detect"
-
-
-def test_partition_table_at_the_top(tmp_path):
-    files = _sample(config=CONFIG.replace(PRIMARY, "partitions_at.bin"), args=None)
-    files["partitions_at.bin"] = files.pop(PRIMARY)
-    package = open_package(_zip(tmp_path / "a.zip", files))
-    assert package.primary_image.path == "partitions_at.bin"
-    assert package.name_of(package.primary_image) == "partition_table"
-
-
-def test_build_folder(tmp_path):
-    build = {
-        "flash_project_args": CONFIG.replace(" 0x", "\n0x").encode(),
-        "bootloader/flash_project_args": b"0x1000 bootloader.bin",
-        "bootloader/flasher_args.json": b"{}",
-        "bootloader/CMakeFiles/x/flash_project_args": b"",
-    }
-    _check_is_the_sample(open_package(_folder(tmp_path / "build", _sample(config=None) | build)))
-
-
-def test_modules_come_from_the_factory_images_first(tmp_path):
-    files = _sample(**{"factory/factory_WROVER-32.bin": b"x", "factory/factory_WROVER-32_unfilled.bin": b"x"})
-    assert open_package(_zip(tmp_path / "a.zip", files)).modules == ("WROVER-32",)
-
-
-@pytest.mark.parametrize(
-    ("files", "modules"),
-    [
-        pytest.param(
-            _sample(**{"customized_partitions/factory_param_WROOM-32.bin": None}), ("WROOM-32",), id="content-alone"
-        ),
-        pytest.param(
-            _sample(**{"customized_partitions/factory_param_PICO-D4.bin": b"\xff" * 4096}),
-            ("PICO-D4", "WROOM-32"),
-            id="blank-with-a-name",
-        ),
-        pytest.param(
-            _sample(**{"customized_partitions/factory_param_a;b.bin": b"\xff"}), ("WROOM-32",), id="no-name-of-a-module"
-        ),
-        pytest.param(
-            _sample(**{"customized_partitions/factory_param_WROOM-32.bin": None, FACTORY_PARAM: b"\xff" * 4096}),
-            (),
-            id="nothing-says-it",
-        ),
-    ],
-)
-def test_modules_come_from_the_factory_params_else(tmp_path, files, modules):
-    assert open_package(_zip(tmp_path / "a.zip", files)).modules == modules
-
-
-def test_mfg_nvs(tmp_path):
-    package = open_package(_zip(tmp_path / "a.zip", MFG_SAMPLE))
-    assert package.has_mfg_nvs
-    assert (package.chip.key, package.modules, package.factory_params) == ("esp32c6", ("ESP32C6-4MB",), {})
-
-
-def test_esp8266_is_told_by_its_short_header(tmp_path):
-    files = sample_package("esp8266")
-    del files["flasher_args.json"]
-    package = open_package(_zip(tmp_path / "a.zip", files))
-    assert (package.chip.key, package.args.chip) == ("esp8266", "esp8266")
+# --- what is where ---
 
 
 def test_names_of_images(tmp_path):
-    files = _sample(config=f"{CONFIG} 0x13000 extra/late.bin", **{"extra/late.bin": b"x"})
-    package = open_package(_zip(tmp_path / "a.zip", files))
+    package = _package(tmp_path / "a", config=lambda text: f"{text} 0x13000 late.bin", late=b"x")
     names = {image.path: package.name_of(image) for image in package.args.images}
-    assert names[BOOTLOADER] == "bootloader"
+    assert names["bootloader/bootloader.bin"] == "bootloader"
+    assert names["partition_table/partition-table.bin"] == "partition_table"
     assert names["esp-at.bin"] == "ota_0"
     assert names["ota_data_initial.bin"] == "otadata"
     assert names["at_customize.bin"] == "at_customize"
     assert names["customized_partitions/mqtt_ca.bin"] == "mqtt_ca"
-    assert names["extra/late.bin"] == "late"
+    assert names["late.bin"] == "late"  # no partition is there
 
 
-@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
-def test_link_that_stays_inside(tmp_path):
-    root = _folder(tmp_path / "a", _sample(**{"real.bin": SAMPLE["esp-at.bin"]}))
-    (root / "esp-at.bin").unlink()
-    (root / "esp-at.bin").symlink_to("real.bin")
-    _check_is_the_sample(open_package(root))
-
-
-# --- bad ones ---
-
-
-def _config(old: str, new: str) -> str:
-    assert old in CONFIG
-    return CONFIG.replace(old, new)
-
-
-def _table_without_apps() -> bytes:
-    rows = tuple(row for row in PartitionTable.from_bytes(SAMPLE[PRIMARY]) if row.type_name != "app")
-    return PartitionTable(rows, md5=False).to_bytes()
-
-
-WITHOUT_APP = _config("0x100000 esp-at.bin ", "")
-
-BAD = [
-    pytest.param({}, "", NOT_A_PACKAGE, "take the zip as Espressif releases it", id="empty"),
-    pytest.param({"a.bin": b"x", "my.download.config": b""}, "", NOT_A_PACKAGE, "esp-at checkout", id="another-zip"),
-    pytest.param(
-        {f"{side}/{name}": data for side in ("b", "a") for name, data in SAMPLE.items()},
-        "",
-        "2 firmware packages, such as a/, b/",
-        "point to one of them",
-        id="two-packages",
-    ),
-    pytest.param(_sample(app=None), "", "incomplete: esp-at.bin is missing", AGAIN, id="one-missing"),
-    pytest.param(
-        _sample(**{"app": None, BOOTLOADER: None}),
-        "",
-        "incomplete: bootloader/bootloader.bin, esp-at.bin are missing",
-        AGAIN,
-        id="two-missing",
-    ),
-    pytest.param(_sample(app=b""), "esp-at.bin", "the file is empty", "download the package again", id="empty-image"),
-    pytest.param(
-        _sample(config=_config("esp-at.bin", "../esp-at.bin")),
-        "../esp-at.bin",
-        "the path leads out of the package",
-        None,
-        id="path-to-the-parent",
-    ),
-    pytest.param(
-        _sample(config=_config("esp-at.bin", "a\\..\\..\\esp-at.bin")),
-        "a/../../esp-at.bin",
-        "the path leads out of the package",
-        None,
-        id="path-to-the-parent-with-backslashes",
-    ),
-    pytest.param(
-        _sample(config=_config("esp-at.bin", "/etc/hostname")),
-        "/etc/hostname",
-        "the path leads out of the package",
-        None,
-        id="absolute-path",
-    ),
-    pytest.param(
-        _sample(config=_config("esp-at.bin", "C:esp-at.bin")),
-        "C:esp-at.bin",
-        "the path leads out of the package",
-        None,
-        id="drive-letter",
-    ),
-    pytest.param(
-        _sample(config=_config("esp-at.bin", "\\\\server\\esp-at.bin")),
-        "//server/esp-at.bin",
-        "the path leads out of the package",
-        None,
-        id="network-path",
-    ),
-    pytest.param(
-        _sample(**{"config": _config("esp-at.bin", "--erase-all"), "--erase-all": SAMPLE["esp-at.bin"]}),
-        "--erase-all",
-        "esptool would take this path for an option",
-        None,
-        id="path-as-an-option",
-    ),
-    pytest.param(
-        _sample(**{"config": _config("esp-at.bin", "@options"), "@options": SAMPLE["esp-at.bin"]}),
-        "@options",
-        "esptool would take this path for an option",
-        None,
-        id="path-as-a-file-of-options",
-    ),
-    pytest.param(
-        _sample(config=None, args=json.dumps(ARGS | {"flash_files": {"0x0": "my app.bin"}})),
-        "'my app.bin'",
-        "a path with a space can't be written into download.config",
-        None,
-        id="path-with-a-space",
-    ),
-    pytest.param(
-        _sample(**{"config": _config("esp-at.bin", "esptool.py"), "esptool.py": SAMPLE["esp-at.bin"]}),
-        "esptool.py",
-        "not an image: its name doesn't end in .bin",
-        None,
-        id="program-that-would-run-as-esptool",
-    ),
-    pytest.param(
-        _sample(**{"config": f"{CONFIG} 0x6000 esptool.cfg", "esptool.cfg": b"[esptool]"}),
-        "esptool.cfg",
-        "not an image: its name doesn't end in .bin",
-        None,
-        id="settings-that-esptool-would-read",
-    ),
-    pytest.param(
-        _sample(config=_config("esp-at.bin", "esp\x1b[2J.bin")),
-        "esp\x1b[2J.bin",
-        "the path has characters that can't be shown",
-        None,
-        id="path-that-a-terminal-acts-on",
-    ),
-    pytest.param(
-        _sample(config=_config("esp-at.bin", "esp\u202enib.bin")),
-        "esp\u202enib.bin",
-        "the path has characters that can't be shown",
-        None,
-        id="path-from-right-to-left",
-    ),
-    pytest.param(
-        {"release/AT_V4.zip": b"zip", "readme.txt": b"x"},
-        "",
-        NOT_A_PACKAGE,
-        "it holds release/AT_V4.zip: unpack it, and name the zip inside",
-        id="zip-inside",
-    ),
-    pytest.param(_sample(config=b"\xff\xfe\x00"), "download.config", "not a text file", None, id="config-not-text"),
-    pytest.param(
-        _sample(config=b"0x0 a.bin " * 10_000),
-        "download.config",
-        "the file is larger than 64KB",
-        None,
-        id="config-too-large",
-    ),
-    pytest.param(
-        _sample(config=f"--encrypt {CONFIG}"),
-        "download.config",
-        "unknown option --encrypt",
-        "known: --flash_mode",
-        id="config-with-an-unknown-option",
-    ),
-    pytest.param(_sample(args="{"), "flasher_args.json", "not JSON: ", None, id="flasher_args-not-json"),
-    pytest.param(
-        _sample(args=json.dumps(ARGS | {"extra_esptool_args": {"chip": "esp32c3"}})),
-        BOOTLOADER,
-        "made for ESP32-C3, with a bootloader for ESP32",
-        None,
-        id="wrong-chip-in-flasher_args",
-    ),
-    pytest.param(
-        _sample(args=json.dumps(ARGS | {"extra_esptool_args": {"chip": "esp32s3"}})),
-        "",
-        "no ESP-AT release has firmware for the ESP32-S3",
-        "put an AT module with one of these chips beside it",
-        id="chip-without-firmware",
-    ),
-    pytest.param(
-        _sample(config=_config("0x1000 bootloader", "0x0 bootloader")),
-        BOOTLOADER,
-        "the bootloader goes to 0x0, ESP32 starts at 0x1000",
-        None,
-        id="bootloader-at-a-wrong-offset",
-    ),
-    pytest.param(
-        _sample(**{BOOTLOADER: b"\x00" * 4096}),
-        f"{BOOTLOADER}:0x0",
-        "no ESP image: it starts with 00 instead of e9",
-        None,
-        id="bootloader-is-no-image",
-    ),
-    pytest.param(
-        _sample(**{BOOTLOADER: SAMPLE[BOOTLOADER][:12] + b"\x63\x00" + SAMPLE[BOOTLOADER][14:]}),
-        BOOTLOADER,
-        "no known chip has the image chip id 99",
-        "known: 0 ESP32",
-        id="bootloader-of-an-unknown-chip",
-    ),
-    pytest.param(
-        _sample(config=_config("0x1000 bootloader/bootloader.bin ", "")),
-        "",
-        "incomplete: its download.config names no bootloader.bin, the bootloader",
-        None,
-        id="no-bootloader",
-    ),
-    pytest.param(
-        _sample(config=_config(f"0x8000 {PRIMARY} ", "")),
-        "",
-        "incomplete: its download.config names no partition-table.bin or partitions_at.bin, the partition table",
-        None,
-        id="no-partition-table",
-    ),
-    pytest.param(
-        _sample(config=_config("0x20000 at_customize.bin ", "")),
-        "",
-        "incomplete: its download.config names no at_customize.bin, the user partition table",
-        None,
-        id="no-user-partition-table",
-    ),
-    pytest.param(
-        _sample(config=f"{CONFIG} 0x30000 at_customize.bin"),
-        "",
-        "incomplete: its download.config names more than one at_customize.bin, the user partition table",
-        None,
-        id="two-user-partition-tables",
-    ),
-    pytest.param(
-        _sample(config=WITHOUT_APP),
-        "",
-        "incomplete: its download.config names no application "
-        "('ota_0' (0x100000…0x280000) or 'ota_1' (0x280000…0x400000))",
-        None,
-        id="no-app",
-    ),
-    pytest.param(
-        _sample(**{PRIMARY: _table_without_apps()}),
-        "",
-        "incomplete: its download.config names no application (the partition table has no place for one)",
-        None,
-        id="no-place-for-an-app",
-    ),
-    pytest.param(
-        _sample(**{PRIMARY: b"\xff" * 3072}),
-        f"{PRIMARY}:0x0",
-        "no partition table: there is no entry (AA 50) at its start",
-        None,
-        id="blank-partition-table",
-    ),
-    pytest.param(
-        _sample(**{"at_customize.bin": SAMPLE["at_customize.bin"].replace(b"mqtt_ca", b"mqtt_CA")}),
-        "at_customize.bin:0x1e0",
-        "the MD5 row doesn't match the rows before it",
-        "the file is damaged",
-        id="damaged-user-partition-table",
-    ),
-    pytest.param(
-        _sample(**{FACTORY_PARAM: b"\xff" * 4097}),
-        FACTORY_PARAM,
-        "the file is larger than 4KB",
-        None,
-        id="factory_param-too-large",
-    ),
-]
-
-
-@pytest.mark.parametrize(("files", "where", "message", "hint"), BAD)
-def test_refuses(tmp_path, files, where, message, hint):
-    folder = tmp_path / "pack"
-    folder.mkdir()
-    for path in (_folder(folder, files), _zip(tmp_path / "pack.zip", files)):
-        error = _refusal(path)
-        assert error.where == f"{path.name}:{where}".rstrip(":")
-        assert error.message.startswith(message) if message.endswith(": ") else error.message == message
-        assert error.hint is None if hint is None else hint in error.hint
-
-
-def test_nothing_there(tmp_path):
-    error = _refusal(tmp_path / "ESP32.zip")
-    assert str(error) == f"ESP32.zip: no such firmware package\n  looked for {tmp_path / 'ESP32.zip'}"
-
-
-def test_secondary_table_outside_the_primary_one(tmp_path):
-    package = open_package(_zip(tmp_path / "a.zip", _sample(config=_config("0x20000 at", "0x24000 at"))))
-    with pytest.raises(PackageError) as caught:
-        _ = package.home
-    assert str(caught.value) == "a: at_customize.bin goes to 0x24000, where the partition table has no partition"
-
-
-# --- hostile or damaged zips ---
-
-
-def _with_bytes(data: bytes, path: Path) -> Path:
-    path.write_bytes(data)
-    return path
-
-
-def _entry(data: bytes, name: str) -> tuple[int, int]:
-    """Return where a file's local header and its entry in the central directory start."""
-    return data.index(name.encode()) - 30, data.rindex(name.encode()) - 46
-
-
-def _patched(data: bytes, *patches: tuple[int, bytes]) -> bytes:
-    changed = bytearray(data)
-    for at, new in patches:
-        changed[at : at + len(new)] = new
-    return bytes(changed)
-
-
-@pytest.mark.parametrize("declared", [True, False], ids=["declared-size", "real-size"])
-def test_zip_bomb(tmp_path, declared):
-    """17 MB of zeros, which a zip of 17 KB holds; its directory may tell a smaller size."""
-    data = _zip_bytes(_sample(app=bytes(17 << 20)))
-    if not declared:
-        local, central = _entry(data, "esp-at.bin")
-        size = (4096).to_bytes(4, "little")
-        data = _patched(data, (local + 22, size), (central + 24, size))
-    error = _refusal(_with_bytes(data, tmp_path / "a.zip"))
-    assert error.where == "a.zip:esp-at.bin"
-    assert error.message.startswith("the file is larger than 16MB" if declared else "the zip can't be read: Bad CRC-32")
-
-
-def test_many_large_images(tmp_path):
-    """Each may be as large as a flash; all together may not be larger."""
-    extra = {f"{number}.bin": bytes(9 << 20) for number in range(2)}
-    config = f"{CONFIG} 0x400000 0.bin 0x800000 1.bin"
-    error = _refusal(_zip(tmp_path / "a.zip", _sample(config=config, **extra)))
-    assert str(error) == "a.zip: its images are larger together than 16MB"
-
-
-def test_same_name_twice(tmp_path):
-    path = _zip(tmp_path / "a.zip", SAMPLE)
-    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
-        archive.writestr("esp-at.bin", b"another")
-    assert str(_refusal(tmp_path / "a.zip")) == "a.zip:esp-at.bin: the zip has this file twice"
-
-
-def test_encrypted(tmp_path):
-    data = _zip_bytes(SAMPLE)
-    local, central = _entry(data, "download.config")
-    error = _refusal(_with_bytes(_patched(data, (local + 6, b"\1"), (central + 8, b"\1")), tmp_path / "a.zip"))
-    assert error.where == "a.zip:download.config"
-    assert "is encrypted, password required for extraction" in error.message
-    assert error.hint == "download it again"
-
-
-@pytest.mark.parametrize("kept", [0, 3, 200, -1], ids=["nothing", "three-bytes", "first-bytes", "all-but-one"])
-def test_truncated(tmp_path, kept):
-    error = _refusal(_with_bytes(_zip_bytes(SAMPLE)[:kept], tmp_path / "a.zip"))
-    assert str(error) == "a.zip: the zip can't be read: File is not a zip file\n  download it again"
-
-
-def test_damaged_inside(tmp_path):
-    data = _zip_bytes(SAMPLE, zipfile.ZIP_STORED)
-    at = data.index(SAMPLE["esp-at.bin"]) + 100
-    error = _refusal(_with_bytes(_patched(data, (at, b"!")), tmp_path / "a.zip"))
-    assert str(error) == (
-        "a.zip:esp-at.bin: the zip can't be read: Bad CRC-32 for file 'esp-at.bin'\n  download it again"
-    )
-
-
-def test_name_that_is_not_utf8(tmp_path):
-    files = {"\u00fc.txt": b"x", **SAMPLE}
-    data = _zip_bytes(files).replace("\u00fc.txt".encode(), b"\xc3\xff.txt")
-    error = _refusal(_with_bytes(data, tmp_path / "a.zip"))
-    assert error.message.startswith("the zip can't be read: ")
-    assert error.hint == "download it again"
-
-
-@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA], ids=["bzip2", "lzma"])
-def test_other_compressions(tmp_path, compression):
-    error = _refusal(_with_bytes(_zip_bytes(SAMPLE, compression), tmp_path / "a.zip"))
-    assert str(error) == "a.zip:download.config: the file isn't compressed with deflate\n  zip it again"
-
-
-def test_larger_than_any_release(tmp_path):
-    data = _zip_bytes(SAMPLE)
-    path = tmp_path / "a.zip"
-    with path.open("wb") as stream:
-        stream.seek(2 << 30)
-        stream.write(data)
-    assert str(_refusal(path)) == "a.zip: larger than 64MB\n  take the zip as Espressif releases it"
-
-
-@pytest.mark.skipif(os.name == "nt", reason="no devices there")
-@pytest.mark.parametrize("path", ["/dev/zero", "pipe.zip"])
-def test_what_would_never_end(tmp_path, path):
-    os.mkfifo(tmp_path / "pipe.zip")
-    assert _refusal(tmp_path / path).message == "can't be read: it is neither a file nor a folder"
-
-
-def test_too_many_files(tmp_path):
-    files = {f"{number}": b"" for number in range(10_001)}
-    error = _refusal(_zip(tmp_path / "a.zip", files))
-    assert str(error) == "a.zip: more than 10000 files\n  point to the firmware package itself"
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_flipped_bytes(tmp_path, seed):
-    """Whichever byte of the directory at the end is wrong: the same package, or one message."""
-    data = bytearray(_zip_bytes(SAMPLE))
-    for number in range(3):
-        digest = hashlib.sha256(f"{seed} {number}".encode()).digest()
-        data[-1 - int.from_bytes(digest[:4], "little") % 2500] = digest[4]
-    path = _with_bytes(bytes(data), tmp_path / "a.zip")
-    try:
-        package = open_package(path)
-    except EspAtError as error:
-        told = str(error)
-    else:
-        assert package.files == FILES
-        return
-    assert told.startswith("a.zip:")
-    assert not re.search(r"\bNone\b", told)
-
-
-# --- hostile folders ---
-
-
-@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
-@pytest.mark.parametrize(
-    ("target", "message"),
-    [
-        pytest.param("../secret", "the file is a link that leads out of the package", id="out"),
-        pytest.param("nowhere", "neither a file nor a link to one", id="broken"),
-        pytest.param(".", "neither a file nor a link to one", id="folder"),
-    ],
-)
-def test_link(tmp_path, target, message):
-    (tmp_path / "secret").write_bytes(b"secret")
-    root = _folder(tmp_path / "a", _sample(app=None))
-    (root / "esp-at.bin").symlink_to(target)
-    if target == ".":
-        # A link to a folder isn't listed as a file.
-        assert str(_refusal(root)) == f"a: incomplete: esp-at.bin is missing\n  {AGAIN}"
-        return
-    assert str(_refusal(root)) == f"a:esp-at.bin: {message}"
-
-
-@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
-def test_link_to_itself(tmp_path):
-    root = _folder(tmp_path / "a", _sample(app=None))
-    (root / "esp-at.bin").symlink_to("esp-at.bin")
-    error = _refusal(root)
-    assert error.where == "a:esp-at.bin"
-    assert error.message in ("can't be read: it is a link to itself", "neither a file nor a link to one")
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes there")
-def test_named_pipe(tmp_path):
-    root = _folder(tmp_path / "a", _sample(app=None))
-    os.mkfifo(root / "esp-at.bin")
-    assert str(_refusal(root)) == "a:esp-at.bin: neither a file nor a link to one"
-
-
-def test_closed_folder(tmp_path, monkeypatch):
-    scandir = os.scandir
-
-    def closed(path: str) -> object:
-        if Path(path).name == "bootloader":
-            raise PermissionError(errno.EACCES, "Permission denied", str(path))
-        return scandir(path)
-
-    root = _folder(tmp_path / "a", SAMPLE)
-    monkeypatch.setattr(os, "scandir", closed)
-    assert str(_refusal(root)) == "a:bootloader: can't be read: Permission denied"
-
-
-def test_too_deep(tmp_path):
-    root = _folder(tmp_path / "a", {f"1/2/3/4/5/6/7/{name}": data for name, data in SAMPLE.items()})
-    assert _refusal(root).message == NOT_A_PACKAGE
+def test_contents_by_their_names(tmp_path):
+    files = sample_package("esp32")
+    package = _package(tmp_path / "a")
+    assert package.content_of("bootloader") == files["bootloader/bootloader.bin"]
+    assert package.content_of("partition_table") == files["partition_table/partition-table.bin"]
+    assert package.content_of("mqtt_ca") == files["customized_partitions/mqtt_ca.bin"]
+    assert package.content_of("ota_0") == package.application == files["esp-at.bin"]
+    assert package.content_of("ota_1") is None
+    assert package.content_of("no such partition") is None
 
 
 def test_table_of_the_home_partition(tmp_path):
-    package = open_package(_zip(tmp_path / "a.zip", SAMPLE))
-    assert package.home == Partition("at_customize", 0x40, 0, 0x20000, 0xE0000)
+    assert _package(tmp_path / "a").home == Partition("at_customize", 0x40, 0, 0x20000, 0xE0000)
 
 
-def test_factory_params_by_path(tmp_path):
-    package = open_package(_zip(tmp_path / "a.zip", SAMPLE))
-    assert set(package.factory_params) == {FACTORY_PARAM, "customized_partitions/factory_param_WROOM-32.bin"}
-    assert FactoryParam.from_bytes(package.factory_params[FACTORY_PARAM]).values["module_name"] == "WROOM-32"
+def test_secondary_table_outside_the_primary_one(tmp_path):
+    package = _package(tmp_path / "a", config=lambda text: text.replace("0x20000 at", "0x24000 at"))
+    with pytest.raises(PackageError) as caught:
+        _ = package.home
+    assert caught.value.code == "package-inconsistent"
+    assert caught.value.place == Place.at(package="a")
+    assert caught.value.message == "at_customize.bin goes to 0x24000, where the partition table has no partition"
+
+
+@pytest.mark.parametrize(("chip", "nvs"), SAMPLES, ids=IDS)
+def test_packages_since_v3_1_have_mfg_nvs(tmp_path, chip, nvs):
+    assert _package(tmp_path / "a", chip=chip, nvs=nvs).has_mfg_nvs == nvs
+
+
+# --- the application ---
+
+
+def test_what_an_application_reads(tmp_path):
+    package = _package(tmp_path / "a", nvs=True)
+    assert package.reads("factory_param")
+    assert not package.reads("factory_para")  # a part of a name is no name
+    assert not package.reads("no_such_name")
+
+
+@pytest.mark.parametrize(
+    ("application", "name", "release"),
+    [
+        (_described("v4.1.1.0"), "any", "v4.1.1.0"),
+        (_described("v4.1.1.0-dev"), "any", "v4.1.1.0"),
+        (_described("V2.4"), "any", "v2.4.0.0"),
+        (_described("v4.1.1.0"), "AT_v2.0", "v4.1.1.0"),
+        (_described("esp32_v3.2.0.0"), "AT_v2.0", "v3.2.0.0"),
+        (_described("1f2e3d4"), "AT_v2.0", "v2.0.0.0"),
+        (b"no description", "ESP32-WROOM-32-AT-V4.1.1.0", "v4.1.1.0"),
+        (b"no description", "ESP32-WROOM-32_AT_Bin_V2.1", "v2.1.0.0"),
+        (b"no description", "v4.1.1.0", "v4.1.1.0"),
+        (b"no description", "firmware", None),
+        (b"no description", "rev4.1", None),
+        (_described("1f2e3d4"), "firmware", None),
+        (b"", "", None),
+    ],
+)
+def test_releases(application, name, release):
+    assert release_of(application, name) == release
+
+
+def test_the_release_of_a_package(tmp_path):
+    assert _package(tmp_path / "ESP32-WROOM-32-AT-V4.1.1.0").release == "v4.1.1.0"
+    assert _package(tmp_path / "firmware").release is None
+
+
+# --- the chip of an image ---
+
+
+@pytest.mark.parametrize("name", ["bootloader/bootloader.bin", "esp-at.bin"])
+@pytest.mark.parametrize(("chip", "nvs"), SAMPLES, ids=IDS)
+def test_chip_of_an_image(chip, nvs, name):
+    data = sample_package(chip, nvs=nvs)[name]
+    assert chip_of_image(data) == chip
+    assert chip_of_image(data + b"\xff" * 100) == chip
+    key, image = read_program(data)
+    assert key == chip
+    assert image.digest_valid
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "code", "message"),
+    [
+        (9, SelectionError, "chip-unsupported", "no ESP-AT release has firmware for the ESP32-S3"),
+        (99, UnknownNameError, "unknown-chip-id", "no known chip has the image chip id 99"),
+    ],
+)
+def test_an_image_for_a_chip_without_at_firmware(number, kind, code, message):
+    image = bytearray(sample_package("esp32")["esp-at.bin"])
+    image[12:14] = number.to_bytes(2, "little")
+    with pytest.raises(kind) as caught:
+        chip_of_image(bytes(image))
+    assert caught.value.code == code
+    assert message in caught.value.message
+
+
+def _damaged(data: bytes) -> bytes:
+    return data[:1000] + bytes([data[1000] ^ 1]) + data[1001:]
+
+
+@pytest.mark.parametrize(
+    ("chip", "damaged"),
+    [
+        ("esp32", "image-checksum"),
+        ("esp8266", "image-cut"),  # no header of its own: it is reported as what another chip's would be
+    ],
+)
+def test_no_sound_image(chip, damaged):
+    data = sample_package(chip)["esp-at.bin"]
+    codes = []
+    for image in (b"", b"x", data[:10], data[:1000], _damaged(data)):
+        with pytest.raises(FormatError) as caught:
+            chip_of_image(image)
+        codes.append(caught.value.code)
+    assert codes == ["not-an-image", "not-an-image", "image-cut", "image-cut", damaged]

@@ -53,25 +53,31 @@ def test_longest_content():
 
 
 @pytest.mark.parametrize(
-    ("item", "message", "hint"),
+    ("item", "code", "message", "hint"),
     [
         pytest.param(
-            (2, 0, b"x" * 65536), "a certificate or key of 65536 bytes", "the format ends at 65535", id="long"
+            (2, 0, b"x" * 65536),
+            "pki-too-large",
+            "a certificate or key of 65536 bytes",
+            "the format ends at 65535",
+            id="long",
         ),
-        pytest.param((256, 0, b""), "a PKI item of type 256 and id 0", None, id="type-over-a-byte"),
-        pytest.param((-1, 0, b""), "a PKI item of type -1 and id 0", None, id="negative-type"),
-        pytest.param((2, 256, b""), "a PKI item of type 2 and id 256", None, id="id-over-a-byte"),
+        pytest.param((256, 0, b""), "pki-damaged", "a PKI item of type 256 and id 0", None, id="type-over-a-byte"),
+        pytest.param((-1, 0, b""), "pki-damaged", "a PKI item of type -1 and id 0", None, id="negative-type"),
+        pytest.param((2, 256, b""), "pki-damaged", "a PKI item of type 2 and id 256", None, id="id-over-a-byte"),
     ],
 )
-def test_item_refuses(item, message, hint):
+def test_item_refuses(item, code, message, hint):
     with pytest.raises(FormatError) as caught:
         PkiItem(*item)
-    assert (caught.value.message, caught.value.where, caught.value.hint) == (message, None, hint)
+    assert (caught.value.code, caught.value.where) == (code, None)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
 def test_more_files_than_ids():
-    with pytest.raises(FormatError, match="a PKI item of type 2 and id 256"):
+    with pytest.raises(FormatError, match="a PKI item of type 2 and id 256") as caught:
         PkiContainer.of(PkiType.CERT, [b""] * 257)
+    assert caught.value.code == "pki-damaged"
 
 
 def _changed(at: int, replacement: bytes) -> bytes:
@@ -79,40 +85,68 @@ def _changed(at: int, replacement: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("data", "message", "where"),
+    ("data", "code", "message", "where"),
     [
-        pytest.param(b"", "no PKI container: its magic F1 F1 is missing (found )", None, id="nothing"),
-        pytest.param(b"\xff" * 64, "no PKI container: its magic F1 F1 is missing (found ff ff)", None, id="blank"),
+        pytest.param(b"", "not-pki", "no PKI container: its magic F1 F1 is missing (found )", None, id="nothing"),
         pytest.param(
-            b"-----BEGIN CERT", "no PKI container: its magic F1 F1 is missing (found 2d 2d)", None, id="bare-pem"
+            b"\xff" * 64, "not-pki", "no PKI container: its magic F1 F1 is missing (found ff ff)", None, id="blank"
         ),
-        pytest.param(TWO[:7], "no PKI container: its magic F1 F1 is missing (found f1 f1)", None, id="cut-in-header"),
-        pytest.param(TWO[:-1], "the PKI container is cut: it says 28 bytes and has 27", "0x4", id="cut-in-item"),
+        pytest.param(
+            b"-----BEGIN CERT",
+            "not-pki",
+            "no PKI container: its magic F1 F1 is missing (found 2d 2d)",
+            None,
+            id="bare-pem",
+        ),
+        pytest.param(
+            TWO[:7], "not-pki", "no PKI container: its magic F1 F1 is missing (found f1 f1)", None, id="cut-in-header"
+        ),
+        pytest.param(
+            TWO[:-1], "pki-damaged", "the PKI container is cut: it says 28 bytes and has 27", "0x4", id="cut-in-item"
+        ),
         pytest.param(
             _changed(4, b"\xff\xff\xff\xff"),
+            "pki-damaged",
             "the PKI container is cut: it says 4294967303 bytes and has 28",
             "0x4",
             id="length-over-the-data",
         ),
         pytest.param(
-            _changed(2, b"\x03"), "the PKI container ends inside an item's header", "0x1c", id="count-too-high"
+            _changed(2, b"\x03"),
+            "pki-damaged",
+            "the PKI container ends inside an item's header",
+            "0x1c",
+            id="count-too-high",
         ),
-        pytest.param(_changed(2, b"\x01"), "there are bytes behind the last PKI item", "0x14", id="count-too-low"),
-        pytest.param(_changed(2, b"\x00"), "there are bytes behind the last PKI item", "0x8", id="count-zero"),
         pytest.param(
-            _changed(10, b"\x64"), "the PKI item says 100 bytes, more than the container has", "0x8", id="item-too-long"
+            _changed(2, b"\x01"), "pki-damaged", "there are bytes behind the last PKI item", "0x14", id="count-too-low"
+        ),
+        pytest.param(
+            _changed(2, b"\x00"), "pki-damaged", "there are bytes behind the last PKI item", "0x8", id="count-zero"
+        ),
+        pytest.param(
+            _changed(10, b"\x64"),
+            "pki-damaged",
+            "the PKI item says 100 bytes, more than the container has",
+            "0x8",
+            id="item-too-long",
         ),
         pytest.param(
             _changed(10, b"\x04"),
+            "pki-damaged",
             "the PKI item says 65535 bytes, more than the container has",
             "0x10",
             id="item-too-short",
         ),
-        pytest.param(_changed(18, b"\x00"), "the PKI item's padding isn't FF", "0x8", id="padding-not-ff"),
-        pytest.param(TWO + b"\xff\x00", "there are bytes behind the last PKI item", "0x1c", id="bytes-behind"),
+        pytest.param(
+            _changed(18, b"\x00"), "pki-damaged", "the PKI item's padding isn't FF", "0x8", id="padding-not-ff"
+        ),
+        pytest.param(
+            TWO + b"\xff\x00", "pki-damaged", "there are bytes behind the last PKI item", "0x1c", id="bytes-behind"
+        ),
     ],
 )
-def test_from_bytes_refuses(data, message, where):
+def test_from_bytes_refuses(data, code, message, where):
     with pytest.raises(FormatError) as caught:
         PkiContainer.from_bytes(data)
-    assert (caught.value.message, caught.value.where) == (message, where)
+    assert (caught.value.code, caught.value.message, caught.value.where) == (code, message, where)

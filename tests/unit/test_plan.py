@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 
+from platformio_esp_at.catalog.boards import BoardFacts
+from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.demo.sample_package import sample_package
-from platformio_esp_at.errors import EspAtError, FormatError, PackageError, UnknownNameError
+from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, UnknownNameError, note
 from platformio_esp_at.firmware.reading import open_package
+from platformio_esp_at.firmware.source import module_of_release
 from platformio_esp_at.formats.esp_image import EspImage, FlashSettings
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.nvs import NvsImage
@@ -16,10 +20,11 @@ from platformio_esp_at.formats.partition_table import PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer
 from platformio_esp_at.planning.plan import FlashPlan, Region, Wiring, make_plan
 from platformio_esp_at.planning.selection import SelectedModule, select
-from platformio_esp_at.request.project import InputFile, Request, Text
+from platformio_esp_at.request.options import Request
+from platformio_esp_at.request.values import InputFile, Text
 
 FOLDER = "customized_partitions"
-HERE = "esp_at.yml:7"
+HERE = Place.at(file="esp_at.yml", line=7)
 SAMPLE = sample_package("esp32")
 USER_CSV = PartitionTable.from_bytes(SAMPLE["at_customize.bin"]).to_csv()
 CERT = b"-----BEGIN CERTIFICATE-----\n"
@@ -133,12 +138,16 @@ def test_images_without_a_row_are_left_out(tmp_path):
     plan = _plan(_package(tmp_path), partitions=_file(csv, "user.csv"))
     assert not {"ble_data", "server_ca"} & set(_regions(plan))
     assert plan.notes == tuple(
-        f"customized_partitions/{name}.bin is not written: the partition CSV has no row {name}"
+        note(
+            "image-not-written",
+            f"customized_partitions/{name}.bin is not written: the partition CSV has no row {name}",
+            partition=name,
+        )
         for name in ("ble_data", "server_ca")
     )
 
 
-def test_blank_offsets_start_behind_the_table(tmp_path):
+def test_blank_offsets_start_after_the_table(tmp_path):
     csv = "factory_param, 0x40, 8, , 4K\nmine, 0x40, 0x20, , 4K\n"
     plan = _plan(_package(tmp_path), partitions=_file(csv, "user.csv"))
     assert [(row.name, row.offset) for row in plan.secondary] == [("factory_param", 0x21000), ("mine", 0x22000)]
@@ -147,7 +156,8 @@ def test_blank_offsets_start_behind_the_table(tmp_path):
 def test_another_type_is_noted(tmp_path):
     csv = USER_CSV.replace("fatfs, data, fat", "fatfs, data, littlefs")
     plan = _plan(_package(tmp_path), partitions=_file(csv, "user.csv"))
-    assert plan.notes == ("fatfs is data, littlefs in the partition CSV, and data, fat in the firmware package",)
+    message = "fatfs is data, littlefs in the partition CSV, and data, fat in the firmware package"
+    assert plan.notes == (note("partition-type-changed", message, partition="fatfs"),)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +180,7 @@ def test_another_type_is_noted(tmp_path):
         pytest.param(["client_ca"], [], [], id="ca"),
     ],
 )
-def test_half_a_pair_is_noted(tmp_path, pki, data, notes):
+def test_half_a_pair_is_warned_of(tmp_path, pki, data, notes):
     files = {
         name: (_file(CERT if "cert" in name or "ca" in name else CERT.replace(b"CERTIFICATE", b"PRIVATE KEY")),)
         for name in pki
@@ -178,22 +188,72 @@ def test_half_a_pair_is_noted(tmp_path, pki, data, notes):
     plan = _plan(
         _package(tmp_path), pki=files, data={name: _file(PkiContainer.of(2, [b"x"]).to_bytes()) for name in data}
     )
-    assert list(plan.notes) == [f"{note}: they won't match" for note in notes]
+    assert [(notice.code, notice.message) for notice in plan.notes] == [
+        ("pki-half-changed", f"{text}: they won't match") for text in notes
+    ]
+    assert all(
+        notice.facts == {"certificate_or_key": pki[0], "partner": f"client_{'key' if 'cert' in pki[0] else 'cert'}"}
+        for notice in plan.notes
+    )
 
 
 def test_skip_of_what_is_inside_mfg_nvs_is_noted(tmp_path):
     """A project file of the releases before has to serve, too."""
     plan = _plan(_package(tmp_path, "esp32c6"), skip=_texts("server_ca"))
-    assert plan.notes == ("server_ca is in mfg_nvs: it can't be skipped by itself, and stays as the package has it",)
+    message = "server_ca is in mfg_nvs: it can't be skipped by itself, and stays as the package has it"
+    assert plan.notes == (note("skip-without-effect", message, where=HERE, partition="server_ca"),)
 
 
 def test_what_a_moved_partition_held_is_not_kept(tmp_path):
     csv = USER_CSV.replace("0x70000", "0x80000").replace("576K", "512K")
     plan = _plan(_package(tmp_path), partitions=_file(csv, "user.csv"))
     assert "fatfs" not in {row.name for row in plan.kept}
-    (note,) = plan.notes
-    assert note.startswith("'fatfs' (0x80000…")
-    assert "was 'fatfs' (0x70000…0x100000) in the firmware package: what it held is not moved" in note
+    (found,) = plan.notes
+    assert (found.code, found.is_warning, found.facts) == ("partition-moved", False, {"partition": "fatfs"})
+    assert found.message.startswith("'fatfs' (0x80000…")
+    assert "was 'fatfs' (0x70000…0x100000) in the firmware package: what it held is not moved" in found.message
+
+
+def test_a_new_partition_without_content_is_noted(tmp_path):
+    csv = USER_CSV + "mine, 0x40, 0x20, 0x60000, 0x1000\n"
+    (found,) = _plan(_package(tmp_path), partitions=_file(csv, "user.csv")).notes
+    assert (found.code, found.is_warning, found.facts) == ("partition-moved", False, {"partition": "mine"})
+    assert found.message.startswith("'mine' (0x60000…0x61000) is new; ")
+
+
+def test_what_takes_the_place_of_another_partition_is_noted(tmp_path):
+    """fatfs has no row any more, and mqtt_ca is written over the beginning of what it held."""
+    lines = USER_CSV.replace("0x3b000, 0x2000", "0x70000, 0x2000").splitlines(keepends=True)
+    csv = "".join(line for line in lines if not line.startswith("fatfs"))
+    plan = _plan(_package(tmp_path), partitions=_file(csv, "user.csv"))
+    assert _regions(plan)["mqtt_ca"].offset == 0x70000
+    message = "mqtt_ca is written where the firmware package had 'fatfs' (0x70000…0x100000)"
+    assert plan.notes == (note("partition-replaced", message, partition="fatfs"),)
+
+
+@pytest.mark.parametrize(
+    ("offset", "replaced"),
+    [
+        pytest.param(0x70000 - 0x1000, ["fatfs"], id="its-last-sector-is-the-first"),
+        pytest.param(0x70000 - 0x2000, [], id="it-ends-before"),
+        pytest.param(0x100000 - 0x2000, ["fatfs"], id="it-is-the-end"),
+    ],
+)
+def test_only_a_partition_that_is_erased_is_replaced(tmp_path, offset, replaced):
+    lines = USER_CSV.replace("0x3b000, 0x2000", f"{offset:#x}, 0x2000").splitlines(keepends=True)
+    csv = "".join(line for line in lines if not line.startswith("fatfs"))
+    image = PkiContainer.of(1, [b"x" * 0x1100]).to_bytes()
+    plan = _plan(_package(tmp_path), partitions=_file(csv, "user.csv"), data={"mqtt_ca": _file(image)})
+    assert (_regions(plan)["mqtt_ca"].offset, _regions(plan)["mqtt_ca"].erase_end) == (offset, offset + 0x2000)
+    assert [found.facts["partition"] for found in plan.notes if found.code == "partition-replaced"] == replaced
+
+
+def test_a_partition_that_grows_or_moves_a_little_replaces_nothing(tmp_path):
+    """It is written over what it had itself."""
+    csv = USER_CSV.replace("0x3b000, 0x2000", "0x3c000, 0x2000")
+    plan = _plan(_package(tmp_path), partitions=_file(csv, "user.csv"))
+    assert _regions(plan)["mqtt_ca"].offset == 0x3C000
+    assert plan.notes == ()
 
 
 def test_skip(tmp_path):
@@ -203,11 +263,12 @@ def test_skip(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("request_", "kind", "message", "hint"),
+    ("request_", "kind", "code", "message", "hint"),
     [
         pytest.param(
             {"skip": _texts("ble_dat")},
             UnknownNameError,
+            "unknown-partition",
             "unknown partition 'ble_dat'",
             "did you mean ble_data",
             id="skip",
@@ -215,6 +276,7 @@ def test_skip(tmp_path):
         pytest.param(
             {"skip": _texts("factory_param")},
             EspAtError,
+            "skip-essential",
             "factory_param can't be skipped",
             "without it the module answers on other pins",
             id="skip-factory_param",
@@ -222,6 +284,7 @@ def test_skip(tmp_path):
         pytest.param(
             {"skip": _texts("mqtt_ca"), "pki": {"mqtt_ca": (_file(CERT, "ca.pem"),)}},
             EspAtError,
+            "skipped-with-content",
             "mqtt_ca is skipped and given content",
             "its content comes from ca.pem: remove one of the two",
             id="skip-what-is-given",
@@ -229,6 +292,7 @@ def test_skip(tmp_path):
         pytest.param(
             {"data": {"fatsf": _file(b"x")}},
             UnknownNameError,
+            "unknown-partition",
             "unknown partition 'fatsf'",
             "the user partition table has no such row; did you mean fatfs?",
             id="content-without-a-row",
@@ -236,33 +300,50 @@ def test_skip(tmp_path):
         pytest.param(
             {"data": {"nvs": _file(b"x")}},
             UnknownNameError,
+            "unknown-partition",
             "unknown partition 'nvs'",
             "the user partition table has no such row; ",
             id="content-of-a-system-partition",
         ),
     ],
 )
-def test_refuses(tmp_path, request_, kind, message, hint):
-    with pytest.raises(kind) as caught:
+def test_refuses(tmp_path, request_, kind, code, message, hint):
+    with pytest.raises(EspAtError) as caught:
         _plan(_package(tmp_path), **request_)
-    assert (caught.value.where, caught.value.message) == (HERE, message)
+    assert type(caught.value) is kind
+    assert (caught.value.code, caught.value.place, caught.value.message) == (code, HERE, message)
     assert caught.value.hint.startswith(hint)
 
 
 @pytest.mark.parametrize(
-    ("csv", "where", "message"),
+    ("csv", "where", "code"),
     [
-        pytest.param("factory_param, 0x40, 8, 0x21000\n", "user.csv:1", "a row is: name, type,", id="short-row"),
-        pytest.param("# only\n", "user.csv", "the partition CSV has no rows", id="no-rows"),
-        pytest.param(b"# a\n\xff\n", "user.csv:2", "not UTF-8 text", id="not-text"),
-        pytest.param("a, 0x40, 8, 4T, 4K\n", "user.csv:1", "'4T' is not a size or offset", id="bad-offset"),
+        pytest.param("factory_param, 0x40, 8, 0x21000\n", "user.csv:1", "table-row-invalid", id="short-row"),
+        pytest.param("# only\n", "user.csv", "table-empty", id="no-rows"),
+        pytest.param(b"# a\n\xff\n", "user.csv:2", "not-text", id="not-text"),
+        pytest.param("a, 0x40, 8, 4T, 4K\n", "user.csv:1", "not-a-size", id="bad-offset"),
     ],
 )
-def test_refuses_a_csv(tmp_path, csv, where, message):
+def test_refuses_a_csv(tmp_path, csv, where, code):
     with pytest.raises(FormatError) as caught:
         _plan(_package(tmp_path), partitions=_file(csv, "user.csv"))
-    assert caught.value.where == where
-    assert caught.value.message.startswith(message)
+    assert (caught.value.code, caught.value.where) == (code, where)
+
+
+# --- the module ---
+
+
+def test_a_module_that_the_board_names_itself_has_no_successor(tmp_path):
+    """Where the board's ``at.module`` names a module, its firmware is looked up and flashed, of whichever release."""
+    package = replace(_package(tmp_path), release="v4.1.1.0")
+    found = BoardFacts("my_wrover", mcu="esp32")
+    named = replace(found, at={"module": "WROVER-32"})
+    for board, module in ((found, "MINI-1"), (named, "WROVER-32")):
+        selected = select(None, board, package)
+        assert (selected.name, selected.row) == (module, find_module("esp32", module))
+        assert make_plan(package, selected, Request()).parameters["module_name"] == module
+        _, flashed = module_of_release(Text("v4.1.1.0", HERE), None, board)
+        assert flashed == selected.row
 
 
 # --- the bootloader and flash settings ---
@@ -274,7 +355,7 @@ def _config(old: str, new: str) -> str:
     return config.replace(old, new)
 
 
-def test_the_bootloader_says_the_packages_flash_settings(tmp_path):
+def test_the_bootloader_has_the_packages_flash_settings(tmp_path):
     config = _config(
         "--flash_mode dio --flash_freq 40m --flash_size 4MB", "--flash_mode qio --flash_freq 80m --flash_size 8MB"
     )
@@ -310,7 +391,8 @@ def test_another_memory_map_of_esp8266(tmp_path):
 def test_refuses_flash_settings(tmp_path, config, message):
     with pytest.raises(UnknownNameError) as caught:
         _plan(_package(tmp_path, config=config))
-    assert (caught.value.where, caught.value.message) == ("bootloader/bootloader.bin", message)
+    assert (caught.value.code, caught.value.where) == ("unknown-flash-setting", "bootloader/bootloader.bin")
+    assert caught.value.message == message
 
 
 def test_refuses_a_bootloader_of_an_unknown_flash_size(tmp_path):
@@ -322,6 +404,7 @@ def test_refuses_a_bootloader_of_an_unknown_flash_size(tmp_path):
     )
     with pytest.raises(PackageError) as caught:
         _plan(package)
+    assert caught.value.code == "unknown-flash-setting"
     assert str(caught.value) == "bootloader/bootloader.bin: the flash size 0xf is unknown"
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from platformio_esp_at.commands import flashing
+from platformio_esp_at.commands import packaging
 from platformio_esp_at.commands.setup import Setup
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.formats.partition_table import PartitionTable
-from platformio_esp_at.request.project import read_project
+from platformio_esp_at.request.read import read_project
 
 ROOT = Path(__file__).parents[2]
 CERTIFICATE = (ROOT / "examples/flash-only/certs/ca.pem").read_bytes()
@@ -38,13 +38,13 @@ def test_the_project_file(tmp_path, nvs, monkeypatch):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(data)
     (tmp_path / "esp_at.yml").write_text(text.replace("board: esp32dev ", "board: none "))
-    plan = flashing.package(
+    plan = packaging.package(
         Setup(
             layers=(read_project(tmp_path),),
             project=tmp_path,
             folder=tmp_path / "out",
             find_board=lambda _: None,
-            say=lambda _: None,
+            report=lambda _: None,
         )
     )
     assert (plan.wiring.tx, plan.wiring.rx, plan.wiring.cts, plan.wiring.baudrate) == (17, 16, -1, 921600)

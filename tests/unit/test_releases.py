@@ -44,30 +44,95 @@ def test_package_of_a_release(chip, name, release, package):
 
 
 @pytest.mark.parametrize(
-    ("chip", "name", "release", "message", "hint"),
+    ("chip", "name", "release", "code", "message", "hint"),
     [
         (
             "esp32",
             "WROOM-32",
             "v4.2",
+            "no-release",
             "no firmware package v4.2 for the ESP32 module WROOM-32",
             "v4.1.1.0 (recommended",
         ),
-        ("esp32", "WROOM-32", "v4.1", "v4.1 may be v4.1.1.0 or v4.1.0.0", "write all of its numbers"),
-        ("esp32", "WROVER-32", "v9.9", "no firmware package v9.9", "v0.10.0.0; from v3.0.0.0 on, those of MINI-1"),
+        (
+            "esp32",
+            "WROOM-32",
+            "v4.1",
+            "release-ambiguous",
+            "v4.1 may be v4.1.1.0 or v4.1.0.0",
+            "write all of its numbers",
+        ),
+        (
+            "esp32",
+            "WROVER-32",
+            "v9.9",
+            "no-release",
+            "no firmware package v9.9",
+            "v0.10.0.0; from v3.0.0.0 on, those of MINI-1",
+        ),
         # Not that of WROOM-32, which is the same firmware: this release had no MINI-1, whose pins it would need.
-        ("esp32", "MINI-1", "v2.1.0.0", "no firmware package v2.1.0.0", "released: v4.1.1.0 (recommended), v4.1.0.0"),
-        ("esp32s2", "WROOM", "v4.1.1.0", "no firmware package v4.1.1.0", "v4.1.1.0 is for MINI, which runs on it"),
-        ("esp32s2", "WROOM", "latest", "no firmware package latest", "v4.1.1.0 is for MINI, which runs on it"),
-        ("esp8266", "ESP8266_1MB", "latest", "releases no firmware package for the ESP8266 module", "build it with"),
-        ("esp32", "ESP32-D2WD", "v4.1.1.0", "releases no firmware package for the ESP32 module", "firmware: PATH"),
-        ("esp32c5", "ESP32C5-4MB", "latest", "firmware v5.0.1.0 for ESP32C5-4MB only on application", "chip=ESP32-C5"),
-        ("esp32c61", "ESP32C61-4MB", "v5.0.0.0", "only on application", "version=v5.0.0.0"),
+        (
+            "esp32",
+            "MINI-1",
+            "v2.1.0.0",
+            "no-release",
+            "no firmware package v2.1.0.0",
+            "released: v4.1.1.0 (recommended), v4.1.0.0",
+        ),
+        (
+            "esp32s2",
+            "WROOM",
+            "v4.1.1.0",
+            "no-release",
+            "no firmware package v4.1.1.0",
+            "v4.1.1.0 is for MINI, which runs on it",
+        ),
+        (
+            "esp32s2",
+            "WROOM",
+            "latest",
+            "no-release",
+            "no firmware package latest",
+            "v4.1.1.0 is for MINI, which runs on it",
+        ),
+        (
+            "esp8266",
+            "ESP8266_1MB",
+            "latest",
+            "no-release",
+            "releases no firmware package for the ESP8266 module",
+            "build it with",
+        ),
+        (
+            "esp32",
+            "ESP32-D2WD",
+            "v4.1.1.0",
+            "no-release",
+            "releases no firmware package for the ESP32 module",
+            "firmware: PATH",
+        ),
+        (
+            "esp32c5",
+            "ESP32C5-4MB",
+            "latest",
+            "release-by-request",
+            "firmware v5.0.1.0 for ESP32C5-4MB is available only by request form",
+            "chip=ESP32-C5",
+        ),
+        (
+            "esp32c61",
+            "ESP32C61-4MB",
+            "v5.0.0.0",
+            "release-by-request",
+            "available only by request form",
+            "version=v5.0.0.0",
+        ),
     ],
 )
-def test_releases_without_a_package(chip, name, release, message, hint):
+def test_releases_without_a_package(chip, name, release, code, message, hint):
     with pytest.raises(SelectionError) as caught:
         find_release(module(chip, name), release)
+    assert caught.value.code == code
     assert message in caught.value.message
     assert hint in caught.value.hint
 
@@ -77,7 +142,7 @@ def test_every_release_that_is_listed_can_be_found():
         if not package.by_form:
             found = find_release(module(package.chip, package.module), package.release)
             assert (found.chip, found.module, found.release) == (package.chip, package.module, package.release)
-            assert found.address.startswith("https://") or package.module == "ESP8266_QCLOUD"
+            assert found.url.startswith("https://") or package.module == "ESP8266_QCLOUD"
 
 
 def test_latest_is_what_espressif_recommends():
@@ -92,8 +157,9 @@ def test_releases_of_a_chip_and_of_a_module():
     assert [package.release for package in solo[:2]] == ["v4.1.1.0", "v4.1.0.0"]
     assert [package.name for package in solo[-2:]] == ["ESP32-SOLO-AT-V2.0.0.0", "ESP32-SOLO_AT_Bin_V2.0"]
     assert released_packages("esp8266", "ESP8266_1MB") == ()
-    with pytest.raises(UnknownNameError, match="WROM"):
+    with pytest.raises(UnknownNameError) as caught:
         released_packages("esp32", "WROM")
+    assert (caught.value.code, caught.value.facts) == ("unknown-module", {"name": "WROM"})
 
 
 @pytest.mark.parametrize(
@@ -117,7 +183,7 @@ def test_names_of_releases(text, expected):
 def test_package_names():
     assert package_named("ESP32-C3-MINI-1-AT-V4.1.1.0.zip").release == "v4.1.1.0"
     assert package_named("esp32-c3-mini-1-at-v4.1.1.0").chip == "esp32c3"
-    assert package_named("ESP32-WROOM-32_AT_Bin_V2.0").address.endswith("/ESP32-WROOM-32_AT_Bin_V2.0.zip")
+    assert package_named("ESP32-WROOM-32_AT_Bin_V2.0").url.endswith("/ESP32-WROOM-32_AT_Bin_V2.0.zip")
     assert package_named("") is package_named(".zip") is package_named("firmware.zip") is None
-    assert near_package_names("ESP32-WROM-32-AT-V4.1.1.0.zip").startswith("did you mean ESP32-WROOM-32-AT-V4.1.1.0")
-    assert near_package_names("firmware.zip") == ""
+    assert near_package_names("ESP32-WROM-32-AT-V4.1.1.0.zip")[0] == "ESP32-WROOM-32-AT-V4.1.1.0"
+    assert near_package_names("firmware.zip") == []

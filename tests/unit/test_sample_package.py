@@ -15,7 +15,7 @@ from platformio_esp_at.formats.gatts import GattTable
 from platformio_esp_at.formats.pki import PkiContainer
 from platformio_esp_at.planning.plan import make_plan
 from platformio_esp_at.planning.selection import select
-from platformio_esp_at.request.project import Request
+from platformio_esp_at.request.options import Request
 
 CHIPS = [chip.key for chip in chips()]
 SAMPLES = [
@@ -41,7 +41,7 @@ def test_package_passes_every_check(tmp_path, chip, module, suffix):
 
 
 @pytest.mark.parametrize("chip", CHIPS)
-def test_images_say_that_they_stand_in(chip):
+def test_images_name_themselves_stand_ins(chip):
     files = sample_package(chip)
     for path, word in (
         ("bootloader/bootloader.bin", b"This bootloader of ESP"),
@@ -93,25 +93,35 @@ def test_flash_size_may_be_another():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "code", "message"),
     [
         pytest.param(
-            {"chip": "esp32s3"}, "no ESP-AT release has firmware for the ESP32-S3", id="chip-without-firmware"
+            {"chip": "esp32s3"},
+            "chip-unsupported",
+            "no ESP-AT release has firmware for the ESP32-S3",
+            id="chip-without-firmware",
         ),
-        pytest.param({"module": "MINI-9"}, "unknown ESP32 AT module 'MINI-9'", id="unknown-module"),
+        pytest.param({"module": "MINI-9"}, "unknown-module", "unknown ESP32 AT module 'MINI-9'", id="unknown-module"),
         pytest.param(
-            {"flash_size": "1MB"}, "the sample package for ESP32 needs 2MB of flash, not 1MB", id="flash-too-small"
+            {"flash_size": "1MB"},
+            "simulation-failed",
+            "the sample package for ESP32 needs 2MB of flash, not 1MB",
+            id="flash-too-small",
         ),
-        pytest.param({"flash_size": "big"}, "'big' is not a size or offset", id="no-size"),
-        pytest.param({"flash_size": "5MB"}, "unknown flash size of esp32 '5MB'", id="no-such-flash"),
+        pytest.param({"flash_size": "big"}, "not-a-size", "'big' is not a size or offset", id="no-size"),
+        pytest.param(
+            {"flash_size": "5MB"}, "unknown-flash-setting", "unknown flash size of esp32 '5MB'", id="no-such-flash"
+        ),
         pytest.param(
             {"chip": "esp32c2", "module": "ESP32C2-4MB-G2"},
+            "module-not-in-release",
             "the ESP32-C2 module ESP32C2-4MB-G2 has no factory parameters version 3",
             id="module-of-later-releases",
         ),
     ],
 )
-def test_refuses(arguments, message):
+def test_refuses(arguments, code, message):
     with pytest.raises(EspAtError) as caught:
         sample_package(**arguments)
+    assert caught.value.code == code
     assert caught.value.message == message

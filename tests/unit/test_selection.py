@@ -1,4 +1,4 @@
-"""Which module a package is flashed for: the user's word, the board, or the package itself."""
+"""Which module a package is flashed for: what the user names, what the board has, or the package itself."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.checks.module import check_flash_size
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
-from platformio_esp_at.errors import EspAtError, FormatError, SelectionError, UnknownNameError
+from platformio_esp_at.errors import EspAtError, FormatError, Place, SelectionError, UnknownNameError
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.planning.selection import SelectedModule, select
-from platformio_esp_at.request.project import CustomModule, Text
+from platformio_esp_at.request.values import CustomModule, Text
 
-HERE = "esp_at.yml:2"
+HERE = Place.at(file="esp_at.yml", line=2)
 ESP32_BOARD = BoardFacts("my_board", mcu="esp32", extra_flags="-DBOARD_HAS_PSRAM", flash_size=4 << 20)
 FOLDER = "customized_partitions"
 
@@ -36,7 +36,7 @@ def _param(name: str) -> bytes:
 
 def _own(**values: str) -> CustomModule:
     texts = {name: Text(value, HERE) for name, value in values.items()}
-    return CustomModule(texts.pop("name"), texts.pop("based_on", None), texts)
+    return CustomModule(texts.pop("name"), texts.pop("based_on"), texts)
 
 
 # --- who decides ---
@@ -44,7 +44,7 @@ def _own(**values: str) -> CustomModule:
 
 def test_the_user_decides_before_the_board(tmp_path):
     chosen = select(Text("solo-1", HERE), ESP32_BOARD, _package(tmp_path))
-    assert (chosen.name, chosen.reason, chosen.assumed) == ("SOLO-1", HERE, False)
+    assert (chosen.name, chosen.reason, chosen.assumed) == ("SOLO-1", "esp_at.yml:2", False)
     assert chosen.row == find_module("esp32", "SOLO-1")
     assert chosen.alternatives == ("WROOM-32",)
 
@@ -56,7 +56,7 @@ def test_the_board_decides_before_the_package(tmp_path):
     assert chosen.row == find_module("esp32", "WROVER-32")
 
 
-def test_a_guess_says_so(tmp_path):
+def test_a_guess_is_marked_as_one(tmp_path):
     chosen = select(None, BoardFacts("my_board", mcu="esp32"), _package(tmp_path))
     assert (chosen.name, chosen.assumed, chosen.alternatives) == ("WROOM-32", True, ("SOLO-1",))
     assert "nothing in its manifest tells the module" in chosen.reason
@@ -82,6 +82,7 @@ def test_module_that_only_the_package_knows(tmp_path):
         "the firmware package has no factory_param_MY-MODULE.bin, and the catalog has no module MY-MODULE"
     )
     assert caught.value.hint == "name the module that it is like: module: {name: MY-MODULE, based_on: WROOM-32, …}"
+    assert caught.value.code == "module-not-in-package"
 
 
 def test_own_module(tmp_path):
@@ -111,13 +112,14 @@ def test_factory_param_values_of_a_version_that_the_module_lacks(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("chip", "wanted", "board", "kind", "message", "hint"),
+    ("chip", "wanted", "board", "kind", "code", "message", "hint"),
     [
         pytest.param(
             "esp32",
             None,
             BoardFacts("c3_board", mcu="esp32c3"),
             SelectionError,
+            "board-other-chip",
             "board c3_board has an ESP32-C3, the firmware package AT_PACK is for ESP32",
             "take the firmware package of that chip",
             id="board-of-another-chip",
@@ -127,6 +129,7 @@ def test_factory_param_values_of_a_version_that_the_module_lacks(tmp_path):
             Text("MINI-1", HERE),
             ESP32_BOARD,
             SelectionError,
+            "board-other-chip",
             "board my_board has an ESP32, the firmware package AT_PACK is for ESP32-C3",
             "take the firmware package of that chip",
             id="board-of-another-chip-though-the-module-is-named",
@@ -136,6 +139,7 @@ def test_factory_param_values_of_a_version_that_the_module_lacks(tmp_path):
             None,
             BoardFacts("s3_board", mcu="esp32s3"),
             SelectionError,
+            "chip-unsupported",
             "no ESP-AT release has firmware for the ESP32-S3",
             "put an AT module with one of these chips beside it",
             id="board-without-at-firmware",
@@ -145,6 +149,7 @@ def test_factory_param_values_of_a_version_that_the_module_lacks(tmp_path):
             Text("WROOM-23", HERE),
             None,
             UnknownNameError,
+            "unknown-module",
             "unknown ESP32 AT module 'WROOM-23'",
             "did you mean WROOM-32",
             id="misspelt-module",
@@ -154,27 +159,20 @@ def test_factory_param_values_of_a_version_that_the_module_lacks(tmp_path):
             Text("WROOM-02", HERE),
             None,
             UnknownNameError,
+            "unknown-module",
             "unknown ESP32 AT module 'WROOM-02'",
             "that is a module of ESP8266",
             id="module-of-another-chip",
         ),
         pytest.param(
             "esp32",
-            _own(name="MY-BOARD"),
-            None,
-            FormatError,
-            "module MY-BOARD doesn't say which module it is like",
-            "add based_on: WROOM-32",
-            id="own-module-like-nothing",
-        ),
-        pytest.param(
-            "esp32",
             _own(name="MY-BOARD", based_on="WROOM-99X"),
             None,
             UnknownNameError,
+            "unknown-module",
             "unknown ESP32 AT module 'WROOM-99X'",
-            "",
-            id="own-module-like-an-unknown-one",
+            "did you mean WROOM-32?",
+            id="own-module-based-on-an-unknown-one",
         ),
         *(
             pytest.param(
@@ -182,6 +180,7 @@ def test_factory_param_values_of_a_version_that_the_module_lacks(tmp_path):
                 _own(name=name, based_on="WROOM-32"),
                 None,
                 FormatError,
+                "module-name",
                 f"{name!r} can't be a module's name",
                 "write letters, digits, - and _, 31 at most",
                 id=f"own-module-named-{number}",
@@ -190,13 +189,14 @@ def test_factory_param_values_of_a_version_that_the_module_lacks(tmp_path):
         ),
     ],
 )
-def test_refuses(tmp_path, chip, wanted, board, kind, message, hint):
+def test_refuses(tmp_path, chip, wanted, board, kind, code, message, hint):
     package = _package(tmp_path, chip)
     with pytest.raises(kind) as caught:
         select(wanted, board, package)
     assert caught.value.message == message
     assert (caught.value.hint or "").startswith(hint)
-    assert caught.value.where == (None if kind is SelectionError else HERE)
+    assert caught.value.where == (None if kind is SelectionError else "esp_at.yml:2")
+    assert caught.value.code == code
 
 
 @pytest.mark.parametrize(
@@ -213,13 +213,17 @@ def test_nobody_decides(tmp_path, changes, names):
         f"which AT module? The firmware package has {names}\n"
         "  write module: NAME into esp_at.yml, or give --module NAME; esp-at modules lists them"
     )
+    assert caught.value.code == "module-missing"
 
 
-def test_own_module_like_one_that_only_the_package_knows(tmp_path):
+def test_own_module_based_on_one_that_only_the_package_knows(tmp_path):
     package = _package(tmp_path, factory_param_OTHER=_param("OTHER"))
     with pytest.raises(EspAtError) as caught:
         select(_own(name="MY-BOARD", based_on="OTHER"), None, package)
-    assert str(caught.value) == f"{HERE}: OTHER is not in the catalog"
+    assert str(caught.value) == (
+        "esp_at.yml:2: OTHER is not in the catalog\n  name a module that esp-at modules lists for this chip"
+    )
+    assert caught.value.code == "module-base-unknown"
 
 
 # --- flash size ---
@@ -232,7 +236,7 @@ HINT = "\n  take a firmware package for that flash size, or name the module that
     [
         pytest.param("WROOM-32", 4 << 20, 4 << 20, None, id="as-large"),
         pytest.param("WROOM-32", 16 << 20, 4 << 20, None, id="larger"),
-        pytest.param("WROOM-32", None, 4 << 20, None, id="board-does-not-tell"),
+        pytest.param("WROOM-32", None, 4 << 20, None, id="board-without-a-size"),
         pytest.param("WROOM-32", 2 << 20, 4 << 20, "needs 4MB of flash, board b has 2MB", id="board-too-small"),
         pytest.param("ESP32-D2WD", 4 << 20, 4 << 20, "needs 4MB of flash, module ESP32-D2WD has 2MB", id="module"),
         pytest.param("ESP32-D2WD", 1 << 20, 4 << 20, "needs 4MB of flash, board b has 1MB", id="both"),
@@ -241,7 +245,7 @@ HINT = "\n  take a firmware package for that flash size, or name the module that
 )
 def test_flash_size(tmp_path, module, board_flash, needed, message):
     package = _package(tmp_path)
-    selected = SelectedModule(module, package.chip, "said so", row=find_module("esp32", module))
+    selected = SelectedModule(module, package.chip, "named so", row=find_module("esp32", module))
     board = BoardFacts("b", mcu="esp32", flash_size=board_flash)
     if message is None:
         check_flash_size(selected, board, needed, package)
@@ -249,8 +253,9 @@ def test_flash_size(tmp_path, module, board_flash, needed, message):
     with pytest.raises(SelectionError) as caught:
         check_flash_size(selected, board, needed, package)
     assert str(caught.value) == f"the firmware package AT_PACK {message}{HINT}"
+    assert caught.value.code == "flash-too-small"
 
 
 def test_flash_size_of_what_nobody_knows(tmp_path):
     package = _package(tmp_path)
-    check_flash_size(SelectedModule("OWN", package.chip, "said so"), None, 16 << 20, package)
+    check_flash_size(SelectedModule("OWN", package.chip, "named so"), None, 16 << 20, package)

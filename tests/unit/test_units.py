@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from platformio_esp_at.errors import FormatError
-from platformio_esp_at.units import align_up, format_offset, format_size, parse_number, parse_size
+from platformio_esp_at.units import align_up, format_amount, format_offset, format_size, parse_number, parse_size
 
 SPELLING = "write 4096, 0x1000, 4K or 1M"
 
@@ -66,6 +66,7 @@ def test_parse_size(text, size):
 def test_parse_size_refuses(text, message, hint):
     with pytest.raises(FormatError) as caught:
         parse_size(text)
+    assert caught.value.code == "not-a-size"
     assert (caught.value.message, caught.value.where, caught.value.hint) == (message, None, hint)
 
 
@@ -96,6 +97,11 @@ def test_format_size(size, text):
     assert parse_size(text) == size
 
 
+@pytest.mark.parametrize(("size", "text"), [(0, "0.0 KB"), (1536, "1.5 KB"), (1 << 20, "1.0 MB")])
+def test_format_amount(size, text):
+    assert format_amount(size) == text
+
+
 @pytest.mark.parametrize(
     ("value", "alignment", "aligned"),
     [(0, 4, 0), (1, 4, 4), (4, 4, 4), (5, 4, 8), (0x1001, 0x1000, 0x2000), (0x10000, 0x10000, 0x10000), (7, 1, 7)],
@@ -109,8 +115,16 @@ def test_parse_number(text, number):
     assert parse_number(text) == number
 
 
-@pytest.mark.parametrize("text", ["", "4K", "1_7", "0o20", "0b1", "010", "1.5", "+1", "1e3"])
-def test_parse_number_refuses(text):
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        *((text, "not-a-number") for text in ("", "4K", "1_7", "0o20", "0b1", "1.5", "+1", "1e3")),
+        ("010", "not-a-number"),
+    ],
+)
+def test_parse_number_refuses(text, code):
     with pytest.raises(FormatError) as caught:
         parse_number(text)
+    assert caught.value.code == code
     assert repr(text) in caught.value.message
+    assert "in hex as 0x…" in caught.value.hint

@@ -73,13 +73,15 @@ def test_volume_size(partition, mode, size):
 
 @pytest.mark.parametrize("size", [0, SECTOR, 6 * SECTOR, SIZE + 1, SIZE - 512])
 def test_partition_of_a_wrong_size(size):
-    with pytest.raises(LayoutError):
+    with pytest.raises(LayoutError) as caught:
         volume_size(size)
+    assert caught.value.code == "fs-size"
 
 
 def test_volume_too_large():
-    with pytest.raises(LayoutError, match="1 bytes too large"):
+    with pytest.raises(LayoutError, match="1 bytes too large") as caught:
         wrap(VOLUME + b"x", SIZE)
+    assert caught.value.code == "files-too-large"
 
 
 def test_short_volume_is_padded():
@@ -122,8 +124,9 @@ def test_version_1():
     ],
 )
 def test_no_state(image):
-    with pytest.raises(FormatError, match="wear levelling"):
+    with pytest.raises(FormatError, match="wear levelling") as caught:
         unwrap(image)
+    assert caught.value.code == "fat-damaged"
 
 
 def test_same_input_same_bytes():

@@ -1,4 +1,4 @@
-"""From the name of a firmware to its package: addresses, mirrors, the cache and the lock."""
+"""From the name of a firmware to its package: mirrors, the cache and the lock. Names alone: `test_source`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import sys
 import textwrap
 import time
 import zipfile
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from firmware_server import FirmwareServer, Served
@@ -23,24 +25,29 @@ from platformio_esp_at.catalog.modules import Successor
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.catalog.releases import package_named
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
-from platformio_esp_at.errors import EspAtError, PackageError, SelectionError
+from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, SelectionError
+from platformio_esp_at.events import Copying, DownloadStarted, Noticed
 from platformio_esp_at.firmware import download as download_module
-from platformio_esp_at.firmware import source as firmware_module
+from platformio_esp_at.firmware import source as source_module
 from platformio_esp_at.firmware.find import find_firmware
 from platformio_esp_at.firmware.lock import add_to_lock
 from platformio_esp_at.formats.lock_file import parse_lock_file
-from platformio_esp_at.request.project import CustomModule, Firmware, Text
+from platformio_esp_at.outputs.text import event_text
+from platformio_esp_at.request.values import Firmware, Text
 
-HERE = "esp_at.yml:1"
+if TYPE_CHECKING:
+    from platformio_esp_at.events import Event
+
+HERE = Place.at(file="esp_at.yml", line=1)
 NAME = "ESP32-WROOM-32-AT-V4.1.1.0"
 PLACE = f"esp-at/firmwares/esp32/ESP32-WROOM-32/{NAME}.zip"
-ADDRESS = f"https://dl.espressif.com/{PLACE}"
+URL = f"https://dl.espressif.com/{PLACE}"
 ESP32DEV = BoardFacts("esp32dev", mcu="esp32", flash_size=4 << 20)
 NOWHERE = "http://127.0.0.1:9"
 
 
 class Project:
-    """A project that names its firmware, a mirror that has it, and what was said."""
+    """A project that names its firmware, a mirror that has it, and what was reported."""
 
     def __init__(self, root, cache, monkeypatch) -> None:
         self.root = root / "project"
@@ -48,7 +55,7 @@ class Project:
         self.mirror = root / "mirror"
         self.cache = cache
         self.monkeypatch = monkeypatch
-        self.said: list[str] = []
+        self.events: list[Event] = []
         write_sample_package(self.file(f"{NAME}.zip"), "esp32")
         monkeypatch.setenv("ESP_AT_MIRROR", str(self.mirror))
 
@@ -58,10 +65,10 @@ class Project:
         return file
 
     def open(self, text="v4.1.1.0", module=None, board=ESP32DEV, *, lock=True):
-        wanted = Text(module, "esp_at.yml:2") if isinstance(module, str) else module
-        self.said.clear()
+        wanted = Text(module, Place.at(file="esp_at.yml", line=2)) if module else None
+        self.events.clear()
         firmware = Firmware(Text(text, HERE))
-        found = find_firmware(firmware, wanted, board, project=self.root, say=self.said.append)
+        found = find_firmware(firmware, wanted, board, project=self.root, report=self.events.append)
         if lock and found.new_entry:
             add_to_lock(self.root, found.new_entry)
         return found.package
@@ -70,6 +77,10 @@ class Project:
         self.monkeypatch.delenv("ESP_AT_MIRROR")
         for scheme in ("HTTP", "HTTPS"):
             self.monkeypatch.setenv(f"{scheme}_PROXY", NOWHERE)
+
+    @property
+    def notices(self):
+        return [event.notice for event in self.events if isinstance(event, Noticed)]
 
     @property
     def locked(self):
@@ -85,6 +96,13 @@ def _no_pauses(monkeypatch):
 @pytest.fixture
 def project(tmp_path, own_cache, monkeypatch):
     return Project(tmp_path, own_cache, monkeypatch)
+
+
+@contextmanager
+def refused(code, kind=PackageError):
+    with pytest.raises(kind) as caught:
+        yield caught
+    assert caught.value.code == code
 
 
 def sha256(data: bytes) -> str:
@@ -111,61 +129,28 @@ def sample_zip(files: dict[str, bytes]) -> bytes:
 def test_ways_to_name_a_release(project, text):
     package = project.open(text)
     assert (package.name, package.chip.key) == (NAME, "esp32")
-    assert [entry.url for entry in project.locked] == [ADDRESS]
+    assert [entry.url for entry in project.locked] == [URL]
 
 
-def test_what_the_lock_says(project):
+def test_what_the_lock_has(project):
     project.open("v4.1.1.0")
     data = project.file(f"{NAME}.zip").read_bytes()
     (entry,) = project.locked
     assert (entry.firmware, entry.chip, entry.module) == ("v4.1.1.0", "esp32", "WROOM-32")
-    assert (entry.url, entry.size, entry.sha256) == (ADDRESS, len(data), sha256(data))
+    assert (entry.url, entry.size, entry.sha256) == (URL, len(data), sha256(data))
 
 
-@pytest.mark.parametrize(
-    ("module", "board", "package"),
-    [
-        ("WROOM-32", None, NAME),
-        ("ESP32-WROOM-32E", None, NAME),
-        ("solo-1", ESP32DEV, "ESP32-SOLO-AT-V4.1.1.0"),
-        (None, BoardFacts("pico32", mcu="esp32"), "ESP32-PICO-D4-AT-V4.1.1.0"),
-        (None, BoardFacts("my_wrover", mcu="esp32"), "ESP32-MINI-1-AT-V4.1.1.0"),
-        (None, BoardFacts("esp32dev", mcu="esp32", at={"module": "WROVER-32"}), "ESP32-MINI-1-AT-V4.1.1.0"),
-        ("ESP32-C3-MINI-1", None, "ESP32-C3-MINI-1-AT-V4.1.1.0"),
-        (None, BoardFacts("c3", mcu="esp32c3"), "ESP32-C3-MINI-1-AT-V4.1.1.0"),
-    ],
-)
-def test_the_module_decides_which_package_of_a_release(project, module, board, package):
-    write_sample_package(project.file(f"{package}.zip"), "esp32c3" if "C3" in package else "esp32")
-    assert project.open("v4.1.1.0", module, board).name == package
+def test_the_module_decides_which_package_of_a_release(project):
+    write_sample_package(project.file("ESP32-SOLO-AT-V4.1.1.0.zip"), "esp32")
+    assert project.open("v4.1.1.0", "solo-1").name == "ESP32-SOLO-AT-V4.1.1.0"
+    assert project.open("v4.1.1.0", "WROOM-32", None).name == NAME
 
 
-def test_a_module_of_the_users_own_takes_the_package_of_what_it_is_like(project):
-    own = CustomModule(Text("GATEWAY", HERE), Text("WROOM-32", HERE), {})
-    assert project.open(module=own, board=None).name == NAME
-    with pytest.raises(EspAtError, match="doesn't say which module it is like"):
-        project.open(module=CustomModule(Text("GATEWAY", HERE), None, {}), board=None)
-
-
-@pytest.mark.parametrize(
-    ("text", "module", "board", "message", "hint"),
-    [
-        ("latest", None, None, "which AT module is firmware latest for?", "by the option board"),
-        ("latest", "MINI-1", None, "which chip's MINI-1?", "write ESP32-MINI-1 or ESP32-C3-MINI-1"),
-        ("latest", "WROM-32", None, "unknown AT module 'WROM-32'", "did you mean WROOM-32"),
-        ("latest", "ESP32-C3-MINY-1", None, "unknown AT module 'ESP32-C3-MINY-1'", "did you mean ESP32-C3-MINI-1"),
-        ("v9.9", None, ESP32DEV, "no firmware package v9.9 for the ESP32 module WROOM-32", "v4.1.1.0 (recommended)"),
-        ("latest", None, BoardFacts("s3", mcu="esp32s3"), "no ESP-AT release has firmware for the ESP32-S3", "beside"),
-        ("latest", None, BoardFacts("c5", mcu="esp32c5"), "only on application", "apply for it at https://"),
-        ("latest", None, BoardFacts("esp", mcu="esp8266", flash_size=1 << 20), "releases no firmware package", "build"),
-    ],
-)
-def test_what_no_package_is_known_for(project, text, module, board, message, hint):
-    with pytest.raises(EspAtError) as caught:
-        project.open(text, module, board)
-    assert message in caught.value.message
-    assert hint in caught.value.hint
-    assert caught.value.where in (HERE, "esp_at.yml:2", None)  # one place: an option's, or the board's in the message
+def test_what_no_package_is_known_for_leaves_no_trace(project):
+    with refused("no-release", SelectionError) as caught:
+        project.open("v9.9")
+    assert caught.value.place == HERE
+    assert project.events == []
     assert project.locked == ()
     assert not project.cache.exists()
 
@@ -174,7 +159,7 @@ def test_what_no_package_is_known_for(project, text, module, board, message, hin
 
 
 @pytest.mark.parametrize("place", [f"{NAME}.zip", PLACE, f"dl.espressif.com/{PLACE}"])
-@pytest.mark.parametrize("kind", ["path", "file address", "http", "https"])
+@pytest.mark.parametrize("kind", ["path", "file URL", "http", "https"])
 def test_mirrors(project, tmp_path, place, kind, http_server, https_server, monkeypatch):
     data = other_package()
     root = tmp_path / "another mirror"
@@ -184,85 +169,94 @@ def test_mirrors(project, tmp_path, place, kind, http_server, https_server, monk
         server.files[f"/at/{place}"] = Served(data)
     mirrors = {
         "path": str(root),
-        "file address": root.as_uri(),
-        "http": f"{http_server.address}/at/",
-        "https": f"{https_server.address}/at",
+        "file URL": root.as_uri(),
+        "http": f"{http_server.url}/at/",
+        "https": f"{https_server.url}/at",
     }
     monkeypatch.setenv("ESP_AT_MIRROR", mirrors[kind])
     assert project.open().sha256 == sha256(data)
-    assert project.locked[0].url == ADDRESS  # where it is from, and not by which way it came
+    assert project.locked[0].url == URL  # where it is from, and not by which way it came
 
 
 def test_a_mirror_that_lacks_the_package(project):
     project.file(f"{NAME}.zip").unlink()
-    with pytest.raises(PackageError) as caught:
+    with refused("mirror-without-package") as caught:
         project.open()
+    assert caught.value.place == HERE
     assert caught.value.message == f"the mirror {project.mirror.as_uri()} has no {NAME}.zip"
-    assert caught.value.hint == f"put it there, from {ADDRESS}; or unset ESP_AT_MIRROR"
+    assert caught.value.hint == f"put it there, from {URL}; or unset ESP_AT_MIRROR"
 
 
 @pytest.mark.parametrize(
-    ("mirror", "message"),
+    ("mirror", "code", "message"),
     [
-        ("/nowhere/at/all", "there is no folder /nowhere/at/all"),
-        ("http://example.invalid/at", "http://example.invalid/at is not encrypted"),
-        ("ftp://example.invalid/at", "nothing is fetched from ftp://example.invalid/at"),
+        ("/nowhere/at/all", "mirror-not-found", "there is no folder /nowhere/at/all"),
+        ("http://example.invalid/at", "url-not-encrypted", "http://example.invalid/at is not encrypted"),
+        ("ftp://example.invalid/at", "url-scheme", "ftp://example.invalid/at has an unsupported scheme"),
     ],
 )
-def test_mirrors_that_are_none(project, monkeypatch, mirror, message):
+def test_mirrors_that_are_none(project, monkeypatch, mirror, code, message):
     monkeypatch.setenv("ESP_AT_MIRROR", mirror)
-    with pytest.raises(EspAtError) as caught:
+    with refused(code, EspAtError) as caught:
         project.open()
     assert message in caught.value.message
     assert caught.value.where == "ESP_AT_MIRROR"
 
 
-# --- addresses ---
+# --- URLs ---
 
 
-def test_an_address(project, https_server):
+def test_a_url(project, https_server):
     data = other_package()
     https_server.files["/my/firmware.zip?v=1"] = Served(data)
-    address = f"{https_server.address}/my/firmware.zip?v=1"
-    package = project.open(address, board=None)
+    url = f"{https_server.url}/my/firmware.zip?v=1"
+    package = project.open(url, board=None)
     assert (package.name, package.sha256) == ("firmware", sha256(data))
     (entry,) = project.locked
-    assert (entry.firmware, entry.url, entry.chip, entry.module) == (address, address, None, None)
-    assert project.open(address, board=None).sha256 == sha256(data)
+    assert (entry.firmware, entry.url, entry.chip, entry.module) == (url, url, None, None)
+    assert project.open(url, board=None).sha256 == sha256(data)
     assert len(https_server.asked) == 1
 
 
 def test_a_password_stays_out_of_the_lock_and_the_cache(project, https_server):
     https_server.files["/a.zip"] = Served(other_package())
-    project.open(f"{https_server.address.replace('://', '://me:secret@')}/a.zip", board=None)
+    project.open(f"{https_server.url.replace('://', '://me:secret@')}/a.zip", board=None)
     texts = [path.read_bytes() for path in (*project.root.rglob("*"), *project.cache.rglob("*")) if path.is_file()]
     assert len(texts) >= 3
     assert not any(b"secret" in text for text in texts)
 
 
-def test_an_http_address_is_refused_unless_allowed(project, http_server, monkeypatch):
+def test_an_http_url_is_refused_unless_allowed(project, http_server, monkeypatch):
     http_server.files["/a.zip"] = Served(other_package())
-    with pytest.raises(EspAtError, match="is not encrypted") as caught:
-        project.open(f"{http_server.address}/a.zip", board=None)
-    assert caught.value.where == HERE
+    with refused("url-not-encrypted", EspAtError) as caught:
+        project.open(f"{http_server.url}/a.zip", board=None)
+    assert caught.value.place == HERE
     monkeypatch.setenv("ESP_AT_ALLOW_HTTP", "0")
-    with pytest.raises(EspAtError, match="is not encrypted"):
-        project.open(f"{http_server.address}/a.zip", board=None)
+    with refused("url-not-encrypted", EspAtError):
+        project.open(f"{http_server.url}/a.zip", board=None)
+    assert http_server.asked == []
     monkeypatch.setenv("ESP_AT_ALLOW_HTTP", "1")
-    assert project.open(f"{http_server.address}/a.zip", board=None).name == "a"
+    assert project.open(f"{http_server.url}/a.zip", board=None).name == "a"
 
 
-def test_a_file_address_is_locked_and_not_cached(project):
+def test_a_file_url_is_locked_and_not_cached(project):
     file = project.file(f"{NAME}.zip")
     project.open(file.as_uri(), board=None)
     assert project.locked[0].url == file.as_uri()
     assert not (project.cache / "packages").exists()
     file.write_bytes(other_package())
-    with pytest.raises(PackageError, match=r"is not the one of esp_at.lock"):
+    with refused("lock-mismatch") as caught:
         project.open(file.as_uri(), board=None)
+    assert caught.value.place == HERE
+
+
+def test_a_file_url_of_a_folder(project):
     write_sample_package(project.root / "AT", "esp32")
-    with pytest.raises(PackageError, match=r"/AT is not there, or no file"):
+    with refused("firmware-not-found") as caught:
         project.open((project.root / "AT").as_uri(), board=None)
+    assert caught.value.place == HERE
+    assert str(project.root / "AT") in caught.value.message
+    assert caught.value.hint == "name a folder by its path, without file://"
 
 
 # --- the cache ---
@@ -275,13 +269,13 @@ def cached_file(project):
 
 def test_the_second_time_nothing_is_fetched(project, https_server, monkeypatch):
     https_server.files[f"/{NAME}.zip"] = Served(other_package())
-    monkeypatch.setenv("ESP_AT_MIRROR", https_server.address)
+    monkeypatch.setenv("ESP_AT_MIRROR", https_server.url)
     first = project.open()
-    assert [line.partition(" (")[0] for line in project.said] == [f"Downloading {https_server.address}/{NAME}.zip"]
+    assert project.events == [DownloadStarted(f"{https_server.url}/{NAME}.zip", len(other_package()))]
     https_server.asked.clear()
     assert project.open() == first
     assert https_server.asked == []
-    assert project.said == []
+    assert project.events == []
 
 
 def test_offline_it_works_from_the_cache(project):
@@ -291,13 +285,15 @@ def test_offline_it_works_from_the_cache(project):
     assert project.open("latest").sha256 == online.sha256
 
 
-def test_offline_it_says_what_is_missing(project):
+def test_offline_it_names_what_is_missing(project):
     project.go_offline()
-    with pytest.raises(PackageError) as caught:
+    with refused("firmware-not-cached") as caught:
         project.open()
+    assert caught.value.place == HERE
     assert caught.value.message.startswith(f"{NAME}.zip is not in the cache ({project.cache}), and ")
     assert "dl.espressif.com can't be reached" in caught.value.message
-    assert ADDRESS in caught.value.hint
+    assert caught.value.hint.startswith("go online once; or set ESP_AT_MIRROR to a folder that has it; or download ")
+    assert URL in caught.value.hint
     assert project.locked == ()
 
 
@@ -308,13 +304,24 @@ def test_a_damaged_cache_is_mended(project):
     assert cached_file(project).read_bytes() == project.file(f"{NAME}.zip").read_bytes()
 
 
+BAD_ZIPS = {
+    "a login page": "not-a-zip",
+    "half a zip": "zip-damaged",
+    "nothing": "not-a-zip",
+    "no firmware package": "not-a-package",
+    "a name that leads out": "path-escapes",
+    "a bomb": "package-too-large",
+}
+"""Each with the code of its refusal."""
+
+
 def bad_zips() -> dict[str, bytes]:
     files = sample_package("esp32")
     config = files["download.config"]
     outside = config.replace(b"at_customize.bin", b"../at_customize.bin")
     assert outside != config
     return {
-        "a page to log in": b"<html>log in first</html>",
+        "a login page": b"<html>log in first</html>",
         "half a zip": other_package()[:30_000],
         "nothing": b"",
         "no firmware package": sample_zip({"a.txt": b"a"}),
@@ -323,12 +330,13 @@ def bad_zips() -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("kind", bad_zips())
-def test_what_is_no_good_package_is_neither_cached_nor_locked(project, kind):
+@pytest.mark.parametrize(("kind", "code"), BAD_ZIPS.items())
+def test_what_is_no_good_package_is_neither_cached_nor_locked(project, kind, code):
     good = project.file(f"{NAME}.zip").read_bytes()
     project.file(f"{NAME}.zip").write_bytes(bad_zips()[kind])
-    with pytest.raises(PackageError):
+    with refused(code) as caught:
         project.open()
+    assert caught.value.where.startswith(str(HERE))
     assert project.locked == ()
     assert list(project.cache.rglob("*.zip*")) == []
     project.file(f"{NAME}.zip").write_bytes(good)
@@ -343,29 +351,28 @@ def test_content_that_changed_is_refused(project, monkeypatch):
     before = (project.root / "esp_at.lock").read_bytes()
     project.file(f"{NAME}.zip").write_bytes(other_package())
     monkeypatch.setenv("ESP_AT_CACHE", str(project.root / "empty cache"))
-    with pytest.raises(PackageError) as caught:
+    with refused("lock-mismatch") as caught:
         project.open()
+    assert caught.value.place == HERE
     place = (project.mirror / f"{NAME}.zip").as_uri()
-    assert (
-        f"what {place} has is not the one of esp_at.lock: it has {len(other_package())} bytes" in caught.value.message
-    )
+    assert f"{place} differs from esp_at.lock: downloaded: {len(other_package())} bytes" in caught.value.message
     assert sha256(other_package()) in caught.value.message
-    assert caught.value.message.endswith(f", for {ADDRESS}")
+    assert caught.value.message.endswith(f", for {URL}")
     assert "remove its entries (firmware: v4.1.1.0) from esp_at.lock" in caught.value.hint
     assert (project.root / "esp_at.lock").read_bytes() == before
     assert list((project.root / "empty cache").rglob("*.zip*")) == []
 
 
-def test_an_address_is_locked_whatever_asks_for_it(project, monkeypatch):
+def test_a_url_is_locked_whatever_asks_for_it(project, monkeypatch):
     project.open("v4.1.1.0")
     project.file(f"{NAME}.zip").write_bytes(other_package())
     monkeypatch.setenv("ESP_AT_CACHE", str(project.root / "empty cache"))
-    with pytest.raises(PackageError, match=r"is not the one of esp_at.lock"):
+    with refused("lock-mismatch"):
         project.open(NAME)
 
 
 def test_a_cache_with_something_else_does_not_hide_the_locked_one(project):
-    """Another project has cached what the address holds by now; the lock wants what it held before."""
+    """Another project has cached what the URL holds by now; the lock wants what it held before."""
     locked = project.open()
     lock = (project.root / "esp_at.lock").read_text()
     for file in (project.root / "esp_at.lock", cached_file(project)):
@@ -374,7 +381,7 @@ def test_a_cache_with_something_else_does_not_hide_the_locked_one(project):
     project.file(f"{NAME}.zip").write_bytes(other_package())
     assert project.open().sha256 == sha256(other_package())
     (project.root / "esp_at.lock").write_text(lock)
-    with pytest.raises(PackageError, match=r"is not the one of esp_at.lock"):
+    with refused("lock-mismatch"):
         project.open()
     project.file(f"{NAME}.zip").write_bytes(good)
     assert project.open() == locked
@@ -392,36 +399,40 @@ def test_removing_the_entry_takes_the_new_content(project, monkeypatch):
 def test_without_an_entry_the_server_is_asked_again(project, https_server, monkeypatch):
     """So that removing an entry takes what is there by now, and not what another project has cached before."""
     served = https_server.files[f"/{NAME}.zip"] = Served(other_package())
-    monkeypatch.setenv("ESP_AT_MIRROR", https_server.address)
+    monkeypatch.setenv("ESP_AT_MIRROR", https_server.url)
     project.open(lock=False)
     assert project.open(lock=False).sha256 == sha256(served.data)
-    assert project.said == []  # the server said that it is the same
+    assert project.events == []  # the server answered that it is the same
     https_server.files[f"/{NAME}.zip"] = Served(project.file(f"{NAME}.zip").read_bytes(), etag='"second"')
     assert project.open().sha256 == sha256(project.file(f"{NAME}.zip").read_bytes())
     assert project.open().sha256 == project.locked[0].sha256
 
 
-def test_offline_without_an_entry_the_cache_will_do_and_says_so(project):
+def test_offline_without_an_entry_the_cache_will_do_with_a_warning(project):
     online = project.open(lock=False)
     project.go_offline()
     assert project.open().sha256 == online.sha256
-    assert project.said[0].startswith(f"Taking {NAME}.zip from the cache: ")
+    (notice,) = project.notices
+    assert (notice.code, notice.is_warning) == ("firmware-from-cache", True)
+    assert event_text(project.events[-1]).startswith(f"Warning: taking {NAME}.zip from the cache: ")
+    assert "dl.espressif.com can't be reached" in notice.message
     assert [entry.sha256 for entry in project.locked] == [online.sha256]
 
 
 def test_a_server_that_fails_leaves_what_is_cached(project, https_server, monkeypatch):
     online = project.open(lock=False)
     https_server.files[f"/{NAME}.zip"] = Served(status=500)
-    monkeypatch.setenv("ESP_AT_MIRROR", https_server.address)
+    monkeypatch.setenv("ESP_AT_MIRROR", https_server.url)
     assert project.open(lock=False).sha256 == online.sha256
-    assert "from the cache: " in project.said[-1]
-    assert "answers 500" in project.said[-1]
+    (notice,) = project.notices
+    assert (notice.code, notice.is_warning) == ("firmware-from-cache", True)
+    assert "answers 500" in notice.message
 
 
 @pytest.mark.parametrize("locked", [True, False])
 def test_a_cache_that_was_filled_before_and_cannot_be_written(project, monkeypatch, locked):
     online = project.open(lock=locked)
-    for folder in ("downloads", "addresses" if locked else "nothing"):
+    for folder in ("downloads", "urls" if locked else "nothing"):
         shutil.rmtree(project.cache / folder, ignore_errors=True)
         (project.cache / folder).write_text("in the way")
     assert project.open().sha256 == online.sha256
@@ -429,29 +440,31 @@ def test_a_cache_that_was_filled_before_and_cannot_be_written(project, monkeypat
 
 
 def test_another_run_has_locked_something_else_meanwhile(project):
-    found = find_firmware(Firmware(Text("v4.1.1.0", HERE)), None, ESP32DEV, project=project.root, say=print)
+    found = find_firmware(Firmware(Text("v4.1.1.0", HERE)), None, ESP32DEV, project=project.root, report=print)
     other = replace(found.new_entry, firmware="latest", sha256="0" * 64)
     add_to_lock(project.root, other)
-    with pytest.raises(PackageError, match=r"is not the one of esp_at.lock"):
+    with refused("lock-mismatch"):
         add_to_lock(project.root, found.new_entry)
     assert project.locked == (other,)
 
 
 def test_a_lock_that_cannot_be_written(project):
-    found = find_firmware(Firmware(Text("v4.1.1.0", HERE)), None, ESP32DEV, project=project.root, say=print)
+    found = find_firmware(Firmware(Text("v4.1.1.0", HERE)), None, ESP32DEV, project=project.root, report=print)
     project.root.rename(project.root.with_name("gone"))
     project.root.write_text("a file where the project was")
-    with pytest.raises(EspAtError, match=r"esp_at.lock can't be written: ") as caught:
+    with refused("lock-not-writable", EspAtError) as caught:
         add_to_lock(project.root, found.new_entry)
+    assert caught.value.message.startswith("esp_at.lock can't be written: ")
     assert "writable" in caught.value.hint
 
 
 def test_a_zip_for_another_chip_is_not_kept(project):
     good = project.file(f"{NAME}.zip").read_bytes()
     write_sample_package(project.file(f"{NAME}.zip"), "esp32c3")
-    with pytest.raises(PackageError) as caught:
+    with refused("firmware-other-chip") as caught:
         project.open()
-    assert caught.value.message.endswith(f"has is for ESP32-C3, {NAME}.zip should be for ESP32")
+    assert caught.value.place == HERE
+    assert caught.value.message.endswith(f"is a package for ESP32-C3, but {NAME}.zip must be for ESP32")
     assert caught.value.hint == "it was not kept: put the right zip there"
     assert list(project.cache.rglob("*.zip")) == []
     project.file(f"{NAME}.zip").write_bytes(good)
@@ -465,29 +478,31 @@ def test_a_mirror_with_pages_instead_of_errors(project, https_server, monkeypatc
         f"/{PLACE}": Served(status=403),
         f"/{NAME}.zip": Served(other_package()),
     }
-    monkeypatch.setenv("ESP_AT_MIRROR", https_server.address)
+    monkeypatch.setenv("ESP_AT_MIRROR", https_server.url)
     assert project.open().sha256 == sha256(other_package())
     del https_server.files[f"/{NAME}.zip"]
     monkeypatch.setenv("ESP_AT_CACHE", str(project.root / "empty cache"))
     (project.root / "esp_at.lock").unlink()
-    with pytest.raises(PackageError, match="is no zip") as caught:
+    with refused("not-a-zip") as caught:
         project.open()
-    assert "a page to log in" in caught.value.hint
+    assert caught.value.place == HERE
+    assert f"{https_server.url}/dl.espressif.com/{PLACE}" in caught.value.message
+    assert "a login page" in caught.value.hint
 
 
 def test_a_mirror_with_a_query(project, https_server, monkeypatch):
     https_server.files[f"/at/{NAME}.zip?token=1"] = Served(other_package())
-    monkeypatch.setenv("ESP_AT_MIRROR", f"{https_server.address}/at/?token=1")
+    monkeypatch.setenv("ESP_AT_MIRROR", f"{https_server.url}/at/?token=1")
     assert project.open().sha256 == sha256(other_package())
 
 
 def test_a_module_that_takes_the_firmware_of_another(project):
     write_sample_package(project.file("ESP32-MINI-1-AT-V4.1.1.0.zip"), "esp32")
     project.open("latest", "WROVER-32")
-    assert [line for line in project.said if "Copying" in line] == [
-        f"Copying {project.mirror / 'ESP32-MINI-1-AT-V4.1.1.0.zip'}"
-    ]
-    assert "v4.1.1.0 for WROVER-32 is the firmware of MINI-1" in project.said
+    noticed, *others = project.events
+    assert others == [Copying(project.mirror / "ESP32-MINI-1-AT-V4.1.1.0.zip")]
+    assert (noticed.notice.code, noticed.notice.is_warning) == ("firmware-of-successor", False)
+    assert str(noticed.notice) == "v4.1.1.0 for WROVER-32 is the firmware of MINI-1"
 
 
 def test_the_same_content_under_two_names_keeps_each_its_own(project):
@@ -495,7 +510,7 @@ def test_the_same_content_under_two_names_keeps_each_its_own(project):
     with FirmwareServer() as server:
         server.files["/AAA.zip"] = Served(project.file("AAA.zip").read_bytes())
         project.monkeypatch.setenv("ESP_AT_ALLOW_HTTP", "1")
-        project.open(f"{server.address}/AAA.zip", board=None, lock=False)
+        project.open(f"{server.url}/AAA.zip", board=None, lock=False)
     assert [project.open().name, project.open().name] == [NAME, NAME]
 
 
@@ -504,12 +519,12 @@ def test_a_mirror_that_is_not_mounted_stops_nothing_that_is_locked(project, http
     https_server.files["/a.zip"] = Served(other_package())
     monkeypatch.setenv("ESP_AT_MIRROR", "/not/mounted")
     assert project.open() == online
-    assert project.open(f"{https_server.address}/a.zip", board=None).name == "a"
+    assert project.open(f"{https_server.url}/a.zip", board=None).name == "a"
 
 
-def test_espressifs_own_address_comes_from_the_mirror(project):
-    assert project.open(ADDRESS, board=None).name == NAME
-    assert [(entry.firmware, entry.url) for entry in project.locked] == [(ADDRESS, ADDRESS)]
+def test_espressifs_own_url_comes_from_the_mirror(project):
+    assert project.open(URL, board=None).name == NAME
+    assert [(entry.firmware, entry.url) for entry in project.locked] == [(URL, URL)]
 
 
 def test_a_package_that_espressif_offers_by_http_alone(project, http_server, monkeypatch):
@@ -518,8 +533,10 @@ def test_a_package_that_espressif_offers_by_http_alone(project, http_server, mon
     monkeypatch.delenv("ESP_AT_MIRROR")
     monkeypatch.setenv("ESP_AT_CACHE", str(project.root / "empty cache"))
     (project.root / "esp_at.lock").unlink()
-    with pytest.raises(EspAtError, match=r"http://download.espressif.com/.* is not encrypted"):
+    with refused("url-not-encrypted", EspAtError) as caught:
         project.open("QCloud_AT_ESP8266_v2.2.0", board=None)
+    assert caught.value.place == HERE
+    assert caught.value.message.startswith("http://download.espressif.com/")
 
 
 @pytest.mark.parametrize("bad", ["half a zip", "another chip's"])
@@ -531,13 +548,15 @@ def test_a_bad_zip_at_one_place_of_a_mirror_does_not_hide_a_good_one(project, ba
 
 def test_a_short_name_stays_what_it_was_locked_for(project, monkeypatch):
     project.open("v4.1.1")
-    later = replace(package_named(NAME), release="v4.1.1.1", address=ADDRESS.replace("4.1.1.0", "4.1.1.1"))
+    later = replace(package_named(NAME), release="v4.1.1.1", url=URL.replace("4.1.1.0", "4.1.1.1"))
     known = releases_module._releases()
     monkeypatch.setattr(releases_module, "_releases", lambda: (later, *known))
     assert project.open("v4.1.1").name == NAME
     (project.root / "esp_at.lock").unlink()
-    with pytest.raises(SelectionError, match=r"v4.1.1 may be v4.1.1.1 or v4.1.1.0"):
+    with refused("release-ambiguous", SelectionError) as caught:
         project.open("v4.1.1")
+    assert caught.value.place == HERE
+    assert caught.value.message == "v4.1.1 may be v4.1.1.1 or v4.1.1.0"
 
 
 def test_the_latest_of_a_boards_module_stays_when_that_gets_a_successor(project, monkeypatch):
@@ -546,7 +565,9 @@ def test_the_latest_of_a_boards_module_stays_when_that_gets_a_successor(project,
     rows = {**modules_module._modules(), ("esp32", "WROOM-32"): row}
     monkeypatch.setattr(modules_module, "_modules", lambda: rows)
     assert project.open("latest").name == NAME
-    assert "ESP32-MINI-1-AT-V4.1.1.0.zip is known" in project.said[0]
+    (notice,) = project.notices
+    assert notice.code == "lock-keeps-latest"
+    assert notice.facts["known"] == "ESP32-MINI-1-AT-V4.1.1.0.zip"
     assert len(project.locked) == 1
 
 
@@ -564,27 +585,32 @@ def test_the_lock_pins_the_latest(project, monkeypatch):
     newer = NAME.replace("4.1.1", "4.2.0")
     write_sample_package(project.file(f"{newer}.zip"), "esp32")
     released = package_named(NAME)
-    later = replace(released, release="v4.2.0.0", address=released.address.replace("4.1.1", "4.2.0"))
-    monkeypatch.setattr(firmware_module, "find_release", lambda *_: later)
+    later = replace(released, release="v4.2.0.0", url=released.url.replace("4.1.1", "4.2.0"))
+    monkeypatch.setattr(source_module, "find_release", lambda *_: later)
     assert project.open("latest").name == NAME
-    (said,) = project.said
-    assert said.startswith(f"esp_at.lock keeps latest at {NAME}.zip, and {newer}.zip is known: to move on, remove")
+    (notice,) = project.notices
+    assert (notice.code, notice.is_warning) == ("lock-keeps-latest", False)
+    assert notice.facts == {"locked": URL, "known": f"{newer}.zip"}
+    assert str(notice) == (
+        f"esp_at.lock keeps latest at {NAME}.zip, and {newer}.zip is known: "
+        "to move on, remove the entry firmware: latest"
+    )
     (project.root / "esp_at.lock").unlink()
     assert project.open("latest").name == newer
 
 
-def test_a_release_that_moved_to_another_address_has_to_be_the_same(project, monkeypatch):
+def test_a_release_that_moved_to_another_url_has_to_be_the_same(project, monkeypatch):
     project.open()
-    moved = replace(package_named(NAME), address=f"https://example.invalid/{NAME}.zip")
-    monkeypatch.setattr(firmware_module, "find_release", lambda *_: moved)
+    moved = replace(package_named(NAME), url=f"https://example.invalid/{NAME}.zip")
+    monkeypatch.setattr(source_module, "find_release", lambda *_: moved)
     good = project.file(f"{NAME}.zip").read_bytes()
     project.file(f"{NAME}.zip").write_bytes(other_package())
     monkeypatch.setenv("ESP_AT_CACHE", str(project.root / "empty cache"))
-    with pytest.raises(PackageError, match=r"is not the one of esp_at.lock"):
+    with refused("lock-mismatch"):
         project.open()
     project.file(f"{NAME}.zip").write_bytes(good)
     project.open()
-    assert [(entry.url, entry.sha256) for entry in project.locked] == [(moved.address, sha256(good))]
+    assert [(entry.url, entry.sha256) for entry in project.locked] == [(moved.url, sha256(good))]
 
 
 def test_a_lock_is_not_written_where_nothing_may_be(project):
@@ -598,17 +624,21 @@ def test_a_lock_is_not_written_where_nothing_may_be(project):
 
 def test_a_path_has_no_entry(project):
     file = project.file(f"{NAME}.zip")
-    found = find_firmware(Firmware(Text(str(file), HERE), file), None, None, project=project.root, say=print)
+    found = find_firmware(Firmware(Text(str(file), HERE), file), None, None, project=project.root, report=print)
     assert found.new_entry is None
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
-    [("version: 9", "its version is 9"), ("<<<<<<<", "it has no version"), ("\xff", "not UTF-8 text")],
+    ("text", "code", "message"),
+    [
+        ("version: 9", "lock-version", "its version is 9"),
+        ("<<<<<<<", "lock-damaged", "it has no version"),
+        ("\xff", "lock-damaged", "not UTF-8 text"),
+    ],
 )
-def test_a_lock_that_cannot_be_understood(project, text, message):
+def test_a_lock_that_cannot_be_understood(project, text, code, message):
     (project.root / "esp_at.lock").write_bytes(text.encode("latin-1"))
-    with pytest.raises(EspAtError) as caught:
+    with refused(code, FormatError) as caught:
         project.open()
     assert message in caught.value.message
     assert caught.value.where == "esp_at.lock"
@@ -620,13 +650,14 @@ RUN = textwrap.dedent("""
     import sys
     from pathlib import Path
     from platformio_esp_at.catalog.boards import BoardFacts
+    from platformio_esp_at.errors import Place
     from platformio_esp_at.firmware.find import find_firmware
     from platformio_esp_at.firmware.lock import add_to_lock
-    from platformio_esp_at.request.project import Firmware, Text
+    from platformio_esp_at.request.values import Firmware, Text
     board = BoardFacts("board", mcu=sys.argv[2])
-    firmware = Firmware(Text("v4.1.1.0", "here"))
+    firmware = Firmware(Text("v4.1.1.0", Place.at(option="here")))
     project = Path(sys.argv[1])
-    found = find_firmware(firmware, None, board, project=project, say=lambda _: None)
+    found = find_firmware(firmware, None, board, project=project, report=lambda _: None)
     if found.new_entry:
         add_to_lock(project, found.new_entry)
     print(found.package.sha256)
@@ -635,11 +666,11 @@ RUN = textwrap.dedent("""
 
 def test_runs_at_once_share_one_download(project, https_server, monkeypatch):
     """Six processes, two packages, one project: every package comes once, and the lock has both."""
-    monkeypatch.setenv("ESP_AT_MIRROR", https_server.address)
+    monkeypatch.setenv("ESP_AT_MIRROR", https_server.url)
     c3 = "ESP32-C3-MINI-1-AT-V4.1.1.0"
     packages = {NAME: other_package(), c3: other_package("esp32c3")}
     for name, data in packages.items():
-        # Each is cut once, so that the others have to wait for a download that is gone on with.
+        # Each is cut once, so that the others have to wait for a download that is resumed.
         https_server.files[f"/{name}.zip"] = Served(data, cut_after=[20_000])
     commands = [[sys.executable, "-c", RUN, str(project.root), chip] for chip in ("esp32", "esp32c3") * 3]
     runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
@@ -658,7 +689,7 @@ def test_a_killed_run_leaves_nothing_wrong(project, https_server, monkeypatch):
     data = other_package()
     assert len(data) > STALL
     https_server.files[f"/{NAME}.zip"] = Served(data, stall_after=[STALL])
-    monkeypatch.setenv("ESP_AT_MIRROR", https_server.address)
+    monkeypatch.setenv("ESP_AT_MIRROR", https_server.url)
     run = subprocess.Popen([sys.executable, "-c", RUN, str(project.root), "esp32"], stdout=subprocess.PIPE)
     while sum(part.stat().st_size for part in project.cache.rglob("*.part")) < STALL - 8192:
         assert run.poll() is None

@@ -1,9 +1,7 @@
-"""The files that a plan becomes: the same bytes everywhere, complete or not at all, private where they must be."""
+"""The image set on the disk: complete or not at all, private where it must be."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import stat
 import subprocess
@@ -16,17 +14,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
-from platformio_esp_at.errors import EspAtError, PackageError
+from platformio_esp_at.demo.sample_package import write_sample_package
+from platformio_esp_at.errors import EspAtError, PackageError, Place
 from platformio_esp_at.firmware.reading import open_package
-from platformio_esp_at.formats.download_config import parse_download_config
-from platformio_esp_at.formats.flasher_args import parse_flasher_args
-from platformio_esp_at.outputs import folder as artifacts
-from platformio_esp_at.outputs.folder import private_folder, write_artifacts
-from platformio_esp_at.outputs.image_set import MANIFEST, factory_image_path, image_set
+from platformio_esp_at.outputs import folder as folders
+from platformio_esp_at.outputs.folder import private_folder, write_image_set, write_new_files
+from platformio_esp_at.outputs.image_set import MANIFEST, image_set
 from platformio_esp_at.planning.plan import FlashPlan, Region, make_plan
 from platformio_esp_at.planning.selection import select
-from platformio_esp_at.request.project import InputFile, Request, Text
+from platformio_esp_at.request.options import Request
+from platformio_esp_at.request.values import InputFile, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,8 +42,8 @@ def _plan(tmp_path: Path, chip: str = "esp32", **request) -> FlashPlan:
 def _changed_plan(tmp_path: Path) -> FlashPlan:
     return _plan(
         tmp_path,
-        pki={"mqtt_key": (InputFile("certs/key.pem", "esp_at.yml:3", KEY),)},
-        factory_param={"uart_tx_pin": Text("4", "esp_at.yml:5")},
+        pki={"mqtt_key": (InputFile("certs/key.pem", Place.at(file="esp_at.yml", line=3), KEY),)},
+        factory_param={"uart_tx_pin": Text("4", Place.at(file="esp_at.yml", line=5))},
     )
 
 
@@ -56,7 +53,7 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 def _refusal(plan: FlashPlan, folder: Path) -> EspAtError:
     with pytest.raises(EspAtError) as caught:
-        write_artifacts(plan, folder)
+        write_image_set(plan, folder)
     return caught.value
 
 
@@ -64,101 +61,19 @@ def _refusal(plan: FlashPlan, folder: Path) -> EspAtError:
 
 
 @pytest.mark.parametrize("chip", ["esp32", "esp32c3", "esp32c6", "esp8266"])
-def test_every_image_and_what_says_where_it_goes(tmp_path, chip):
+def test_the_image_set_is_written(tmp_path, chip):
     plan = _plan(tmp_path, chip)
-    write_artifacts(plan, tmp_path / "out")
-    files = _files(tmp_path / "out")
-    places = [(region.offset, region.path) for region in plan.regions]
-    for args in (
-        parse_download_config(files["download.config"].decode()),
-        parse_flasher_args(files["flasher_args.json"].decode()),
-    ):
-        assert [(image.offset, image.path) for image in args.images] == places
-        assert args.settings == plan.settings
-    assert parse_flasher_args(files["flasher_args.json"].decode()).chip == chip
-    assert {path: files[path] for _, path in places} == {region.path: region.data for region in plan.regions}
-    assert files == image_set(plan)
-    assert set(files) - {path for _, path in places} == {
-        "download.config",
-        "flasher_args.json",
-        factory_image_path(plan),
-        factory_image_path(plan).replace(".bin", "_unfilled.bin"),
-        MANIFEST,
-    }
-
-
-def test_factory_images(tmp_path):
-    plan = _plan(tmp_path)
-    files = image_set(plan)
-    full, unfilled = files["factory/factory_WROOM-32.bin"], files["factory/factory_WROOM-32_unfilled.bin"]
-    assert factory_image_path(plan) == "factory/factory_WROOM-32.bin"
-    assert full == plan.factory_image()
-    assert len(unfilled) == max(region.end for region in plan.regions)
-    assert full == unfilled.ljust(4 << 20, b"\xff")
+    write_image_set(plan, tmp_path / "out")
+    assert _files(tmp_path / "out") == image_set(plan)
 
 
 def test_what_is_written_is_a_firmware_package_again(tmp_path):
     plan = _changed_plan(tmp_path)
-    write_artifacts(plan, tmp_path / "out")
+    write_image_set(plan, tmp_path / "out")
     package = open_package(tmp_path / "out")
     again = make_plan(package, select(None, None, package), Request())
     assert again.factory_image() == plan.factory_image()
     assert (again.module.name, again.wiring, again.kept) == (plan.module.name, plan.wiring, plan.kept)
-
-
-# --- the manifest ---
-
-
-def test_manifest(tmp_path):
-    plan = _changed_plan(tmp_path)
-    manifest = json.loads(image_set(plan)[MANIFEST])
-    assert manifest["firmware_package"]["name"] == "AT_PACK"
-    assert manifest["firmware_package"]["sha256"] == hashlib.sha256((tmp_path / "AT_PACK.zip").read_bytes()).hexdigest()
-    assert manifest["firmware_package"]["files"]["esp-at.bin"] == _sha256(sample_package()["esp-at.bin"])
-    assert (manifest["chip"], manifest["module"]) == ("esp32", "WROOM-32")
-    assert manifest["flash_settings"] == {"mode": "dio", "freq": "40m", "size": "4MB"}
-    assert manifest["factory_param"]["uart_tx_pin"] == 4
-    assert manifest["inputs"] == {"certs/key.pem": _sha256(KEY)}
-    assert manifest["kept"] == ["nvs", "wpa2_cert", "wpa2_key", "wpa2_ca", "fatfs", "ota_1"]
-    assert manifest["factory_image"] == {
-        "path": "factory/factory_WROOM-32.bin",
-        "sha256": _sha256(plan.factory_image()),
-    }
-    (key,) = (image for image in manifest["images"] if image["name"] == "mqtt_key")
-    region = next(region for region in plan.regions if region.name == "mqtt_key")
-    assert key == {
-        "name": "mqtt_key",
-        "offset": "0x39000",
-        "size": len(region.data),
-        "path": f"{FOLDER}/mqtt_key.bin",
-        "sha256": _sha256(region.data),
-        "origin": "certs/key.pem",
-    }
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def test_manifest_has_the_parameters_of_mfg_nvs(tmp_path):
-    values = json.loads(image_set(_plan(tmp_path, "esp32c6"))[MANIFEST])["factory_param"]
-    assert (values["version"], values["module_name"], values["uart_tx_pin"]) == (4, "ESP32C6-4MB", 7)
-
-
-def test_same_bytes_wherever_and_whenever(tmp_path, monkeypatch):
-    (tmp_path / "one").mkdir()
-    (tmp_path / "two").mkdir()
-    one = image_set(_changed_plan(tmp_path / "one"))
-    monkeypatch.setattr("time.time", lambda: 0.0)
-    two = image_set(_changed_plan(tmp_path / "two"))
-    assert one == two
-    assert list(one) == list(two)
-
-
-def test_no_path_of_this_machine_and_no_key_in_the_manifest(tmp_path):
-    text = image_set(_changed_plan(tmp_path))[MANIFEST].decode()
-    assert str(tmp_path) not in text
-    assert "S3CR3T" not in text
 
 
 # --- modes ---
@@ -167,7 +82,7 @@ def test_no_path_of_this_machine_and_no_key_in_the_manifest(tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="no such modes there")
 def test_what_may_hold_keys_is_its_owners_alone(tmp_path):
     plan = _changed_plan(tmp_path)
-    write_artifacts(plan, tmp_path / "out")
+    write_image_set(plan, tmp_path / "out")
     modes = {path: stat.S_IMODE((tmp_path / "out" / path).stat().st_mode) & 0o077 for path in _files(tmp_path / "out")}
     private = {path for path, mode in modes.items() if not mode}
     assert private == {
@@ -180,8 +95,8 @@ def test_what_may_hold_keys_is_its_owners_alone(tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="no such modes there")
 def test_content_without_an_image_in_the_package_is_private_too(tmp_path):
-    plan = _plan(tmp_path, data={"fatfs": InputFile("fs.img", "esp_at.yml:3", KEY)})
-    write_artifacts(plan, tmp_path / "out")
+    plan = _plan(tmp_path, data={"fatfs": InputFile("fs.img", Place.at(file="esp_at.yml", line=3), KEY)})
+    write_image_set(plan, tmp_path / "out")
     assert stat.S_IMODE((tmp_path / "out" / FOLDER / "fatfs.bin").stat().st_mode) == 0o600
 
 
@@ -190,7 +105,7 @@ def test_content_without_an_image_in_the_package_is_private_too(tmp_path):
 
 @pytest.mark.parametrize("folder", ["out", "a/b/out", ".pio/build/at"])
 def test_new_folder(tmp_path, folder):
-    write_artifacts(_plan(tmp_path), tmp_path / folder)
+    write_image_set(_plan(tmp_path), tmp_path / folder)
     assert (tmp_path / folder / MANIFEST).is_file()
     assert [
         path.name for path in (tmp_path / folder).parent.iterdir() if path.name.startswith(f".{Path(folder).name}-")
@@ -199,14 +114,14 @@ def test_new_folder(tmp_path, folder):
 
 def test_empty_folder(tmp_path):
     (tmp_path / "out").mkdir()
-    write_artifacts(_plan(tmp_path), tmp_path / "out")
+    write_image_set(_plan(tmp_path), tmp_path / "out")
     assert (tmp_path / "out/download.config").is_file()
 
 
 def test_an_earlier_run_is_replaced_whole(tmp_path):
-    write_artifacts(_plan(tmp_path, "esp32c6"), tmp_path / "out")
+    write_image_set(_plan(tmp_path, "esp32c6"), tmp_path / "out")
     plan = _plan(tmp_path)
-    write_artifacts(plan, tmp_path / "out")
+    write_image_set(plan, tmp_path / "out")
     assert _files(tmp_path / "out") == image_set(plan)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["AT_PACK.zip", "out"]
 
@@ -217,6 +132,7 @@ def test_refuses_a_folder_with_other_files(tmp_path, name):
     other.parent.mkdir(parents=True)
     other.write_bytes(b"mine")
     error = _refusal(_plan(tmp_path), tmp_path / "out")
+    assert error.code == "output-folder-foreign"
     assert error.message == f"{tmp_path / 'out'} holds other files: {name}"
     assert error.hint == "move them away, or name a new or empty folder: its content is replaced"
     assert _files(tmp_path / "out") == {name: b"mine"}
@@ -225,7 +141,7 @@ def test_refuses_a_folder_with_other_files(tmp_path, name):
 @pytest.mark.parametrize("name", ["mine.zip", "factory/mine.bin", "mine/esp_at_manifest.json"])
 def test_refuses_to_replace_other_files_of_an_earlier_run(tmp_path, name):
     plan = _plan(tmp_path)
-    write_artifacts(plan, tmp_path / "out")
+    write_image_set(plan, tmp_path / "out")
     (tmp_path / "out" / name).parent.mkdir(exist_ok=True)
     (tmp_path / "out" / name).write_bytes(b"mine")
     assert _refusal(plan, tmp_path / "out").message == f"{tmp_path / 'out'} holds other files: {name}"
@@ -234,7 +150,7 @@ def test_refuses_to_replace_other_files_of_an_earlier_run(tmp_path, name):
 
 def test_a_link_among_an_earlier_runs_files_is_another_file(tmp_path):
     plan = _plan(tmp_path)
-    write_artifacts(plan, tmp_path / "out")
+    write_image_set(plan, tmp_path / "out")
     (tmp_path / "out/link").symlink_to(tmp_path, target_is_directory=True)
     assert _refusal(plan, tmp_path / "out").message.endswith(" holds other files: link")
 
@@ -259,15 +175,10 @@ def test_a_manifest_that_lists_nothing_is_somebody_elses(tmp_path, text):
     assert _files(tmp_path / "out") == {MANIFEST: text}
 
 
-def test_the_manifest_lists_every_file(tmp_path):
-    files = image_set(_changed_plan(tmp_path))
-    assert json.loads(files[MANIFEST])["files"] == list(files)
-
-
 def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path):
     (tmp_path / "link").symlink_to("elsewhere/out", target_is_directory=True)
     for plan in (_plan(tmp_path, "esp32c6"), _plan(tmp_path)):
-        write_artifacts(plan, tmp_path / "link")
+        write_image_set(plan, tmp_path / "link")
         assert (tmp_path / "link").is_symlink()
         assert _files(tmp_path / "elsewhere/out") == image_set(plan)
 
@@ -277,16 +188,18 @@ def test_refuses_to_replace_where_somebody_is(tmp_path, monkeypatch, inside):
     (tmp_path / "out" / inside).mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "out" / inside)
     error = _refusal(_plan(tmp_path), Path(os.path.relpath(tmp_path / "out")))
-    assert error.message == f"the image set can't take the place of {tmp_path / 'out'}: that is where you are"
+    assert error.message == f"the image set can't replace {tmp_path / 'out'}: it is or contains the current folder"
+    assert error.code == "output-is-current-folder"
     assert error.hint == "name a folder of its own, such as esp_at: the whole folder is replaced"
     assert _files(tmp_path / "out") == {}
 
 
 def test_refuses_a_file_in_place_of_the_folder(tmp_path):
     (tmp_path / "out").write_bytes(b"mine")
-    assert (
-        _refusal(_plan(tmp_path), tmp_path / "out").message == f"{tmp_path / 'out'} can't be written: Not a directory"
-    )
+    error = _refusal(_plan(tmp_path), tmp_path / "out")
+    assert error.message == f"{tmp_path / 'out'} can't be written: Not a directory"
+    assert error.code == "not-writable"
+    assert error.hint == "the image set needs a folder with room for it that you can write"
     assert (tmp_path / "out").read_bytes() == b"mine"
 
 
@@ -294,6 +207,7 @@ def test_file_in_place_of_the_parent(tmp_path):
     (tmp_path / "file").write_bytes(b"mine")
     error = _refusal(_plan(tmp_path), tmp_path / "file/out")
     assert error.message.startswith(f"{tmp_path / 'file/out'} can't be written: ")
+    assert error.code == "not-writable"
     assert (tmp_path / "file").read_bytes() == b"mine"
 
 
@@ -321,6 +235,7 @@ def test_parent_that_cant_be_written(tmp_path, mode, name):
     with _closed_folder(tmp_path / "parent", mode) as parent:
         error = _refusal(plan, parent / name)
     assert error.message == f"{parent / name} can't be written: Permission denied"
+    assert error.code == "not-writable"
 
 
 # --- several runs at once ---
@@ -329,25 +244,25 @@ def test_parent_that_cant_be_written(tmp_path, mode, name):
 PUBLISH = """
 import sys
 from pathlib import Path
-from platformio_esp_at.outputs import folder as artifacts
-from platformio_esp_at.firmware.package import open_package
+from platformio_esp_at.outputs import folder as folders, image_set as image_set_module
+from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.planning.plan import make_plan
-from platformio_esp_at.request.project import Request
+from platformio_esp_at.request.options import Request
 from platformio_esp_at.planning.selection import select
 
 plans = []
 for name in sys.argv[2:]:
     package = open_package(Path(name))
     plans.append(make_plan(package, select(None, None, package), Request()))
-sets = [artifacts.image_set(plan) for plan in plans]
+sets = [image_set_module.image_set(plan) for plan in plans]
 # Images without their bytes: what counts is how often one set takes the place of the other.
-sets = [{path: data if path == artifacts.MANIFEST else b"" for path, data in files.items()} for files in sets]
-artifacts.image_set = lambda plan: sets[plans.index(plan)]
+sets = [{path: data if path == image_set_module.MANIFEST else b"" for path, data in files.items()} for files in sets]
+folders.image_set = lambda plan: sets[plans.index(plan)]
 print("ready", flush=True)
 sys.stdin.readline()
 for _ in range(30):
     for plan in plans:
-        artifacts.write_artifacts(plan, Path(sys.argv[1]))
+        folders.write_image_set(plan, Path(sys.argv[1]))
 """
 
 
@@ -378,9 +293,9 @@ def test_several_runs_publish_at_once(tmp_path):
 def test_looking_while_another_run_publishes(tmp_path, monkeypatch, same_number):
     """The files of one set, the manifest of the next: nothing in there is somebody else's."""
     plan = _plan(tmp_path)
-    write_artifacts(_plan(tmp_path, "esp32c6"), tmp_path / "out")
-    write_artifacts(plan, tmp_path / "next")
-    listed, identity = artifacts._listed, artifacts._identity
+    write_image_set(_plan(tmp_path, "esp32c6"), tmp_path / "out")
+    write_image_set(plan, tmp_path / "next")
+    listed, identity = folders._listed, folders._identity
 
     def slowly(manifest: Path) -> list[str]:
         if (tmp_path / "next").exists():
@@ -392,9 +307,9 @@ def test_looking_while_another_run_publishes(tmp_path, monkeypatch, same_number)
         found = identity(place)
         return found and (found[0], 1 if same_number else found[1], found[2])
 
-    monkeypatch.setattr(artifacts, "_listed", slowly)
-    monkeypatch.setattr(artifacts, "_identity", numbered)
-    write_artifacts(plan, tmp_path / "out")
+    monkeypatch.setattr(folders, "_listed", slowly)
+    monkeypatch.setattr(folders, "_identity", numbered)
+    write_image_set(plan, tmp_path / "out")
     assert _files(tmp_path / "out") == image_set(plan)
 
 
@@ -439,7 +354,7 @@ def test_what_killed_runs_left_goes_with_the_next_one(tmp_path):
         _left_behind(tmp_path / "mine", hours=2),
     ]
     (tmp_path / ".ou[t]-linklink.unfinished").symlink_to(tmp_path / "mine", target_is_directory=True)
-    write_artifacts(_plan(tmp_path), tmp_path / "ou[t]")
+    write_image_set(_plan(tmp_path), tmp_path / "ou[t]")
     assert not stale.exists()
     assert all((folder / "new/key.bin").is_file() for folder in others)
     assert (tmp_path / ".ou[t]-linklink.unfinished").is_symlink()
@@ -456,33 +371,51 @@ def test_what_a_killed_run_leaves_is_known_as_such(tmp_path):
 
 
 CLASHES = [
-    pytest.param(Region("x", 0x60000, b"x", "esp-at.bin", "me"), "two different images have this path", id="same-path"),
-    pytest.param(
-        Region("x", 0x60000, b"x", "download.config", "me"), "two different images have this path", id="download.config"
-    ),
-    pytest.param(Region("x", 0x60000, b"x", MANIFEST, "me"), "two different images have this path", id="manifest"),
-    pytest.param(Region("x", 0x60000, b"x", "factory", "me"), "can't be written: ", id="file-and-folder"),
-    pytest.param(Region("x", 0x60000, b"x", "x" * 300, "me"), "can't be written: ", id="name-too-long"),
+    pytest.param(Region("x", 0x60000, b"x", "esp-at.bin", "me"), "image-path-twice", id="same-path"),
+    pytest.param(Region("x", 0x60000, b"x", "download.config", "me"), "image-path-twice", id="download.config"),
+    pytest.param(Region("x", 0x60000, b"x", MANIFEST, "me"), "image-path-twice", id="manifest"),
+    pytest.param(Region("x", 0x60000, b"x", "factory", "me"), "not-writable", id="file-and-folder"),
+    pytest.param(Region("x", 0x60000, b"x", "x" * 300, "me"), "not-writable", id="name-too-long"),
 ]
 
 
 @pytest.mark.parametrize("earlier", [False, True], ids=["first-run", "second-run"])
-@pytest.mark.parametrize(("region", "message"), CLASHES)
-def test_nothing_is_half_written(tmp_path, earlier, region, message):
+@pytest.mark.parametrize(("region", "code"), CLASHES)
+def test_nothing_is_half_written(tmp_path, earlier, region, code):
     plan = _plan(tmp_path)
     if earlier:
-        write_artifacts(plan, tmp_path / "out")
+        write_image_set(plan, tmp_path / "out")
     before = _files(tmp_path)
     error = _refusal(replace(plan, regions=(*plan.regions, region)), tmp_path / "out")
-    assert message in error.message
-    assert isinstance(error, PackageError) == message.startswith("two")
+    assert error.code == code
+    assert isinstance(error, PackageError) == (code == "image-path-twice")
     assert _files(tmp_path) == before
     assert (tmp_path / "out").exists() == earlier
 
 
-def test_two_regions_may_share_a_file(tmp_path):
-    plan = _plan(tmp_path)
-    app = next(region for region in plan.regions if region.path == "esp-at.bin")
-    files = image_set(replace(plan, regions=(*plan.regions, replace(app, name="ota_1", offset=0x280000))))
-    images = parse_download_config(files["download.config"].decode()).images
-    assert [image.offset for image in images if image.path == "esp-at.bin"] == [0x100000, 0x280000]
+# --- files that are never replaced ---
+
+
+def test_new_files_are_their_owners_alone(tmp_path):
+    files = {"esp_at.yml": b"a", "certs/key.pem": KEY}
+    write_new_files(tmp_path / "new", files)
+    assert _files(tmp_path / "new") == files
+    if os.name != "nt":
+        assert {stat.S_IMODE((tmp_path / "new" / path).stat().st_mode) for path in files} == {0o600}
+
+
+def test_nothing_is_written_where_a_file_exists(tmp_path):
+    (tmp_path / "b").write_bytes(b"mine")
+    with pytest.raises(EspAtError) as caught:
+        write_new_files(tmp_path, {"a": b"a", "b": b"b"})
+    assert caught.value.code == "already-exists"
+    assert caught.value.message.startswith(str(tmp_path / "b"))
+    assert caught.value.hint == "name another place: nothing is replaced"
+    assert _files(tmp_path) == {"b": b"mine"}
+
+
+def test_new_files_that_cant_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(EspAtError) as caught:
+        write_new_files(tmp_path / "file", {"a": b"a"})
+    assert caught.value.code == "not-writable"

@@ -1,10 +1,11 @@
-"""From a plan to esptool: its arguments, and what its failures are told as."""
+"""From a plan to esptool: its arguments, what it prints as events, and what its failures become."""
 
 from __future__ import annotations
 
 import errno
 import importlib.metadata
 import io
+import itertools
 import subprocess
 import sys
 from functools import partial
@@ -14,9 +15,9 @@ import pytest
 from platformio_esp_at.device.esptool import (
     END_OF_FLASH,
     Connection,
-    _hint,
-    _last_error,
-    _shown,
+    Device,
+    _failure,
+    _reported,
     check_baud,
     check_port,
     differing_offsets,
@@ -27,10 +28,32 @@ from platformio_esp_at.device.esptool import (
     write_command,
 )
 from platformio_esp_at.errors import EspAtError, FlashError
+from platformio_esp_at.events import EsptoolOutput
+from platformio_esp_at.outputs.terminal import show
 
 IMAGES = [(0x8000, "partition_table/partition-table.bin"), (0x1000, "bootloader/bootloader.bin")]
 NOWHERE = "/dev/no-such-port" if sys.platform != "win32" else "COM255"
 PORT_HINT = "check the port's name, and that nothing else has it open"
+
+
+class Printed:
+    """Collects what esptool prints."""
+
+    def __init__(self) -> None:
+        self.events = []
+
+    def __call__(self, event) -> None:
+        assert type(event) is EsptoolOutput
+        self.events.append(event)
+
+    @property
+    def text(self) -> str:
+        return "".join(event.text for event in self.events)
+
+
+@pytest.fixture
+def printed() -> Printed:
+    return Printed()
 
 
 # --- argument lists ---
@@ -90,62 +113,62 @@ def test_connection(connection, arguments):
     assert command[: 3 + len(arguments)] == ["--chip", "esp32", *arguments, "write-flash"]
 
 
-def test_the_installed_esptool_takes_these_arguments(tmp_path, capsys):
+def test_the_installed_esptool_takes_these_arguments(tmp_path, printed):
     """It gets as far as the port: with an argument that it doesn't know, it wouldn't."""
     (tmp_path / "a.bin").write_bytes(b"x" * 16)
     (tmp_path / END_OF_FLASH).touch()
     for command in (partial(write_command, flash_size=1 << 20), verify_command):
         arguments = command("esp32", [(0, "a.bin")], Connection(NOWHERE, 115200), major=esptool_major())
         with pytest.raises(FlashError) as caught:
-            run_esptool(arguments, folder=tmp_path)
+            run_esptool(arguments, folder=tmp_path, report=printed)
         assert "no such option" not in caught.value.output.lower()
         assert "deprecated" not in caught.value.output.lower()
         assert caught.value.hint == PORT_HINT
-    assert "esptool" in capsys.readouterr().out
+    assert "esptool" in printed.text
 
 
 # --- one run of the real esptool ---
 
 
-def test_port_that_is_not_there(tmp_path, capsys):
+def test_port_that_does_not_exist(tmp_path, printed):
     (tmp_path / "a.bin").write_bytes(b"x" * 16)
     (tmp_path / END_OF_FLASH).touch()
     command = write_command("esp32", [(0, "a.bin")], Connection(NOWHERE), flash_size=1 << 20, major=esptool_major())
     with pytest.raises(FlashError) as caught:
-        run_esptool(command, folder=tmp_path)
+        run_esptool(command, folder=tmp_path, report=printed)
     error = caught.value
+    assert error.code == "port-unavailable"
     assert error.message.startswith("esptool failed: Could not open ")
     assert NOWHERE in error.message
     assert error.hint == PORT_HINT
-    # What is shown is what is kept, line ends aside.
-    shown = capsys.readouterr().out
-    assert shown.replace("\r\n", "\n") == error.output.replace("\r\n", "\n")
-    assert shown.startswith("esptool")
+    assert printed.text == error.output
+    assert printed.text.startswith("esptool")
 
 
-def test_success_says_nothing_more(tmp_path, capsys):
-    run_esptool(["version"], folder=tmp_path)
-    assert importlib.metadata.version("esptool") in capsys.readouterr().out
+def test_success_reports_nothing_more(tmp_path, printed):
+    assert run_esptool(["version"], folder=tmp_path, report=printed) == Device()
+    assert importlib.metadata.version("esptool") in printed.text
 
 
-def test_an_esptool_py_of_the_current_folder_is_not_run(tmp_path, monkeypatch):
+def test_an_esptool_py_of_the_current_folder_is_not_run(tmp_path, monkeypatch, printed):
     (tmp_path / "project").mkdir()
     (tmp_path / "project/esptool.py").write_text("raise SystemExit('the wrong one')")
     monkeypatch.chdir(tmp_path / "project")
     (tmp_path / "images").mkdir()
-    run_esptool(["version"], folder=tmp_path / "images")
+    run_esptool(["version"], folder=tmp_path / "images", report=printed)
+    assert importlib.metadata.version("esptool") in printed.text
 
 
 def test_a_terminal_that_isnt_utf8(tmp_path, monkeypatch):
     terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", terminal)
     with pytest.raises(FlashError) as caught:
-        run_esptool(["--port", "/dev/p\u00f6rt", "--chip", "esp32", "run"], folder=tmp_path)
+        run_esptool(["--port", "/dev/p\u00f6rt", "--chip", "esp32", "run"], folder=tmp_path, report=show)
     assert "/dev/p\u00f6rt" in caught.value.output
     assert b"/dev/p?rt" in terminal.buffer.getvalue()
 
 
-SAID_5 = """\
+OUTPUT_5 = """\
 Hash of data verified.
 
 Writing 'end-of-flash' at 0x00400000...
@@ -153,7 +176,7 @@ WARNING: 'end-of-flash' is empty.
 
 Writing 'end.bin' at 0x00300000...
 Hard resetting via RTS pin..."""
-SAID_4 = """\
+OUTPUT_4 = """\
 Hash of data verified.
 WARNING: File end-of-flash is empty
 WARNING: something else
@@ -163,32 +186,50 @@ Hard resetting via RTS pin...
 
 @pytest.mark.parametrize("size", [1, 2, 7, 4096])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-@pytest.mark.parametrize(("said", "unshown"), [(SAID_5, 2), (SAID_4, 1)], ids=["esptool-5", "esptool-4"])
-def test_lines_about_the_end_of_the_flash_are_kept_and_not_shown(capsys, size, end, said, unshown):
+@pytest.mark.parametrize(("output", "unshown"), [(OUTPUT_5, 2), (OUTPUT_4, 1)], ids=["esptool-5", "esptool-4"])
+def test_lines_about_the_end_of_the_flash_are_kept_and_not_reported(printed, size, end, output, unshown):
     class Pieces(io.BytesIO):
         def read1(self, _size: int) -> bytes:
             return self.read(size)
 
-    text = said.replace("\n", end)
-    assert _shown(Pieces(text.encode())) == text
+    text = output.replace("\n", end)
+    assert _reported(Pieces(text.encode()), printed) == text
     lines = text.split("\n")
     shown = [line for line in lines if "end-of-flash" not in line]
-    assert capsys.readouterr().out == "\n".join(shown)
+    assert printed.text == "\n".join(shown)
     assert len(lines) - len(shown) == unshown
 
 
-def test_the_begin_of_a_line_is_shown_at_once(capsys):
+def test_the_start_of_a_line_is_reported_at_once(printed):
     class Slow(io.BytesIO):
         pieces = iter([b"Hello\nWri", b"ting at 0x1", b"0...\nConnecting.", b"..", b"\nWriting 'end"])
 
         def read1(self, _size: int) -> bytes:
-            shown.append(capsys.readouterr().out)
+            before.append(printed.text)
             return next(self.pieces, b"")
 
-    shown: list[str] = []
-    _shown(Slow())
-    assert shown == ["", "Hello\n", "Writing at 0x1", "0...\nConnecting.", "..", "\n"]
-    assert capsys.readouterr().out == "Writing 'end"
+    before: list[str] = []
+    _reported(Slow(), printed)
+    reported = [after.removeprefix(text) for text, after in itertools.pairwise([*before, printed.text])]
+    assert reported == ["Hello\n", "Writing at 0x1", "0...\nConnecting.", "..", "\n", "Writing 'end"]
+
+
+@pytest.mark.parametrize("text", [b"", b"Hello\n", b"Hello", b"Wri", b"Writing 'end-of-flash' at 0x0\n"], ids=repr)
+def test_no_event_is_empty(printed, text):
+    _reported(io.BytesIO(text), printed)
+    assert all(event.text for event in printed.events)
+
+
+def test_output_that_is_not_utf8_is_reported(printed):
+    assert _reported(io.BytesIO(b"a\xffb\n"), printed) == printed.text == "a\ufffdb\n"
+
+
+def test_a_character_in_two_pieces_is_whole(printed):
+    class Pieces(io.BytesIO):
+        def read1(self, _size: int) -> bytes:
+            return self.read(1)
+
+    assert _reported(Pieces("fürm…\n".encode()), printed) == printed.text == "fürm…\n"
 
 
 class _FullDisk(io.TextIOWrapper):
@@ -205,55 +246,119 @@ def _closed() -> io.TextIOWrapper:
 @pytest.mark.parametrize("stdout", [_FullDisk(io.BytesIO()), _closed(), None], ids=["full", "closed", "none"])
 def test_esptool_goes_on_where_nothing_can_be_shown(tmp_path, monkeypatch, stdout):
     monkeypatch.setattr(sys, "stdout", stdout)
-    run_esptool(["version"], folder=tmp_path)
+    run_esptool(["version"], folder=tmp_path, report=show)
     with pytest.raises(FlashError, match="Could not open") as caught:
-        run_esptool(["--port", NOWHERE, "--chip", "esp32", "run"], folder=tmp_path)
+        run_esptool(["--port", NOWHERE, "--chip", "esp32", "run"], folder=tmp_path, report=show)
     assert NOWHERE in caught.value.output
+
+
+def test_a_defect_of_a_front_end_ends_esptool(tmp_path):
+    def report(_event) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_esptool(["version"], folder=tmp_path, report=report)
 
 
 # --- failures ---
 
 
 @pytest.mark.parametrize(
-    ("said", "message", "hint"),
+    ("output", "code", "message", "hint"),
     [
         pytest.param(
             "Connecting......\n\nA fatal error occurred: Failed to connect to ESP32: No serial data received.\n"
             "For troubleshooting steps visit: https://example.com",
+            "module-not-responding",
             "Failed to connect to ESP32: No serial data received.",
             "hold BOOT, tap RESET (or EN), and try again; or name another port",
             id="no-answer",
         ),
         pytest.param(
             "A fatal error occurred: This chip is ESP32-C3, not ESP32. Wrong chip argument?\n",
+            "device-other-chip",
             "This chip is ESP32-C3, not ESP32. Wrong chip argument?",
             "the device on this port is another chip than the firmware is for",
             id="another-chip",
         ),
         pytest.param(
             "A fatal error occurred: File esp-at.bin (length 4) at offset 0 will not fit in 2097152 bytes of flash.",
+            "device-flash-too-small",
             "File esp-at.bin (length 4) at offset 0 will not fit in 2097152 bytes of flash.",
             "the device's flash is smaller than the firmware is laid out for",
             id="flash-too-small",
         ),
         pytest.param(
             "ERROR: A fatal error occurred: Timed out waiting for packet header",
+            "module-not-responding",
             "Timed out waiting for packet header",
             "hold BOOT, tap RESET (or EN), and try again; or name another port",
             id="silence",
         ),
         pytest.param(
             "Writing at 0x00001000...\n\nKeyboardInterrupt: Run cancelled by user.\n",
+            "interrupted",
             "KeyboardInterrupt: Run cancelled by user.",
             "run it again: a module that was being written is half written until then",
             id="ctrl-c",
         ),
-        pytest.param("something else\n\n", "something else", None, id="no-error-in-its-words"),
-        pytest.param("", "it said nothing", None, id="nothing"),
+        pytest.param("something else\n\n", "esptool-failed", "something else", None, id="no-error"),
+        pytest.param("", "esptool-failed", "it printed nothing", None, id="nothing"),
     ],
 )
-def test_what_failures_are_told_as(said, message, hint):
-    assert (_last_error(said), _hint(said)) == (message, hint)
+def test_what_failures_become(output, code, message, hint):
+    error = _failure(output)
+    assert (error.code, error.message, error.hint) == (code, f"esptool failed: {message}", hint)
+    assert error.output == output
+
+
+def _run(monkeypatch, tmp_path, output: str, code: int) -> Device:
+    """Run what prints ``output`` in esptool's place."""
+    script = f"import sys; sys.stdout.write({output!r}); raise SystemExit({code})"
+    popen = subprocess.Popen
+
+    def start(command: list[str], **options: object) -> subprocess.Popen:
+        assert command[:4] == [sys.executable, "-u", "-m", "esptool"]
+        return popen([sys.executable, "-c", script], **options)
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    return run_esptool(["run"], folder=tmp_path, report=Printed())
+
+
+def test_a_device_with_less_flash(tmp_path, monkeypatch):
+    output = (
+        "A fatal error occurred: File end-of-flash (length 0) at offset 4 will not fit in 2097152 bytes of flash.\n"
+    )
+    with pytest.raises(FlashError) as caught:
+        _run(monkeypatch, tmp_path, output, 2)
+    assert caught.value.code == "device-flash-too-small"
+    assert str(caught.value) == (
+        "the device has 2MB of flash, less than the firmware is laid out for\n"
+        "  take the firmware package for a module with that flash; see esp-at modules"
+    )
+
+
+def test_a_chip_of_another_revision(tmp_path, monkeypatch):
+    output = (
+        "A fatal error occurred: bootloader.bin requires chip revision in range [v3.0 - v3.99] "
+        "(this chip is revision v1.0). Use --force to flash anyway.\n"
+    )
+    with pytest.raises(FlashError) as caught:
+        _run(monkeypatch, tmp_path, output, 2)
+    assert caught.value.code == "chip-revision"
+    assert caught.value.message == "the device's chip is revision v1.0, the firmware is for v3.0 to v3.99"
+
+
+@pytest.mark.parametrize(
+    ("output", "device"),
+    [
+        ("Chip is ESP32-D0WD-V3 (revision v3.1)\nCrystal is 40MHz\n", Device(301, 40)),
+        ("Chip type:          ESP32-C3 (QFN32) (revision v0.4)\nCrystal frequency:  26MHz\n", Device(4, 26)),
+        ("done\n", Device()),
+    ],
+)
+def test_what_is_known_of_the_device(tmp_path, monkeypatch, output, device):
+    assert _run(monkeypatch, tmp_path, output, 0) == device
 
 
 def test_no_esptool(monkeypatch):
@@ -263,15 +368,16 @@ def test_no_esptool(monkeypatch):
     monkeypatch.setattr("platformio_esp_at.device.esptool.version", version)
     with pytest.raises(FlashError) as caught:
         esptool_major()
+    assert caught.value.code == "esptool-missing"
     assert caught.value.message == "esptool is not installed in this Python"
     assert caught.value.hint == f"install it: {sys.executable} -m pip install esptool"
 
 
 def test_major():
-    said = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-m", "esptool", "version"], capture_output=True, text=True, check=True
     ).stdout
-    assert f"v{esptool_major()}." in said
+    assert f"v{esptool_major()}." in output
 
 
 VERIFY_4 = """\
@@ -309,7 +415,7 @@ def test_ports(port):
 def test_not_a_port(port):
     with pytest.raises(EspAtError) as caught:
         check_port(port)
-    assert str(caught.value) == f"{port!r} is not a serial port"
+    assert (caught.value.code, str(caught.value)) == ("not-a-port", f"{port!r} is not a serial port")
 
 
 @pytest.mark.parametrize("baud", [None, 1, 9600, 460800, 5_000_000])
@@ -321,4 +427,6 @@ def test_speeds(baud):
 def test_not_a_speed(baud):
     with pytest.raises(EspAtError) as caught:
         check_baud(baud)
+    assert caught.value.code == "upload-speed-invalid"
     assert caught.value.message == f"baud is {baud}, the UART of a module takes up to 5000000"
+    assert caught.value.hint.startswith("460800 is usual")

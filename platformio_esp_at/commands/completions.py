@@ -1,0 +1,60 @@
+"""What a shell can complete: modules, boards, releases, ports, and names inside an option's value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from platformio_esp_at.catalog.modules import LATEST, modules
+from platformio_esp_at.catalog.releases import released_packages
+from platformio_esp_at.commands.setup import NO_BOARD
+from platformio_esp_at.formats.pki import PKI_SLOTS
+from platformio_esp_at.planning.mfg_nvs import ENCODINGS
+from platformio_esp_at.request.board_manifests import board_folders, manifests, module_boards
+from platformio_esp_at.request.kinds import Completes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+
+def completions(what: Completes, incomplete: str) -> list[str]:
+    """Return what begins with ``incomplete``, sorted; upper and lower case are the same. Files are the shell's part."""
+    start = incomplete.casefold()
+    find = _FINDERS.get(what)
+    return sorted({word for word in find() if word.casefold().startswith(start)}) if find else []
+
+
+def _releases() -> Iterable[str]:
+    return (LATEST, *(package.release for package in released_packages()))
+
+
+def _boards() -> Iterable[str]:
+    own = (file.stem for folder in board_folders() for file in manifests(folder))
+    return (NO_BOARD, *module_boards(), *own)
+
+
+def _modules() -> Iterable[str]:
+    return (name for module in modules() for name in (module.name, module.full_name))
+
+
+def _parameters() -> Iterable[str]:
+    return (f"{name}=" for name in ENCODINGS)
+
+
+def _certificates() -> Iterable[str]:
+    return (f"{name}=" for name in PKI_SLOTS)
+
+
+def _ports() -> Iterable[str]:
+    from serial.tools.list_ports import comports  # noqa: PLC0415 - esptool brings it
+
+    return (port.device for port in comports())
+
+
+_FINDERS: Mapping[Completes, Callable[[], Iterable[str]]] = {
+    Completes.FIRMWARE: _releases,
+    Completes.BOARDS: _boards,
+    Completes.MODULES: _modules,
+    Completes.PARAMETERS: _parameters,
+    Completes.CERTIFICATES: _certificates,
+    Completes.PORTS: _ports,
+}

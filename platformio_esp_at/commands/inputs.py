@@ -1,0 +1,63 @@
+"""What an image set is made from: all that a build tool has to watch to make it again only when something changed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platformio_esp_at.errors import EspAtError
+from platformio_esp_at.firmware.lock import LOCK_FILE
+from platformio_esp_at.firmware.source import local_path
+from platformio_esp_at.outputs.depfile import format_depfile
+from platformio_esp_at.outputs.image_set import MANIFEST
+from platformio_esp_at.request.layers import input_paths
+from platformio_esp_at.request.values import PROJECT_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from platformio_esp_at.commands.setup import Job, Setup
+    from platformio_esp_at.request.values import Firmware, Layer
+
+_OF_PACKAGES = (".bin", ".img", "download.config", "flasher_args.json", "flash_project_args")
+"""Suffixes of the files that `firmware.reading` reads."""
+
+
+def inputs_of(firmware: Firmware, layers: Iterable[Layer], folder: Path, *, but: Path) -> tuple[Path, ...]:
+    """Return everything that is read for a project in ``folder``, without what is in ``but``, its image set.
+
+    A folder comes with all that is in it, itself included, since a file may be added; but of a firmware package only
+    the files that may be a part of it count, since the ``build/`` folder of an esp-at checkout has thousands; for a
+    downloaded one, that is the lock file. Of a project without an ``esp_at.yml``, its folder is one of them: the file
+    may be added.
+    """
+    project_file = folder / PROJECT_FILE
+    paths = [project_file if os.path.lexists(project_file) else folder]
+    package = firmware.path or local_path(firmware)
+    if firmware.path is None:
+        paths.append(folder / LOCK_FILE)
+    if package is not None:
+        paths += [path for path in _tree(package, but) if path == package or path.name.endswith(_OF_PACKAGES)]
+    for path in input_paths(layers):
+        paths += _tree(path, but)
+    if package is not None and package.is_dir():
+        paths.remove(package)
+    return tuple(dict.fromkeys(Path(os.path.abspath(path)) for path in paths))  # noqa: PTH100 - keeps links
+
+
+def _tree(path: Path, but: Path) -> Iterator[Path]:
+    yield path
+    for inside, folders, files in os.walk(path):
+        folders[:] = sorted(name for name in folders if Path(os.path.realpath(Path(inside, name))) != but)
+        yield from (Path(inside, name) for name in [*folders, *sorted(files)])
+
+
+def write_depfile(file: Path, setup: Setup, job: Job) -> None:
+    """Write the depfile of the image set that was made from ``setup``. Raises `EspAtError` where that can't be."""
+    inputs = inputs_of(job.firmware, job.layers, setup.project, but=Path(os.path.realpath(setup.folder)))
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(format_depfile(setup.folder / MANIFEST, inputs), encoding="utf-8")
+    except OSError as error:
+        raise EspAtError("not-writable", f"{file} can't be written: {error.strerror or error}") from None

@@ -1,0 +1,103 @@
+"""What happens during a run, as values. Front ends decide how they show it; `outputs.text` has it in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from platformio_esp_at.errors import Notice
+    from platformio_esp_at.planning.plan import FlashPlan
+
+
+class Planned(NamedTuple):
+    """The plan is made and has passed every check; it is about to be carried out."""
+
+    plan: FlashPlan
+
+
+class Described(NamedTuple):
+    """The plan is all that was asked for: nothing is carried out."""
+
+    plan: FlashPlan
+
+
+class Packaged(NamedTuple):
+    """The image set is in its folder."""
+
+    plan: FlashPlan
+    folder: Path
+
+
+class ErasingAll(NamedTuple):
+    """The factory image is going to be written, which erases what the module has saved."""
+
+    plan: FlashPlan
+
+
+class Updated(NamedTuple):
+    """Every image of the plan was written."""
+
+    plan: FlashPlan
+
+
+class FactoryImageWritten(NamedTuple):
+    """The factory image was written."""
+
+    plan: FlashPlan
+
+
+class Verified(NamedTuple):
+    """The flash of the device was compared with the images, and has them all."""
+
+    images: int
+
+
+class Noticed(NamedTuple):
+    """There is a warning or a note."""
+
+    notice: Notice
+
+
+class EsptoolOutput(NamedTuple):
+    """esptool printed something: a part of a line, or several."""
+
+    text: str
+
+
+class DownloadStarted(NamedTuple):
+    """A download begins, or resumes."""
+
+    url: str
+    total: int | None
+    """In bytes; None where the server doesn't tell."""
+    resumed_at: int = 0
+    """How much of it was there already, in bytes."""
+
+
+class DownloadProgressed(NamedTuple):
+    """A download has got this far; at most about once a second."""
+
+    done: int
+    """In bytes."""
+    total: int | None
+
+
+class Copying(NamedTuple):
+    """A file is copied into the cache."""
+
+    path: Path
+
+
+class WaitingForDownload(NamedTuple):
+    """Another process is downloading the same file."""
+
+
+Event: TypeAlias = (
+    "Planned | Described | Packaged | ErasingAll | Updated | FactoryImageWritten | Verified | Noticed | EsptoolOutput"
+    " | DownloadStarted | DownloadProgressed | Copying | WaitingForDownload"
+)
+Report: TypeAlias = "Callable[[Event], None]"
+"""Takes an event as it happens."""

@@ -1,0 +1,23 @@
+"""Printing for people, as far as the terminal can show it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from platformio_esp_at.events import EsptoolOutput
+from platformio_esp_at.outputs.text import event_text
+
+if TYPE_CHECKING:
+    from platformio_esp_at.events import Event
+
+
+def show(event: Event) -> None:
+    """Print an event at once. Raises `OSError` where the output can't be written."""
+    stream = sys.stdout
+    if stream is not None:  # as in a Windows service
+        encoding = stream.encoding or "utf-8"
+        # esptool redraws its progress bars in one line, which must keep its width.
+        unknown = "replace" if isinstance(event, EsptoolOutput) else "backslashreplace"
+        stream.write(event_text(event).encode(encoding, unknown).decode(encoding))
+        stream.flush()  # progress is shown while it happens, also through a pipe

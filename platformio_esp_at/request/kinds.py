@@ -1,0 +1,392 @@
+"""The kinds of options. What a kind takes, reads, merges, completes and lists as inputs is decided here, once each.
+
+An option is given by several layers (a board, ``esp_at.yml``, the host's options); a `Kind` makes one typed value of
+what they give. Files are read by a `Reader`, so that nothing here touches the disk.
+"""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
+
+from platformio_esp_at.errors import FormatError, Place
+from platformio_esp_at.request.nodes import is_mapping, parse_mapping, parse_names, place_of
+from platformio_esp_at.request.values import CustomModule, Firmware, InputFile, InputFolder, Speed, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from platformio_esp_at.request.nodes import Node
+
+ValueT_co = TypeVar("ValueT_co", covariant=True)
+
+MOST_SETS = 2
+"""How many certificates or keys of one name the firmware takes at most."""
+
+
+class Completes(enum.Enum):
+    """What a shell can complete for an option."""
+
+    NOTHING = "nothing"
+    FILES = "files"
+    FIRMWARE = "releases, and files"
+    BOARDS = "boards, and files"
+    MODULES = "AT modules"
+    PARAMETERS = "names of factory parameters"
+    CERTIFICATES = "names of certificates and keys"
+    PARTITIONS = "names of partitions"
+    PORTS = "serial ports"
+
+    @property
+    def has_files(self) -> bool:
+        """Whether a file will do as well."""
+        return self in (Completes.FILES, Completes.FIRMWARE, Completes.BOARDS)
+
+
+class Given(NamedTuple):
+    """What one layer gives for an option."""
+
+    node: Node
+    base: Path
+    """The folder at which relative paths of the layer start."""
+
+
+class Named(NamedTuple):
+    """A path as the user wrote it, and where it leads."""
+
+    text: Text
+    path: Path
+
+
+class Reader(Protocol):
+    """Reads what options name. Each method raises `EspAtError`, naming the option's place."""
+
+    def file(self, named: Named) -> InputFile:
+        """Return a file."""
+
+    def file_or_folder(self, named: Named) -> InputFile | InputFolder:
+        """Return a file, or a folder with all of its files."""
+
+    def firmware(self, named: Named) -> Firmware:
+        """Return where the firmware package is, which exists if it is a path."""
+
+
+class Kind(ABC, Generic[ValueT_co]):
+    """What an option takes, and the value that it becomes."""
+
+    expected: str
+    """What a message says that the option must be."""
+    metavar: str | None = None
+    """How a command line shows the value; None: the option's name."""
+    repeated = False
+    """Whether a command line may give it several times."""
+    completes = Completes.NOTHING
+
+    def node(self, text: str, where: Place, example: str) -> Node:  # noqa: ARG002 - of mappings
+        """Return the nodes of an option that a host gives as text. Raises `FormatError`."""
+        return Text(text, where)
+
+    @abstractmethod
+    def unset(self) -> ValueT_co:
+        """Return the value where no layer gives the option."""
+
+    @abstractmethod
+    def value(self, name: str, given: Sequence[Given], read: Reader) -> ValueT_co:
+        """Return the value of what the layers give, the strongest last; there is one at least. Raises `EspAtError`."""
+
+    def inputs(self, name: str, given: Sequence[Given]) -> Iterable[Path]:  # noqa: ARG002 - of files
+        """Return the files and folders that `value` reads. Raises `FormatError`."""
+        return ()
+
+    def wrong(self, node: Node, name: str) -> FormatError:
+        """Return the error for a node that isn't what the kind takes."""
+        return FormatError("option-invalid", f"{name} must be {self.expected}", where=place_of(node), option=name)
+
+
+# --- single values ---
+
+
+class TextKind(Kind["Text | None"]):
+    """A text."""
+
+    expected = "text"
+
+    def __init__(self, completes: Completes = Completes.NOTHING) -> None:
+        self.completes = completes
+
+    def unset(self) -> None:
+        """Return None."""
+
+    def value(self, name: str, given: Sequence[Given], read: Reader) -> Text:  # noqa: ARG002 - there is no file
+        """Return the last text."""
+        return [_text(self, node, name) for node, _ in given][-1]
+
+
+class SpeedKind(Kind["Speed | None"]):
+    """A speed in baud."""
+
+    expected = "a number"
+
+    def unset(self) -> None:
+        """Return None."""
+
+    def value(self, name: str, given: Sequence[Given], read: Reader) -> Speed:  # noqa: ARG002 - there is no file
+        """Return the last number, which is above 0."""
+        text = [_text(self, node, name) for node, _ in given][-1]
+        if (baud := text.number()) <= 0:
+            raise FormatError(
+                "upload-speed-invalid", f"{name} must be above 0, not {baud}", where=text.where, baud=baud
+            )
+        return Speed(baud, text.where)
+
+
+class BoardKind(Kind["Text | None"]):
+    """A board's id, or the path of its JSON file."""
+
+    expected = "a board's id, or the path of its JSON file"
+    completes = Completes.BOARDS
+
+    def unset(self) -> None:
+        """Return None."""
+
+    def value(self, name: str, given: Sequence[Given], read: Reader) -> Text:  # noqa: ARG002 - boards are read later
+        """Return the last id, or the path of the JSON file from the folder of its layer."""
+        boards = [_text(self, node, name) for node, _ in given]
+        return _resolved(self, boards[-1], given[-1].base, name)
+
+    def inputs(self, name: str, given: Sequence[Given]) -> Iterable[Path]:
+        """Return the board's JSON file."""
+        text = _text(self, given[-1].node, name)
+        return [_named(self, text, given[-1].base, name).path] if is_board_file(text.text) else []
+
+
+class FirmwareKind(Kind["Firmware | None"]):
+    """A firmware package."""
+
+    expected = "a path, a URL or the name of a release"
+    metavar = "RELEASE|PATH|URL"
+    completes = Completes.FIRMWARE
+
+    def unset(self) -> None:
+        """Return None."""
+
+    def value(self, name: str, given: Sequence[Given], read: Reader) -> Firmware:
+        """Return the last one; a path must exist."""
+        return read.firmware([_named(self, node, base, name) for node, base in given][-1])
+
+
+class PathKind(Kind["InputFile | None"]):
+    """A file."""
+
+    expected = "a path"
+    metavar = "PATH"
+    completes = Completes.FILES
+
+    def unset(self) -> None:
+        """Return None."""
+
+    def value(self, name: str, given: Sequence[Given], read: Reader) -> InputFile:
+        """Return the last file."""
+        return read.file([_named(self, node, base, name) for node, base in given][-1])
+
+    def inputs(self, name: str, given: Sequence[Given]) -> Iterable[Path]:
+        """Return the last file."""
+        return [_named(self, given[-1].node, given[-1].base, name).path]
+
+
+class ModuleKind(Kind["Text | CustomModule | None"]):
+    """An AT module's name, or a mapping that defines one."""
+
+    expected = "a module's name, or a mapping that defines one"
+    completes = Completes.MODULES
+
+    def node(self, text: str, where: Place, example: str) -> Node:
+        """Return a name, or the nodes of a mapping."""
+        return parse_mapping(text, where, lists=False, example=example) if is_mapping(text) else Text(text, where)
+
+    def unset(self) -> None:
+        """Return None."""
+
+    def value(self, name: str, given: Sequence[Given], read: Reader) -> Text | CustomModule:  # noqa: ARG002
+        """Return the last one."""
+        return [self._module(node, name) for node, _ in given][-1]
+
+    def _module(self, node: Node, name: str) -> Text | CustomModule:
+        if isinstance(node, Text):
+            return _text(self, node, name)
+        if not isinstance(node, dict) or "name" not in node:
+            raise FormatError(
+                "module-not-named",
+                "a module of your own needs a name",
+                where=place_of(node),
+                hint="write name: GATEWAY-7",
+            )
+        values = {key: _text(_TEXT, value, f"{name}.{key}") for key, value in node.items()}
+        own_name = values.pop("name")
+        if "based_on" not in values:
+            raise FormatError(
+                "module-not-based",
+                f"module {own_name.text} doesn't name the module that it is based on",
+                where=own_name.where,
+                hint="add based_on: WROOM-32, or whichever is nearest; esp-at modules lists them",
+            )
+        return CustomModule(own_name, values.pop("based_on"), values)
+
+
+# --- lists and mappings ---
+
+
+class NamesKind(Kind["tuple[Text, ...]"]):
+    """A list of names; a stronger layer replaces the list."""
+
+    expected = "a list of names"
+    metavar = "NAME"
+    repeated = True
+    completes = Completes.PARTITIONS
+
+    def node(self, text: str, where: Place, example: str) -> Node:  # noqa: ARG002
+        """Return the names of a list."""
+        return parse_names(text, where)
+
+    def unset(self) -> tuple[Text, ...]:
+        """Return no names."""
+        return ()
+
+    def value(self, name: str, given: Sequence[Given], read: Reader) -> tuple[Text, ...]:  # noqa: ARG002
+        """Return the last list."""
+        lists = [node if isinstance(node, tuple) else (node,) for node, _ in given]
+        return [tuple(_text(self, item, name) for item in items) for items in lists][-1]
+
+
+class ValuesKind(Kind["Mapping[str, Text]"]):
+    """A mapping of names to values; layers are merged, name by name."""
+
+    expected = "a mapping of names to values"
+    metavar = "NAME=VALUE"
+    repeated = True
+    completes = Completes.PARAMETERS
+
+    def node(self, text: str, where: Place, example: str) -> Node:
+        """Return the nodes of a mapping."""
+        return parse_mapping(text, where, lists=False, example=example)
+
+    def unset(self) -> Mapping[str, Text]:
+        """Return no values."""
+        return {}
+
+    def value(self, name: str, given: Sequence[Given], read: Reader) -> Mapping[str, Text]:  # noqa: ARG002
+        """Return all values, a stronger layer's in the place of a weaker one's."""
+        values: dict[str, Text] = {}
+        for node, _ in given:
+            if not isinstance(node, dict):
+                raise self.wrong(node, name)
+            values |= {key: _text(_TEXT, value, f"{name}.{key}") for key, value in node.items()}
+        return values
+
+
+class _FilesKind(Kind[ValueT_co]):
+    """A mapping of names to files; layers are merged, name by name."""
+
+    expected = "a mapping of names to files"
+    metavar = "NAME=FILE"
+    repeated = True
+
+    def node(self, text: str, where: Place, example: str) -> Node:
+        """Return the nodes of a mapping."""
+        return parse_mapping(text, where, lists=True, example=example)
+
+    def inputs(self, name: str, given: Sequence[Given]) -> Iterable[Path]:
+        """Return all files."""
+        return [named.path for files in self._paths(name, given).values() for named in files]
+
+    def _paths(self, name: str, given: Sequence[Given]) -> dict[str, tuple[Named, ...]]:
+        paths: dict[str, tuple[Named, ...]] = {}
+        for node, base in given:
+            if not isinstance(node, dict):
+                raise self.wrong(node, name)
+            for key, value in node.items():
+                items = value if isinstance(value, tuple) else (value,)
+                paths[key] = tuple(_named(_PATH, item, base, f"{name}.{key}") for item in items)
+        return paths
+
+
+class CertificatesKind(_FilesKind["Mapping[str, tuple[InputFile, ...]]"]):
+    """A mapping of names to certificates and keys, two of a name at most."""
+
+    completes = Completes.CERTIFICATES
+
+    def unset(self) -> Mapping[str, tuple[InputFile, ...]]:
+        """Return no files."""
+        return {}
+
+    def value(self, name: str, given: Sequence[Given], read: Reader) -> Mapping[str, tuple[InputFile, ...]]:
+        """Return all files."""
+        return {key: tuple(self._files(key, paths, read)) for key, paths in self._paths(name, given).items()}
+
+    @staticmethod
+    def _files(key: str, paths: tuple[Named, ...], read: Reader) -> Iterator[InputFile]:
+        if len(paths) > MOST_SETS:
+            raise _too_many(key, paths, "one or two files")
+        yield from map(read.file, paths)
+
+
+class ContentKind(_FilesKind["Mapping[str, InputFile | InputFolder]"]):
+    """A mapping of partitions to a file or a folder each."""
+
+    completes = Completes.PARTITIONS
+
+    def unset(self) -> Mapping[str, InputFile | InputFolder]:
+        """Return no content."""
+        return {}
+
+    def value(self, name: str, given: Sequence[Given], read: Reader) -> Mapping[str, InputFile | InputFolder]:
+        """Return all files and folders."""
+        content = {}
+        for key, paths in self._paths(name, given).items():
+            if len(paths) > 1:
+                raise _too_many(key, paths, "one file")
+            content[key] = read.file_or_folder(paths[0])
+        return content
+
+
+_TEXT, _PATH = TextKind(), PathKind()
+"""What the values of mappings are."""
+
+
+def _too_many(key: str, paths: Sequence[Named], takes: str) -> FormatError:
+    return FormatError("too-many-files", f"{key} takes {takes}", where=paths[-1].text.where)
+
+
+# --- nodes to texts and paths ---
+
+
+def _text(kind: Kind[object], node: Node, name: str) -> Text:
+    if not isinstance(node, Text):
+        raise kind.wrong(node, name)
+    if not node.text:
+        hint = "write one, or leave it out"
+        raise FormatError("option-invalid", f"{name} has no value", where=node.where, hint=hint, option=name)
+    return node
+
+
+def _named(kind: Kind[object], node: Node, base: Path, name: str) -> Named:
+    text = _text(kind, node, name)
+    if "\0" in text.text:
+        raise kind.wrong(node, name)
+    try:
+        path = base / Path(text.text).expanduser()
+    except RuntimeError:
+        problem = f"{name}: there is no user of {text.text}"
+        raise FormatError("option-invalid", problem, where=text.where) from None
+    return Named(text, path)
+
+
+def _resolved(kind: Kind[object], text: Text, base: Path, name: str) -> Text:
+    return Text(str(_named(kind, text, base, name).path), text.where) if is_board_file(text.text) else text
+
+
+def is_board_file(board: str) -> bool:
+    """Return whether a board is named by the path of its JSON file, and not by its id."""
+    return board.lower().endswith(".json")

@@ -1,0 +1,142 @@
+"""YAML and the text of a host's option become nodes: texts with their places, in tuples and dicts.
+
+Every scalar stays text until an option says what it is: ``country_code: NO`` is Norway, and no truth value.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, TypeAlias
+
+from platformio_esp_at.errors import FormatError, Place
+from platformio_esp_at.request.values import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from yaml import Mark
+    from yaml import Node as YamlNode
+
+Node: TypeAlias = "Text | tuple[Node, ...] | dict[str, Node]"
+
+_PAIR = re.compile(r"(?P<name>[\w.-]+)\s*=\s*(?P<value>.*)")
+_BLANK = ("", "~", "null")
+
+
+def parse_yaml(text: str, where: Place, *, has_lines: bool = False) -> Node:
+    """Return the nodes of a YAML text. Raises `FormatError`.
+
+    ``has_lines``: the text is a file, and places in it name the line; an option of a host has no lines.
+    """
+    import yaml  # noqa: PLC0415 - 15 ms that only a run with options needs
+
+    def place(mark: Mark | None) -> Place:
+        return where / Place.at(line=mark.line + 1 if mark else 1) if has_lines else where
+
+    try:
+        node = yaml.compose(text, Loader=yaml.BaseLoader)
+    except yaml.MarkedYAMLError as error:
+        problem = f"not YAML: {error.problem or error}"
+        raise FormatError("not-yaml", problem, where=place(error.problem_mark)) from None
+    except yaml.reader.ReaderError as error:
+        problem = f"not YAML: the character U+{error.character:04X} is not allowed"
+        raise FormatError("not-yaml", problem, where=where) from None
+    except (yaml.YAMLError, RecursionError) as error:
+        raise FormatError("not-yaml", f"not YAML: {error}", where=where) from None
+    return Text("", where) if node is None else _node(node, place, set())
+
+
+def _node(node: YamlNode, place: Callable[[Mark | None], Place], seen: set[int]) -> Node:
+    import yaml  # noqa: PLC0415 - see above
+
+    where = place(node.start_mark)
+    if isinstance(node, yaml.ScalarNode):
+        return Text(node.value, where)
+    if id(node) in seen:
+        raise FormatError("not-yaml", "YAML aliases are not supported here", where=where)
+    seen.add(id(node))
+    if not node.value:
+        return Text("", where)  # an empty list or mapping is as blank as an empty text
+    if isinstance(node, yaml.SequenceNode):
+        return tuple(_node(item, place, seen) for item in node.value)
+    mapping: dict[str, Node] = {}
+    for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise FormatError("option-invalid", "a key must be a name", where=place(key.start_mark))
+        if key.value in mapping:
+            raise FormatError("option-twice", f"{key.value!r} is given twice", where=place(key.start_mark))
+        mapping[key.value] = _node(value, place, seen)
+    return mapping
+
+
+def parse_mapping(text: str, where: Place, *, lists: bool, example: str) -> Node:
+    """Return the nodes of an option that is YAML, or lines of ``name = value``. Raises `FormatError`.
+
+    ``lists``: a value may be a list in brackets.
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if text[0] not in "{[" and any(map(_PAIR.match, lines)):
+        return _parse_pairs(lines, where, lists=lists)
+    node = parse_yaml(text, where)
+    if isinstance(node, Text) and re.fullmatch(r"[A-Za-z_][\w.-]*", text):
+        value = example.strip("{}").partition(": ")[2]
+        raise FormatError("option-invalid", f"{text} has no value", where=where, hint=f"write {text}={value}")
+    return node
+
+
+def _parse_pairs(lines: Iterable[str], where: Place, *, lists: bool) -> dict[str, Node]:
+    """Return the nodes of lines ``name = value``."""
+    pairs: dict[str, Node] = {}
+    for line in lines:
+        pair = _PAIR.match(line)
+        if not pair:
+            name, colon, value = line.partition(":")
+            hint = f"write {name.strip()} = {value.strip()}" if colon else "write NAME = VALUE"
+            problem = f"{line!r} is not name = value, as other lines are"
+            raise FormatError("option-invalid", problem, where=where, hint=hint)
+        name, value = pair["name"], pair["value"]
+        if name in pairs:
+            two_files = f"for two files, write {name}=[a.pem, b.pem]" if lists else None
+            raise FormatError("option-twice", f"{name!r} is given twice", where=where, hint=two_files)
+        pairs[name] = parse_yaml(value, where) if lists and value.startswith("[") else Text(value, where)
+    return pairs
+
+
+def parse_names(text: str, where: Place) -> tuple[Text, ...]:
+    """Return the names of a list: separated by blanks or commas, in brackets or not."""
+    return tuple(Text(name, where) for name in re.split(r"[\s,\[\]]+", text) if name)
+
+
+def is_mapping(text: str) -> bool:
+    """Return whether the text of an option is more than a single value."""
+    return re.search(r"[\n{=]", text) is not None
+
+
+def nodes_of_json(value: object, where: Place) -> Node:
+    """Return the nodes of a value from a JSON file."""
+    if value in ([], {}):
+        return Text("", where)
+    if isinstance(value, dict):
+        return {str(key): nodes_of_json(inner, where) for key, inner in value.items()}
+    if isinstance(value, list):
+        return tuple(nodes_of_json(inner, where) for inner in value)
+    return Text(str(value), where)
+
+
+def without_blanks(nodes: Mapping[str, Node]) -> dict[str, Node]:
+    """Return the options without empty ones (``module:``): they count as not set."""
+    return {
+        name: node
+        for name, node in nodes.items()
+        if not isinstance(node, Text) or node.text.strip().lower() not in _BLANK
+    }
+
+
+def place_of(node: Node) -> Place:
+    """Return where a node is, or its first part; an empty `Place` for an empty one."""
+    while not isinstance(node, Text):
+        inner = list(node.values()) if isinstance(node, dict) else list(node)
+        if not inner:
+            return Place()
+        node = inner[0]
+    return node.where

@@ -1,0 +1,144 @@
+"""The one list of options: the fields of `Request`. Every front end makes its own options from it.
+
+A field is a row: its kind says what the option takes and what value the field holds, and the type checker compares the
+two. So a new option is one field here; ``esp_at.yml``, ``custom_at_<name>`` and ``--<name>`` have it then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from platformio_esp_at.errors import FormatError
+from platformio_esp_at.request.kinds import (
+    BoardKind,
+    CertificatesKind,
+    Completes,
+    ContentKind,
+    FirmwareKind,
+    Kind,
+    ModuleKind,
+    NamesKind,
+    PathKind,
+    SpeedKind,
+    TextKind,
+    ValuesKind,
+)
+from platformio_esp_at.request.values import InputFile, InputFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from platformio_esp_at.errors import Place
+    from platformio_esp_at.request.kinds import Given, Reader
+    from platformio_esp_at.request.nodes import Node
+    from platformio_esp_at.request.values import CustomModule, Firmware, Speed, Text
+
+ValueT = TypeVar("ValueT")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option of every front end: a key of ``esp_at.yml``, ``custom_at_<name>``, ``--<name>``."""
+
+    kind: Kind[object]
+    help: str
+    example: str
+    """A value as ``esp_at.yml`` has it; a host takes the same text."""
+    name: str = ""
+
+    def node(self, text: str, where: Place) -> Node:
+        """Return the nodes of the option where a host gives it as text. Raises `FormatError`."""
+        return self.kind.node(text, where, self.example)
+
+    def value(self, given: Sequence[Given], read: Reader) -> object:
+        """Return the value of what the layers give, the strongest last; see `Kind.value`. Raises `EspAtError`."""
+        if not given:
+            return self.kind.unset()
+        with self._example_in_hint():
+            return self.kind.value(self.name, given, read)
+
+    def inputs(self, given: Sequence[Given]) -> Iterable[Path]:
+        """Return the files and folders that `value` reads, but for the firmware package. Raises `FormatError`."""
+        with self._example_in_hint():
+            return self.kind.inputs(self.name, given) if given else ()
+
+    @contextmanager
+    def _example_in_hint(self) -> Iterator[None]:
+        try:
+            yield
+        except FormatError as error:
+            if error.hint is None and error.facts.get("option") == self.name:
+                error.hint = f"write it as {self.example}"
+            raise
+
+
+def option(kind: Kind[ValueT], help_: str, example: str) -> ValueT:
+    """Return the field of `Request` that is an option of this kind; its default is what the kind has for "not set"."""
+    made: ValueT = field(default_factory=kind.unset, metadata={"option": Option(kind, help_, example)})
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """All that a project asks for. What is None or empty stays as the firmware package has it."""
+
+    firmware: Firmware | None = option(
+        FirmwareKind(),
+        "firmware package: a release (v4.1.1.0, latest), a zip or folder as released, its URL, or an esp-at build "
+        "folder",
+        "v4.1.1.0",
+    )
+    board: Text | None = option(
+        BoardKind(),
+        "PlatformIO board that carries the AT module, its JSON file, or none (default: the project's board)",
+        "esp32dev",
+    )
+    module: Text | CustomModule | None = option(
+        ModuleKind(), "AT module, such as WROOM-32 (default: chosen for the board)", "WROOM-32"
+    )
+    partitions: InputFile | None = option(
+        PathKind(), "CSV of the user partition table (default: the firmware package's own)", "at_customize.csv"
+    )
+    factory_param: Mapping[str, Text] = option(
+        ValuesKind(), "factory parameters, such as uart_tx_pin=17", "{uart_tx_pin: 17}"
+    )
+    pki: Mapping[str, tuple[InputFile, ...]] = option(
+        CertificatesKind(),
+        "certificates and keys, PEM or DER, such as mqtt_ca=certs/ca.pem; two of them as client_cert=[a.pem, b.pem]",
+        "{mqtt_ca: certs/ca.pem}",
+    )
+    gatts: InputFile | None = option(PathKind(), "CSV of the Bluetooth LE services", "gatts_data.csv")
+    data: Mapping[str, InputFile | InputFolder] = option(
+        ContentKind(), "content of partitions of your own, such as my_partition=table.bin", "{my_partition: table.bin}"
+    )
+    skip: tuple[Text, ...] = option(
+        NamesKind(), "partitions that are not written, such as ble_data", "[ble_data, wpa2_ca]"
+    )
+    port: Text | None = option(
+        TextKind(Completes.PORTS), "serial port of the AT module's download interface", "/dev/ttyUSB1"
+    )
+    baud: Speed | None = option(SpeedKind(), "speed of that port while flashing", "460800")
+
+    def inputs(self) -> Iterator[InputFile | InputFolder]:
+        """Yield the files and folders of the project that it holds, in the order of the options."""
+        for row in fields(self):
+            yield from _inputs_in(getattr(self, row.name))
+
+
+def _inputs_in(value: object) -> Iterator[InputFile | InputFolder]:
+    if isinstance(value, (InputFile, InputFolder)):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _inputs_in(inner)
+    elif isinstance(value, tuple):
+        for inner in value:
+            yield from _inputs_in(inner)
+
+
+OPTIONS: Mapping[str, Option] = {row.name: replace(row.metadata["option"], name=row.name) for row in fields(Request)}
+"""The options by their names, in the order of the fields."""

@@ -1,0 +1,175 @@
+"""Reading a project from the disk: ``esp_at.yml``, and the files that its options name."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platformio_esp_at.errors import EspAtError, FormatError, Place, near_names, printable, unknown_name
+from platformio_esp_at.files import file_mode, looked_for, open_regular
+from platformio_esp_at.request.nodes import parse_yaml, place_of, without_blanks
+from platformio_esp_at.request.options import OPTIONS
+from platformio_esp_at.request.values import PROJECT_FILE, Firmware, InputFile, InputFolder, Layer, Text
+from platformio_esp_at.units import MAX_FLASH_SIZE, format_size
+from platformio_esp_at.urls import is_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from platformio_esp_at.request.kinds import Named
+
+_MISNAMED_FILE = "esp_at.yaml"
+
+_MAX_PROJECT_FILE_SIZE = 1 << 20
+
+
+def read_project(folder: Path) -> Layer:
+    """Return the options in a project's ``esp_at.yml``: none where it has no such file.
+
+    Raises `FormatError` or `UnknownNameError`, naming the line.
+    """
+    file, where = folder / PROJECT_FILE, Place.at(file=PROJECT_FILE)
+    if not os.path.lexists(file):
+        if os.path.lexists(folder / _MISNAMED_FILE):
+            raise EspAtError("misnamed-file", f"{_MISNAMED_FILE} is not read", hint=f"rename it to {PROJECT_FILE}")
+        if _is_open(folder):
+            return Layer(folder, {})
+    text = InputFile(PROJECT_FILE, where, _read(file, PROJECT_FILE, Place(), _MAX_PROJECT_FILE_SIZE)).text()
+    root = parse_yaml(text, where, has_lines=True)
+    if isinstance(root, Text) and not root.text:
+        return Layer(folder, {})
+    if not isinstance(root, dict):
+        hint = f"known: {', '.join(OPTIONS)}"
+        raise FormatError("options-file-invalid", "it must be a mapping of options", where=where, hint=hint)
+    for name, node in root.items():
+        if name not in OPTIONS:
+            place = place_of(node) if place_of(node).parts else where
+            raise unknown_name("unknown-option", "option", name, OPTIONS, where=place)
+    return Layer(folder, without_blanks(root))
+
+
+def _is_open(folder: Path) -> bool:
+    """Return whether a folder can be looked into, so that what isn't seen there isn't there."""
+    try:
+        file_mode(folder / PROJECT_FILE)
+    except OSError:
+        return False
+    return True
+
+
+class Disk:
+    """Reads what options name; the `Reader` of one request. No label is given to two different files."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, bytes] = {}
+
+    def file(self, named: Named) -> InputFile:
+        """Return a file."""
+        text, path = named
+        data = _read(path, _label(text), text.where, MAX_FLASH_SIZE)
+        return InputFile(self._distinct_label(_label(text), {"": data}), text.where, data)
+
+    def file_or_folder(self, named: Named) -> InputFile | InputFolder:
+        """Return a file, or a folder with all of its files."""
+        if not os.path.isdir(named.path):  # noqa: PTH112 - Path.is_dir raises in a closed folder
+            return self.file(named)
+        text, path = named
+        files = _read_folder(text, path)
+        inside = {f"/{name}": data for name, data in files.items()}
+        return InputFolder(self._distinct_label(_label(text), inside), text.where, files)
+
+    def firmware(self, named: Named) -> Firmware:
+        """Return where the firmware package is, which exists if it is a path."""
+        return _firmware(*named)
+
+    def _distinct_label(self, label: str, files: Mapping[str, bytes]) -> str:
+        """Return the label, with a number where other files have it already: two folders may have the same file."""
+        number, distinct = 1, label
+        while any(self._seen.get(path, data) != data for path, data in _labelled(distinct, files)):
+            number += 1
+            distinct = f"{label} ({number})"
+        self._seen.update(_labelled(distinct, files))
+        return distinct
+
+
+def _labelled(label: str, files: Mapping[str, bytes]) -> Iterable[tuple[str, bytes]]:
+    return [((label.rstrip("/") if inside else label) + inside, data) for inside, data in files.items()]
+
+
+def _label(text: Text) -> str:
+    """Return the name of a file in what is made of it: see `InputFile`."""
+    path = Path(text.text)
+    return printable(path.name if path.is_absolute() and path.name else text.text)
+
+
+def _read_folder(text: Text, path: Path) -> dict[str, bytes]:
+    def refuse(error: OSError) -> None:
+        inside = f"{label}/{Path(error.filename).relative_to(path).as_posix()}".removesuffix("/.")
+        raise EspAtError("unreadable", f"{inside} can't be read: {error.strerror}", where=text.where) from None
+
+    label = _label(text)
+    files: dict[str, bytes] = {}
+    for folder, folders, names in os.walk(path, onerror=refuse):
+        folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
+        for name in sorted(name for name in names if not name.startswith(".")):
+            file = Path(folder, name)
+            inside = file.relative_to(path).as_posix()
+            files[inside] = _read(file, f"{label.rstrip('/')}/{inside}", text.where, MAX_FLASH_SIZE)
+            if sum(map(len, files.values())) > MAX_FLASH_SIZE:
+                problem = f"{label} holds more than {format_size(MAX_FLASH_SIZE)}"
+                raise EspAtError("file-too-large", problem, where=text.where)
+    return files
+
+
+def _read(path: Path, label: str, where: Place, limit: int) -> bytes:
+    """Return the content of a file of at most ``limit`` bytes. Raises `EspAtError`."""
+    try:
+        with open_regular(path) as stream:
+            data = stream.read(limit + 1)
+    except FileNotFoundError:
+        hint = looked_for(path)
+        if "," in label:
+            hint += "; a list of files is written [a.pem, b.pem]"
+        raise EspAtError("file-not-found", f"{label} does not exist", where=where, hint=hint) from None
+    except OSError as error:
+        problem = f"{label} can't be read: {error.strerror or error}"
+        raise EspAtError("unreadable", problem, where=where) from None
+    if len(data) > limit:
+        raise EspAtError("file-too-large", f"{label} is larger than {format_size(limit)}", where=where)
+    return data
+
+
+def _firmware(text: Text, path: Path) -> Firmware:
+    """Return where the firmware package is, which exists if it is a path. Raises `EspAtError`."""
+    from platformio_esp_at.catalog.releases import is_release_name, package_named  # noqa: PLC0415 - see `_meant`
+
+    if is_url(text.text) or is_release_name(text.text):
+        return Firmware(text)
+    what = f"firmware package {text.text!r}"
+    try:
+        mode = file_mode(path)
+    except OSError as error:
+        raise EspAtError("unreadable", f"{what} can't be read: {error.strerror}", where=text.where) from None
+    if mode is None:
+        if package_named(text.text):
+            return Firmware(text)
+        hint = f"{looked_for(path)}\n{_meant(text.text)}"
+        raise EspAtError("firmware-not-found", f"{what} does not exist", where=text.where, hint=hint)
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise EspAtError("not-a-file", f"{what} is neither a file nor a folder", where=text.where)
+    return Firmware(text, path)
+
+
+def _meant(firmware: str) -> str:
+    """Return what may be meant by a path that doesn't exist."""
+    # Every idf.py loads this module for its list of options, and few of them ask for a release: 11 ms.
+    from platformio_esp_at.catalog.modules import LATEST  # noqa: PLC0415
+    from platformio_esp_at.catalog.releases import near_package_names  # noqa: PLC0415
+
+    if near_names(firmware, [LATEST]):
+        return f"did you mean {LATEST}?"
+    if near := near_package_names(firmware):
+        return f"did you mean {' or '.join(near)}?"
+    return "it is no release either: those are written v4.1.1.0; see esp-at releases"

@@ -1,0 +1,95 @@
+"""What a project's options hold, as frozen values: texts with their places, and the content of files. No disk here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from platformio_esp_at.errors import FormatError, Place, located
+from platformio_esp_at.units import parse_number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from platformio_esp_at.request.nodes import Node
+
+PROJECT_FILE = "esp_at.yml"
+"""The file in a project's folder that has its options."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A value as the user wrote it, and where: ``esp_at.yml:3``, ``custom_at_module``, ``--module``."""
+
+    text: str
+    where: Place
+
+    def number(self) -> int:
+        """Return it as a whole number, decimal or 0x hex. Raises `FormatError`."""
+        with located(self.where):
+            return parse_number(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """A speed in baud, and where the user wrote it."""
+
+    baud: int
+    where: Place
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file of the project, read.
+
+    ``label`` is its path as the user wrote it, without the folders of an absolute one: the output depends on the
+    project alone, not on the machine. No two different files of a request have the same label.
+    """
+
+    label: str
+    where: Place
+    data: bytes = field(repr=False)
+
+    def text(self) -> str:
+        """Return it as UTF-8 text. Raises `FormatError`."""
+        try:
+            return self.data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = self.data[: error.start].count(b"\n") + 1
+            raise FormatError("not-text", "not UTF-8 text", where=Place.at(file=self.label, line=line)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class InputFolder:
+    """A folder of the project, read: its files by their paths in it, with ``/``."""
+
+    label: str
+    where: Place
+    files: Mapping[str, bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Firmware:
+    """Where a project takes its firmware package from."""
+
+    text: Text
+    path: Path | None = None
+    """The zip or folder, which exists; None where ``text`` is a URL, or the name of a release or a package."""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomModule:
+    """A module of the user's own: another one's factory parameters (``based_on``), and what differs."""
+
+    name: Text
+    based_on: Text
+    values: Mapping[str, Text]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Options from one source; relative paths in it start at ``base``."""
+
+    base: Path
+    options: Mapping[str, Node]

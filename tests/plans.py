@@ -1,0 +1,50 @@
+"""Plans of the sample package, with what a test changes in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from platformio_esp_at.checks.plan import check_plan
+from platformio_esp_at.demo.sample_package import sample_package
+from platformio_esp_at.errors import EspAtError, Place
+from platformio_esp_at.firmware.reading import open_package
+from platformio_esp_at.planning.plan import FlashPlan, make_plan
+from platformio_esp_at.planning.selection import select
+from platformio_esp_at.request.options import Request
+from platformio_esp_at.request.values import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from platformio_esp_at.catalog.boards import BoardFacts
+
+HERE = Place.at(file="esp_at.yml", line=7)
+
+
+def sample_plan(
+    folder: Path,
+    chip: str = "esp32",
+    module: str | None = None,
+    files: Mapping[str, bytes | str] | None = None,
+    **request: object,
+) -> FlashPlan:
+    """Return the plan for the sample package, called AT_PACK, with some of its files changed or added."""
+    root = folder / "AT_PACK"
+    for name, data in (sample_package(chip) | dict(files or {})).items():
+        file = root / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data.encode() if isinstance(data, str) else data)
+    package = open_package(root)
+    wanted = Text(module, HERE) if module else None
+    return make_plan(package, select(wanted, None, package), Request(**request))
+
+
+def refusal(plan: FlashPlan, kind: type[EspAtError], board: BoardFacts | None = None) -> EspAtError:
+    """Return the error of a plan that its checks refuse, which must be of exactly that kind."""
+    with pytest.raises(EspAtError) as caught:
+        check_plan(plan, board)
+    assert type(caught.value) is kind
+    return caught.value

@@ -1,0 +1,71 @@
+"""A whole plan before the first erase: what passes, and which check comes first. Each check has its own test file."""
+
+from __future__ import annotations
+
+import pytest
+from plans import HERE, refusal, sample_plan
+
+from platformio_esp_at.catalog.boards import BoardFacts
+from platformio_esp_at.checks.plan import check_plan
+from platformio_esp_at.demo.sample_package import sample_package
+from platformio_esp_at.errors import FormatError, LayoutError, SelectionError
+from platformio_esp_at.formats.partition_table import PartitionTable
+from platformio_esp_at.request.values import InputFile
+
+SAMPLE = sample_package("esp32")
+USER_CSV = PartitionTable.from_bytes(SAMPLE["at_customize.bin"]).to_csv()
+
+
+@pytest.mark.parametrize("chip", ["esp32", "esp32c3", "esp32c6", "esp8266"])
+def test_a_sound_plan_passes(tmp_path, chip):
+    plan = sample_plan(tmp_path, chip)
+    check_plan(plan, None)
+    check_plan(plan, BoardFacts("b", mcu=chip, flash_size=plan.flash_size))
+
+
+def test_a_sound_csv_passes(tmp_path):
+    csv = USER_CSV.replace("0x3b000, 0x2000", "0x50000, 0x20000")
+    assert csv != USER_CSV
+    check_plan(sample_plan(tmp_path, partitions=InputFile("user.csv", HERE, csv.encode())), None)
+
+
+def test_every_problem_of_a_kind_is_reported_and_the_kinds_have_an_order(tmp_path):
+    """The module, the user table, the images, their content: what comes first is corrected first."""
+    csv = USER_CSV.replace("0x24000, 0x2000", "0x24800, 0x1000").replace("0x70000, 0x90000", "0x70000, 0x90001")
+    wrong = {
+        "files": {
+            "download.config": SAMPLE["download.config"].decode() + " 0x6800 extra.bin 0x400000 other.bin",
+            "extra.bin": b"x",
+            "other.bin": b"x",
+            "esp-at.bin": b"not an image",
+        },
+        "partitions": InputFile("user.csv", HERE, csv.encode()),
+    }
+    plan = sample_plan(tmp_path, **wrong)
+    small = BoardFacts("small", mcu="esp32", flash_size=2 << 20)
+    assert refusal(plan, SelectionError, small).code == "flash-too-small"
+
+    error = refusal(plan, LayoutError)
+    assert (error.message, error.code) == ("2 problems:", "partition-misaligned")
+    assert [(problem.where, problem.code) for problem in error.problems] == [
+        ("user.csv:3", "partition-misaligned"),
+        ("user.csv:16", "partition-outside"),
+    ]
+    # Each problem in a line, with its next step below.
+    assert str(error) == (
+        "2 problems:\n"
+        "user.csv:3: partition 'server_cert' (0x24800…0x25800) doesn't start at a multiple of 0x1000\n"
+        "user.csv:16: partition 'fatfs' (0x70000…0x100001) ends after 0x100000, the end of the primary table's "
+        "'at_customize' (0x20000…0x100000)\n"
+        "  at most 576KB fit there"
+    )
+
+    del wrong["partitions"]
+    error = refusal(sample_plan(tmp_path, **wrong), LayoutError)
+    assert [(problem.where, problem.code) for problem in error.problems] == [
+        ("extra.bin", "image-misaligned"),
+        ("other.bin", "image-outside-flash"),
+    ]
+
+    wrong["files"]["download.config"] = SAMPLE["download.config"]
+    assert refusal(sample_plan(tmp_path, **wrong), FormatError).where == "esp-at.bin:0x0"

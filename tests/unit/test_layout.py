@@ -1,0 +1,542 @@
+"""Whether tables and images fit together, and into the flash: each problem with its place and the next step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from plans import HERE, refusal, sample_plan
+
+from platformio_esp_at.checks.layout import check_primary, check_secondary
+from platformio_esp_at.checks.plan import check_plan
+from platformio_esp_at.demo.sample_package import sample_package
+from platformio_esp_at.errors import LayoutError, UnknownNameError
+from platformio_esp_at.formats.partition_table import ESP8266_APP_ALIGNMENT, Partition, PartitionTable
+from platformio_esp_at.formats.pki import PkiContainer, PkiType
+from platformio_esp_at.request.values import InputFile
+
+if TYPE_CHECKING:
+    from platformio_esp_at.planning.plan import FlashPlan
+
+SAMPLE = sample_package("esp32")
+CONFIG = SAMPLE["download.config"].decode()
+PRIMARY_FILE = "partition_table/partition-table.bin"
+USER_CSV = PartitionTable.from_bytes(SAMPLE["at_customize.bin"]).to_csv()
+"""Its line 1 is a comment; ble_data stands in line 2, factory_param in line 9, mqtt_ca in 15, fatfs in 16."""
+
+
+# --- tables by themselves ---
+
+
+def _from_csv(text: str) -> PartitionTable:
+    return PartitionTable.from_csv(text, first_offset=0x9000)
+
+
+PRIMARY = """\
+nvs,data,nvs,0x9000,24K
+at_customize,0x40,0,0x20000,64K
+ota_0,app,ota_0,0x30000,832K
+"""
+
+
+def _check_primary(text: str, **options) -> None:
+    check_primary(_from_csv(text), **{"table_offset": 0x8000, "flash_size": 0x100000, **options})
+
+
+def test_check_primary():
+    _check_primary(PRIMARY)
+    _check_primary(PRIMARY.replace("832K", "64M"), flash_size=None)
+    _check_primary("app,app,factory,0x11000,4K\n", app_alignment=ESP8266_APP_ALIGNMENT)
+
+
+MULTIPLE = "partition {} doesn't start at a multiple of {}"
+UNDER_TABLE = "the partition table itself lies before that"
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "message", "where", "hint"),
+    [
+        pytest.param(
+            "a,data,nvs,0x9000,4K\na,data,nvs,0xa000,4K",
+            "partition-twice",
+            "partition name 'a' is used twice",
+            "2",
+            "the firmware finds partitions by name",
+            id="name-twice",
+        ),
+        pytest.param(
+            "a,data,nvs,0x9000,8K\nb,data,phy,0xa000,4K",
+            "table-overlap",
+            "partition 'b' (0xa000…0xb000) overlaps 'a' (0x9000…0xb000)",
+            "2",
+            "move it to 0xb000",
+            id="overlap",
+        ),
+        pytest.param(
+            "b,data,phy,0xa000,4K\na,data,nvs,0x9000,8K",
+            "table-overlap",
+            "partition 'b' (0xa000…0xb000) overlaps 'a' (0x9000…0xb000)",
+            "1",
+            "move it to 0xb000",
+            id="overlap-out-of-order",
+        ),
+        pytest.param(
+            "a,data,nvs,0x9000,4K\nb,data,nvs,0x9000,4K",
+            "table-overlap",
+            "partition 'b' (0x9000…0xa000) overlaps 'a' (0x9000…0xa000)",
+            "2",
+            "move it to 0xa000",
+            id="same-place",
+        ),
+        pytest.param(
+            "a,data,nvs,0x9000,100\nb,data,nvs,0x9000,200",
+            "table-overlap",
+            "partition 'b' (0x9000…0x90c8) overlaps 'a' (0x9000…0x9064)",
+            "2",
+            "move it to 0xa000",
+            id="overlap-inside-a-sector",
+        ),
+        pytest.param(
+            "a,data,nvs,0x9004,4K",
+            "partition-misaligned",
+            MULTIPLE.format("'a' (0x9004…0xa004)", "0x1000"),
+            "1",
+            None,
+            id="data-misaligned",
+        ),
+        pytest.param(
+            "a,app,ota_0,0x11000,4K",
+            "partition-misaligned",
+            MULTIPLE.format("'a' (0x11000…0x12000)", "0x10000"),
+            "1",
+            None,
+            id="app-misaligned",
+        ),
+        pytest.param(
+            "a,data,nvs,0x9000,0",
+            "partition-empty",
+            "partition 'a' (0x9000…0x9000) has no size",
+            "1",
+            None,
+            id="no-size",
+        ),
+        pytest.param(
+            "a,data,nvs,0x8000,4K",
+            "partition-outside",
+            "partition 'a' (0x8000…0x9000) starts before 0x9000",
+            "1",
+            UNDER_TABLE,
+            id="over-the-table",
+        ),
+        pytest.param(
+            "a,data,nvs,0x0,4K",
+            "partition-outside",
+            "partition 'a' (0x0…0x1000) starts before 0x9000",
+            "1",
+            UNDER_TABLE,
+            id="before-the-table",
+        ),
+        pytest.param(
+            "a,data,nvs,0xff000,8K",
+            "partition-outside",
+            "partition 'a' (0xff000…0x101000) ends after 0x100000, the end of the flash",
+            "1",
+            "at most 4KB fit there",
+            id="over-the-end",
+        ),
+        pytest.param(
+            "a,data,nvs,0x100000,4K",
+            "partition-outside",
+            "partition 'a' (0x100000…0x101000) ends after 0x100000, the end of the flash",
+            "1",
+            None,
+            id="after-the-end",
+        ),
+    ],
+)
+def test_check_primary_refuses(text, code, message, where, hint):
+    with pytest.raises(LayoutError) as caught:
+        _check_primary(text)
+    assert (caught.value.code, caught.value.where) == (code, where)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_every_problem_of_a_table_is_reported():
+    with pytest.raises(LayoutError) as caught:
+        _check_primary("a,data,nvs,0x9004,8K\nb,data,phy,0xa000,0\n")
+    assert [problem.message for problem in caught.value.problems] == [
+        "partition 'a' (0x9004…0xb004) doesn't start at a multiple of 0x1000",
+        "partition 'b' (0xa000…0xa000) has no size",
+        "partition 'b' (0xa000…0xa000) overlaps 'a' (0x9004…0xb004)",
+    ]
+    assert [problem.where for problem in caught.value.problems] == ["1", "2", "2"]
+    assert [problem.code for problem in caught.value.problems] == [
+        "partition-misaligned",
+        "partition-empty",
+        "table-overlap",
+    ]
+
+
+HOME = Partition("at_customize", 0x40, 0, 0x18000, 0x8000)
+AFTER_HOME = "ends after 0x20000, the end of the primary table's 'at_customize' (0x18000…0x20000)"
+
+
+def test_check_secondary():
+    check_secondary(_from_csv("a,0x40,8,0x19000,4K\nb,0x40,5,0x1a000,24K\n"), home=HOME)
+
+
+@pytest.mark.parametrize(
+    ("row", "code", "message", "hint"),
+    [
+        pytest.param(
+            "a,0x40,8,0x18000,4K",
+            "partition-outside",
+            "partition 'a' (0x18000…0x19000) starts before 0x19000",
+            UNDER_TABLE,
+            id="over-the-table",
+        ),
+        pytest.param(
+            "a,0x40,8,0x1f000,8K",
+            "partition-outside",
+            f"partition 'a' (0x1f000…0x21000) {AFTER_HOME}",
+            "at most 4KB fit there",
+            id="over-the-end",
+        ),
+        pytest.param(
+            "a,0x40,8,0x30000,4K",
+            "partition-outside",
+            f"partition 'a' (0x30000…0x31000) {AFTER_HOME}",
+            None,
+            id="after-the-end",
+        ),
+        pytest.param(
+            "a,0x40,8,0x19800,2K",
+            "partition-misaligned",
+            MULTIPLE.format("'a' (0x19800…0x1a000)", "0x1000"),
+            None,
+            id="misaligned",
+        ),
+    ],
+)
+def test_check_secondary_refuses(row, code, message, hint):
+    with pytest.raises(LayoutError) as caught:
+        check_secondary(_from_csv(row), home=HOME)
+    assert (caught.value.code, caught.value.where) == (code, "1")
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_check_of_a_table_from_bytes_names_no_line():
+    with pytest.raises(LayoutError) as caught:
+        check_secondary(PartitionTable.from_bytes(_from_csv("nvs,data,nvs,0x9000,4K").to_bytes()), home=HOME)
+    assert (caught.value.message, caught.value.where) == ("partition 'nvs' (0x9000…0xa000) starts before 0x19000", None)
+    assert caught.value.facts == {"partition": "nvs"}
+
+
+# --- the user table of a project ---
+
+
+def _csv(old: str = "", new: str = "") -> dict[str, InputFile]:
+    assert old in USER_CSV
+    return {"partitions": InputFile("user.csv", HERE, USER_CSV.replace(old, new).encode())}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where", "code", "message", "hint"),
+    [
+        pytest.param(
+            "0x24000, 0x2000",
+            "0x23000, 0x2000",
+            "user.csv:3",
+            "table-overlap",
+            "partition 'server_cert' (0x23000…0x25000) overlaps 'ble_data' (0x21000…0x24000)",
+            "move it to 0x24000",
+            id="overlap",
+        ),
+        pytest.param(
+            "0x3b000, 0x2000",
+            "0x3b800, 0x1000",
+            "user.csv:15",
+            "partition-misaligned",
+            "partition 'mqtt_ca' (0x3b800…0x3c800) doesn't start at a multiple of 0x1000",
+            None,
+            id="alignment",
+        ),
+        pytest.param(
+            "0x70000, 0x90000",
+            "0x70000, 0x90001",
+            "user.csv:16",
+            "partition-outside",
+            "partition 'fatfs' (0x70000…0x100001) ends after 0x100000, the end of the primary table's "
+            "'at_customize' (0x20000…0x100000)",
+            "at most 576KB fit there",
+            id="end",
+        ),
+        pytest.param(
+            "0x70000, 0x90000",
+            "0x200000, 0x1000",
+            "user.csv:16",
+            "partition-outside",
+            "partition 'fatfs' (0x200000…0x201000) ends after 0x100000, the end of the primary table's "
+            "'at_customize' (0x20000…0x100000)",
+            None,
+            id="outside",
+        ),
+        pytest.param(
+            "0x21000, 0x3000",
+            "0x20000, 0x4000",
+            "user.csv:2",
+            "partition-outside",
+            "partition 'ble_data' (0x20000…0x24000) starts before 0x21000",
+            "the partition table itself lies before that",
+            id="over-the-table",
+        ),
+        pytest.param(
+            "0x70000, 0x90000",
+            "0x70000, 0",
+            "user.csv:16",
+            "partition-empty",
+            "partition 'fatfs' (0x70000…0x70000) has no size",
+            None,
+            id="size",
+        ),
+        pytest.param(
+            "fatfs",
+            "mqtt_ca",
+            "user.csv:16",
+            "partition-twice",
+            "partition name 'mqtt_ca' is used twice",
+            "the firmware finds partitions by name",
+            id="name-twice",
+        ),
+    ],
+)
+def test_user_partition_table(tmp_path, old, new, where, code, message, hint):
+    error = refusal(sample_plan(tmp_path, **_csv(old, new)), LayoutError)
+    assert (error.code, error.where) == (code, where)
+    assert (error.message, error.hint) == (message, hint)
+
+
+def test_a_user_table_without_a_row_for_the_parameters(tmp_path):
+    """The module's factory_param finds no row: planning refuses that already."""
+    with pytest.raises(UnknownNameError) as caught:
+        sample_plan(tmp_path, **_csv("factory_param", "factory"))
+    assert (caught.value.code, caught.value.where) == ("unknown-partition", "user.csv")
+    assert caught.value.message == "unknown partition 'factory_param'"
+    assert caught.value.hint == "the user partition table has no such row; did you mean factory?"
+
+
+# --- content ---
+
+
+def _pki_image(size: int) -> InputFile:
+    """Return a finished image of a PKI partition, with FF to its end."""
+    return InputFile("big.bin", HERE, PkiContainer.of(PkiType.CA, [b"x"]).to_bytes().ljust(size, b"\xff"))
+
+
+@pytest.mark.parametrize(
+    ("size", "fits"), [pytest.param(0x1000, True, id="as-large"), pytest.param(0x1001, False, id="a-byte-too-large")]
+)
+def test_content_too_large_names_the_line(tmp_path, size, fits):
+    plan = sample_plan(
+        tmp_path,
+        **_csv("0x3b000, 0x2000", "0x3b000, 0x1000"),
+        data={"mqtt_ca": _pki_image(size)},
+    )
+    if fits:
+        check_plan(plan, None)
+        return
+    error = refusal(plan, LayoutError)
+    assert error.code == "content-too-large"
+    assert error.facts == {"file": "user.csv", "line": 15, "partition": "mqtt_ca", "size": 0x1000}
+    assert str(error) == (
+        "user.csv:15: partition 'mqtt_ca' has 4096 bytes, its content (big.bin) 4097\n"
+        "  make the partition larger, or its content smaller"
+    )
+
+
+def test_content_too_large_for_the_packages_own_table(tmp_path):
+    error = refusal(sample_plan(tmp_path, data={"mqtt_ca": _pki_image(0x2001)}), LayoutError)
+    assert error.code == "content-too-large"
+    assert (error.where, error.message) == (
+        "at_customize.bin",
+        "partition 'mqtt_ca' has 8192 bytes, its content (big.bin) 8193",
+    )
+
+
+def test_content_of_the_last_partition_beyond_the_flash(tmp_path):
+    """The home of ota_1 is the end of the flash: both problems are reported."""
+    error = refusal(_with_ota_1(tmp_path, 0x180001), LayoutError)
+    assert [(problem.code, problem.where, problem.message) for problem in error.problems] == [
+        ("image-outside-flash", "esp-at.bin", "ota_1 ends at 0x400001, the flash has 4MB"),
+        (
+            "content-too-large",
+            PRIMARY_FILE,
+            f"partition 'ota_1' has {0x180000} bytes, its content (firmware package) {0x180001}",
+        ),
+    ]
+
+
+def test_content_that_ends_where_the_flash_ends(tmp_path):
+    plan = _with_ota_1(tmp_path, 0x180000)
+    assert max(region.end for region in plan.regions) == plan.flash_size == 4 << 20
+    check_plan(plan, None)
+
+
+def _with_ota_1(tmp_path, size: int) -> FlashPlan:
+    """Return a plan whose application has so many bytes, and goes to the last partition of the flash."""
+    config = CONFIG.replace("0x100000 esp-at.bin", "0x280000 esp-at.bin")
+    files = {"download.config": config, "esp-at.bin": SAMPLE["esp-at.bin"].ljust(size, b"\xff")}
+    return sample_plan(tmp_path, files=files)
+
+
+@pytest.mark.parametrize(("chip", "name"), [("esp32", "factory_param"), ("esp32c6", "mfg_nvs")])
+def test_parameters_missing(tmp_path, chip, name):
+    plan = sample_plan(tmp_path, chip)
+    plan = replace(plan, regions=tuple(region for region in plan.regions if region.name != name))
+    error = refusal(plan, LayoutError)
+    assert error.code == "parameters-missing"
+    assert str(error) == (
+        f"at_customize.bin: the partition table has no {name}\n  without it the module answers on other pins"
+    )
+
+
+def test_parameters_missing_in_a_csv(tmp_path):
+    """Planning lets a table without mfg_nvs through: its content would be the package's own."""
+    csv = "fatfs, data, fat, 0x47000, 100K\n"
+    error = refusal(sample_plan(tmp_path, "esp32c6", partitions=InputFile("user.csv", HERE, csv.encode())), LayoutError)
+    assert (error.code, error.where) == ("parameters-missing", "user.csv")
+    assert error.message == "the partition table has no mfg_nvs"
+
+
+# --- images ---
+
+
+def _with_image(offset: str, data: bytes = b"x") -> dict[str, bytes | str]:
+    return {"download.config": f"{CONFIG} {offset} extra.bin", "extra.bin": data}
+
+
+@pytest.mark.parametrize(
+    ("files", "where", "code", "message", "hint"),
+    [
+        pytest.param(
+            _with_image("0x1000"),
+            None,
+            "image-overlap",
+            "extra.bin at 0x1000 would be written over bootloader/bootloader.bin, which takes 0x1000…0x3000",
+            "move one of the two: no two images can share a sector (0x1000 bytes)",
+            id="same-offset",
+        ),
+        pytest.param(
+            _with_image("0x2000"),
+            None,
+            "image-overlap",
+            "extra.bin at 0x2000 would be written over bootloader/bootloader.bin, which takes 0x1000…0x3000",
+            "move one of the two: no two images can share a sector (0x1000 bytes)",
+            id="same-sector",
+        ),
+        pytest.param(
+            _with_image("0x7000", bytes(0x1001)),
+            None,
+            "image-overlap",
+            f"{PRIMARY_FILE} at 0x8000 would be written over extra.bin, which takes 0x7000…0x9000",
+            "move one of the two: no two images can share a sector (0x1000 bytes)",
+            id="over-the-partition-table",
+        ),
+        pytest.param(
+            _with_image("0x6800"),
+            "extra.bin",
+            "image-misaligned",
+            "extra goes to 0x6800, inside a sector of the flash",
+            "sectors start at multiples of 0x1000",
+            id="inside-a-sector",
+        ),
+        pytest.param(
+            _with_image("0x13000"),
+            "extra.bin",
+            "image-over-partition",
+            "it takes 0x13000…0x14000, inside 'nvs' (0x12000…0x20000), which an update keeps",
+            "move it to where no partition is",
+            id="inside-a-kept-partition",
+        ),
+        pytest.param(
+            _with_image("0x60000", bytes(0x10001)),
+            "extra.bin",
+            "image-over-partition",
+            "it takes 0x60000…0x71000, inside 'fatfs' (0x70000…0x100000), which an update keeps",
+            "move it to where no partition is",
+            id="into-a-kept-partition",
+        ),
+    ],
+)
+def test_image_in_the_way(tmp_path, files, where, code, message, hint):
+    error = refusal(sample_plan(tmp_path, files=files), LayoutError)
+    assert (error.code, error.where) == (code, where)
+    assert (error.message, error.hint) == (message, hint)
+
+
+def test_image_beyond_the_flash(tmp_path):
+    error = refusal(sample_plan(tmp_path, files=_with_image("0x400000")), LayoutError)
+    assert error.code == "image-outside-flash"
+    assert (error.where, error.message) == ("extra.bin", "extra ends at 0x400001, the flash has 4MB")
+    assert error.hint == "place it lower, or take a module with more flash"
+
+
+def test_image_between_the_partitions(tmp_path):
+    check_plan(sample_plan(tmp_path, files=_with_image("0x6000")), None)
+
+
+# --- the primary table ---
+
+
+def _primary(*rows: Partition) -> dict[str, bytes]:
+    own = PartitionTable.from_bytes(SAMPLE[PRIMARY_FILE])
+    names = {row.name for row in rows}
+    kept = tuple(row for row in own if row.name not in names)
+    return {PRIMARY_FILE: PartitionTable(kept + rows, md5=False).to_bytes()}
+
+
+@pytest.mark.parametrize(
+    ("row", "code", "message"),
+    [
+        pytest.param(
+            Partition("nvs", 1, 2, 0x8000, 0x1000),
+            "partition-outside",
+            "partition 'nvs' (0x8000…0x9000) starts before 0x9000",
+            id="over-the-table",
+        ),
+        pytest.param(
+            Partition("nvs", 1, 2, 0x11000, 0xF000),
+            "table-overlap",
+            "partition 'nvs' (0x11000…0x20000) overlaps 'otadata' (0x10000…0x12000)",
+            id="overlap",
+        ),
+        pytest.param(
+            Partition("ota_1", 0, 0x11, 0x281000, 0x17F000),
+            "partition-misaligned",
+            "partition 'ota_1' (0x281000…0x400000) doesn't start at a multiple of 0x10000",
+            id="alignment-of-an-app",
+        ),
+    ],
+)
+def test_primary_table(tmp_path, row, code, message):
+    error = refusal(sample_plan(tmp_path, files=_primary(row)), LayoutError)
+    assert (error.code, error.where, error.message) == (code, PRIMARY_FILE, message)
+
+
+def test_an_app_of_esp8266_may_start_at_any_sector(tmp_path):
+    files = sample_package("esp8266")
+    rows = [row for row in PartitionTable.from_bytes(files[PRIMARY_FILE]) if row.name != "factory"]
+    table = PartitionTable((*rows, Partition("factory", 0, 0, 0x21000, 0xDF000)), md5=False)
+    config = files["download.config"].decode().replace("0x20000 esp-at.bin", "0x21000 esp-at.bin")
+    check_plan(
+        sample_plan(tmp_path, "esp8266", files={PRIMARY_FILE: table.to_bytes(), "download.config": config}), None
+    )
+
+
+def test_package_for_less_than_its_own_tables(tmp_path):
+    error = refusal(sample_plan(tmp_path, files={"download.config": CONFIG.replace("4MB", "2MB")}), LayoutError)
+    assert [(problem.where, problem.message) for problem in error.problems] == [
+        (PRIMARY_FILE, "partition 'ota_0' (0x100000…0x280000) ends after 0x200000, the end of the flash"),
+        (PRIMARY_FILE, "partition 'ota_1' (0x280000…0x400000) ends after 0x200000, the end of the flash"),
+    ]

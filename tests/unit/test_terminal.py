@@ -1,0 +1,75 @@
+"""Printing events for people, as far as the terminal can show them."""
+
+from __future__ import annotations
+
+import errno
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from platformio_esp_at.errors import note
+from platformio_esp_at.events import Copying, EsptoolOutput, Noticed, Verified
+from platformio_esp_at.outputs.terminal import show
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Replace the standard output by one of this encoding, and return what gets there."""
+
+    def replace(encoding: str | None) -> io.BytesIO:
+        stream = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(stream, encoding=encoding, newline=""))
+        return stream
+
+    return replace
+
+
+def test_a_terminal_without_umlauts(terminal):
+    stream = terminal("ascii")
+    show(Copying(Path("fürm…")))
+    assert stream.getvalue() == b"Copying f\\xfcrm\\u2026\n"
+
+
+def test_a_terminal_with_umlauts(terminal):
+    stream = terminal("utf-8")
+    show(Copying(Path("fürm…")))
+    assert stream.getvalue() == "Copying fürm…\n".encode()
+
+
+def test_what_esptool_prints_keeps_its_width(terminal):
+    """Its progress bars are drawn over each other: an escaped character would make them longer than a line."""
+    stream = terminal("ascii")
+    show(EsptoolOutput("\r━━ 50 %"))
+    assert stream.getvalue() == b"\r?? 50 %"
+
+
+def test_every_event_is_shown_at_once(terminal):
+    stream = terminal("utf-8")
+    show(EsptoolOutput("Connecting.."))
+    assert stream.getvalue() == b"Connecting.."
+    show(EsptoolOutput(".\n"))
+    assert stream.getvalue() == b"Connecting...\n"
+    show(Verified(3))
+    assert stream.getvalue().endswith(b"\nThe device has all 3 images of the plan.\n")
+
+
+def test_a_notice(capsys):
+    show(Noticed(note("kept", "it stays")))
+    assert capsys.readouterr().out == "Note: it stays  [kept]\n"
+
+
+def test_no_output_at_all(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    show(Verified(3))
+
+
+def test_a_disk_that_is_full(monkeypatch):
+    class FullDisk(io.TextIOWrapper):
+        def write(self, _text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(sys, "stdout", FullDisk(io.BytesIO()))
+    with pytest.raises(OSError, match="No space left"):
+        show(Verified(3))

@@ -1,0 +1,261 @@
+"""What people read: events, errors, warnings, the plan, tables."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from platformio_esp_at import events
+from platformio_esp_at.demo.sample_package import write_sample_package
+from platformio_esp_at.errors import EspAtError, FormatError, Place, note, raise_all, warning
+from platformio_esp_at.firmware.reading import open_package
+from platformio_esp_at.outputs.text import (
+    _EVENTS,
+    describe_choice,
+    describe_factory,
+    describe_plan,
+    describe_update,
+    describe_wiring,
+    error_text,
+    event_text,
+    notice_text,
+    table,
+)
+from platformio_esp_at.planning.plan import FlashPlan, Wiring, make_plan
+from platformio_esp_at.planning.selection import SelectedModule, select
+from platformio_esp_at.request.options import Request
+from platformio_esp_at.request.values import InputFile, Text
+
+KEY = b"-----BEGIN %b-----\nS3CR3T\n" % b"PRIVATE KEY"
+
+
+@pytest.fixture
+def plan(tmp_path) -> FlashPlan:
+    return _plan(tmp_path, "esp8266")
+
+
+def _plan(tmp_path, chip: str, **request) -> FlashPlan:
+    path = tmp_path / "AT_PACK.zip"
+    write_sample_package(path, chip)
+    package = open_package(path)
+    return make_plan(package, select(None, None, package), Request(**request))
+
+
+CHOICE = """\
+Firmware package: AT_PACK (ESP8266, 1MB flash)
+AT module: ESP8266_1MB (the only module of firmware package AT_PACK)"""
+
+UPDATE = """\
+Offset   Size   Written          From
+0x0      4128   bootloader       firmware package
+0x8000   3KB    partition_table  firmware package
+0x9000   8KB    otadata          firmware package
+0x18000  3KB    at_customize     firmware package
+0x19000  4KB    factory_param    firmware package
+0x1a000  92     client_cert      firmware package
+0x1b000  92     client_key       firmware package
+0x1c000  88     client_ca        firmware package
+0x1d000  88     mqtt_cert        firmware package
+0x1e000  88     mqtt_key         firmware package
+0x1f000  88     mqtt_ca          firmware package
+0x20000  16416  factory          firmware package
+
+Offset   Size  Kept as the device has it
+0x10000  32KB  nvs
+
+Module's UART  TX      RX      CTS    RTS    Baud
+AT commands    GPIO15  GPIO13  GPIO3  GPIO1  115200
+Download, log  GPIO1   GPIO3
+The module answers AT on the first of them; TX goes to the other side's RX."""
+
+
+def test_choice(plan):
+    assert describe_choice(plan) == CHOICE
+
+
+@pytest.mark.parametrize(
+    ("alternatives", "others"),
+    [
+        pytest.param((), "", id="no-others"),
+        pytest.param(("SOLO-1",), "; it may also be SOLO-1", id="one"),
+        pytest.param(("PICO-D4", "MINI-1"), "; it may also be PICO-D4 or MINI-1", id="two"),
+    ],
+)
+def test_a_guess_asks_to_be_settled(plan, alternatives, others):
+    module = SelectedModule("WROOM-32", plan.chip, "board b: nothing is known", assumed=True, alternatives=alternatives)
+    assert describe_choice(replace(plan, module=module)).splitlines()[1:] == [
+        "AT module: WROOM-32 (board b: nothing is known)",
+        f"  That is a guess{others}. Settle it with module: WROOM-32 in esp_at.yml.",
+    ]
+
+
+def test_no_alternatives_of_what_was_named(plan):
+    module = SelectedModule("WROOM-32", plan.chip, "esp_at.yml:2", alternatives=("SOLO-1",))
+    assert "SOLO-1" not in describe_choice(replace(plan, module=module))
+
+
+def test_update(plan):
+    assert describe_update(plan) == UPDATE
+
+
+def test_plan(plan):
+    assert describe_plan(plan) == f"{CHOICE}\nFlash: dout, 80m, 1MB\n\n{UPDATE}"
+
+
+def test_update_that_keeps_nothing(plan):
+    assert "Kept" not in describe_update(replace(plan, kept=()))
+
+
+def test_notes(plan):
+    notices = (warning("odd", "mind this"), note("kept", "and that"))
+    lines = describe_update(replace(plan, notes=notices)).splitlines()
+    assert lines[lines.index("Warning: mind this  [odd]") + 1] == "Note: and that  [kept]"
+
+
+def test_who_gave_what(tmp_path):
+    plan = _plan(
+        tmp_path,
+        "esp32",
+        pki={"mqtt_key": (InputFile("certs/key.pem", Place.at(file="esp_at.yml", line=3), KEY),)},
+        factory_param={"uart_tx_pin": Text("4", Place.at(file="esp_at.yml", line=5))},
+    )
+    lines = {line.split()[2]: line for line in describe_update(plan).splitlines() if line.startswith("0x")}
+    assert lines["mqtt_key"].endswith("  certs/key.pem")
+    assert lines["factory_param"].endswith("  firmware package, with uart_tx_pin of the project")
+    text = describe_plan(plan)
+    assert "AT commands    GPIO4" in text
+    message = "mqtt_key is the project's, mqtt_cert stays as the firmware package has it: they won't match"
+    assert f"Warning: {message}  [pki-half-changed]" in text.splitlines()
+    assert "S3CR3T" not in text
+
+
+def test_factory(plan):
+    assert describe_factory(plan) == (
+        "The factory image erases the first 1MB of the flash.\n"
+        "Besides what it writes, these are lost:\n"
+        "Offset   Size  Erased\n"
+        "0x10000  32KB  nvs"
+    )
+    assert describe_factory(replace(plan, kept=())) == "The factory image erases the first 1MB of the flash."
+
+
+def test_wiring():
+    text = describe_wiring(Wiring(tx=0, rx=3, cts=-1, rts=-1, baudrate=9600, download_tx=1, download_rx=3))
+    assert text.splitlines()[1:3] == [
+        "AT commands    GPIO0  GPIO3  unused  unused  9600",
+        "Download, log  GPIO1  GPIO3",
+    ]
+
+
+def test_no_wiring():
+    assert describe_wiring(None) == "AT commands don't come over a UART of this module, or its pins aren't known."
+
+
+def test_table():
+    assert table(("A", "Long"), [("wider", "x"), ("", "y")]) == ["A      Long", "wider  x", "       y"]
+    assert table(("A", "B"), []) == ["A  B"]
+    assert table(("A", "B"), [("\x1b", "x")]) == ["A     B", "\\x1b  x"]
+
+
+def test_nothing_reaches_the_terminal_raw(plan):
+    package = replace(plan.package, name="\x1b[2J")
+    module = replace(plan.module, reason="\u202e")
+    regions = (replace(plan.regions[0], name="\x1b", origin="\x1b"), *plan.regions[1:])
+    text = describe_plan(replace(plan, package=package, module=module, regions=regions, notes=(note("kept", "\x1b"),)))
+    assert all(map(str.isprintable, text.splitlines()))
+
+
+# --- errors, warnings and notes ---
+
+
+def test_an_error_has_its_code_after_the_first_line():
+    error = FormatError("bad-row", "bad row", where=Place.at(file="a.csv", line=3), hint="write another\nor none")
+    assert error_text(error) == "a.csv:3: bad row  [bad-row]\n  write another\n  or none"
+    assert error_text(EspAtError("odd", "it is odd")) == "it is odd  [odd]"
+
+
+def test_each_of_several_errors_has_its_code():
+    problems = [
+        FormatError("no-size", "no size", where=Place.at(line=2), hint="write one"),
+        FormatError("no-type", "no type", where=Place.at(line=5)),
+    ]
+    with pytest.raises(FormatError) as caught:
+        raise_all(problems)
+    assert error_text(caught.value) == "2 problems:\n2: no size  [no-size]\n  write one\n5: no type  [no-type]"
+
+
+def test_an_error_reaches_no_terminal_raw():
+    error = EspAtError("odd", "m\x1b\n", where=Place.at(file="\x1b"), hint="h\x1b")
+    assert error_text(error) == "\\x1b: m\\x1b\\n  [odd]\n  h\\x1b"
+
+
+def test_a_notice_has_its_kind_and_its_code():
+    where = Place.at(file="a.csv", line=3)
+    assert notice_text(warning("odd", "mind this", where=where)) == "Warning: a.csv:3: mind this  [odd]"
+    assert notice_text(note("kept", "it stays")) == "Note: it stays  [kept]"
+    assert notice_text(note("kept", "a\n\x1b")) == "Note: a\\n\\x1b  [kept]"
+
+
+# --- events ---
+
+
+def test_events_of_a_plan(plan):
+    folder = Path("build/at")
+    assert event_text(events.Planned(plan)) == f"{describe_choice(plan)}\n"
+    assert event_text(events.Described(plan)) == f"{describe_plan(plan)}\n"
+    assert event_text(events.ErasingAll(plan)) == f"{describe_factory(plan)}\n"
+    assert event_text(events.Updated(plan)) == f"{describe_update(plan)}\n"
+    assert event_text(events.FactoryImageWritten(plan)) == f"{describe_wiring(plan.wiring)}\n"
+    assert event_text(events.Packaged(plan, folder)) == f"Wrote 12 images and the factory image to {folder}\n"
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (events.Verified(12), "The device has all 12 images of the plan.\n"),
+        (events.Noticed(warning("odd", "mind this")), "Warning: mind this  [odd]\n"),
+        (events.DownloadStarted("https://a/b.zip", 2336705), "Downloading https://a/b.zip (2.2 MB)\n"),
+        (events.DownloadStarted("https://a/b.zip", None), "Downloading https://a/b.zip\n"),
+        (
+            events.DownloadStarted("https://a/b.zip", 2336705, resumed_at=1 << 20),
+            "Resuming at 1.0 MB: https://a/b.zip (2.2 MB)\n",
+        ),
+        (events.DownloadStarted("https://a/b.zip", None, resumed_at=700), "Resuming at 0.7 KB: https://a/b.zip\n"),
+        (events.DownloadProgressed(1 << 20, 4 << 20), "  1.0 MB of 4.0 MB, 25 %\n"),
+        (events.DownloadProgressed(700, None), "  0.7 KB\n"),
+        (events.Copying(Path("a.zip")), "Copying a.zip\n"),
+        (events.WaitingForDownload(), "Waiting: another process is downloading this file\n"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, tuple) else "",
+)
+def test_other_events(event, text):
+    assert event_text(event) == text
+
+
+@pytest.mark.parametrize("text", ["Connecting..", "done\n", "", "a\r\nb\x1b[0m"], ids=repr)
+def test_what_esptool_printed_stays_as_it_is(text):
+    assert event_text(events.EsptoolOutput(text)) == text
+
+
+def test_every_event_has_its_text():
+    names = {name.strip() for name in events.Event.split("|")}
+    assert {kind.__name__ for kind in _EVENTS} == names - {"EsptoolOutput"}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        events.Copying(Path("a\x1b.zip")),
+        events.DownloadStarted("https://a/\x1b.zip", None),
+        events.Noticed(note("kept", "\x1b")),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_no_event_reaches_the_terminal_raw(event):
+    assert event_text(event).removesuffix("\n").isprintable()
+
+
+def test_a_folder_reaches_no_terminal_raw(plan):
+    assert event_text(events.Packaged(plan, Path("a\x1b"))).removesuffix("\n").isprintable()
