@@ -8,7 +8,7 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
@@ -43,8 +43,8 @@ def main() -> None:
     except EspAtError as error:
         _fail(str(error))
     except OSError as error:
-        # A stream forgets what it couldn't write, so it is tried; errors of files have a name.
-        if error.filename is not None or not _output_fails("\n"):
+        # A stream forgets what it couldn't write, so both are tried; errors of files have a name.
+        if error.filename is not None or not any(_drop_if_full(stream, "\n") for stream in (sys.stdout, sys.stderr)):
             raise
         _fail(f"the output can't be written: {error.strerror or error}")
 
@@ -52,18 +52,21 @@ def main() -> None:
 def _fail(message: str) -> NoReturn:
     with suppress(OSError):  # nobody is there to be told
         click.echo(f"Error: {message}", err=True)
-    _output_fails()
+    for stream in (sys.stdout, sys.stderr):
+        _drop_if_full(stream)
     sys.exit(1)
 
 
-def _output_fails(probe: str = "") -> bool:
-    """Return whether stdout can't be written; then what it still holds is dropped, or Python's own end would fail."""
+def _drop_if_full(stream: TextIO | None, probe: str = "") -> bool:
+    """Return whether a stream can't be written; then what it still holds is dropped, or Python's own end would fail."""
+    if stream is None:  # closed (2>&-)
+        return False
     try:
-        sys.stdout.write(probe)
-        sys.stdout.flush()
+        stream.write(probe)
+        stream.flush()
     except OSError:
         null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
+        os.dup2(null, stream.fileno())
         os.close(null)
         return True
     return False
