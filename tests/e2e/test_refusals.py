@@ -245,7 +245,7 @@ def ended(folder, arguments: str, *, redirected: str) -> str:
     return done.stderr
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="no /dev/full there")
+@pytest.mark.skipif(sys.platform != "linux", reason="need /dev/full")
 @pytest.mark.parametrize("command", ["info", "package", "flash -p {port}", "modules --json", "--help"])
 def test_an_output_that_takes_nothing(command, project, used_module):
     folder = project(yml=YML)
@@ -259,7 +259,7 @@ def test_an_output_that_takes_nothing(command, project, used_module):
     assert module.untouched
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="no /dev/full there")
+@pytest.mark.skipif(sys.platform != "linux", reason="need /dev/full")
 @pytest.mark.parametrize("command", ["info --firmware nothing.zip", "info --no-such-option", "modules --chip esp99"])
 def test_a_refusal_that_nobody_can_read(command, project):
     folder = project(yml=YML)
@@ -267,7 +267,7 @@ def test_a_refusal_that_nobody_can_read(command, project):
     assert not ended(folder, command, redirected=">/dev/full 2>/dev/full")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="closed pipes are told in other ways there")
+@pytest.mark.skipif(sys.platform == "win32", reason="need POSIX: closed pipes are reported in other ways elsewhere")
 def test_an_output_that_closes_does_not_end_a_flash(project, used_module):
     folder = project(yml=YML)
     module = used_module()

@@ -220,7 +220,7 @@ def test_names_of_images(tmp_path):
     assert names["extra/late.bin"] == "late"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+@pytest.mark.skipif(os.name == "nt", reason="need links without a privilege")
 def test_link_that_stays_inside(tmp_path):
     root = _folder(tmp_path / "a", _sample(**{"real.bin": SAMPLE["esp-at.bin"]}))
     (root / "esp-at.bin").unlink()
@@ -589,7 +589,7 @@ def test_larger_than_any_release(tmp_path):
     assert str(_refusal(path)) == "a.zip: larger than 64MB\n  take the zip as Espressif releases it"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="no devices there")
+@pytest.mark.skipif(os.name == "nt", reason="need device files")
 @pytest.mark.parametrize("path", ["/dev/zero", "pipe.zip"])
 def test_what_would_never_end(tmp_path, path):
     os.mkfifo(tmp_path / "pipe.zip")
@@ -624,7 +624,7 @@ def test_flipped_bytes(tmp_path, seed):
 # --- hostile folders ---
 
 
-@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+@pytest.mark.skipif(os.name == "nt", reason="need links without a privilege")
 @pytest.mark.parametrize(
     ("target", "message"),
     [
@@ -644,7 +644,7 @@ def test_link(tmp_path, target, message):
     assert str(_refusal(root)) == f"a:esp-at.bin: {message}"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+@pytest.mark.skipif(os.name == "nt", reason="need links without a privilege")
 def test_link_to_itself(tmp_path):
     root = _folder(tmp_path / "a", _sample(app=None))
     (root / "esp-at.bin").symlink_to("esp-at.bin")
@@ -653,7 +653,7 @@ def test_link_to_itself(tmp_path):
     assert error.message in ("can't be read: it is a link to itself", "neither a file nor a link to one")
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes there")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="need named pipes")
 def test_named_pipe(tmp_path):
     root = _folder(tmp_path / "a", _sample(app=None))
     os.mkfifo(root / "esp-at.bin")

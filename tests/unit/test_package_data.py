@@ -28,7 +28,7 @@ def _packed(package: str, folder: Path) -> set[str]:
 
 def _tracked(folder: str) -> set[str]:
     if not shutil.which("git") or not (ROOT / ".git").exists():
-        pytest.skip("no git checkout")
+        pytest.skip("need a git checkout")
     command = ["git", "ls-files", "-z", folder]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
     names = (file.removeprefix(f"{folder}/") for file in listed if file)

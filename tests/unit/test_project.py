@@ -475,7 +475,7 @@ def test_project_file_that_is_a_folder(tmp_path):
     assert _refused_project(tmp_path) == "esp_at.yml can't be read: it is a folder, a file is needed"
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes there")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="need named pipes")
 def test_project_file_that_is_a_pipe(tmp_path):
     os.mkfifo(tmp_path / "esp_at.yml")
     assert _refused_project(tmp_path) == "esp_at.yml can't be read: it is neither a file nor a folder"
@@ -506,7 +506,7 @@ def test_the_path_of_a_board_starts_at_the_layers_own_folder(folder):
 # --- files ---
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes there")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="need named pipes")
 @pytest.mark.parametrize(
     ("text", "message"),
     [
