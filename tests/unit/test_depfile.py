@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from platformio_esp_at.catalog.boards import BoardFacts
@@ -24,7 +26,8 @@ def listed(tmp_path):
             find_board=lambda _: board,
         )
         write_depfile(tmp_path / "d.d", setup)
-        words = (tmp_path / "d.d").read_text().replace("\\\n", "").partition(":")[2].split()
+        _, _, listed = (tmp_path / "d.d").read_text().replace("\\\n", "").partition(": ")
+        words = (word.replace("\\ ", " ") for word in re.split(r"(?<!\\)\s+", listed.strip()))
         return {word.removeprefix(f"{tmp_path.as_posix()}/") for word in words}
 
     return write
