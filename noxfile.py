@@ -29,7 +29,7 @@ SIDE_BY_SIDE = ("-n", str(2 * (os.cpu_count() or 1)), "--dist", "loadgroup")
 def _show_all_of_pyenv() -> None:
     """Let pyenv offer every Python that it has; by itself, it has those of one version."""
     versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv", "versions")
-    if versions.is_dir():
+    if versions.is_dir() and os.name != "nt":  # there, pyenv is another program
         own = Path(sys.base_prefix).name
         names = sorted((path.name for path in versions.iterdir()), key=lambda name: (name != own, name))
         os.environ["PYENV_VERSION"] = ":".join(names)
@@ -68,8 +68,7 @@ def coverage(session: nox.Session) -> None:
     """Run the tests, count which lines run in them and in their child processes, and report it."""
     session.install("--editable", ".[test]")
     # Since 3.12, Python itself can count lines, at hardly a cost.
-    core = "sysmon" if PYTHONS[-1] not in ("3.10", "3.11") else "ctrace"
-    session.env["COVERAGE_CORE"] = core
+    session.env["COVERAGE_CORE"] = "ctrace" if session.python in ("3.10", "3.11") else "sysmon"
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", "--quiet", *SIDE_BY_SIDE, *session.posargs)
     session.run("coverage", "combine", "--quiet")

@@ -18,7 +18,7 @@ setup(
     # No namespace packages: every folder that somebody has made would count as one.
     packages=[*find_packages(include=["platformio_esp_at", "platformio_esp_at.*"]), "platformio_esp_at.examples"],
     long_description=re.sub(
-        r"\]\((?!https?:)", f"]({SOURCE}/blob/main/", (ROOT / "README.md").read_text(encoding="utf-8")
+        r"\]\((?!https?:|#)", f"]({SOURCE}/blob/main/", (ROOT / "README.md").read_text(encoding="utf-8")
     ),
     long_description_content_type="text/markdown",
 )
