@@ -1,7 +1,7 @@
 """Set up this checkout on a machine with nothing but Python 3.10 or newer, and run it: `python3 bootstrap.py demo`.
 
-Everything goes into `.venv` beside this file; nothing outside of it is touched. Only the standard library is used, and
-nothing that a Python too old couldn't at least read.
+Everything goes into `.venv` beside this file, and what some sessions need into `.nox`. Only the standard library is
+used, and nothing that a Python too old couldn't at least read.
 """
 
 import hashlib
