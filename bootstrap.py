@@ -1,7 +1,7 @@
 """Set up this checkout on a machine with nothing but Python 3.10 or newer, and run it: `python3 bootstrap.py demo`.
 
-Everything goes into `.venv` beside this file; nothing outside of it is touched. Only the standard library is used, and
-nothing that a Python too old couldn't at least read.
+Everything goes into `.venv` beside this file, and what some sessions need into `.nox`. Only the standard library is
+used, and nothing that a Python too old couldn't at least read.
 """
 
 import hashlib
@@ -16,10 +16,11 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 USAGE = """usage: python3 bootstrap.py COMMAND [ARGUMENT ...]
 
-  demo                 flash the example project onto a simulated module
-  test [PYTEST ARG]    run the tests
-  lint                 check style and types
-  run PROGRAM [ARG]    run a program of the environment, such as: run esp-at --help
+  demo                  flash the example project onto a simulated module
+  test [PYTEST ARG]     run the tests
+  lint                  check style, types and what would be released
+  run PROGRAM [ARG]     run a program of the environment, such as: run esp-at --help
+  SESSION [ARG]         run another session of noxfile.py; those are listed by: run nox --list
 """
 
 
@@ -28,20 +29,15 @@ def main(arguments):
     if sys.version_info < (3, 10):
         sys.exit("Python 3.10 or newer is needed; this is {}.{}".format(*sys.version_info[:2]))
     command, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
+    if not command or command.startswith("-") or (command == "run" and not rest):
+        sys.stderr.write(USAGE)
+        return 2
     if command == "demo":
         return run(set_up("demo"), "-m", "platformio_esp_at", "demo", *rest)
-    if command == "test":
-        workers = ("-n", str(os.cpu_count() or 1), "--dist", "loadgroup")
-        return run(set_up("test"), "-m", "pytest", *workers, *rest)
-    if command == "lint":
-        checks = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",))
-        python = set_up("test")
-        return max(run(python, "-m", *check) for check in checks)
-    if command == "run" and rest:
-        set_up("test")
+    python = set_up("lint" if command in ("lint", "build") else "test")
+    if command == "run":
         return subprocess.call([str(PYTHON.parent / rest[0]), *rest[1:]])
-    sys.stderr.write(USAGE)
-    return 2
+    return run(python, "-m", "nox", "--session", command, "--", *rest)
 
 
 def run(python, *arguments):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import tempfile
 from pathlib import Path
@@ -49,12 +50,12 @@ def run_demo(say: Callable[[str], None]) -> None:
         old = (_OLD_CONTENT * (4 << 20))[: 4 << 20]
         with SimulatedModule("esp32", flash=old) as module:
             for words in (
-                f"pkg install -g -p symlink://{PLATFORM}",
-                "run --list-targets",
-                f"run -t upload_at --upload-port {module.port}",
+                ["pkg", "install", "-g", "-p", f"symlink://{PLATFORM}"],
+                ["run", "--list-targets"],
+                ["run", "-t", "upload_at", "--upload-port", module.port],
             ):
-                say(f"$ pio {words}")
-                done = run_pio(words.split(), project=project, env=env)
+                say(f"$ pio {shlex.join(words)}")
+                done = run_pio(words, project=project, env=env)
                 say(done.stdout)
                 if done.returncode:
                     raise FlashError(

@@ -126,7 +126,7 @@ def at_pio(pio_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
     command = [sys.executable, "-m", "platformio_esp_at", "pio-platform"]
     spec = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     run = _pio_with(env)
-    run(f"pkg install -g -p {spec}", tmp_path_factory.getbasetemp())
+    run(["pkg", "install", "-g", "-p", spec], tmp_path_factory.getbasetemp())
     return run
 
 
@@ -139,9 +139,10 @@ def compiling_pio(pio_env: dict[str, str], tmp_path_factory: pytest.TempPathFact
 
 
 def _pio_with(env: dict[str, str]) -> Pio:
-    def run(words: str, folder: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    def run(words: str | list[str], folder: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
         ours = {name: value for name, value in os.environ.items() if name.startswith("ESP_AT_")}
-        return _checked(run_pio(words.split(), project=folder, env=env | ours), code)
+        args = words.split() if isinstance(words, str) else words
+        return _checked(run_pio(args, project=folder, env=env | ours), code)
 
     return run
 

@@ -265,7 +265,7 @@ def test_help_and_usage(esp_at):
 def test_the_arguments_serve_esptool_4(image_set, used_module):
     python = os.environ.get("ESP_AT_ESPTOOL4")
     if not python:
-        pytest.skip("ESP_AT_ESPTOOL4 doesn't name a Python with esptool 4")
+        pytest.skip("need a Python with esptool 4 (ESP_AT_ESPTOOL4)")
     args = parse_download_config((image_set / "download.config").read_text())
     images = [(image.offset, image.path) for image in args.images]
 

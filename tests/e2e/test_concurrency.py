@@ -50,7 +50,7 @@ def test_every_module_has_its_own(project, simulated_module, option, attempt):
 @pytest.fixture
 def silent_port():
     """Return a port on which nobody answers: esptool tries to connect for many seconds."""
-    pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
+    pty = pytest.importorskip("pty", reason="need pseudo-terminals")
     ours, theirs = pty.openpty()
     yield os.ttyname(theirs)
     os.close(theirs)
@@ -70,7 +70,7 @@ def _is_running(pid):
     return True
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux's ps for the children of a process")
+@pytest.mark.skipif(sys.platform != "linux", reason="need Linux's ps")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize(("command", "told"), [("flash", "half written"), ("verify", "Aborted!")])
 def test_an_ended_run_leaves_nothing_behind(number, command, told, project, silent_port):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 
 def test_the_demo_shows_a_real_upload_and_leaves_nothing_behind(tmp_path):
     command = [sys.executable, "-m", "platformio_esp_at", "demo"]
-    scratch = tmp_path / "scratch"
+    scratch = tmp_path / "scratch files"
     scratch.mkdir()
     env = {"PATH": "/usr/bin:/bin", "TMPDIR": str(scratch), "HOME": str(tmp_path)}
+    env |= {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
     done = subprocess.run(
         command, cwd=tmp_path, env=env, capture_output=True, encoding="utf-8", timeout=60, check=False
     )

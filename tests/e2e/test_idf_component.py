@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -221,10 +223,17 @@ def test_flash(idf_project, used_module):
 def recording_python(tmp_path):
     """Return a Python that writes down how it is asked to flash."""
     script = tmp_path / "recording_python"
+    # A shell's script: the first line of one for Python can't name a Python whose path has a space.
     script.write_text(
-        f"#!{sys.executable}\nimport os, sys\nif 'flash' not in sys.argv:\n"
-        f"    os.execv({sys.executable!r}, [{sys.executable!r}, *sys.argv[1:]])\n"
-        f"open({str(tmp_path / 'asked.txt')!r}, 'w').write('\\n'.join(sys.argv[1:]))\n"
+        textwrap.dedent(f"""\
+            #!/bin/sh
+            for word in "$@"; do
+                if [ "$word" = flash ]; then
+                    exec printf '%s\\n' "$@" >{shlex.quote(str(tmp_path / "asked.txt"))}
+                fi
+            done
+            exec {shlex.quote(sys.executable)} "$@"
+        """)
     )
     script.chmod(0o755)
     return script

@@ -349,7 +349,7 @@ def test_wrong_words_are_clicks_to_refuse(project, idf_py):
 def test_the_callbacks_serve_esptool_4(project, used_module, tmp_path):
     python = os.environ.get("ESP_AT_ESPTOOL4")
     if not python:
-        pytest.skip("ESP_AT_ESPTOOL4 doesn't name a Python with esptool 4")
+        pytest.skip("need a Python with esptool 4 (ESP_AT_ESPTOOL4)")
     folder, module = project(yml=YML), used_module()
     script = tmp_path / "run.py"
     script.write_text(

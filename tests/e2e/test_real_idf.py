@@ -32,7 +32,7 @@ HOST_PROJECT = {
 def idf_path():
     place = os.environ.get("IDF_PATH")
     if not place:
-        pytest.skip("IDF_PATH isn't set: no ESP-IDF")
+        pytest.skip("need ESP-IDF (IDF_PATH)")
     return Path(place)
 
 
@@ -108,7 +108,7 @@ def test_a_configured_project(project, idf_py, used_module, same_as_others):
     idf_py("at-package", cwd=folder)  # before there is a build folder: it mustn't be in the way of set-target
     configured = idf_py("--preview", "set-target", "linux", cwd=folder, code=None)
     if configured.returncode:
-        pytest.skip(f"no project for linux can be configured here: {configured.stderr[-300:]}")
+        pytest.skip(f"need an ESP-IDF that configures a project for linux: {configured.stderr[-300:]}")
     refused = idf_py("at-flash", cwd=folder, code=2, ESPPORT=module.port)
     assert "the AT module is not on the project's board, and no port is named for it" in refused.stderr
     assert module.untouched

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 import zipfile
@@ -235,12 +236,16 @@ def test_a_device_of_another_chip(command, project, esp_at, used_module):
 def ended(folder, arguments: str, *, redirected: str) -> str:
     """Return what is on stderr where a shell has redirected the output of esp-at; it must end with 1."""
     command = f'"{sys.executable}" -m platformio_esp_at {arguments} {redirected}'
-    done = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    # Unbuffered streams lose what they can't write; those of most people keep it until Python ends.
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 1, done.stderr
     return done.stderr
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="no /dev/full there")
+@pytest.mark.skipif(sys.platform != "linux", reason="need /dev/full")
 @pytest.mark.parametrize("command", ["info", "package", "flash -p {port}", "modules --json", "--help"])
 def test_an_output_that_takes_nothing(command, project, used_module):
     folder = project(yml=YML)
@@ -254,7 +259,15 @@ def test_an_output_that_takes_nothing(command, project, used_module):
     assert module.untouched
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="closed pipes are told in other ways there")
+@pytest.mark.skipif(sys.platform != "linux", reason="need /dev/full")
+@pytest.mark.parametrize("command", ["info --firmware nothing.zip", "info --no-such-option", "modules --chip esp99"])
+def test_a_refusal_that_nobody_can_read(command, project):
+    folder = project(yml=YML)
+    assert not ended(folder, command, redirected="2>/dev/full")
+    assert not ended(folder, command, redirected=">/dev/full 2>/dev/full")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="need POSIX: closed pipes are reported in other ways elsewhere")
 def test_an_output_that_closes_does_not_end_a_flash(project, used_module):
     folder = project(yml=YML)
     module = used_module()

@@ -55,6 +55,7 @@ NOT_PARAMETERS = ("-os", "--server_ca")
 
 pytestmark = pytest.mark.usefixtures("reference")
 
+pytestmark = pytest.mark.usefixtures("reference")
 REFERENCE = os.environ.get("ESP_AT_REFERENCE")
 FOLDER = Path(REFERENCE or ".", "golden", "_at_py")
 CASES = {

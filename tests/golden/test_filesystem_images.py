@@ -59,14 +59,14 @@ def may_differ_in_state(states):
 def test_files_of_upstreams_image(upstream, case):
     image, files = upstream(case)
     if case.endswith("littlefs"):
-        pytest.importorskip("littlefs", reason="the extra fs isn't installed")
+        pytest.importorskip("littlefs", reason="need the extra fs")
     assert sorted(files) == ["index.html", "test.txt"]
     assert read_filesystem(image) == files
     assert kind_of(image) is (FileSystem.LITTLEFS if case.endswith("littlefs") else FileSystem.FAT)
 
 
 def test_littlefs_is_upstreams(upstream):
-    pytest.importorskip("littlefs", reason="the extra fs isn't installed")
+    pytest.importorskip("littlefs", reason="need the extra fs")
     image, files = upstream("HEAD-littlefs")
     assert build_filesystem(files, kind=FileSystem.LITTLEFS, size=len(image)) == image
 

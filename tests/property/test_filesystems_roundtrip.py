@@ -34,7 +34,7 @@ def fits(files, build):
 @given(files=FILES)
 def test_files_are_read_back(kind, files):
     if kind is FileSystem.LITTLEFS:
-        pytest.importorskip("littlefs", reason="the extra fs isn't installed")
+        pytest.importorskip("littlefs", reason="need the extra fs")
     image = fits(files, lambda files: build_filesystem(files, kind=kind, size=SIZE))
     if image is not None:
         assert len(image) == SIZE

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-import time
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -456,27 +455,6 @@ def test_cut_table_never_loses_rows(table, data):
     assert read == table
 
 
-# Large and made to be slow, where a reader would copy or search again and again.
-BIG = {
-    "empty-pki-items": (
-        "pki",
-        b"\xf1\xf1\xff\xff" + (4 * 65535).to_bytes(4, "little") + bytes(4 * 65535) + b"\xff" * 999,
-    ),
-    "nested-json": ("gatts", b"\xff\xff\x27\x95" + b'{"Service":' + b"[" * 65524),
-    "long-number": ("gatts", b"\xff\xff\x27\x95" + b'{"Service":' + b"9" * 65524),
-    "one-mebibyte-segment": ("esp_image", b"\xe9\x01" + bytes(22) + struct.pack("<LL", 0, 1 << 20) + bytes(1 << 20)),
-    "one-mebibyte-table": ("partition_table", b"\xaa\x50" * (1 << 19)),
-    "one-mebibyte-blank": ("factory_param", b"\xff" * (1 << 20)),
-}
-
-
-@pytest.mark.parametrize(("kind", "data"), BIG.values(), ids=BIG)
-def test_large_hostile_bytes_take_no_time(kind, data):
-    begin = time.process_time()
-    _meet(kind, data)
-    assert time.process_time() - begin < 1.5
-
-
 def _text_meaning_of_table(table: PartitionTable) -> None:
     assert PartitionTable.from_csv(table.to_csv(), first_offset=0) == table
 
@@ -598,25 +576,3 @@ def test_any_json(value, with_files):
     _meet_text("flasher_args", json.dumps(root))
     data = json.dumps({"Service": value}).encode()[:0xFFFF]
     _meet("gatts", len(data).to_bytes(2, "little") + b"\x27\x95" + data)
-
-
-BIG_TEXT = {
-    "long-number": ("size", "9" * 1_000_000),
-    "long-hex": ("size", "0x" + "f" * 1_000_000),
-    "long-type": ("partition_table", "a," + "d" * 1_000_000 + ",nvs,0x9000,4K"),
-    "many-rows": ("partition_table", "a,data,nvs,zz,4K\n" * 20_000),
-    "many-cells": ("gatts", "index," * 30_000),
-    "long-cell": ("gatts", "index,uuid_len,uuid,perm\n0,16," + "0" * 1_000_000),
-    "many-words": ("download_config", "0x0 a.bin " * 50_000),
-    "nested": ("flasher_args", '{"flash_files":' * 50_000),
-}
-
-
-@pytest.mark.parametrize(("kind", "text"), BIG_TEXT.values(), ids=BIG_TEXT)
-def test_large_hostile_text_takes_no_time(kind, text):
-    begin = time.process_time()
-    try:
-        PARSERS[kind][0](text)
-    except EspAtError as error:
-        _is_told(error)
-    assert time.process_time() - begin < 1.5

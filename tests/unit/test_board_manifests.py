@@ -54,7 +54,7 @@ def test_a_board_by_its_file(tmp_path):
     assert caught.value.hint == f"looked for {tmp_path / 'none.json'}"
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes there")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="need named pipes")
 def test_a_board_that_would_never_end(tmp_path):
     os.mkfifo(tmp_path / "my.json")
     with pytest.raises(EspAtError) as caught:

@@ -156,17 +156,18 @@ def test_refuses_a_value(tmp_path, name, value, code, message, hint):
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "is_blank"),
     [
-        pytest.param({"factory_param": b"\xff" * 4096, "factory_param_WROOM-32": None}, id="none-readable"),
-        pytest.param({"factory_param": FactoryParam.from_values({"version": 1}).to_bytes()}, id="two-versions"),
+        pytest.param({"factory_param": b"\xff" * 4096, "factory_param_WROOM-32": None}, True, id="none-readable"),
+        pytest.param({"factory_param": FactoryParam.from_values({"version": 1}).to_bytes()}, False, id="two-versions"),
     ],
 )
-def test_refuses_to_guess_the_version(tmp_path, changes):
+def test_refuses_to_guess_the_version(tmp_path, changes, is_blank):
     with pytest.raises(PackageError) as caught:
         _make(tmp_path, _package(tmp_path, **changes), "SOLO-1")
     assert caught.value.code == "package-without-parameters"
     assert "AT_PACK" in caught.value.message
+    assert ("blank" in caught.value.message) == is_blank
     assert caught.value.message.endswith(", so its version isn't known")
     assert caught.value.hint == "download the package again, or unpack all of it"
 

@@ -102,7 +102,7 @@ def test_fatfs_is_fat(tmp_path, nvs):
 
 
 def test_fs_storage_is_littlefs(tmp_path):
-    pytest.importorskip("littlefs")
+    pytest.importorskip("littlefs", reason="need the extra fs")
     region = _region(_plan(tmp_path, "partitions: own.csv\ndata: {fs_storage: web/}\n"), "fs_storage")
     assert kind_of(region.data) is FileSystem.LITTLEFS
     assert (len(region.data), region.offset, region.origin) == (FS_SIZE, 0x60000, "littlefs of web/")
@@ -110,7 +110,7 @@ def test_fs_storage_is_littlefs(tmp_path):
 
 
 def test_the_file_system_that_the_package_has_there_decides(tmp_path):
-    pytest.importorskip("littlefs")
+    pytest.importorskip("littlefs", reason="need the extra fs")
     own = build_filesystem({"a": b"1"}, kind=FileSystem.LITTLEFS, size=0x4000)
     plan = _plan(tmp_path, "data: {fatfs: web/}\n", contents={"fatfs": ("0x70000", own)})
     region = _region(plan, "fatfs")
@@ -152,14 +152,14 @@ def test_a_partition_that_is_no_file_system(tmp_path, name):
 )
 def test_too_large(tmp_path, yml, size):
     if "fs_storage" in yml:
-        pytest.importorskip("littlefs")
+        pytest.importorskip("littlefs", reason="need the extra fs")
     with pytest.raises(LayoutError, match="bytes more than") as caught:
         _plan(tmp_path, yml, {"large.bin": bytes(size)})
     assert caught.value.where == "web/"
 
 
 def test_a_name_that_the_file_system_can_not_hold(tmp_path):
-    pytest.importorskip("littlefs")
+    pytest.importorskip("littlefs", reason="need the extra fs")
     with pytest.raises(FormatError, match="longer than 64") as caught:
         _plan(tmp_path, "partitions: own.csv\ndata: {fs_storage: web/}\n", {"x" * 65: b""})
     assert caught.value.where == "web/"

@@ -25,7 +25,7 @@ def test_nothing_there(tmp_path):
             open_regular(tmp_path / name)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="no devices there")
+@pytest.mark.skipif(os.name == "nt", reason="need device files")
 @pytest.mark.parametrize("path", ["/dev/zero", "/dev/null", "pipe", "."])
 def test_what_is_no_regular_file(tmp_path, path):
     os.mkfifo(tmp_path / "pipe")

@@ -24,7 +24,7 @@ KINDS = pytest.mark.parametrize("kind", FileSystem, ids=lambda kind: kind.name)
 
 @pytest.fixture(autouse=True)
 def littlefs():
-    return pytest.importorskip("littlefs", reason="the extra fs isn't installed")
+    return pytest.importorskip("littlefs", reason="need the extra fs")
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_what_is_written_is_a_firmware_package_again(tmp_path):
 # --- modes ---
 
 
-@pytest.mark.skipif(os.name == "nt", reason="no such modes there")
+@pytest.mark.skipif(os.name == "nt", reason="need the file modes of POSIX")
 def test_what_may_hold_keys_is_its_owners_alone(tmp_path):
     plan = _changed_plan(tmp_path)
     write_image_set(plan, tmp_path / "out")
@@ -93,7 +93,7 @@ def test_what_may_hold_keys_is_its_owners_alone(tmp_path):
     assert f"{FOLDER}/mqtt_key.bin" in private
 
 
-@pytest.mark.skipif(os.name == "nt", reason="no such modes there")
+@pytest.mark.skipif(os.name == "nt", reason="need the file modes of POSIX")
 def test_content_without_an_image_in_the_package_is_private_too(tmp_path):
     plan = _plan(tmp_path, data={"fatfs": InputFile("fs.img", Place.at(file="esp_at.yml", line=3), KEY)})
     write_image_set(plan, tmp_path / "out")
@@ -227,7 +227,7 @@ def _closed_folder(folder: Path, mode: int) -> Iterator[Path]:
         folder.chmod(0o700)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="no such modes there")
+@pytest.mark.skipif(os.name == "nt", reason="need the file modes of POSIX")
 @pytest.mark.parametrize("mode", [0o500, 0], ids=["not-to-write", "not-to-look-into"])
 @pytest.mark.parametrize("name", ["out", "a/b/out"])
 def test_parent_that_cant_be_written(tmp_path, mode, name):

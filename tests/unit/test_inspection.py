@@ -253,9 +253,9 @@ def test_a_certificate_is_summarised(form):
     in_nvs = inspect_bytes(NvsImage((), 0x4000).with_namespace("mqtt_cert", [entry]).to_bytes())
     _assert_summarised(in_nvs["entries"][0]["value"]["content"])
     fingerprint = f"SHA-256 {_certificate().fingerprint(hashes.SHA256()).hex()[:16]}…"
-    told = f"certificate CN=A module by CN=A root, 2026-01-01 to 2036-01-01, EC secp256r1, 256 bits, {fingerprint}"
+    line = f"certificate CN=A module by CN=A root, 2026-01-01 to 2036-01-01, EC secp256r1, 256 bits, {fingerprint}"
     for text in (describe(decoded), describe(in_nvs)):
-        assert told in text
+        assert line in text
 
 
 def test_pki_items():
@@ -272,7 +272,7 @@ def test_pki_items():
 
 
 def _assert_no_key(text: str, kind: str) -> None:
-    """Assert that no run of 8 bytes of the key is told, in hex, as text, or as base64."""
+    """Assert that no run of 8 bytes of the key is shown, in hex, as text, or as base64."""
     numbers = _key(kind).private_numbers()
     secrets = [numbers.private_value] if kind == "EC" else [numbers.d, numbers.p, numbers.q]
     folded = text.casefold()
@@ -336,7 +336,7 @@ def test_a_damaged_private_key_is_not_quoted():
 
 
 def test_the_csv_has_the_keys(tmp_path):
-    """It's for making the image again, and so it is told apart from what is shown."""
+    """It's for making the image again, and so it is kept apart from what is shown."""
     write_sample_package(tmp_path / "new", nvs=True)
     (tmp_path / "new.bin").write_bytes(_image(NVS))
     image = NvsImage.from_bytes(NVS[f"{USER}/mfg_nvs.bin"])
@@ -345,33 +345,35 @@ def test_the_csv_has_the_keys(tmp_path):
     (tmp_path / "param.bin").write_bytes(LEGACY[f"{USER}/factory_param.bin"])
     with pytest.raises(FormatError, match="there is no mfg_nvs in it") as caught:
         nvs_csv(tmp_path / "param.bin")
-    assert caught.value.where == str(tmp_path / "param.bin")
+    assert (caught.value.code, caught.value.where) == ("no-mfg-nvs", str(tmp_path / "param.bin"))
 
 
 # --- what is no artefact, damaged or hostile ---
 
 
 @pytest.mark.parametrize(
-    ("data", "message"),
+    ("data", "code", "message"),
     [
-        (b"", "it starts with nothing"),
-        (b"%PDF-1.7", "it starts with 25 50 44 46"),
-        (b"\xff" * 0x9000, "it starts with ff ff ff ff"),
-        (b"\xaa\x50", "not a partition entry"),
-        (b"\xfc\xfc\x03", "the factory_param has 3 bytes instead of 4096"),
-        (b"\xf1\xf1", "no PKI container"),
-        (b"\x10\x00\x27\x95{}", "ble_data is cut"),
-        (NVS[f"{USER}/mfg_nvs.bin"][:-1], "an NVS image of"),
-        (b"\xe9", "the ESP image is cut"),
+        (b"", "unknown-artifact", "it starts with nothing"),
+        (b"%PDF-1.7", "unknown-artifact", "it starts with 25 50 44 46"),
+        (b"\xff" * 0x9000, "unknown-artifact", "it starts with ff ff ff ff"),
+        (b"\xaa\x50", "table-damaged", "not a partition entry"),
+        (b"\xfc\xfc\x03", "factory-param-damaged", "the factory_param has 3 bytes instead of 4096"),
+        (b"\xf1\xf1", "not-pki", "no PKI container"),
+        (b"\x10\x00\x27\x95{}", "ble-data-damaged", "ble_data is cut"),
+        (NVS[f"{USER}/mfg_nvs.bin"][:-1], "nvs-size", "an NVS image of"),
+        (b"\xe9", "image-cut", "the ESP image is cut"),
     ],
 )
-def test_refused(tmp_path, data, message):
-    with pytest.raises(FormatError, match=message):
+def test_refused(tmp_path, data, code, message):
+    with pytest.raises(FormatError, match=message) as caught:
         inspect_bytes(data)
+    assert caught.value.code == code
     file = tmp_path / "some file"
     file.write_bytes(data)
-    with pytest.raises(FormatError) as caught:
+    with pytest.raises(FormatError, match=message) as caught:
         inspect_path(file)
+    assert (caught.value.code, caught.value.facts["file"]) == (code, str(file))
     assert caught.value.where.startswith(str(file))
 
 
@@ -380,15 +382,16 @@ def test_places_that_hold_no_artefact(tmp_path):
         stream.truncate((16 << 20) + 1)
     (tmp_path / "folder").mkdir()
     (tmp_path / "broken.zip").write_bytes(b"PK\3\4")
-    for name, kind, message in (
-        ("large.bin", FormatError, "larger than 16MB"),
-        ("missing.bin", EspAtError, "can't be read"),
-        ("x" * 5000, EspAtError, "can't be read"),
-        ("folder", PackageError, "not a firmware package"),
-        ("broken.zip", PackageError, "the zip can't be read"),
+    for name, kind, code, message in (
+        ("large.bin", FormatError, "file-too-large", "larger than 16MB"),
+        ("missing.bin", EspAtError, "unreadable", "can't be read"),
+        ("x" * 5000, EspAtError, "unreadable", "can't be read"),
+        ("folder", PackageError, "not-a-package", "not a firmware package"),
+        ("broken.zip", PackageError, "zip-damaged", "the zip can't be read"),
     ):
-        with pytest.raises(kind, match=message):
+        with pytest.raises(kind, match=message) as caught:
             inspect_path(tmp_path / name)
+        assert caught.value.code == code
 
 
 def test_an_image_that_names_itself_as_its_content():

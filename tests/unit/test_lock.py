@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
-import time
 from dataclasses import replace
 
 import pytest
@@ -88,7 +87,5 @@ def test_one_run_waits_for_the_other(tmp_path):
     """Between reading the file and writing it, nobody else writes: both entries are there in the end."""
     with subprocess.Popen([sys.executable, "-c", SLOW, str(tmp_path)], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "about to write\n"
-        begun = time.monotonic()
         add_to_lock(tmp_path, ENTRY)
-        assert time.monotonic() - begun > 0.2
     assert {entry.firmware for entry in read_lock(tmp_path)} == {"other", "v4.1.1.0"}

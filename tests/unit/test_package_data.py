@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROOT = Path(__file__).parents[2]
 OF_A_USER = (
@@ -18,7 +24,6 @@ OF_A_USER = (
 
 
 def _packed(package: str, folder: Path) -> set[str]:
-    tomllib = pytest.importorskip("tomllib")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     patterns = project["tool"]["setuptools"]["package-data"][package]
     return {
@@ -28,7 +33,7 @@ def _packed(package: str, folder: Path) -> set[str]:
 
 def _tracked(folder: str) -> set[str]:
     if not shutil.which("git") or not (ROOT / ".git").exists():
-        pytest.skip("no git checkout")
+        pytest.skip("need a git checkout")
     command = ["git", "ls-files", "-z", folder]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
     names = (file.removeprefix(f"{folder}/") for file in listed if file)
@@ -46,8 +51,11 @@ def test_examples(tmp_path):
     assert _packed("platformio_esp_at.examples", examples) == _tracked("examples")
 
 
-def test_the_platform_and_the_catalog():
-    files = {name for name in _tracked("platformio_esp_at") if not name.endswith(".py") or "pio/platform/" in name}
+def test_what_is_no_module_of_a_package():
+    """Packages are found by their ``__init__.py``; every other file of ours is data, and named."""
+    tracked = _tracked("platformio_esp_at")
+    packages = {name.rpartition("/")[0] for name in tracked if name.endswith("__init__.py")}
+    files = {name for name in tracked if not (name.endswith(".py") and name.rpartition("/")[0] in packages)}
     packed = _packed("platformio_esp_at", ROOT / "platformio_esp_at")
     assert files <= packed
     assert not any("__pycache__" in name for name in packed)

@@ -223,7 +223,7 @@ def test_project_file_that_is_a_folder(tmp_path):
     assert _refused_project(tmp_path) == ("unreadable", "esp_at.yml can't be read: it is a folder, a file is needed")
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes there")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="need named pipes")
 def test_project_file_that_is_a_pipe(tmp_path):
     os.mkfifo(tmp_path / "esp_at.yml")
     assert _refused_project(tmp_path) == ("unreadable", "esp_at.yml can't be read: it is neither a file nor a folder")
@@ -270,7 +270,7 @@ def test_a_comma_is_part_of_a_path(folder):
     assert caught.value.hint.endswith("; a list of files is written [a.pem, b.pem]")
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes there")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="need named pipes")
 @pytest.mark.parametrize(
     ("text", "code", "message"),
     [

@@ -212,7 +212,7 @@ def test_esp8266_is_known_by_its_short_header(tmp_path):
     assert (package.chip.key, package.args.chip) == ("esp8266", "esp8266")
 
 
-@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+@pytest.mark.skipif(os.name == "nt", reason="need links without a privilege")
 def test_link_that_stays_inside(tmp_path):
     root = _folder(tmp_path / "a", _sample(**{"real.bin": SAMPLE["esp-at.bin"]}))
     (root / "esp-at.bin").unlink()
@@ -639,7 +639,7 @@ def test_larger_than_any_release(tmp_path):
     assert str(error) == "a.zip: larger than 64MB\n  take the zip as Espressif releases it"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="no devices there")
+@pytest.mark.skipif(os.name == "nt", reason="need device files")
 @pytest.mark.parametrize("path", ["/dev/zero", "pipe.zip"])
 def test_what_would_never_end(tmp_path, path):
     os.mkfifo(tmp_path / "pipe.zip")
@@ -677,7 +677,7 @@ def test_flipped_bytes(tmp_path, seed):
 # --- hostile folders ---
 
 
-@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+@pytest.mark.skipif(os.name == "nt", reason="need links without a privilege")
 @pytest.mark.parametrize(
     ("target", "code", "message"),
     [
@@ -694,7 +694,7 @@ def test_link(tmp_path, target, code, message):
     assert str(error) == f"a:esp-at.bin: {message}"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+@pytest.mark.skipif(os.name == "nt", reason="need links without a privilege")
 def test_link_to_a_folder(tmp_path):
     """It isn't listed as a file."""
     root = _folder(tmp_path / "a", _sample(app=None))
@@ -704,7 +704,7 @@ def test_link_to_a_folder(tmp_path):
     assert str(error) == f"a: incomplete: esp-at.bin is missing\n  {AGAIN}"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+@pytest.mark.skipif(os.name == "nt", reason="need links without a privilege")
 def test_link_to_itself(tmp_path):
     root = _folder(tmp_path / "a", _sample(app=None))
     (root / "esp-at.bin").symlink_to("esp-at.bin")
@@ -716,7 +716,7 @@ def test_link_to_itself(tmp_path):
     )
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes there")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="need named pipes")
 def test_named_pipe(tmp_path):
     root = _folder(tmp_path / "a", _sample(app=None))
     os.mkfifo(root / "esp-at.bin")

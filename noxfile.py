@@ -1,0 +1,136 @@
+"""The sessions: everything that is run to prove a change. `bootstrap.py` makes the environment that they start from.
+
+`python3 bootstrap.py SESSION [ARGUMENT ...]` runs one anywhere; in an activated environment, `nox -s SESSION` does.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import nox
+from python_discovery import get_interpreter
+
+nox.options.sessions = ["test", "lint"]
+nox.options.default_venv_backend = "virtualenv"
+nox.options.error_on_missing_interpreters = True
+
+REFERENCE_TESTS = ("tests/golden", "tests/e2e/test_real_packages.py", "tests/e2e/test_projects_with_mfg_nvs.py")
+ESPTOOL_4_TESTS = ("tests/e2e/test_cli.py", "tests/e2e/test_idf_py.py")
+WORKFLOWS = ".github/workflows/tests.yml"
+
+# Twice as many as there are processors: the end-to-end tests wait on serial ports and child processes.
+SIDE_BY_SIDE = ("-n", str(2 * (os.cpu_count() or 1)), "--dist", "loadgroup")
+
+
+def _show_all_of_pyenv() -> None:
+    """Let pyenv offer every Python that it has; by itself, it has those of one version."""
+    versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv", "versions")
+    if versions.is_dir() and os.name != "nt":  # there, pyenv is another program
+        own = Path(sys.base_prefix).name
+        names = sorted((path.name for path in versions.iterdir()), key=lambda name: (name != own, name))
+        os.environ["PYENV_VERSION"] = ":".join(names)
+
+
+_show_all_of_pyenv()
+SUPPORTED = nox.project.python_versions(nox.project.load_toml("pyproject.toml"))
+PYTHONS = [version for version in SUPPORTED if get_interpreter(version, [], env=os.environ)]
+"""The supported ones that this machine has."""
+
+
+@nox.session(python=False)
+def test(session: nox.Session) -> None:
+    """Run the tests in the environment of bootstrap.py."""
+    _pytest(session, *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def unit(session: nox.Session) -> None:
+    """Run the unit and property tests on one Python."""
+    session.install("--editable", ".[unit]")
+    session.run("python", "-m", "pytest", "--quiet", *SIDE_BY_SIDE, "tests/unit", "tests/property", *session.posargs)
+
+
+@nox.session(python=False)
+def pythons(session: nox.Session) -> None:
+    """Run the unit and property tests on every Python of this machine, two at least."""
+    if len(PYTHONS) < 2:
+        session.error(f"of the Pythons {', '.join(SUPPORTED)} only {', '.join(PYTHONS) or 'none'} is here: two must be")
+    for version in PYTHONS:
+        session.notify(f"unit-{version}")
+
+
+@nox.session(python=PYTHONS[-1:])
+def coverage(session: nox.Session) -> None:
+    """Run the tests, count which lines run in them and in their child processes, and report it."""
+    session.install("--editable", ".[test]")
+    # Since 3.12, Python itself can count lines, at hardly a cost.
+    session.env["COVERAGE_CORE"] = "ctrace" if session.python in ("3.10", "3.11") else "sysmon"
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", "--quiet", *SIDE_BY_SIDE, *session.posargs)
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report")
+
+
+@nox.session(python=False)
+def reference(session: nox.Session) -> None:
+    """Compare with the reference data in the folder ESP_AT_REFERENCE."""
+    if not os.environ.get("ESP_AT_REFERENCE"):
+        session.error("ESP_AT_REFERENCE must be the folder of the reference data")
+    _pytest(session, *REFERENCE_TESTS, *session.posargs)
+
+
+@nox.session
+def esptool4(session: nox.Session) -> None:
+    """Flash with esptool 4: ESP-IDF 5.x pins it, and click below 8.2, and this project is installed beside them."""
+    session.install(".", "esptool~=4.12", "click<8.2")
+    python = shutil.which("python", path=session.bin)
+    _pytest(session, "-k", "esptool_4", *ESPTOOL_4_TESTS, *session.posargs, env={"ESP_AT_ESPTOOL4": python})
+
+
+@nox.session(python=False)
+def lint(session: nox.Session) -> None:
+    """Check style, types and metadata, and then what is released."""
+    _run(session, "ruff", "check")
+    _run(session, "ruff", "format", "--check")
+    _run(session, "mypy")
+    session.run(str(Path(sys.executable).with_name("lint-imports")), external=True, silent=True)
+    _run(session, "validate_pyproject", "pyproject.toml")
+    _run(session, "check_jsonschema", "--builtin-schema", "vendor.github-workflows", WORKFLOWS)
+    session.notify("build")
+
+
+@nox.session(python=False)
+def build(session: nox.Session) -> None:
+    """Build what is released, check it, and run the tests that the sdist brings."""
+    released = Path(session.create_tmp(), "released")
+    shutil.rmtree(released, ignore_errors=True)
+    _run(session, "build", "--outdir", str(released), silent=True)
+    (wheel,), (sdist,) = released.glob("*.whl"), released.glob("*.tar.gz")
+    _run(session, "twine", "check", "--strict", str(wheel), str(sdist))
+    _run(session, "check_wheel_contents", str(wheel))
+    if Path(".git").exists():  # it compares with what git has
+        _run(session, "check_manifest")
+    shutil.unpack_archive(sdist, released)
+    unpacked = released / sdist.name.removesuffix(".tar.gz")
+    with session.chdir(unpacked):
+        _pytest(session, "tests/unit", env={"PYTHONPATH": str(unpacked.resolve())})
+
+
+@nox.session(python=False)
+def benchmarks(session: nox.Session) -> None:
+    """Measure what the package costs; only a machine that does nothing else measures well."""
+    for script in sorted(Path("benchmarks").glob("*.py")):
+        session.run(sys.executable, str(script), external=True)
+
+
+def _pytest(session: nox.Session, *arguments: str, **options: Any) -> None:  # noqa: ANN401 - of Session.run
+    _run(session, "pytest", *SIDE_BY_SIDE, *arguments, **options)
+
+
+def _run(session: nox.Session, module: str, *arguments: str, **options: Any) -> None:  # noqa: ANN401 - of Session.run
+    """Run a module in the environment of bootstrap.py, which is that of nox itself."""
+    session.run(sys.executable, "-m", module, *arguments, external=True, **options)

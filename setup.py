@@ -1,0 +1,24 @@
+"""What pyproject.toml can't say: the examples at the top are a package, and an index needs links that leave it."""
+
+import re
+import sys
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parent
+SOURCE = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Source"]
+
+setup(
+    # No namespace packages: every folder that somebody has made would count as one.
+    packages=[*find_packages(include=["platformio_esp_at", "platformio_esp_at.*"]), "platformio_esp_at.examples"],
+    long_description=re.sub(
+        r"\]\((?!https?:|#)", f"]({SOURCE}/blob/main/", (ROOT / "README.md").read_text(encoding="utf-8")
+    ),
+    long_description_content_type="text/markdown",
+)

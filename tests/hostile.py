@@ -1,0 +1,118 @@
+"""Input of any size that is made to be slow: for readers that would copy or search again and again.
+
+The tests count a reader's steps on it; ``benchmarks/hostile_input.py`` measures the time, which also shows what is lost
+inside of C code, such as a regular expression that tries everything.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from platformio_esp_at.formats.download_config import parse_download_config
+from platformio_esp_at.formats.esp_image import EspImage
+from platformio_esp_at.formats.factory_param import FactoryParam
+from platformio_esp_at.formats.flasher_args import parse_flasher_args
+from platformio_esp_at.formats.gatts import GattTable
+from platformio_esp_at.formats.nvs import PAGE_SIZE, NvsImage
+from platformio_esp_at.formats.partition_table import PartitionTable
+from platformio_esp_at.formats.pki import PkiContainer
+from platformio_esp_at.units import parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Data: TypeAlias = bytes | str
+
+MEBIBYTE = 1 << 20
+ONE = b"\1" + b"\xff" * 7
+"""The value of an NVS entry: the number 1."""
+
+
+class Hostile(NamedTuple):
+    """One kind of input: who reads it, how ``size`` bytes of it are made, and the largest size."""
+
+    read: Callable[[Data], object]
+    make: Callable[[int], Data]
+    largest: int = MEBIBYTE
+
+
+def nvs_entry(head: tuple[int, int, int, int], key: bytes, value: bytes) -> bytes:
+    """Return an entry of an NVS page with the right CRC; ``head`` is namespace, type, span and chunk."""
+    rest = key[:16].ljust(16, b"\0") + value
+    return bytes(head) + struct.pack("<L", zlib.crc32(bytes(head) + rest, 0xFFFFFFFF)) + rest
+
+
+def nvs_page(number: int, content: bytes, state: int = 0xFFFFFFFC) -> bytes:
+    """Return an NVS page of such entries with the right CRC."""
+    head = struct.pack("<LB", number, 0xFE).ljust(24, b"\xff")
+    states = (1 << 256) - 1
+    for entry in range(len(content) // 32):
+        states ^= 1 << entry * 2
+    head = struct.pack("<L", state) + head + struct.pack("<L", zlib.crc32(head, 0xFFFFFFFF))
+    return (head + states.to_bytes(32, "little") + content).ljust(PAGE_SIZE, b"\xff")
+
+
+def _nvs_image(entry: Callable[[int], bytes], size: int) -> bytes:
+    pages = size // PAGE_SIZE
+    entries = [nvs_entry((0, 0x01, 1, 0xFF), b"ns", ONE), *(entry(number) for number in range(126 * pages - 1))]
+    return b"".join(nvs_page(page, b"".join(entries[page * 126 :][:126])) for page in range(pages))
+
+
+def _empty_chunk(at: int) -> bytes:
+    return nvs_entry((1, 0x42, 1, at % 256), b"a", struct.pack("<HHL", 0, 0xFFFF, 0xFFFFFFFF))
+
+
+def _empty_blob(at: int) -> bytes:
+    return nvs_entry((1, 0x48, 1, 0xFF), b"%d" % at, struct.pack("<LBBH", 0, 0, 0, 0xFFFF))
+
+
+NVS_ENTRIES: dict[str, Callable[[int], bytes]] = {
+    "numbers": lambda at: nvs_entry((1, 0x01, 1, 0xFF), b"%d" % at, ONE),
+    "empty chunks": _empty_chunk,
+    "namespaces": lambda at: nvs_entry((0, 0x01, 1, 0xFF), b"%d" % at, bytes([at % 256]) + b"\xff" * 7),
+    "one key": lambda at: nvs_entry((1, 0x01, 1, 0xFF), b"a" if at else b"b", ONE),
+    "empty blobs": _empty_blob,
+}
+NVS_PAGES = {"blank": b"\xff" * PAGE_SIZE, "zero": bytes(PAGE_SIZE), "one sequence number": nvs_page(7, b"")}
+
+
+def _gatts(text: bytes) -> bytes:
+    return len(text).to_bytes(2, "little") + b"\x27\x95" + text
+
+
+def _app(size: int) -> bytes:
+    return b"\xe9\x01" + bytes(22) + struct.pack("<LL", 0, size) + bytes(size)
+
+
+def _pki(size: int) -> bytes:
+    items = size // 4
+    return b"\xf1\xf1" + items.to_bytes(2, "little") + (4 * items).to_bytes(4, "little") + bytes(4 * items)
+
+
+_read_table = partial(PartitionTable.from_csv, first_offset=0x9000)
+HOSTILE: dict[str, Hostile] = {
+    **{f"nvs: {kind}": Hostile(NvsImage.from_bytes, partial(_nvs_image, entry)) for kind, entry in NVS_ENTRIES.items()},
+    **{
+        f"nvs: pages, {kind}": Hostile(NvsImage.from_bytes, lambda size, page=page: page * (size // PAGE_SIZE))
+        for kind, page in NVS_PAGES.items()
+    },
+    "pki: empty items": Hostile(PkiContainer.from_bytes, _pki, 4 * 0xFFFF),
+    "gatts: nested": Hostile(GattTable.from_bytes, lambda size: _gatts(b'{"Service":' + b"[" * (size - 11)), 0xFFFF),
+    "gatts: long number": Hostile(
+        GattTable.from_bytes, lambda size: _gatts(b'{"Service":' + b"9" * (size - 11)), 0xFFFF
+    ),
+    "gatts: many cells": Hostile(GattTable.from_csv, lambda size: "index," * (size // 6)),
+    "gatts: long cell": Hostile(GattTable.from_csv, lambda size: "index,uuid_len,uuid,perm\n0,16," + "0" * (size - 30)),
+    "esp_image: one segment": Hostile(EspImage.from_bytes, _app),
+    "factory_param: blank": Hostile(FactoryParam.from_bytes, lambda size: b"\xff" * size),
+    "partition_table: one mark": Hostile(PartitionTable.from_bytes, lambda size: b"\xaa\x50" * (size // 2)),
+    "partition_table: long type": Hostile(_read_table, lambda size: "a," + "d" * (size - 17) + ",nvs,0x9000,4K"),
+    "partition_table: many rows": Hostile(_read_table, lambda size: "a,data,nvs,zz,4K\n" * (size // 17)),
+    "size: long number": Hostile(parse_size, lambda size: "9" * size),
+    "size: long hex": Hostile(parse_size, lambda size: "0x" + "f" * (size - 2)),
+    "download_config: many words": Hostile(parse_download_config, lambda size: "0x0 a.bin " * (size // 10)),
+    "flasher_args: nested": Hostile(parse_flasher_args, lambda size: '{"flash_files":' * (size // 15)),
+}
