@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from platformio_esp_at.demo.sample_package import write_sample_package
 
-COMPONENT = Path(__file__).parents[2] / "idf_component"
+COMPONENT = Path(__file__).parents[2] / "idf_component/esp_at_flash"
 
 STAND_INS = r"""
     cmake_minimum_required(VERSION 3.16)
@@ -376,6 +377,80 @@ def test_the_example_with_a_host(idf_project):
     assert "AT module: MINI-1 (esp_at.yml:2)" in made.build("at_image")
 
 
+# --- what ESP-IDF's component manager makes of it ---
+
+
+@pytest.fixture
+def requirements_of_main(tmp_path):
+    """Resolve the dependencies of a project by the two steps that ESP-IDF's CMake runs.
+
+    Return the names of the components that the manager has added, and the names that ``main`` requires then. ESP-IDF
+    takes the folder's name as the name of a component.
+    """
+
+    def resolve(project):
+        work = tmp_path / "work"
+        work.mkdir()
+        files = {name: work / name for name in ("local.yml", "managed.cmake", "requirements.cmake")}
+        files["local.yml"].write_text(
+            f"components:\n  - {{name: main, path: '{project / 'main'}', source: project_components}}\n"
+        )
+        step(work, project, "prepare_dependencies", local_components_list_file=files["local.yml"],
+             managed_components_list_file=files["managed.cmake"])  # fmt: skip
+        folders = re.findall(r'^idf_build_component\("([^"]+)"', files["managed.cmake"].read_text(), re.MULTILINE)
+        added = [Path(folder).name for folder in folders]
+        files["requirements.cmake"].write_text(
+            "".join(
+                f'__component_set_property(___idf_{name} REQUIRES "")\n'
+                f'__component_set_property(___idf_{name} __COMPONENT_SOURCE "{source}")\n'
+                for name, source in [("main", "project_components"), *((name, MANAGED) for name in added)]
+            )
+        )
+        step(work, project, "inject_requirements", component_requires_file=files["requirements.cmake"])
+        (required,) = re.findall(
+            r'^__component_set_property\(___idf_main PRIV_REQUIRES "(.*)"\)$',
+            files["requirements.cmake"].read_text(),
+            re.MULTILINE,
+        )
+        return added, required.split(";")
+
+    def step(work, project, name, **options):
+        general = {"project_dir": project, "interface_version": 4, "lock_path": work / "dependencies.lock"}
+        done = subprocess.run(
+            [sys.executable, "-m", "idf_component_manager.prepare_components"]
+            + [f"--{option}={value}" for option, value in general.items()]
+            + [name, f"--build_dir={work}"]
+            + [f"--{option}={value}" for option, value in options.items()],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=os.environ
+            | {"IDF_PATH": str(work), "IDF_TARGET": "esp32", "ESP_IDF_VERSION": "5.5", "IDF_VERSION": "5.5.5"},
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    return resolve
+
+
+EXAMPLES = sorted(path.parent.name for path in COMPONENT.glob("examples/*/CMakeLists.txt"))
+MANAGED = "project_managed_components"
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_examples_find_the_component(example, requirements_of_main, tmp_path):
+    component = shutil.copytree(COMPONENT, tmp_path / COMPONENT.name)
+    added, required = requirements_of_main(component / "examples" / example)
+    assert (added, required) == (["esp_at_flash"], ["esp_at_flash"])
+
+
+def test_a_renamed_folder_is_not_found(requirements_of_main, tmp_path):
+    """The rule that the examples depend on: if the manager drops it one day, so can our README."""
+    component = shutil.copytree(COMPONENT, tmp_path / "renamed")
+    added, required = requirements_of_main(component / "examples/flash_only")
+    assert (added, required) == (["renamed"], ["example__esp_at_flash"])
+
+
 # --- what the component registry takes ---
 
 
@@ -394,7 +469,7 @@ def test_manifests_are_valid():
 
 
 def test_the_component_can_be_packed(tmp_path):
-    copy = shutil.copytree(COMPONENT, tmp_path / "idf_component")
+    copy = shutil.copytree(COMPONENT, tmp_path / "esp_at_flash")
     packed = tmp_path / "packed"
     command = [program("compote"), "component", "pack", "--name", "esp_at_flash", "--dest-dir", packed]
     subprocess.run(command, cwd=copy, capture_output=True, check=True)
