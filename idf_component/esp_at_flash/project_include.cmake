@@ -181,7 +181,7 @@ function(__esp_at_flash_join problem target output depfile)
         set(${problem} "${error}" PARENT_SCOPE)
         return()
     endif()
-    __esp_at_flash_configure_again("${depfile}")
+    __esp_at_flash_configure_again("${depfile}" "${output}")
 
     file(READ "${output}/flasher_args.json" flasher_args)
     string(REGEX MATCH "\"chip\": \"([^\"]+)\"" chip "${flasher_args}")
@@ -245,7 +245,9 @@ endfunction()
 # __esp_at_flash_configure_again
 #
 # @brief Let CMake run again when one of the files that a depfile lists has changed.
-function(__esp_at_flash_configure_again depfile)
+#
+# Those in the folder `output` don't count: CMake itself makes them, and would run for ever. at_image sees to them.
+function(__esp_at_flash_configure_again depfile output)
     file(READ "${depfile}" text)
     string(STRIP "${text}" text)
     string(REPLACE " \\\n  " ";" files "${text}")
@@ -254,6 +256,9 @@ function(__esp_at_flash_configure_again depfile)
         string(REPLACE "\\ " " " file "${file}")
         string(REPLACE "\\#" "#" file "${file}")
         string(REPLACE "$$" "$" file "${file}")
-        set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")
+        string(FIND "${file}" "${output}/" start)
+        if(NOT start EQUAL 0)
+            set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")
+        endif()
     endforeach()
 endfunction()

@@ -39,3 +39,28 @@ execute_process(COMMAND ${command} RESULT_VARIABLE failed)
 if(failed)
     message(FATAL_ERROR "esp-at ${ESP_AT_COMMAND} has failed; the reason stands above.")
 endif()
+
+# An image that somebody has deleted or changed is made again: the images are listed as inputs of the manifest, too. They
+# can't be outputs for CMake, since their names aren't known before packaging. CMake 3.19 is the first that reads JSON;
+# older ones have no depfile of ours (see project_include.cmake).
+if(ESP_AT_COMMAND STREQUAL "package" AND NOT CMAKE_VERSION VERSION_LESS 3.19)
+    set(manifest "${OUTPUT}/esp_at_manifest.json")
+    file(READ "${manifest}" json)
+    string(JSON count LENGTH "${json}" files)
+    math(EXPR last "${count} - 1")
+    set(images)
+    foreach(index RANGE ${last})
+        string(JSON path GET "${json}" files ${index})
+        set(file "${OUTPUT}/${path}")
+        if(NOT file STREQUAL manifest)
+            string(REPLACE "$" "$$" file "${file}")
+            string(REPLACE "#" "\\#" file "${file}")
+            string(REPLACE " " "\\ " file "${file}")
+            string(APPEND images " \\\n  ${file}")
+        endif()
+    endforeach()
+    file(READ "${DEPFILE}" depfile)
+    string(STRIP "${depfile}" depfile)
+    file(WRITE "${DEPFILE}" "${depfile}${images}\n")
+    file(TOUCH "${manifest}") # newer than its images, or it would always be out of date
+endif()

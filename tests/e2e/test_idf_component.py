@@ -179,6 +179,35 @@ def test_packaged_again_only_when_an_input_has_changed(idf_project):
     assert not made.is_rebuilt()
 
 
+@pytest.mark.parametrize("sdkconfig", ["", WITH_APP])
+def test_an_image_that_is_gone_or_changed_is_made_again(sdkconfig, idf_project):
+    made = idf_project(FIRMWARE + sdkconfig)
+    target = "flash" if sdkconfig else "at_image"
+    made.configure(**AS_FIRMWARE)
+    made.build(target)
+    for path in ("esp-at.bin", "download.config", "customized_partitions/mqtt_key.bin", "factory/factory_WROOM-32.bin"):
+        image = made.output / path
+        content = image.read_bytes()
+        image.unlink()
+        made.build(target)
+        assert image.read_bytes() == content, path
+        assert not made.is_rebuilt(target), path
+    image.write_bytes(b"something else")
+    newer(image)
+    made.build(target)
+    assert image.read_bytes() == content
+    assert not made.is_rebuilt(target)
+
+
+def test_flashing_leaves_an_image_set_that_is_up_to_date(idf_project, used_module):
+    made = idf_project()
+    made.configure()
+    made.build("at_image")
+    made.build("at_image-flash", ESPPORT=used_module().port)
+    made.build("at_image")
+    assert not made.is_rebuilt()
+
+
 def test_files_that_appear_count(idf_project):
     made = idf_project(FIRMWARE)
     (made.folder / "firmware.zip").unlink()
