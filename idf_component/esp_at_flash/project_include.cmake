@@ -18,12 +18,13 @@ function(esp_at_flash_add_targets)
     idf_build_get_property(project_dir PROJECT_DIR)
     idf_build_get_property(sdkconfig SDKCONFIG)
 
+    __esp_at_flash_find_generator(generator problem "${python}")
+    __esp_at_flash_explain_actions("${python}" "${problem}")
     if("${CONFIG_ESP_AT_FIRMWARE}" STREQUAL "" AND NOT EXISTS "${project_dir}/esp_at.yml")
         __esp_at_flash_refuse("no ESP-AT firmware package is named: name it in menuconfig (AT module), \
 or write firmware: latest into ${project_dir}/esp_at.yml, and run idf.py reconfigure")
         return()
     endif()
-    __esp_at_flash_find_generator(generator problem "${python}")
     if(problem)
         if(NOT CONFIG_ESP_AT_FLASH_WITH_APP) # which gets a warning of its own
             message(WARNING "${problem}")
@@ -111,6 +112,28 @@ of ESP-IDF (${error}). Install it with: ${python} -m pip install platformio-esp-
     set(${result} "${file}" PARENT_SCOPE)
 endfunction()
 
+# __esp_at_flash_explain_actions
+#
+# @brief Add a target for each action of our idf.py extension, which prints what to do, and fails.
+#
+# idf.py runs the target of that name where it hasn't the action. Without such a target the command would be unknown, and
+# ninja would suggest app-flash, which flashes another program. These targets never flash: idf.py passes them no -p.
+#
+# @param[in] python   IDF's Python.
+# @param[in] problem  What is wrong with the Python package; empty if nothing is.
+function(__esp_at_flash_explain_actions python problem)
+    set(instead_of_at-package ", or use: idf.py at_image")
+    set(instead_of_at-flash ", or use: ESPPORT=PORT idf.py at_image-flash")
+    foreach(action at-package at-flash at-flash-factory at-verify at-info)
+        set(message "${problem}")
+        if(NOT problem)
+            set(message "idf.py doesn't have the command ${action} yet. To add it, run: \
+${python} -m platformio_esp_at idf-setup, and follow its steps${instead_of_${action}}")
+        endif()
+        __esp_at_flash_add_failing(${action} "${message}")
+    endforeach()
+endfunction()
+
 # __esp_at_flash_refuse
 #
 # @brief Add our targets so that each fails with a message.
@@ -136,8 +159,11 @@ function(__esp_at_flash_refuse_join message)
 endfunction()
 
 function(__esp_at_flash_add_failing target message)
+    # In a file of its own: ninja prints the command that has failed twice, and the message would be in each of them.
+    set(script "${CMAKE_CURRENT_BINARY_DIR}/${target}.cmake")
+    file(WRITE "${script}" "message([==[Error: ${message}]==])\n")
     add_custom_target(${target}
-        COMMAND ${CMAKE_COMMAND} -E echo "Error: ${message}"
+        COMMAND ${CMAKE_COMMAND} -P "${script}"
         COMMAND ${CMAKE_COMMAND} -E false
         VERBATIM)
 endfunction()

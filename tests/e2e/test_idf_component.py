@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from platformio_esp_at.demo.sample_package import write_sample_package
+from platformio_esp_at.idf.actions import ACTIONS
 
 COMPONENT = Path(__file__).parents[2] / "idf_component/esp_at_flash"
 
@@ -350,7 +351,7 @@ def test_plain_flash_of_another_chip(idf_project):
 def test_no_targets_in_builds_that_flash_nothing(variable, idf_project):
     made = idf_project()
     made.configure(**{variable: 1})
-    assert "at_image" not in made.build("help")
+    assert not re.search("at_image|at-", made.build("help"))
 
 
 def test_no_targets_for_linux(idf_project):
@@ -359,7 +360,7 @@ def test_no_targets_for_linux(idf_project):
     config.write_text(config.read_text().replace('TARGET="esp32"', 'TARGET="linux"'))
     made.configure()
     assert made.calls("idf_component_register") == [[]]
-    assert "at_image" not in made.build("help")
+    assert not re.search("at_image|at-", made.build("help"))
 
 
 def test_nothing_named_is_no_trouble_until_it_is_asked_for(idf_project):
@@ -379,10 +380,30 @@ def test_the_python_package_is_missing(idf_project, tmp_path):
     assert f"(ModuleNotFoundError: No module named 'platformio_esp_at'). {told}" in said
     made.build("all", "flash")
     assert told in made.build("at_image-flash", code=1, ESPPORT="COM3")
+    assert told in made.build("at-flash", code=1, ESPPORT="COM3")
     with (made.folder / "sdkconfig").open("a") as sdkconfig:
         sdkconfig.write(WITH_APP)
     assert made.configure(python=bare).count("CMake Warning at") == 1
     assert told in made.build("flash", code=1)
+
+
+# --- without the extension of idf.py ---
+
+
+@pytest.mark.parametrize("sdkconfig", [FIRMWARE, 'CONFIG_ESP_AT_FIRMWARE=""\n'])
+def test_a_target_for_each_action_explains_itself(sdkconfig, idf_project, used_module):
+    made, module = idf_project(sdkconfig), used_module()
+    made.configure()
+    instead = {"at-package": "idf.py at_image", "at-flash": "ESPPORT=PORT idf.py at_image-flash"}
+    for action in ACTIONS:
+        said = made.build(action.name, code=1, ESPPORT=module.port)
+        expected = f"Error: idf.py doesn't have the command {action.name} yet. To add it, run: "
+        expected += f"{sys.executable} -m platformio_esp_at idf-setup, and follow its steps"
+        if action.name in instead:
+            expected += f", or use: {instead[action.name]}"
+        assert said.splitlines().count(expected) == said.count("doesn't have the command") == 1
+    assert module.untouched
+    assert not made.output.exists()
 
 
 # --- the examples ---
