@@ -7,7 +7,7 @@
 #
 # Flashing is left to the Python package: the AT module may be another chip than the project's, and its bootloader is
 # written as the firmware package has it. esptool_py_custom_target() would take the project's chip and flash settings
-# for both. Offsets are known to nobody before packaging, so that neither target needs CMake to run again.
+# for both. No offset is needed before packaging, so that neither target needs CMake to run again.
 function(esp_at_flash_add_targets)
     idf_build_get_property(target IDF_TARGET)
     if(BOOTLOADER_BUILD OR CMAKE_BUILD_EARLY_EXPANSION OR target STREQUAL "linux")
@@ -116,8 +116,8 @@ endfunction()
 #
 # @brief Add a target for each action of our idf.py extension, which prints what to do, and fails.
 #
-# idf.py runs the target of that name where it hasn't the action. Without such a target the command would be unknown, and
-# ninja would suggest app-flash, which flashes another program. These targets never flash: idf.py passes them no -p.
+# If idf.py doesn't have an action, it runs the target of that name. Without such a target the command would be unknown,
+# and ninja would suggest app-flash, which flashes another program. These targets never flash: idf.py passes them no -p.
 #
 # @param[in] python   IDF's Python.
 # @param[in] problem  What is wrong with the Python package; empty if nothing is.
@@ -272,7 +272,7 @@ endfunction()
 #
 # @brief Let CMake run again when one of the files that a depfile lists has changed.
 #
-# Those in the folder `output` don't count: CMake itself makes them, and would run for ever. at_image sees to them.
+# Those in the folder `output` don't count: CMake itself makes them, and would run in a loop. at_image watches them.
 function(__esp_at_flash_configure_again depfile output)
     file(READ "${depfile}" text)
     string(STRIP "${text}" text)

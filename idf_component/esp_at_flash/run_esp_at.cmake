@@ -19,8 +19,8 @@ else()
     if(NOT "${named}" MATCHES "(^|;)port")
         if("$ENV{ESPPORT}" STREQUAL "")
             message(FATAL_ERROR "No port is named for the AT module. "
-                "idf.py hands no -p to a target of CMake: set the environment variable ESPPORT, "
-                "or write port: PORT into esp_at.yml, or take idf.py -p PORT at-flash (esp-at idf-setup tells how).")
+                "idf.py passes no -p to a target of CMake: set the environment variable ESPPORT, "
+                "or write port: PORT into esp_at.yml, or use idf.py -p PORT at-flash (see esp-at idf-setup).")
         endif()
         list(APPEND command -p "$ENV{ESPPORT}")
     endif()
@@ -29,7 +29,7 @@ else()
     endif()
 endif()
 
-# ESP-IDF 6.1 keeps a copy of what idf.py flash has written beside each image; a folder with such is no image set.
+# ESP-IDF 6.1 keeps a copy of what idf.py flash has written next to each image; a folder with such is no image set.
 file(GLOB_RECURSE copies "${OUTPUT}/*_flashed.bin")
 if(copies)
     file(REMOVE ${copies})
@@ -37,12 +37,12 @@ endif()
 
 execute_process(COMMAND ${command} RESULT_VARIABLE failed)
 if(failed)
-    message(FATAL_ERROR "esp-at ${ESP_AT_COMMAND} has failed; the reason stands above.")
+    message(FATAL_ERROR "esp-at ${ESP_AT_COMMAND} has failed; see its message above.")
 endif()
 
-# An image that somebody has deleted or changed is made again: the images are listed as inputs of the manifest, too. They
-# can't be outputs for CMake, since their names aren't known before packaging. CMake 3.19 is the first that reads JSON;
-# older ones have no depfile of ours (see project_include.cmake).
+# An image that was deleted or changed is made again: the depfile lists the images as inputs of the manifest, too. They
+# can't be outputs in CMake, since their names aren't known before packaging. CMake 3.19 is the first that reads JSON;
+# an older one doesn't use the depfile for the build (see project_include.cmake).
 if(ESP_AT_COMMAND STREQUAL "package" AND NOT CMAKE_VERSION VERSION_LESS 3.19)
     set(manifest "${OUTPUT}/esp_at_manifest.json")
     file(READ "${manifest}" json)
