@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -14,8 +15,9 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from platformio_esp_at.demo.sample_package import write_sample_package
+from platformio_esp_at.idf.actions import ACTIONS
 
-COMPONENT = Path(__file__).parents[2] / "idf_component"
+COMPONENT = Path(__file__).parents[2] / "idf_component/esp_at_flash"
 
 STAND_INS = r"""
     cmake_minimum_required(VERSION 3.16)
@@ -180,6 +182,35 @@ def test_packaged_again_only_when_an_input_has_changed(idf_project):
     assert not made.is_rebuilt()
 
 
+@pytest.mark.parametrize("sdkconfig", ["", WITH_APP])
+def test_an_image_that_is_gone_or_changed_is_made_again(sdkconfig, idf_project):
+    made = idf_project(FIRMWARE + sdkconfig)
+    target = "flash" if sdkconfig else "at_image"
+    made.configure(**AS_FIRMWARE)
+    made.build(target)
+    for path in ("esp-at.bin", "download.config", "customized_partitions/mqtt_key.bin", "factory/factory_WROOM-32.bin"):
+        image = made.output / path
+        content = image.read_bytes()
+        image.unlink()
+        made.build(target)
+        assert image.read_bytes() == content, path
+        assert not made.is_rebuilt(target), path
+    image.write_bytes(b"something else")
+    newer(image)
+    made.build(target)
+    assert image.read_bytes() == content
+    assert not made.is_rebuilt(target)
+
+
+def test_flashing_leaves_an_image_set_that_is_up_to_date(idf_project, used_module):
+    made = idf_project()
+    made.configure()
+    made.build("at_image")
+    made.build("at_image-flash", ESPPORT=used_module().port)
+    made.build("at_image")
+    assert not made.is_rebuilt()
+
+
 def test_files_that_appear_count(idf_project):
     made = idf_project(FIRMWARE)
     (made.folder / "firmware.zip").unlink()
@@ -329,7 +360,7 @@ def test_plain_flash_of_another_chip(idf_project):
 def test_no_targets_in_builds_that_flash_nothing(variable, idf_project):
     made = idf_project()
     made.configure(**{variable: 1})
-    assert "at_image" not in made.build("help")
+    assert not re.search("at_image|at-", made.build("help"))
 
 
 def test_no_targets_for_linux(idf_project):
@@ -338,7 +369,7 @@ def test_no_targets_for_linux(idf_project):
     config.write_text(config.read_text().replace('TARGET="esp32"', 'TARGET="linux"'))
     made.configure()
     assert made.calls("idf_component_register") == [[]]
-    assert "at_image" not in made.build("help")
+    assert not re.search("at_image|at-", made.build("help"))
 
 
 def test_nothing_named_is_no_trouble_until_it_is_asked_for(idf_project):
@@ -358,10 +389,30 @@ def test_the_python_package_is_missing(idf_project, tmp_path):
     assert f"(ModuleNotFoundError: No module named 'platformio_esp_at'). {told}" in said
     made.build("all", "flash")
     assert told in made.build("at_image-flash", code=1, ESPPORT="COM3")
+    assert told in made.build("at-flash", code=1, ESPPORT="COM3")
     with (made.folder / "sdkconfig").open("a") as sdkconfig:
         sdkconfig.write(WITH_APP)
     assert made.configure(python=bare).count("CMake Warning at") == 1
     assert told in made.build("flash", code=1)
+
+
+# --- without the extension of idf.py ---
+
+
+@pytest.mark.parametrize("sdkconfig", [FIRMWARE, 'CONFIG_ESP_AT_FIRMWARE=""\n'])
+def test_a_target_for_each_action_explains_itself(sdkconfig, idf_project, used_module):
+    made, module = idf_project(sdkconfig), used_module()
+    made.configure()
+    instead = {"at-package": "idf.py at_image", "at-flash": "ESPPORT=PORT idf.py at_image-flash"}
+    for action in ACTIONS:
+        said = made.build(action.name, code=1, ESPPORT=module.port)
+        expected = f"Error: idf.py doesn't have the command {action.name} yet. To add it, run: "
+        expected += f"{sys.executable} -m platformio_esp_at idf-setup, and follow its steps"
+        if action.name in instead:
+            expected += f", or use: {instead[action.name]}"
+        assert said.splitlines().count(expected) == said.count("doesn't have the command") == 1
+    assert module.untouched
+    assert not made.output.exists()
 
 
 # --- the examples ---
@@ -385,6 +436,80 @@ def test_the_example_with_a_host(idf_project):
     assert "AT module: MINI-1 (esp_at.yml:2)" in made.build("at_image")
 
 
+# --- what ESP-IDF's component manager makes of it ---
+
+
+@pytest.fixture
+def requirements_of_main(tmp_path):
+    """Resolve the dependencies of a project by the two steps that ESP-IDF's CMake runs.
+
+    Return the names of the components that the manager has added, and the names that ``main`` requires then. ESP-IDF
+    takes the folder's name as the name of a component.
+    """
+
+    def resolve(project):
+        work = tmp_path / "work"
+        work.mkdir()
+        files = {name: work / name for name in ("local.yml", "managed.cmake", "requirements.cmake")}
+        files["local.yml"].write_text(
+            f"components:\n  - {{name: main, path: '{project / 'main'}', source: project_components}}\n"
+        )
+        step(work, project, "prepare_dependencies", local_components_list_file=files["local.yml"],
+             managed_components_list_file=files["managed.cmake"])  # fmt: skip
+        folders = re.findall(r'^idf_build_component\("([^"]+)"', files["managed.cmake"].read_text(), re.MULTILINE)
+        added = [Path(folder).name for folder in folders]
+        files["requirements.cmake"].write_text(
+            "".join(
+                f'__component_set_property(___idf_{name} REQUIRES "")\n'
+                f'__component_set_property(___idf_{name} __COMPONENT_SOURCE "{source}")\n'
+                for name, source in [("main", "project_components"), *((name, MANAGED) for name in added)]
+            )
+        )
+        step(work, project, "inject_requirements", component_requires_file=files["requirements.cmake"])
+        (required,) = re.findall(
+            r'^__component_set_property\(___idf_main PRIV_REQUIRES "(.*)"\)$',
+            files["requirements.cmake"].read_text(),
+            re.MULTILINE,
+        )
+        return added, required.split(";")
+
+    def step(work, project, name, **options):
+        general = {"project_dir": project, "interface_version": 4, "lock_path": work / "dependencies.lock"}
+        done = subprocess.run(
+            [sys.executable, "-m", "idf_component_manager.prepare_components"]
+            + [f"--{option}={value}" for option, value in general.items()]
+            + [name, f"--build_dir={work}"]
+            + [f"--{option}={value}" for option, value in options.items()],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=os.environ
+            | {"IDF_PATH": str(work), "IDF_TARGET": "esp32", "ESP_IDF_VERSION": "5.5", "IDF_VERSION": "5.5.5"},
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    return resolve
+
+
+EXAMPLES = sorted(path.parent.name for path in COMPONENT.glob("examples/*/CMakeLists.txt"))
+MANAGED = "project_managed_components"
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_examples_find_the_component(example, requirements_of_main, tmp_path):
+    component = shutil.copytree(COMPONENT, tmp_path / COMPONENT.name)
+    added, required = requirements_of_main(component / "examples" / example)
+    assert (added, required) == (["esp_at_flash"], ["esp_at_flash"])
+
+
+def test_a_renamed_folder_is_not_found(requirements_of_main, tmp_path):
+    """The rule that the examples depend on: if the manager drops it one day, so can our README."""
+    component = shutil.copytree(COMPONENT, tmp_path / "renamed")
+    added, required = requirements_of_main(component / "examples/flash_only")
+    assert (added, required) == (["renamed"], ["example__esp_at_flash"])
+
+
 # --- what the component registry takes ---
 
 
@@ -403,7 +528,7 @@ def test_manifests_are_valid():
 
 
 def test_the_component_can_be_packed(tmp_path):
-    copy = shutil.copytree(COMPONENT, tmp_path / "idf_component")
+    copy = shutil.copytree(COMPONENT, tmp_path / "esp_at_flash")
     packed = tmp_path / "packed"
     command = [program("compote"), "component", "pack", "--name", "esp_at_flash", "--dest-dir", packed]
     subprocess.run(command, cwd=copy, capture_output=True, check=True)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.idf.install import EXTRA_ACTIONS
+
+COMPONENT = Path(__file__).parents[2] / "idf_component/esp_at_flash"
 
 YML = "firmware: firmware.zip\nboard: {board}\nfactory_param: {{uart_cts_pin: -1, uart_rts_pin: -1}}\n"
 ACTIONS = ["at-flash", "at-flash-factory", "at-info", "at-package", "at-verify"]
@@ -163,3 +167,78 @@ def test_refusals(project, idf_py, used_module):
     refused = idf_py("-p", module.port, "at-flash", cwd=folder, code=2)
     assert refused.stderr.startswith("esp_at.yml:1: firmware package 'gone.zip' is not there\n")
     assert module.untouched
+
+
+# --- the component ---
+
+EXAMPLES = {"flash_only": "esp32", "host_with_module": "esp32c3"}
+"""The chip of the AT module by the name of the example; the program's is an ESP32 in both."""
+
+
+@pytest.fixture
+def example(tmp_path, idf_py):
+    """Configure an example of the component for ESP32, in a copy of the component, and return its folder."""
+
+    def configure(name):
+        if shutil.which("xtensa-esp32-elf-gcc") is None:
+            pytest.skip("no compiler for the ESP32 on PATH: ESP-IDF can't configure a project for it")
+        component = shutil.copytree(COMPONENT, tmp_path / COMPONENT.name)
+        for chip, package in (("esp32", "ESP32-WROOM-32"), ("esp32c3", "ESP32-C3-MINI-1")):
+            for folder in component.glob("examples/*/"):
+                write_sample_package(folder / f"{package}-AT-V4.1.1.0.zip", chip, nvs=True)
+        idf_py("set-target", "esp32", cwd=component / "examples" / name)
+        return component / "examples" / name
+
+    return configure
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_image_set_of_an_example(name, example, idf_py):
+    folder = example(name)
+    manifest, application = (folder / "build/esp_at" / name for name in ("esp_at_manifest.json", "esp-at.bin"))
+    idf_py("at_image", cwd=folder)
+    assert json.loads(manifest.read_text())["chip"] == EXAMPLES[name]
+    content, made = application.read_bytes(), manifest.stat().st_mtime_ns
+    idf_py("at_image", cwd=folder)
+    assert manifest.stat().st_mtime_ns == made
+    application.unlink()
+    idf_py("at_image", cwd=folder)
+    assert application.read_bytes() == content
+
+
+def test_the_host_program_finds_the_uart_driver(example):
+    folder = example("host_with_module")
+    commands = json.loads((folder / "build/compile_commands.json").read_text())
+    (main,) = (each["command"] for each in commands if Path(each["file"]) == folder / "main/main.c")
+    assert any(Path(include, "driver/uart.h").is_file() for include in re.findall(r"-I(\S+)", main))
+
+
+def test_at_flash_without_the_extension(example, idf_py, used_module, version):
+    if version >= (6, 0):
+        pytest.skip("ESP-IDF 6 loads the extension from every Python that has this package")
+    folder, module = example("flash_only"), used_module()
+    for name in ACTIONS:
+        refused = idf_py("-p", module.port, name, cwd=folder, code=2, IDF_EXTRA_ACTIONS_PATH=None)
+        assert f"Error: idf.py doesn't have the command {name} yet." in refused.stdout
+    assert module.untouched
+
+
+def test_the_extension_in_a_project_with_the_component(example, idf_py, used_module):
+    folder, module = example("flash_only"), used_module()
+    idf_py("at_image", cwd=folder)
+    done = idf_py("--help", cwd=folder)
+    assert sorted(re.findall(r"^\W*(at-\S+) ", done.stdout, re.MULTILINE)) == ACTIONS
+    assert not re.search("warning:|already defined", done.stdout + done.stderr, re.IGNORECASE)
+    idf_py("-p", module.port, "at-flash", cwd=folder)
+    assert module.flash == module.after_upload(folder / "build/at_flash")
+
+
+def test_the_component_adds_nothing_for_linux(tmp_path, idf_py):
+    component = shutil.copytree(COMPONENT, tmp_path / COMPONENT.name)
+    folder = component / "examples/flash_only"
+    (folder / "CMakeLists.txt").write_text(HOST_PROJECT["CMakeLists.txt"])
+    configured = idf_py("--preview", "set-target", "linux", cwd=folder, code=None)
+    assert configured.returncode == 0, configured.stdout + configured.stderr
+    assert "esp_at_flash" in json.loads((folder / "build/project_description.json").read_text())["build_components"]
+    refused = idf_py("at_image", cwd=folder, code=2)
+    assert "is not known to idf.py" in refused.stderr

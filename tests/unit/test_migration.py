@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -24,7 +25,6 @@ from platformio_esp_at.planning.plan import FlashPlan, make_plan
 from platformio_esp_at.planning.selection import select
 from platformio_esp_at.request.layers import make_request
 from platformio_esp_at.request.read import read_project
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from platformio_esp_at.firmware.package import FirmwarePackage

@@ -7,7 +7,7 @@
 #
 # Flashing is left to the Python package: the AT module may be another chip than the project's, and its bootloader is
 # written as the firmware package has it. esptool_py_custom_target() would take the project's chip and flash settings
-# for both. Offsets are known to nobody before packaging, so that neither target needs CMake to run again.
+# for both. No offset is needed before packaging, so that neither target needs CMake to run again.
 function(esp_at_flash_add_targets)
     idf_build_get_property(target IDF_TARGET)
     if(BOOTLOADER_BUILD OR CMAKE_BUILD_EARLY_EXPANSION OR target STREQUAL "linux")
@@ -18,12 +18,13 @@ function(esp_at_flash_add_targets)
     idf_build_get_property(project_dir PROJECT_DIR)
     idf_build_get_property(sdkconfig SDKCONFIG)
 
+    __esp_at_flash_find_generator(generator problem "${python}")
+    __esp_at_flash_explain_actions("${python}" "${problem}")
     if("${CONFIG_ESP_AT_FIRMWARE}" STREQUAL "" AND NOT EXISTS "${project_dir}/esp_at.yml")
         __esp_at_flash_refuse("no ESP-AT firmware package is named: name it in menuconfig (AT module), \
 or write firmware: latest into ${project_dir}/esp_at.yml, and run idf.py reconfigure")
         return()
     endif()
-    __esp_at_flash_find_generator(generator problem "${python}")
     if(problem)
         if(NOT CONFIG_ESP_AT_FLASH_WITH_APP) # which gets a warning of its own
             message(WARNING "${problem}")
@@ -111,6 +112,28 @@ of ESP-IDF (${error}). Install it with: ${python} -m pip install platformio-esp-
     set(${result} "${file}" PARENT_SCOPE)
 endfunction()
 
+# __esp_at_flash_explain_actions
+#
+# @brief Add a target for each action of our idf.py extension, which prints what to do, and fails.
+#
+# If idf.py doesn't have an action, it runs the target of that name. Without such a target the command would be unknown,
+# and ninja would suggest app-flash, which flashes another program. These targets never flash: idf.py passes them no -p.
+#
+# @param[in] python   IDF's Python.
+# @param[in] problem  What is wrong with the Python package; empty if nothing is.
+function(__esp_at_flash_explain_actions python problem)
+    set(instead_of_at-package ", or use: idf.py at_image")
+    set(instead_of_at-flash ", or use: ESPPORT=PORT idf.py at_image-flash")
+    foreach(action at-package at-flash at-flash-factory at-verify at-info)
+        set(message "${problem}")
+        if(NOT problem)
+            set(message "idf.py doesn't have the command ${action} yet. To add it, run: \
+${python} -m platformio_esp_at idf-setup, and follow its steps${instead_of_${action}}")
+        endif()
+        __esp_at_flash_add_failing(${action} "${message}")
+    endforeach()
+endfunction()
+
 # __esp_at_flash_refuse
 #
 # @brief Add our targets so that each fails with a message.
@@ -136,8 +159,11 @@ function(__esp_at_flash_refuse_join message)
 endfunction()
 
 function(__esp_at_flash_add_failing target message)
+    # In a file of its own: ninja prints the command that has failed twice, and the message would be in each of them.
+    set(script "${CMAKE_CURRENT_BINARY_DIR}/${target}.cmake")
+    file(WRITE "${script}" "message([==[Error: ${message}]==])\n")
     add_custom_target(${target}
-        COMMAND ${CMAKE_COMMAND} -E echo "Error: ${message}"
+        COMMAND ${CMAKE_COMMAND} -P "${script}"
         COMMAND ${CMAKE_COMMAND} -E false
         VERBATIM)
 endfunction()
@@ -181,7 +207,7 @@ function(__esp_at_flash_join problem target output depfile)
         set(${problem} "${error}" PARENT_SCOPE)
         return()
     endif()
-    __esp_at_flash_configure_again("${depfile}")
+    __esp_at_flash_configure_again("${depfile}" "${output}")
 
     file(READ "${output}/flasher_args.json" flasher_args)
     string(REGEX MATCH "\"chip\": \"([^\"]+)\"" chip "${flasher_args}")
@@ -245,7 +271,9 @@ endfunction()
 # __esp_at_flash_configure_again
 #
 # @brief Let CMake run again when one of the files that a depfile lists has changed.
-function(__esp_at_flash_configure_again depfile)
+#
+# Those in the folder `output` don't count: CMake itself makes them, and would run in a loop. at_image watches them.
+function(__esp_at_flash_configure_again depfile output)
     file(READ "${depfile}" text)
     string(STRIP "${text}" text)
     string(REPLACE " \\\n  " ";" files "${text}")
@@ -254,6 +282,9 @@ function(__esp_at_flash_configure_again depfile)
         string(REPLACE "\\ " " " file "${file}")
         string(REPLACE "\\#" "#" file "${file}")
         string(REPLACE "$$" "$" file "${file}")
-        set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")
+        string(FIND "${file}" "${output}/" start)
+        if(NOT start EQUAL 0)
+            set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")
+        endif()
     endforeach()
 endfunction()

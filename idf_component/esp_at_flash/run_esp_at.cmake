@@ -1,0 +1,66 @@
+# Runs the Python package platformio-esp-at, once something is to be packaged or flashed:
+#
+#     cmake -D ESP_AT_COMMAND=package|flash -D PYTHON=… -D PROJECT_DIR=… -D SDKCONFIG=… -D OUTPUT=… -D DEPFILE=… -P …
+#
+# ESPPORT and ESPBAUD are read here, and not when CMake makes the build files: so they can differ every time.
+cmake_minimum_required(VERSION 3.16)
+
+set(command "${PYTHON}" -m platformio_esp_at ${ESP_AT_COMMAND}
+    -C "${PROJECT_DIR}" -o "${OUTPUT}" --sdkconfig "${SDKCONFIG}")
+
+if(ESP_AT_COMMAND STREQUAL "package")
+    list(APPEND command --depfile "${DEPFILE}")
+else()
+    # Where esp_at.yml names the port of the AT module, ESPPORT is that of the program's chip.
+    set(named)
+    if(EXISTS "${PROJECT_DIR}/esp_at.yml")
+        file(STRINGS "${PROJECT_DIR}/esp_at.yml" named REGEX "^(port|baud)[ \t]*:[ \t]*[^ \t#]")
+    endif()
+    if(NOT "${named}" MATCHES "(^|;)port")
+        if("$ENV{ESPPORT}" STREQUAL "")
+            message(FATAL_ERROR "No port is named for the AT module. "
+                "idf.py passes no -p to a target of CMake: set the environment variable ESPPORT, "
+                "or write port: PORT into esp_at.yml, or use idf.py -p PORT at-flash (see esp-at idf-setup).")
+        endif()
+        list(APPEND command -p "$ENV{ESPPORT}")
+    endif()
+    if(NOT "${named}" MATCHES "(^|;)baud" AND NOT "$ENV{ESPBAUD}" STREQUAL "")
+        list(APPEND command -b "$ENV{ESPBAUD}")
+    endif()
+endif()
+
+# ESP-IDF 6.1 keeps a copy of what idf.py flash has written next to each image; a folder with such is no image set.
+file(GLOB_RECURSE copies "${OUTPUT}/*_flashed.bin")
+if(copies)
+    file(REMOVE ${copies})
+endif()
+
+execute_process(COMMAND ${command} RESULT_VARIABLE failed)
+if(failed)
+    message(FATAL_ERROR "esp-at ${ESP_AT_COMMAND} has failed; see its message above.")
+endif()
+
+# An image that was deleted or changed is made again: the depfile lists the images as inputs of the manifest, too. They
+# can't be outputs in CMake, since their names aren't known before packaging. CMake 3.19 is the first that reads JSON;
+# an older one doesn't use the depfile for the build (see project_include.cmake).
+if(ESP_AT_COMMAND STREQUAL "package" AND NOT CMAKE_VERSION VERSION_LESS 3.19)
+    set(manifest "${OUTPUT}/esp_at_manifest.json")
+    file(READ "${manifest}" json)
+    string(JSON count LENGTH "${json}" files)
+    math(EXPR last "${count} - 1")
+    set(images)
+    foreach(index RANGE ${last})
+        string(JSON path GET "${json}" files ${index})
+        set(file "${OUTPUT}/${path}")
+        if(NOT file STREQUAL manifest)
+            string(REPLACE "$" "$$" file "${file}")
+            string(REPLACE "#" "\\#" file "${file}")
+            string(REPLACE " " "\\ " file "${file}")
+            string(APPEND images " \\\n  ${file}")
+        endif()
+    endforeach()
+    file(READ "${DEPFILE}" depfile)
+    string(STRIP "${depfile}" depfile)
+    file(WRITE "${DEPFILE}" "${depfile}${images}\n")
+    file(TOUCH "${manifest}") # newer than its images, or it would always be out of date
+endif()
