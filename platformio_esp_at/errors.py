@@ -32,7 +32,7 @@ def printable(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a problem is, from the outermost part to the innermost: file, then line; package, file, offset…
+    """Where a problem is, from the outermost part to the innermost: file and line, or package, file and offset.
 
     >>> str(Place.at(package="firmware.zip", file="esp-at.bin", offset=0x20))
     'firmware.zip:esp-at.bin:0x20'

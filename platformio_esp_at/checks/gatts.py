@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import EspAtError, FormatError, Notice, Place, raise_all, warning
-from platformio_esp_at.formats.gatts import GattTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -205,10 +204,9 @@ def _is_descriptor(row: GattRow) -> bool:
 
 def check_gatts(plan: FlashPlan, request: Request) -> Iterator[Notice]:
     """Yield the warnings of the project's GATT table."""
-    if request.gatts is None:
+    if request.gatts is None or plan.gatts is None:
         return
-    rows = GattTable.from_csv(request.gatts.text()).rows
-    problems, warnings = lint_gatts(rows, editable_rows=EDITABLE_ROWS if plan.package.has_mfg_nvs else None)
+    problems, warnings = lint_gatts(plan.gatts.rows, editable_rows=EDITABLE_ROWS if plan.package.has_mfg_nvs else None)
     for problem in problems:
         problem.locate(Place.at(file=request.gatts.label))
     raise_all(problems)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import PackageError, Place, located
-from platformio_esp_at.formats.esp_image import EspImage
 
 if TYPE_CHECKING:
     from platformio_esp_at.planning.plan import FlashPlan
 
 
-def check_images(plan: FlashPlan, *, esp8266: bool) -> None:
+def check_images(plan: FlashPlan) -> None:
     """Check that bootloader and application are whole, and built for the same chip."""
     for region in plan.programs:
+        image = region.program
+        if image is None:
+            continue
         with located(file=region.path):
-            image = EspImage.from_bytes(region.data, esp8266=esp8266)
             if not image.digest_valid:
                 hint = "the file is damaged: download the firmware package again"
                 raise PackageError("image-digest", "the image's SHA-256 doesn't match its bytes", hint=hint)

@@ -9,13 +9,13 @@ from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.catalog.modules import modules
 from platformio_esp_at.catalog.releases import package_named
 from platformio_esp_at.errors import SelectionError
-from platformio_esp_at.planning.selection import SelectedModule
 from platformio_esp_at.units import format_size
 
 if TYPE_CHECKING:
     from platformio_esp_at.catalog.boards import BoardFacts
     from platformio_esp_at.catalog.modules import Module
     from platformio_esp_at.firmware.package import FirmwarePackage
+    from platformio_esp_at.planning.selection import SelectedModule
 
 
 def check_flash_size(

@@ -57,7 +57,7 @@ def check_plan(plan: FlashPlan, board: BoardFacts | None) -> None:
             *overwritten_partitions(plan),
         ]
     )
-    check_images(plan, esp8266=esp8266)
+    check_images(plan)
 
 
 def check_values(plan: FlashPlan, board: BoardFacts | None, request: Request, *, now: datetime) -> tuple[Notice, ...]:

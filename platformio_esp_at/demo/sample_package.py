@@ -22,7 +22,7 @@ from platformio_esp_at.formats.download_config import FlashArgs, FlashImage, for
 from platformio_esp_at.formats.esp_image import ESP8266, EspImage, FlashSettings
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.flasher_args import format_flasher_args
-from platformio_esp_at.formats.gatts import GattTable, cfg_of_csv
+from platformio_esp_at.formats.gatts import GattTable
 from platformio_esp_at.formats.nvs import Encoding, NvsEntry, NvsImage
 from platformio_esp_at.formats.partition_table import PartitionTable
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, PkiType
@@ -305,7 +305,7 @@ def _mfg_nvs(module: Module, pems: Mapping[str, bytes], size: int) -> NvsImage:
     values = module.factory_param(4)
     entries = [NvsEntry(PARAMETERS, name, ENCODINGS[name], value) for name, value in values.items()]
     image = image.with_namespace(PARAMETERS, entries)
-    rows = enumerate(cfg_of_csv(_GATTS))
+    rows = enumerate(GattTable.from_csv(_GATTS).to_cfg())
     return image.with_namespace(GATTS, [NvsEntry(GATTS, f"cfg{number}", Encoding.STRING, row) for number, row in rows])
 
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from platformio_esp_at.catalog.chips import chip_by_image_id
 from platformio_esp_at.errors import FormatError, PackageError, Place
-from platformio_esp_at.formats.download_config import FlashArgs, FlashImage
 from platformio_esp_at.formats.esp_image import ESP8266, EspImage, app_version
-from platformio_esp_at.formats.partition_table import Partition, PartitionTable
 from platformio_esp_at.units import format_offset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from platformio_esp_at.catalog.chips import Chip
+    from platformio_esp_at.formats.download_config import FlashArgs, FlashImage
+    from platformio_esp_at.formats.partition_table import Partition, PartitionTable
 
 
 _RELEASE = re.compile(r"(?:^|[_-])v(\d+\.\d+(?:\.\d+){0,2})", re.IGNORECASE)
@@ -82,8 +82,8 @@ class FirmwarePackage:
     def needs_psram(self) -> bool:
         """True if the application needs PSRAM: ESP-IDF compiles this error text in only then.
 
-        Source: ESP-IDF, ``components/esp_system/port/cpu_start.c`` (``components/esp32`` up to v4.2), CONFIG_SPIRAM without
-        CONFIG_SPIRAM_IGNORE_NOTFOUND: the text is followed by ``abort()``.
+        Source: ESP-IDF, ``components/esp_system/port/cpu_start.c`` (``components/esp32`` up to v4.2), CONFIG_SPIRAM
+        without CONFIG_SPIRAM_IGNORE_NOTFOUND: the text is followed by ``abort()``.
         """
         return b"Failed to init external RAM!" in self.application
 

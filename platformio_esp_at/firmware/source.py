@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from platformio_esp_at.catalog.boards import BoardFacts
     from platformio_esp_at.catalog.modules import Module
     from platformio_esp_at.events import Report
-    from platformio_esp_at.request.values import CustomModule, Firmware, Text
+    from platformio_esp_at.request.values import Firmware, Text
 
 
 def module_of_release(

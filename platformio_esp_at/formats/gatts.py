@@ -19,7 +19,7 @@ import csv
 import json
 import re
 import struct
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from platformio_esp_at.errors import FormatError, Place, located, unknown_name
@@ -67,7 +67,7 @@ class GattRow:
             )
 
 
-COLUMNS = tuple(field.name for field in fields(GattRow))
+COLUMNS = tuple(row.name for row in fields(GattRow))
 """The columns of the CSV, in upstream's order."""
 
 PYTHON2_KEYS = ("index", "uuid", "uuid_len", "val_max_len", "value", "perm", "val_cur_len")
@@ -80,6 +80,8 @@ class GattTable:
 
     rows: tuple[GattRow, ...]
     keys: tuple[str, ...] = COLUMNS
+    written: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    """The rows of the CSV as they were written, blank cells included, if the columns are in upstream's order."""
 
     @classmethod
     def from_csv(cls, text: str) -> GattTable:
@@ -99,7 +101,16 @@ class GattTable:
                 rows.append(_row_of_cells(dict(zip(header, (cell.strip() for cell in cells), strict=False))))
         if not rows:
             raise FormatError("gatt-empty", "the GATT CSV has no rows")
-        return cls(tuple(rows), (*header, *(name for name in COLUMNS if name not in header)))
+        keys = (*header, *(name for name in COLUMNS if name not in header))
+        written = [[cell.strip() for cell in cells] for _, cells in lines[first:]] if keys == COLUMNS else []
+        return cls(tuple(rows), keys, tuple(",".join(cells) for cells in written if not cells[0].startswith("#")))
+
+    def to_cfg(self) -> tuple[str, ...]:
+        """Return the rows as ``mfg_nvs`` keeps them since v3.1.0.0.
+
+        Upstream takes them as they are written, blank cells included, and so do we.
+        """
+        return self.written or tuple(_cells(row, COLUMNS) for row in self.rows)
 
     @classmethod
     def from_cfg(cls, rows: Sequence[str]) -> GattTable:
@@ -157,20 +168,6 @@ class GattTable:
                 hint="the format ends at 65535",
             )
         return _HEADER.pack(len(text), _MAGIC) + text
-
-
-def cfg_of_csv(text: str) -> tuple[str, ...]:
-    """Return the rows of a GATT CSV as ``mfg_nvs`` keeps them since v3.1.0.0.
-
-    Upstream takes them as they are written, blank cells included; so do we, unless the columns are in another order.
-    Raises `FormatError`, naming the line.
-    """
-    table = GattTable.from_csv(text)
-    if table.keys != COLUMNS:
-        return tuple(_cells(row, COLUMNS) for row in table.rows)
-    lines = _csv_lines(text)
-    rows = [[cell.strip() for cell in cells] for _, cells in lines[_header(lines)[1] :]]
-    return tuple(",".join(cells) for cells in rows if not cells[0].startswith("#"))
 
 
 def _csv_lines(text: str) -> list[tuple[int, list[str]]]:

@@ -438,11 +438,18 @@ def _entry_of_cells(cells: Sequence[str], namespace: str, files: Mapping[str, by
         return (
             NvsEntry(namespace, key, Encoding.BINARY, data)
             if encoding_text == "binary"
-            else _of_text(namespace, key, encoding_text, _text(data))
+            else _of_text(namespace, key, encoding_text, _text_of_file(data, text))
         )
     if type_ != "data":
         raise FormatError("nvs-csv-invalid", f"unknown type {type_!r}", hint="known: namespace, data, file")
     return _of_text(namespace, key, encoding_text, text)
+
+
+def _text_of_file(data: bytes, name: str) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise FormatError("nvs-csv-invalid", f"the file {name!r} isn't text") from None
 
 
 def _of_text(namespace: str, key: str, encoding_text: str, text: str) -> NvsEntry:

@@ -320,4 +320,5 @@ def _parse_flags(text: str) -> int:
 
 
 def alignment_of(type_: int, app_alignment: int) -> int:
+    """Return where partitions of a type may start: at multiples of this, in bytes."""
     return app_alignment if type_ == PartitionType.APP else SECTOR_SIZE

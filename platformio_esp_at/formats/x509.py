@@ -98,7 +98,10 @@ class CertificateInfo:
 
 @dataclass(frozen=True, slots=True)
 class Block:
+    """A PEM block, or a whole DER file."""
+
     label: str
+    """``CERTIFICATE``, ``PRIVATE KEY``…"""
     der: bytes = field(repr=False)
     line: int | None = None
     encrypted: bool = False
@@ -107,6 +110,7 @@ class Block:
 
     @property
     def where(self) -> Place:
+        """Its line, if it has one."""
         return Place.at(line=self.line)
 
 

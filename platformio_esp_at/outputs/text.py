@@ -106,6 +106,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
 
 
+def _packaged(event: events.Packaged) -> str:
+    folder = printable(str(event.folder))
+    return f"Wrote {len(event.plan.regions)} images and the factory image to {folder}"
+
+
 def _download_started(event: events.DownloadStarted) -> str:
     begun = f"Resuming at {format_amount(event.resumed_at)}:" if event.resumed_at else "Downloading"
     of = f" ({format_amount(event.total)})" if event.total else ""
@@ -120,7 +125,7 @@ def _download_progressed(event: events.DownloadProgressed) -> str:
 _EVENTS: Mapping[type, Callable[[Any], str]] = {
     events.Planned: lambda event: describe_choice(event.plan),
     events.Described: lambda event: describe_plan(event.plan),
-    events.Packaged: lambda event: f"Wrote {len(event.plan.regions)} images and the factory image to {printable(str(event.folder))}",
+    events.Packaged: _packaged,
     events.ErasingAll: lambda event: describe_factory(event.plan),
     events.Updated: lambda event: describe_update(event.plan),
     events.FactoryImageWritten: lambda event: describe_wiring(event.plan.wiring),

@@ -56,9 +56,15 @@ def register(env: Any) -> None:  # noqa: ANN401 - an SCons environment has no ty
 
 
 def add_target(add: Any, env: Any, target: Target, name: str | None = None) -> None:  # noqa: ANN401
-    """Add one target with one of PlatformIO's ``Add…Target`` methods, under its own name unless told another."""
+    """Add one target with one of PlatformIO's ``Add…Target`` methods, under its own name unless another is given.
+
+    A target that the project has already stays as it is: the extra script and the flash-only platform may both add it.
+    """
+    name = name or target.name
+    if name in env.get("__PIO_TARGETS", {}):  # where PlatformIO's builder/tools/piotarget.py keeps them
+        return
     add(
-        name or target.name,
+        name,
         None,
         env.VerboseAction(partial(_run, target.command), target.title),
         title=target.title,

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import EspAtError, FormatError, Place, located, unknown_name
-from platformio_esp_at.formats.factory_param import FactoryParam
-from platformio_esp_at.formats.gatts import GattTable
 from platformio_esp_at.formats.nvs import NvsImage
 from platformio_esp_at.formats.pki import PKI_SETS, PKI_SLOTS, PkiContainer, pki_names, pki_slot
 from platformio_esp_at.planning import legacy_content, mfg_nvs
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from platformio_esp_at.firmware.package import FirmwarePackage
+    from platformio_esp_at.formats.gatts import GattTable
     from platformio_esp_at.formats.partition_table import PartitionTable
     from platformio_esp_at.planning.selection import SelectedModule
     from platformio_esp_at.request.options import Request
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
 FACTORY_PARAM = "factory_param"
 BLE_DATA = "ble_data"
 MFG_NVS = "mfg_nvs"
+FIRMWARE_PACKAGE = "firmware package"
+"""Where bytes come from that stay as they are."""
 
 ESSENTIAL = (FACTORY_PARAM, MFG_NVS)
 """Without the one that its release has, the module answers on other pins."""
@@ -44,6 +45,10 @@ class Content:
     """Where the bytes come from, for people."""
     where: Place
     """The place of the request that asks for them."""
+    parameters: Mapping[str, int | str] | None = None
+    """The factory parameters in it, by name, if it has any."""
+    gatts: GattTable | None = None
+    """The project's GATT table that is in it, if there is one."""
 
 
 def make_content(
@@ -54,6 +59,7 @@ def make_content(
     Raises an `EspAtError`, naming the file or the option, for what can't be understood or put into this package.
     """
     request = replace(request, pki=pki_by_slot(request))
+    gatts = gatts_of(request)
     for new, old in mfg_nvs.RENAMED.items():
         if new in request.factory_param and old in request.factory_param:
             where = request.factory_param[new].where
@@ -65,9 +71,9 @@ def make_content(
             )
     contents = [_data_content(package, secondary, name, source) for name, source in request.data.items()]
     if package.has_mfg_nvs:
-        contents += _mfg_nvs_content(package, module, request, secondary)
+        contents += _mfg_nvs_content(package, module, request, secondary, gatts)
     else:
-        contents += _legacy_content(package, module, request)
+        contents += _legacy_content(package, module, request, gatts)
     by_name: dict[str, Content] = {}
     for content in contents:
         if content.partition in by_name:
@@ -87,11 +93,12 @@ def _data_content(
 ) -> Content:
     """Return a file as it is, and a folder as the file system that the firmware expects in the partition."""
     if isinstance(source, InputFile):
-        _check_data(package, name, source)
+        image = _check_data(package, name, source)
         data, home = source.data, secondary.find(name)
         if name == MFG_NVS and home:
-            data = data.ljust(home.size, b"\xff")  # else the firmware would read old pages behind it
-        return Content(name, data, source.label, source.where)
+            data = data.ljust(home.size, b"\xff")  # else the firmware would read old pages after it
+        values = (mfg_nvs.parameters(image) or None) if image else None
+        return Content(name, data, source.label, source.where, values)
     from platformio_esp_at.planning import filesystems  # noqa: PLC0415 - 5 ms that only a folder needs
 
     if name in filesystems.FILE_PARTITIONS and secondary.find(name) is None:
@@ -111,8 +118,11 @@ def _data_content(
     return Content(name, data, f"{kind.value} of {source.label}", source.where)
 
 
-def _check_data(package: FirmwarePackage, name: str, file: InputFile) -> None:
-    """Check a file that becomes a partition as it is: where the firmware reads a format of its own, it must be one."""
+def _check_data(package: FirmwarePackage, name: str, file: InputFile) -> NvsImage | None:
+    """Check a file that becomes a partition as it is: where the firmware reads a format of its own, it must be one.
+
+    Returns the NVS image that it is, if it is one.
+    """
     if not file.data:
         hint = f"to leave {name} as the module has it, take it out of data:"
         raise EspAtError("file-empty", f"{file.label} is empty", where=file.where, hint=hint)
@@ -126,10 +136,12 @@ def _check_data(package: FirmwarePackage, name: str, file: InputFile) -> None:
     try:
         with located(file=file.label):
             if name == MFG_NVS:
-                NvsImage.from_bytes(file.data)
-            elif name in PKI_SLOTS and not package.has_mfg_nvs:
+                return NvsImage.from_bytes(file.data)
+            if name in PKI_SLOTS and not package.has_mfg_nvs:
                 PkiContainer.from_bytes(file.data)
-            elif name == BLE_DATA and not package.has_mfg_nvs:
+            if name == BLE_DATA and not package.has_mfg_nvs:
+                from platformio_esp_at.formats.gatts import GattTable  # noqa: PLC0415 - see `gatts_of`
+
                 GattTable.from_bytes(file.data)
     except FormatError as error:
         if name in PKI_SLOTS:
@@ -137,36 +149,44 @@ def _check_data(package: FirmwarePackage, name: str, file: InputFile) -> None:
         elif name == BLE_DATA:
             error.hint = "data: takes a finished image; give a GATT table as gatts:"
         raise
-
-
-def parameters(contents: Mapping[str, bytes]) -> dict[str, int | str] | None:
-    """Return the factory parameters in the content of partitions, by name; None where there are none."""
-    if (param := contents.get(FACTORY_PARAM)) is not None:
-        return FactoryParam.from_bytes(param).values
-    if (image := contents.get(MFG_NVS)) is not None:
-        return mfg_nvs.parameters(NvsImage.from_bytes(image)) or None
     return None
 
 
-def _legacy_content(package: FirmwarePackage, module: SelectedModule, request: Request) -> Iterator[Content]:
+def gatts_of(request: Request) -> GattTable | None:
+    """Return what the request's GATT table holds; None where it has none. Raises `FormatError`, naming the line."""
+    if request.gatts is None:
+        return None
+    from platformio_esp_at.formats.gatts import GattTable  # noqa: PLC0415 - 3 ms that only GATT rows need
+
+    text = request.gatts.text()
+    with located(file=request.gatts.label):
+        return GattTable.from_csv(text)
+
+
+def _legacy_content(
+    package: FirmwarePackage, module: SelectedModule, request: Request, gatts: GattTable | None
+) -> Iterator[Content]:
     """Yield what a package up to v3.0.0.0 keeps in a partition each."""
     param, origin = legacy_content.make_factory_param(package, module, request)
-    yield Content(FACTORY_PARAM, param.to_bytes(), origin, _table_of(request))
+    yield Content(FACTORY_PARAM, param.to_bytes(), origin, _table_of(request), param.values)
     for name, files in request.pki.items():
         with located(files[0].where), located(file=files[-1].label):
             data = legacy_content.make_pki(package, name, [file.data for file in files], param.version).to_bytes()
         yield Content(name, data, ", ".join(file.label for file in files), files[0].where)
-    if request.gatts:
-        text = request.gatts.text()
+    if request.gatts and gatts:
         with located(file=request.gatts.label):
-            data = GattTable.from_csv(text).to_bytes()
-        yield Content(BLE_DATA, data, request.gatts.label, request.gatts.where)
+            data = gatts.to_bytes()
+        yield Content(BLE_DATA, data, request.gatts.label, request.gatts.where, gatts=gatts)
 
 
 def _mfg_nvs_content(
-    package: FirmwarePackage, module: SelectedModule, request: Request, secondary: PartitionTable
+    package: FirmwarePackage,
+    module: SelectedModule,
+    request: Request,
+    secondary: PartitionTable,
+    gatts: GattTable | None,
 ) -> Iterator[Content]:
-    """Yield the NVS image, where it isn't just the package's own."""
+    """Yield the NVS image: the package's own, or what the request makes of it."""
     row = secondary.find(MFG_NVS)
     if row is None:
         return  # a table that `checks` refuses
@@ -185,19 +205,21 @@ def _mfg_nvs_content(
     own = package.content_of(MFG_NVS)
     with located(partition=MFG_NVS):
         base = NvsImage.from_bytes(own) if own else None
-    image = mfg_nvs.make_mfg_nvs(base, size=row.size, reads=package.reads, module=module, request=request)
-    # In a larger partition, pages behind the package's image would stay as they are in flash, and be read.
+    image = mfg_nvs.make_mfg_nvs(base, size=row.size, reads=package.reads, module=module, request=request, gatts=gatts)
+    values = mfg_nvs.parameters(image) or None
+    # In a larger partition, pages after the package's image would stay as they are in flash, and be read.
     own_row = package.secondary.find(MFG_NVS)
-    if base and image == base and own_row and own_row.size == row.size:
+    if own and image == base and own_row and own_row.size == row.size:
+        yield Content(MFG_NVS, own, FIRMWARE_PACKAGE, _table_of(request), values)
         return
-    origin = "firmware package" if base else f"generated for {module.name}"
+    origin = FIRMWARE_PACKAGE if base else f"generated for {module.name}"
     if base and mfg_nvs.parameters(base).get("module_name") != mfg_nvs.parameters(image).get("module_name"):
         origin = f"firmware package, with the parameters of {module.name}"
     if asked:
         origin = f"{origin}, with {', '.join(asked)} of the project"
     with located(partition=MFG_NVS):
         data = replace(image, size=row.size).to_bytes()
-    yield Content(MFG_NVS, data, origin, _table_of(request))
+    yield Content(MFG_NVS, data, origin, _table_of(request), values, gatts)
 
 
 def _table_of(request: Request) -> Place:

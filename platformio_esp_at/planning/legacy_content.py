@@ -64,7 +64,13 @@ def _readable_factory_params(package: FirmwarePackage) -> dict[str, FactoryParam
 
 def _generated_factory_param(package: FirmwarePackage, module: SelectedModule) -> tuple[FactoryParam, str]:
     versions = {param.version for param in _readable_factory_params(package).values()}
-    if len(versions) != 1:
+    if len(versions) > 1:
+        raise PackageError(
+            "package-inconsistent",
+            f"the factory_param.bin of {package.name} have the versions {', '.join(map(str, sorted(versions)))}",
+            hint="download the package again, or unpack all of it",
+        )
+    if not versions:
         raise PackageError(
             "package-without-parameters",
             f"every factory_param.bin of {package.name} is blank, so its version isn't known",

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import EspAtError, located, unknown_name
 from platformio_esp_at.formats import factory_param
-from platformio_esp_at.formats.gatts import cfg_of_csv
 from platformio_esp_at.formats.nvs import Encoding, NvsEntry, NvsImage
 from platformio_esp_at.formats.pki import pki_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from platformio_esp_at.formats.gatts import GattTable
     from platformio_esp_at.formats.nvs import Value
     from platformio_esp_at.planning.selection import SelectedModule
     from platformio_esp_at.request.options import Request
@@ -73,12 +73,18 @@ _ORDER = (
 
 
 def make_mfg_nvs(
-    base: NvsImage | None, *, size: int, reads: Callable[[str], bool], module: SelectedModule, request: Request
+    base: NvsImage | None,
+    *,
+    size: int,
+    reads: Callable[[str], bool],
+    module: SelectedModule,
+    request: Request,
+    gatts: GattTable | None = None,
 ) -> NvsImage:
     """Return the image that ``request`` asks for: ``base`` with changes, or a new one of ``size`` bytes.
 
-    ``reads`` tells whether the firmware knows a name. Raises an `EspAtError`, naming the option's place, for what it
-    doesn't know or what an entry can't hold.
+    ``reads`` returns whether the firmware knows a name; ``gatts`` is what the request's GATT table holds. Raises an
+    `EspAtError`, naming the option's place, for what it doesn't know or what an entry can't hold.
     """
     image = base or NvsImage((), size)
     image = _with_parameters(image, reads, module, request)
@@ -90,8 +96,8 @@ def make_mfg_nvs(
             for key, file in zip(_pki_keys(image, namespace, len(files)), files, strict=True)
         ]
         image = image.with_namespace(namespace, entries)
-    if request.gatts:
-        image = image.with_namespace(GATTS, _gatt_entries(image, reads, request.gatts))
+    if request.gatts and gatts:
+        image = image.with_namespace(GATTS, _gatt_entries(image, reads, request.gatts, gatts))
     return image if base else _in_upstream_order(image)
 
 
@@ -181,15 +187,13 @@ def _pki_keys(image: NvsImage, namespace: str, count: int) -> Sequence[str]:
     return [f"{namespace}.{number}" for number in range(count)] if count > 1 or numbered else [namespace]
 
 
-def _gatt_entries(image: NvsImage, reads: Callable[[str], bool], file: InputFile) -> list[NvsEntry]:
+def _gatt_entries(image: NvsImage, reads: Callable[[str], bool], file: InputFile, gatts: GattTable) -> list[NvsEntry]:
     if GATTS not in image.namespaces and not reads(GATTS):
         raise EspAtError(
             "not-read-by-release", "the firmware of this release has no Bluetooth LE services", where=file.where
         )
-    text = file.text()
     with located(file=file.label):
-        rows = enumerate(cfg_of_csv(text))
-        return [NvsEntry(GATTS, f"cfg{number}", Encoding.STRING, row) for number, row in rows]
+        return [NvsEntry(GATTS, f"cfg{number}", Encoding.STRING, row) for number, row in enumerate(gatts.to_cfg())]
 
 
 def _in_upstream_order(image: NvsImage) -> NvsImage:

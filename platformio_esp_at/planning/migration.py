@@ -13,11 +13,12 @@ from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.catalog.modules import modules
 from platformio_esp_at.errors import EspAtError, FormatError, Place, located
 from platformio_esp_at.firmware.factory_image import FactoryImage, is_factory_image
+from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import COLUMNS, GattTable
 from platformio_esp_at.formats.nvs import NvsImage, is_nvs
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, pki_slot
 from platformio_esp_at.planning import mfg_nvs
-from platformio_esp_at.planning.content import BLE_DATA, FACTORY_PARAM, MFG_NVS, parameters
+from platformio_esp_at.planning.content import BLE_DATA, FACTORY_PARAM, MFG_NVS
 from platformio_esp_at.planning.filesystems import FILE_PARTITIONS
 from platformio_esp_at.request.values import PROJECT_FILE
 
@@ -84,7 +85,8 @@ def make_project(origin: Origin) -> dict[str, bytes]:
     """
     files: dict[str, bytes] = {}
     known = {name: data for name, data in origin.contents.items() if data.strip(b"\xff")}
-    values = _parameters(known)
+    image = _nvs(known)
+    values = _parameters(known, image)
     module = _module_name(origin, values) if values else None
     usual = _usual(origin, module, values)
     options: dict[str, Any] = {"module": _module_option(origin, module, usual)}
@@ -95,12 +97,12 @@ def make_project(origin: Origin) -> dict[str, bytes]:
         if name not in _NOT_PARAMETERS and value != "" and (name not in usual or usual[name] != value)
     }
     options["pki"] = {}
-    for slot, contents in _pki(known).items():
+    for slot, contents in _pki(known, image).items():
         numbers = [f".{number}" for number in range(len(contents))] if len(contents) > 1 else [""]
         paths = [f"pki/{slot}{number}.{_suffix(data)}" for number, data in zip(numbers, contents, strict=True)]
         files |= zip(paths, contents, strict=True)
         options["pki"][slot] = paths if len(paths) > 1 else paths[0]
-    if (gatts := _gatts(known)) is not None:
+    if (gatts := _gatts(known, image)) is not None:
         options["gatts"] = "gatts_data.csv"
         files["gatts_data.csv"] = gatts.encode()
     options |= _own_partitions(origin, known, files)
@@ -112,12 +114,18 @@ def make_project(origin: Origin) -> dict[str, bytes]:
     return {PROJECT_FILE: _project_file(origin, options, files).encode(), **files}
 
 
-def _parameters(contents: Mapping[str, bytes]) -> dict[str, int | str]:
-    for name in (FACTORY_PARAM, MFG_NVS):
-        if name in contents:
-            with located(partition=name):
-                return parameters({name: contents[name]}) or {}
-    return {}
+def _nvs(contents: Mapping[str, bytes]) -> NvsImage | None:
+    if MFG_NVS not in contents:
+        return None
+    with located(partition=MFG_NVS):
+        return NvsImage.from_bytes(contents[MFG_NVS])
+
+
+def _parameters(contents: Mapping[str, bytes], image: NvsImage | None) -> dict[str, int | str]:
+    if FACTORY_PARAM in contents:
+        with located(partition=FACTORY_PARAM):
+            return FactoryParam.from_bytes(contents[FACTORY_PARAM]).values
+    return mfg_nvs.parameters(image) if image else {}
 
 
 def _module_name(origin: Origin, values: Mapping[str, int | str]) -> str | None:
@@ -147,11 +155,10 @@ def _usual(origin: Origin, module: str | None, values: Mapping[str, int | str]) 
         return {}
 
 
-def _pki(contents: Mapping[str, bytes]) -> dict[str, list[bytes]]:
+def _pki(contents: Mapping[str, bytes], image: NvsImage | None) -> dict[str, list[bytes]]:
     """Return certificates and keys by slot, of either generation."""
     slots: dict[str, list[bytes]] = {}
-    if MFG_NVS in contents:
-        image = NvsImage.from_bytes(contents[MFG_NVS])
+    if image is not None:
         found = {pki_slot(name): name for name in image.namespaces if image.keys(name)}
         for slot, namespace in found.items():
             entries = [entry for entry in image if entry.namespace == namespace]
@@ -167,9 +174,8 @@ def _suffix(data: bytes) -> str:
     return "pem" if b"-----BEGIN" in data else "der"
 
 
-def _gatts(contents: Mapping[str, bytes]) -> str | None:
-    if MFG_NVS in contents:
-        image = NvsImage.from_bytes(contents[MFG_NVS])
+def _gatts(contents: Mapping[str, bytes], image: NvsImage | None) -> str | None:
+    if image is not None:
         rows = [str(entry.value) for entry in image if entry.namespace == mfg_nvs.GATTS]
         return "\n".join([",".join(COLUMNS), *rows, ""]) if rows else None
     if BLE_DATA in contents:

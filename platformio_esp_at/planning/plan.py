@@ -22,7 +22,7 @@ from platformio_esp_at.formats.esp_image import (
 )
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable, PartitionType
 from platformio_esp_at.formats.pki import PKI_SLOTS
-from platformio_esp_at.planning.content import BLE_DATA, ESSENTIAL, make_content, parameters
+from platformio_esp_at.planning.content import BLE_DATA, ESSENTIAL, FIRMWARE_PACKAGE, make_content
 from platformio_esp_at.request.values import InputFile
 from platformio_esp_at.units import SECTOR_SIZE, align_up, parse_size
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from platformio_esp_at.errors import Notice
     from platformio_esp_at.firmware.package import FirmwarePackage
     from platformio_esp_at.formats.download_config import FlashImage
+    from platformio_esp_at.formats.gatts import GattTable
     from platformio_esp_at.planning.content import Content
     from platformio_esp_at.planning.selection import SelectedModule
     from platformio_esp_at.request.options import Request
@@ -52,6 +53,8 @@ class Region:
     """Where it lies in the image set."""
     origin: str
     """Where the bytes come from, for people."""
+    program: EspImage | None = field(default=None, repr=False, compare=False)
+    """The bootloader or an application, parsed."""
 
     @property
     def end(self) -> int:
@@ -101,6 +104,8 @@ class FlashPlan:
     notes: tuple[Notice, ...]
     inputs: Mapping[str, bytes] = field(repr=False)
     """The files of the project that it was made from, by their paths as the user wrote them."""
+    gatts: GattTable | None = field(default=None, repr=False)
+    """The project's GATT table, if it has one."""
 
     @property
     def chip(self) -> Chip:
@@ -110,9 +115,7 @@ class FlashPlan:
     @property
     def programs(self) -> tuple[Region, ...]:
         """The bootloader and the applications."""
-        offsets = {row.offset for row in self.primary if row.type == PartitionType.APP}
-        offsets.add(self.package.bootloader.offset)
-        return tuple(region for region in self.regions if region.offset in offsets)
+        return tuple(region for region in self.regions if region.program)
 
     @property
     def chip_revisions(self) -> ChipRevisions:
@@ -145,7 +148,7 @@ def make_plan(package: FirmwarePackage, module: SelectedModule, request: Request
         *_system_regions(package, bootloader, secondary, request),
         *_user_regions(package, secondary, contents, _skipped(package, request, secondary, contents)),
     )
-    values = parameters({region.name: region.data for region in regions})
+    values = next((contents[name].parameters for name in ESSENTIAL if name in contents), None)
     return FlashPlan(
         package=package,
         module=module,
@@ -160,6 +163,7 @@ def make_plan(package: FirmwarePackage, module: SelectedModule, request: Request
         wiring=_wiring(package.chip, values),
         notes=(*_notes(package, request, secondary), *_moves(package, secondary, regions)),
         inputs=_inputs(request),
+        gatts=next(filter(None, (content.gatts for content in contents.values())), None),
     )
 
 
@@ -174,12 +178,16 @@ def _system_regions(
         name = package.name_of(image)
         if _is_user_image(package, image):
             continue
-        data, origin = package.files[image.path], "firmware package"
+        region = Region(name, image.offset, package.files[image.path], image.path, FIRMWARE_PACKAGE)
         if image == package.bootloader:
-            data = bootloader.to_bytes()
+            region = replace(region, data=bootloader.to_bytes(), program=bootloader)
         elif image == package.secondary_image and request.partitions:
-            data, origin = secondary.to_bytes(), request.partitions.label
-        yield Region(name, image.offset, data, image.path, origin)
+            region = replace(region, data=secondary.to_bytes(), origin=request.partitions.label)
+        elif any(row.offset == image.offset and row.type == PartitionType.APP for row in package.primary):
+            with located(file=image.path):
+                program = EspImage.from_bytes(region.data, esp8266=package.chip.key == ESP8266)
+            region = replace(region, program=program)
+        yield region
 
 
 def _user_regions(
@@ -192,7 +200,7 @@ def _user_regions(
         home = secondary.find(name)
         if home is None or name in skipped or not _is_user_image(package, image):
             continue
-        region = Region(name, home.offset, package.files[image.path], image.path, "firmware package")
+        region = Region(name, home.offset, package.files[image.path], image.path, FIRMWARE_PACKAGE)
         if content := left.pop(name, None):
             region = replace(region, data=content.data, origin=content.origin)
         yield region
@@ -218,9 +226,9 @@ def _bootloader(package: FirmwarePackage) -> EspImage:
     """Return the bootloader with the package's flash settings in its header, as esptool would patch it."""
     path = package.bootloader.path
     with located(file=path):
-        image = EspImage.from_bytes(package.files[path], esp8266=package.chip.key == ESP8266)
+        image = package.bootloader_program
         if not image.digest_valid:
-            # `checks` would see the new digest that goes with new settings.
+            # Checked here: changing the settings makes a new digest, so `checks` can't see the damage any more.
             hint = "the file is damaged: download the firmware package again"
             raise PackageError("image-digest", "the image's SHA-256 doesn't match its bytes", hint=hint)
         return image.with_flash_settings(package.args.settings, package.chip.key)

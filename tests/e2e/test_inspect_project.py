@@ -49,7 +49,7 @@ def test_a_project_from_a_package_and_back(esp_at, package, tmp_path, nvs):
     _assert_secret(project)
 
     refused = esp_at("info", "-C", project, code=1).stderr
-    assert refused.startswith("Error: esp_at.yml:2: firmware package 'FIRMWARE.zip' is not there")
+    assert refused.startswith("Error: esp_at.yml:2: firmware package 'FIRMWARE.zip' does not exist  [firmware-not-found]\n")
     shutil.copy(zip_file, project / "FIRMWARE.zip")
     # The sample's certificates only stand in for some: those of a project are looked at, a package's own aren't.
     assert "can't be read" in esp_at("package", "-C", project, code=1).stderr

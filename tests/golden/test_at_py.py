@@ -11,23 +11,26 @@ import os
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from platformio_esp_at.checks.plan import check_values
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.errors import EspAtError, Place
-from platformio_esp_at.firmware.package import FirmwarePackage
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.factory_param import FactoryParam, field_names
 from platformio_esp_at.formats.nvs import Dialect, NvsImage
 from platformio_esp_at.formats.pki import PkiContainer
-from platformio_esp_at.planning.content import make_content
+from platformio_esp_at.planning.content import gatts_of, make_content
 from platformio_esp_at.planning.mfg_nvs import make_mfg_nvs, parameters
 from platformio_esp_at.planning.plan import make_plan
 from platformio_esp_at.planning.selection import SelectedModule, select
 from platformio_esp_at.request.options import Request
 from platformio_esp_at.request.values import InputFile, Text
+
+if TYPE_CHECKING:
+    from platformio_esp_at.firmware.package import FirmwarePackage
 
 OPTIONS = {
     "--tx_pin": "uart_tx_pin",
@@ -65,12 +68,10 @@ CASES = {
 NVS = [name for name, case in CASES.items() if case["partition"] == "mfg_nvs"]
 LEGACY = [name for name, case in CASES.items() if case["partition"] == "factory_param"]
 
-REFUSED = {
-    "country_long": "country_code 'USXXX' doesn't fit into 4 bytes",
-    "module_long": f"module_name '{'A' * 40}' doesn't fit into 32 bytes",
-    "pin_200": "uart_tx_pin must be -128…127, not 200",
-}
+REFUSED = {"country_long": "parameter-too-long", "module_long": "parameter-too-long", "pin_200": "parameter-range"}
 """What a field can't hold: at.py cuts texts without a word, or says "A system error occurred"; its exit code is 0."""
+
+OPTION = Place.at(option="--option")
 
 OFFSET_REFUSED = "offset16"
 """at.py finds no parameters there and says so; we take no offset, the partition table knows it."""
@@ -97,7 +98,9 @@ def _values(name: str) -> dict[str, Text]:
     """Return the parameters that a case sets, by our names."""
     args = CASES[name]["args"]
     pairs = zip(args[::2], args[1::2], strict=True)
-    return {OPTIONS[option]: Text(value, option) for option, value in pairs if option not in NOT_PARAMETERS}
+    return {
+        OPTIONS[option]: Text(value, Place.at(option=option)) for option, value in pairs if option not in NOT_PARAMETERS
+    }
 
 
 def test_every_case_is_compared(at_py):
@@ -114,7 +117,10 @@ def _edit(base: NvsImage, **request) -> NvsImage:
     """Return the image with a request's changes, as a firmware takes them that reads what ``base`` has."""
     reads = {*base.namespaces, *(entry.key for entry in base)}
     module = SelectedModule(str(parameters(base)["module_name"]), None, "")
-    return make_mfg_nvs(base, size=base.size, reads=reads.__contains__, module=module, request=Request(**request))
+    asked = Request(**request)
+    return make_mfg_nvs(
+        base, size=base.size, reads=reads.__contains__, module=module, request=asked, gatts=gatts_of(asked)
+    )
 
 
 @pytest.mark.parametrize("name", NVS)
@@ -148,7 +154,7 @@ def _base_of(release: str) -> NvsImage:
 
 
 def _file(at_py: Path, name: str) -> InputFile:
-    return InputFile(name, Place.at(option="esp_at.yml:3"), (at_py / "_files" / name).read_bytes())
+    return InputFile(name, Place.at(file="esp_at.yml", line=3), (at_py / "_files" / name).read_bytes())
 
 
 def test_defect_a_der_certificate_can_be_imported_once_only(at_py):
@@ -176,21 +182,21 @@ def test_defect_an_absent_key_is_ignored_in_silence(at_py, option):
     assert option not in base.namespaces
     with pytest.raises(EspAtError) as caught:
         _edit(base, pki={option: (_file(at_py, "new_small.crt"),)})
-    assert caught.value.where == "esp_at.yml:3"
+    assert (caught.value.code, caught.value.where) == ("not-read-by-release", "esp_at.yml:3")
     assert caught.value.message == f"the firmware of this release doesn't read {option}"
 
 
 @pytest.mark.parametrize("option", ["platform", "tx_control_pin", "rx_control_pin"])
 def test_defect_options_of_earlier_releases_are_ignored_in_silence(option):
     with pytest.raises(EspAtError) as caught:
-        _edit(_base_of("v4.1.1.0"), factory_param={option: Text("5", Place.at(option="--option"))})
-    assert caught.value.where == "--option"
+        _edit(_base_of("v4.1.1.0"), factory_param={option: Text("5", OPTION)})
+    assert (caught.value.code, caught.value.place) == ("not-read-by-release", OPTION)
     assert caught.value.message == f"the firmware of this release doesn't read {option}"
 
 
 def test_defect_sys_store_can_not_be_set():
     base = _base_of("HEAD")
-    image = _edit(base, factory_param={"sys_store": Text("0", Place.at(option=""))})
+    image = _edit(base, factory_param={"sys_store": Text("0", OPTION)})
     assert [new.value for old, new in zip(base.entries, image.entries, strict=True) if old != new] == [0]
 
 
@@ -225,7 +231,7 @@ def test_defect_what_does_not_fit_ends_well(legacy, name):
     with pytest.raises(EspAtError) as caught:
         _contents(legacy, factory_param=_values(name))
     ((option, _),) = [CASES[name]["args"]]
-    assert (caught.value.where, caught.value.message) == (option, REFUSED[Path(name).name])
+    assert (caught.value.code, caught.value.where) == (REFUSED[Path(name).name], option)
 
 
 @pytest.mark.parametrize(
@@ -251,21 +257,18 @@ def test_defect_server_ca_is_ignored_in_silence(legacy, at_py):
 @pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("option", ["platform", "module_name"])
 def test_defect_names_are_written_into_versions_that_have_none(legacy, version, option):
-    """at.py writes them behind the last field, where no firmware of these releases looks."""
+    """at.py writes them after the last field, where no firmware of these releases looks."""
     assert option not in field_names(version)
     param = FactoryParam.from_values({"version": version, "module_id": 1})
     params = dict.fromkeys(legacy.factory_params, param.to_bytes())
     package = replace(legacy, factory_params=params)
     with pytest.raises(EspAtError) as caught:
-        _contents(package, factory_param={option: Text("X", Place.at(option="--option"))})
-    assert caught.value.where == "--option"
+        _contents(package, factory_param={option: Text("X", OPTION)})
+    assert caught.value.place == OPTION
+    assert caught.value.code == ("unknown-parameter" if option == "platform" else "not-read-by-release")
 
 
-UNFIT = {
-    "baud_neg": "-1 means no UART, and this module takes its AT commands there",
-    "country_USXX": "'USXX' is not a country code",
-    "pin_127": "the ESP32 has no GPIO127",
-}
+UNFIT = {"baud_neg": "uart-missing", "country_USXX": "country-invalid", "pin_127": "pin-nonexistent"}
 
 
 @pytest.mark.parametrize("name", UNFIT)
@@ -278,4 +281,4 @@ def test_defect_values_that_can_not_work_end_well(legacy, name):
     with pytest.raises(EspAtError) as caught:
         check_values(plan, None, request, now=datetime(2024, 1, 1, tzinfo=timezone.utc))
     option, _ = CASES[case]["args"]
-    assert (caught.value.where.partition(":")[0], caught.value.message) == (option, UNFIT[name])
+    assert (caught.value.code, caught.value.where) == (UNFIT[name], f"{option}:{OPTIONS[option]}")

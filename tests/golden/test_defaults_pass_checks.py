@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import csv
 from datetime import datetime, timezone
+from pathlib import Path
 
 import pytest
 
 from platformio_esp_at.catalog.chips import chip
 from platformio_esp_at.catalog.gpios import has_in_package_flash
 from platformio_esp_at.catalog.modules import module
-from platformio_esp_at.checks.certificates import check_pair, check_pki_file
+from platformio_esp_at.checks.certificates import CheckedFile, check_pair, check_pki_file
 from platformio_esp_at.checks.gatts import EDITABLE_ROWS, lint_gatts
 from platformio_esp_at.checks.parameters import check_parameters
+from platformio_esp_at.errors import Place
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import COLUMNS, GattTable
 from platformio_esp_at.formats.pki import PkiContainer, PkiType
 from platformio_esp_at.formats.x509 import summarize
+from platformio_esp_at.request.values import InputFile
 
 RELEASES = [
     *("v2.0.0.0_esp32", "v2.1.0.0_esp32s2", "v2.2.0.0_esp32", "v2.2.1.0_esp8266", "v2.4.0.0"),
@@ -28,6 +31,11 @@ NOW = datetime(2026, 7, 1, tzinfo=timezone.utc)
 
 def _inputs(reference, release):
     return reference / "golden" / release / "_inputs"
+
+
+def _pki(source: Path | bytes, kind: PkiType) -> CheckedFile:
+    label, data = (source.name, source.read_bytes()) if isinstance(source, Path) else ("container", source)
+    return check_pki_file(InputFile(label, Place.at(option="pki"), data), kind, now=NOW)
 
 
 def _check(values, found):
@@ -77,8 +85,7 @@ def test_certificates_and_keys(reference, release):
         kind = kinds.get(path.parent.name.rpartition("_")[2])
         if kind is None:
             continue
-        problems, _ = check_pki_file(path.read_bytes(), kind, now=NOW)
-        assert not problems, path
+        assert _pki(path, kind).problems == [], path
         assert summarize(path.read_bytes())
         checked += 1
     assert checked >= 6
@@ -91,7 +98,10 @@ def test_keys_match_their_certificates(reference, release):
     for folder in sorted(raw_data.glob("*_cert")):
         keys = sorted((raw_data / folder.name.replace("_cert", "_key")).iterdir())
         for certificate, key in zip(sorted(folder.iterdir()), keys, strict=True):
-            assert not check_pair(certificate.read_bytes(), key.read_bytes()), certificate
+            pair = _pki(certificate, PkiType.CERT), _pki(key, PkiType.KEY)
+            assert pair[0].certificates
+            assert pair[1].key is not None
+            assert check_pair(*pair) == [], certificate
             checked += 1
     assert checked >= 3
 
@@ -107,7 +117,7 @@ def test_pki_containers(reference, release):
     }
     assert contents
     for content, kind in contents:
-        assert not check_pki_file(content, kind, now=NOW)[0], content
+        assert _pki(content, kind).problems == [], content
 
 
 @pytest.mark.parametrize("release", RELEASES)

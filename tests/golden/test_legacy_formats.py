@@ -230,6 +230,7 @@ def test_gatts_defect_header_written_as_text(golden, entry):
     assert (ours[:4], upstream[:5]) == (b"\x53\x19\x27\x95", b"\x53\x19\x27\xc2\x95")
     with pytest.raises(FormatError, match="its magic 27 95 is missing") as caught:
         GattTable.from_bytes(upstream)
+    assert caught.value.code == "not-ble-data"
     assert caught.value.hint == "upstream's tool of v2.0 and v2.1 writes C2 there on Python 3"
 
 

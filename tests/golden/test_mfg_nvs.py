@@ -13,7 +13,9 @@ import pytest
 
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.modules import module as find_module
+from platformio_esp_at.errors import Place
 from platformio_esp_at.formats.nvs import Dialect, NvsImage
+from platformio_esp_at.planning.content import gatts_of
 from platformio_esp_at.planning.mfg_nvs import make_mfg_nvs
 from platformio_esp_at.planning.selection import SelectedModule
 from platformio_esp_at.request.options import Request
@@ -38,16 +40,23 @@ def _inputs(golden: Path, row: dict) -> tuple[set[str], Request]:
     namespaces = [cells[0] for cells in rows if cells[1] == "namespace"]
     reads = {*namespaces, *(cells[0] for cells in rows)}
     pki = {
-        name: tuple(InputFile(file.name, name, file.read_bytes()) for file in sorted(_folder(raw, name).iterdir()))
+        name: tuple(
+            InputFile(file.name, Place.at(option=name), file.read_bytes())
+            for file in sorted(_folder(raw, name).iterdir())
+        )
         for name in namespaces
         if name not in ("factory_param", "ble_data")
     }
     gatts = None
     if "ble_data" in namespaces:
         (file,) = (raw / "ble_data").glob("*.csv")
-        gatts = InputFile(file.name, "gatts", file.read_bytes())
+        gatts = _file(file, "gatts")
     request = {name.replace("wpa_ent_", "wpa2_"): files for name, files in pki.items()}
     return reads, Request(pki=request, gatts=gatts)
+
+
+def _file(path: Path, option: str) -> InputFile:
+    return InputFile(path.name, Place.at(option=option), path.read_bytes())
 
 
 def _folder(raw: Path, name: str) -> Path:
@@ -67,7 +76,9 @@ def test_image_from_the_module_table_and_raw_data(row, reference):
     chip = find_chip(row["platform"])
     module = SelectedModule(row["module"], chip, "", row=find_module(chip.key, row["module"]))
     reads, request = _inputs(golden, row)
-    made = make_mfg_nvs(None, size=len(expected), reads=reads.__contains__, module=module, request=request)
+    made = make_mfg_nvs(
+        None, size=len(expected), reads=reads.__contains__, module=module, request=request, gatts=gatts_of(request)
+    )
     for name, digest in row["nvs_dialect_sha256"].items():
         image = replace(made, dialect=Dialect(name.partition("(")[0]))
         assert hashlib.sha256(image.to_bytes()).hexdigest() == digest

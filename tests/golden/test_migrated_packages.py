@@ -9,12 +9,11 @@ import pytest
 import yaml
 
 from platformio_esp_at.errors import Place
-from platformio_esp_at.firmware.package import FirmwarePackage
 from platformio_esp_at.firmware.reading import open_package
+from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import GattTable
 from platformio_esp_at.formats.nvs import NvsImage
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer
-from platformio_esp_at.planning.content import parameters
 from platformio_esp_at.planning.mfg_nvs import GATTS, RENAMED
 from platformio_esp_at.planning.migration import make_project, origin_of_bytes, origin_of_package
 from platformio_esp_at.planning.plan import FlashPlan, make_plan
@@ -26,6 +25,8 @@ from platformio_esp_at.request.values import Text
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from platformio_esp_at.firmware.package import FirmwarePackage
 
 PACKAGES = {
     "ESP32-WROOM-32_AT_Bin_V2.0.zip": "WROOM-32",
@@ -52,7 +53,7 @@ def _build(folder: Path, package: FirmwarePackage, files: dict[str, bytes]) -> F
 @pytest.mark.parametrize("name", PACKAGES)
 def test_the_project_gives_the_package_again(tmp_path, reference, name, source):
     package = _package(reference, name)
-    plain = make_plan(package, select(Text(PACKAGES[name], Place.at(option="")), None, package), Request())
+    plain = make_plan(package, select(Text(PACKAGES[name], Place.at(option="module")), None, package), Request())
     origin = origin_of_package(package) if source == "package" else origin_of_bytes(plain.factory_image(), "f.bin")
     files = make_project(origin)
     assert yaml.safe_load(files["esp_at.yml"])["module"] == PACKAGES[name]
@@ -84,7 +85,7 @@ def test_from_v2_to_v4(tmp_path, reference, source):
     made = _build(tmp_path, new, make_project(origin))
     image = NvsImage.from_bytes(next(region.data for region in made.regions if region.name == "mfg_nvs"))
 
-    was = parameters({"factory_param": old.content_of("factory_param")})
+    was = FactoryParam.from_bytes(old.content_of("factory_param")).values
     common = {name for name in made.parameters if RENAMED.get(name, name) in was} - {"version"}
     assert {"max_tx_power", "country_code", "uart_baudrate", "uart_tx_pin", "uart_rx_pin"} <= common
     assert {name: made.parameters[name] for name in common} == {name: was[RENAMED.get(name, name)] for name in common}

@@ -60,7 +60,7 @@ def test_fields_are_in_the_order_of_the_type_table(reference, release):
     assert list(found.factory_param(version, release=MFG_NVS.get(release, release))) == names
 
 
-def test_every_released_address(reference):
+def test_every_released_url(reference):
     """The catalog has every URL of the list, from chip, module and release."""
     with (reference / "reference" / "releases.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

@@ -384,18 +384,19 @@ MAGICS = {
 every_format = pytest.mark.parametrize("kind", READERS)
 
 
-def _is_told(error: EspAtError) -> None:
+def _is_reported(error: EspAtError) -> None:
+    assert error.code
     assert error.message
-    assert str(error)
+    assert all(line.isprintable() for line in str(error).split("\n"))
 
 
 def _meet(kind: str, data: bytes) -> None:
-    """Read ``data``: it is refused in our words, or gives a value that says the same again."""
+    """Read ``data``: it is refused in our words, or gives a value that means the same again."""
     read, meaning = READERS[kind]
     try:
         value = read(data)
     except EspAtError as error:
-        _is_told(error)
+        _is_reported(error)
         return
     meaning(value)
 
@@ -529,7 +530,7 @@ def _meet_text(kind: str, text: str) -> None:
     try:
         value = parse(text)
     except EspAtError as error:
-        _is_told(error)
+        _is_reported(error)
         return
     meaning(value)
 

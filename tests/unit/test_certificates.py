@@ -228,6 +228,7 @@ def test_a_pair_is_compared_though_the_file_has_another_problem():
         (NOW - 2 * YEAR, NOW - YEAR, "certificate-expired", "expired on 2025-01-01"),
         (NOW + YEAR, NOW + 2 * YEAR, "certificate-not-yet-valid", "is not valid before 2027-01-01 00:00 UTC"),
         (NOW - YEAR, NOW + timedelta(days=10), "certificate-expires", "expires on 2026-01-11"),
+        (NOW - YEAR, NOW, "certificate-expires", "expires on 2026-01-01"),
     ],
 )
 @pytest.mark.parametrize("kind", [PkiType.CA, PkiType.CERT])

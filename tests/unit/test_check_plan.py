@@ -8,7 +8,7 @@ from plans import HERE, refusal, sample_plan
 from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.checks.plan import check_plan
 from platformio_esp_at.demo.sample_package import sample_package
-from platformio_esp_at.errors import FormatError, LayoutError, SelectionError
+from platformio_esp_at.errors import LayoutError, PackageError, SelectionError
 from platformio_esp_at.formats.partition_table import PartitionTable
 from platformio_esp_at.request.values import InputFile
 
@@ -37,7 +37,7 @@ def test_every_problem_of_a_kind_is_reported_and_the_kinds_have_an_order(tmp_pat
             "download.config": SAMPLE["download.config"].decode() + " 0x6800 extra.bin 0x400000 other.bin",
             "extra.bin": b"x",
             "other.bin": b"x",
-            "esp-at.bin": b"not an image",
+            "esp-at.bin": sample_package("esp32c3")["esp-at.bin"],
         },
         "partitions": InputFile("user.csv", HERE, csv.encode()),
     }
@@ -68,4 +68,4 @@ def test_every_problem_of_a_kind_is_reported_and_the_kinds_have_an_order(tmp_pat
     ]
 
     wrong["files"]["download.config"] = SAMPLE["download.config"]
-    assert refusal(sample_plan(tmp_path, **wrong), FormatError).where == "esp-at.bin:0x0"
+    assert refusal(sample_plan(tmp_path, **wrong), PackageError).code == "image-other-chip"

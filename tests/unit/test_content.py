@@ -15,6 +15,7 @@ from platformio_esp_at.formats.gatts import GattTable
 from platformio_esp_at.formats.nvs import Dialect, NvsImage
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, PkiType
 from platformio_esp_at.planning.content import Content, make_content
+from platformio_esp_at.planning.mfg_nvs import parameters
 from platformio_esp_at.planning.selection import select
 from platformio_esp_at.request.options import Request
 from platformio_esp_at.request.values import CustomModule, InputFile, Text
@@ -71,8 +72,9 @@ def _texts(**values: str) -> dict[str, Text]:
 def test_the_packages_own_factory_param_is_taken(tmp_path):
     own = PARAM.replace({"uart_tx_pin": 33}).to_bytes()
     contents = _make(tmp_path, _package(tmp_path, **{"factory_param_WROOM-32": own}))
+    place = Place.at(file="at_customize.bin")
     assert contents == {
-        "factory_param": Content("factory_param", own, "firmware package", Place.at(file="at_customize.bin"))
+        "factory_param": Content("factory_param", own, "firmware package", place, FactoryParam.from_bytes(own).values)
     }
 
 
@@ -156,19 +158,26 @@ def test_refuses_a_value(tmp_path, name, value, code, message, hint):
 
 
 @pytest.mark.parametrize(
-    ("changes", "is_blank"),
+    ("changes", "code", "message"),
     [
-        pytest.param({"factory_param": b"\xff" * 4096, "factory_param_WROOM-32": None}, True, id="none-readable"),
-        pytest.param({"factory_param": FactoryParam.from_values({"version": 1}).to_bytes()}, False, id="two-versions"),
+        pytest.param(
+            {"factory_param": b"\xff" * 4096, "factory_param_WROOM-32": None},
+            "package-without-parameters",
+            "every factory_param.bin of AT_PACK is blank, so its version isn't known",
+            id="none-readable",
+        ),
+        pytest.param(
+            {"factory_param": FactoryParam.from_values({"version": 1}).to_bytes()},
+            "package-inconsistent",
+            "the factory_param.bin of AT_PACK have the versions 1, 3",
+            id="two-versions",
+        ),
     ],
 )
-def test_refuses_to_guess_the_version(tmp_path, changes, is_blank):
+def test_refuses_to_guess_the_version(tmp_path, changes, code, message):
     with pytest.raises(PackageError) as caught:
         _make(tmp_path, _package(tmp_path, **changes), "SOLO-1")
-    assert caught.value.code == "package-without-parameters"
-    assert "AT_PACK" in caught.value.message
-    assert ("blank" in caught.value.message) == is_blank
-    assert caught.value.message.endswith(", so its version isn't known")
+    assert (caught.value.code, caught.value.message) == (code, message)
     assert caught.value.hint == "download the package again, or unpack all of it"
 
 
@@ -337,14 +346,19 @@ def test_an_own_module_is_what_it_is_based_on_even_with_a_known_name(tmp_path):
 
 
 def test_mfg_nvs_is_left_alone(tmp_path):
-    assert _make(tmp_path, _package(tmp_path, "esp32c6")) == {}
+    package = _package(tmp_path, "esp32c6")
+    own = package.content_of("mfg_nvs")
+    content = _make(tmp_path, package)["mfg_nvs"]
+    assert (content.data, content.origin) == (own, "firmware package")
+    assert content.parameters == parameters(NvsImage.from_bytes(own))
 
 
 def test_mfg_nvs_of_the_users_own(tmp_path):
     package = _package(tmp_path, "esp32c6")
     own = replace(NvsImage.from_bytes(package.content_of("mfg_nvs")), dialect=Dialect.FULL_PAGES).to_bytes()
     contents = _make(tmp_path, package, "ESP32C6-4MB", data={"mfg_nvs": _file(own, "mfg_nvs.bin")})
-    assert contents == {"mfg_nvs": Content("mfg_nvs", own, "mfg_nvs.bin", HERE)}
+    values = parameters(NvsImage.from_bytes(own))
+    assert contents == {"mfg_nvs": Content("mfg_nvs", own, "mfg_nvs.bin", HERE, values)}
 
 
 def test_a_smaller_mfg_nvs_of_the_users_own_leaves_no_old_page_after_it(tmp_path):

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from platformio_esp_at.errors import EspAtError, FormatError, UnknownNameError
-from platformio_esp_at.formats.gatts import COLUMNS, PYTHON2_KEYS, GattRow, GattTable, cfg_of_csv
+from platformio_esp_at.formats.gatts import COLUMNS, PYTHON2_KEYS, GattRow, GattTable
 
 HEADER = "index,uuid_len,uuid,perm,val_max_len,val_cur_len,value"
 CSV = f"""\
@@ -100,13 +100,13 @@ def test_header_as_upstream_has_it_since_v3_1(header):
 
 def test_rows_of_mfg_nvs_are_as_written():
     text = "# index,uuid_len,uuid,perm,max_len,cur_len,value\n0,16,0x2800,0x01,2,2,a002\n\n1, 16,0xC305,0x1,,,\n"
-    assert cfg_of_csv(text) == ("0,16,0x2800,0x01,2,2,a002", "1,16,0xC305,0x1,,,")
-    assert GattTable.from_cfg(cfg_of_csv(text)) == GattTable.from_csv(text)
+    assert GattTable.from_csv(text).to_cfg() == ("0,16,0x2800,0x01,2,2,a002", "1,16,0xC305,0x1,,,")
+    assert GattTable.from_cfg(GattTable.from_csv(text).to_cfg()) == GattTable.from_csv(text)
 
 
 def test_rows_of_mfg_nvs_are_put_into_upstreams_order():
     text = "index,uuid,uuid_len,perm,val_max_len,val_cur_len,value\n0,0x2800,16,0x01,2,2,A002\n"
-    assert cfg_of_csv(text) == ("0,16,0x2800,0x01,2,2,A002",)
+    assert GattTable.from_csv(text).to_cfg() == ("0,16,0x2800,0x01,2,2,A002",)
 
 
 def _refusal(call, kind=FormatError) -> EspAtError:

@@ -8,7 +8,7 @@ from plans import refusal, sample_plan
 
 from platformio_esp_at.checks.plan import check_plan
 from platformio_esp_at.demo.sample_package import sample_package
-from platformio_esp_at.errors import FormatError, PackageError
+from platformio_esp_at.errors import EspAtError, FormatError, PackageError
 from platformio_esp_at.formats.esp_image import ChipRevisions
 
 SAMPLE = sample_package("esp32")
@@ -81,7 +81,10 @@ def _damaged(data: bytes, at: int) -> bytes:
     ],
 )
 def test_app(tmp_path, app, kind, code, where, message, hint):
-    error = refusal(sample_plan(tmp_path, files={"esp-at.bin": app}), kind)
+    with pytest.raises(EspAtError) as caught:
+        check_plan(sample_plan(tmp_path, files={"esp-at.bin": app}), None)
+    error = caught.value
+    assert type(error) is kind
     assert (error.code, error.where, error.hint) == (code, where, hint)
     assert error.message.startswith(message)
 

@@ -482,8 +482,15 @@ def test_image_beyond_the_flash(tmp_path):
     assert error.hint == "place it lower, or take a module with more flash"
 
 
-def test_image_between_the_partitions(tmp_path):
-    check_plan(sample_plan(tmp_path, files=_with_image("0x6000")), None)
+@pytest.mark.parametrize(
+    ("offset", "size"),
+    [
+        pytest.param("0x6000", 1, id="before-the-table"),
+        pytest.param("0x60000", 0x10000, id="up-to-a-kept-partition"),
+    ],
+)
+def test_image_between_the_partitions(tmp_path, offset, size):
+    check_plan(sample_plan(tmp_path, files=_with_image(offset, bytes(size))), None)
 
 
 # --- the primary table ---

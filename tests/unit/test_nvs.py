@@ -516,7 +516,7 @@ def test_to_csv_keeps_an_entry_in_its_namespace():
         pytest.param(
             "pin,file,binary,no.pem", "nvs-csv-invalid", "the file 'no.pem' of 'pin' does not exist", id="no-file"
         ),
-        pytest.param("pin,file,string,ca.pem", "nvs-csv-invalid", "b'\\x00\\xff' isn't text", id="file-not-text"),
+        pytest.param("pin,file,string,ca.pem", "nvs-csv-invalid", "the file 'ca.pem' isn't text", id="file-not-text"),
         pytest.param(
             "a-very-long-name,data,u8,1", "nvs-key", "'a-very-long-name' can't be a key or namespace", id="key"
         ),
