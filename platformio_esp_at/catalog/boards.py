@@ -65,8 +65,7 @@ class BoardFacts:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """The AT module chosen for a board, and why."""
 
     chip: str
@@ -113,7 +112,7 @@ def module_for_release(choice: Choice, release: str) -> Choice:
         f"{choice.reason}; from {successor.since} on, {successor.module} firmware takes the place of {choice.module}"
     )
     others = (choice.module, *(name for name in choice.alternatives if name != successor.module))
-    return replace(choice, module=successor.module, reason=reason, alternatives=others)
+    return choice._replace(module=successor.module, reason=reason, alternatives=others)
 
 
 def carries_psram(facts: BoardFacts | None) -> bool:

@@ -6,8 +6,7 @@ Pins are named as in the factory parameters (``uart_tx_pin``); -1 stands for an 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from platformio_esp_at.catalog import _data, chips
 
@@ -24,8 +23,7 @@ PINS = (*UART_PINS, "tx_control_pin", "rx_control_pin")
 """The factory parameters that hold a GPIO."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChipGpios:
+class ChipGpios(NamedTuple):
     """The GPIOs of a chip, and its UARTs."""
 
     exist: frozenset[int]
@@ -35,7 +33,7 @@ class ChipGpios:
     psram: frozenset[int]
     usb: frozenset[int]
     strapping: frozenset[int]
-    remarks: Mapping[int, str] = field(hash=False)
+    remarks: Mapping[int, str]
     uart_ports: tuple[int, ...]
     baudrate_max: int
 

@@ -7,7 +7,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from platformio_esp_at.catalog import _data, chips
 from platformio_esp_at.errors import FormatError, SelectionError, UnknownNameError, unknown_name
@@ -64,8 +64,7 @@ class Releases:
                 yield release_key(first), None if dots else release_key(first)
 
 
-@dataclass(frozen=True, slots=True)
-class Successor:
+class Successor(NamedTuple):
     """The module that takes the place of another from a release on."""
 
     since: str

@@ -5,8 +5,7 @@ from __future__ import annotations
 import functools
 import posixpath
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from platformio_esp_at.catalog import _data
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
 _RELEASE = re.compile(r"v\d+(\.\d+){1,3}|\d+(\.\d+){3}", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class ReleasedPackage:
+class ReleasedPackage(NamedTuple):
     """A firmware package as Espressif offers it."""
 
     chip: str

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from platformio_esp_at.catalog.boards import carries_psram
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.catalog.modules import modules
-from platformio_esp_at.catalog.releases import package_named
 from platformio_esp_at.errors import SelectionError
 from platformio_esp_at.units import format_size
 
@@ -65,7 +64,9 @@ def _made_for(package: FirmwarePackage) -> tuple[Module, ...]:
     """Return the modules of the catalog that a package is made for, as its files or else its name tell."""
     known = {row.name.casefold(): row for row in modules(package.chip.key)}
     found = [known[name.casefold()] for name in package.modules if name.casefold() in known]
+    if found:
+        return tuple(found)
+    from platformio_esp_at.catalog.releases import package_named  # noqa: PLC0415 - 5 ms that few packages need
+
     released = package_named(package.name)
-    if not found and released and released.chip == package.chip.key:
-        return (find_module(released.chip, released.module),)
-    return tuple(found)
+    return (find_module(released.chip, released.module),) if released and released.chip == package.chip.key else ()

@@ -8,8 +8,7 @@ up to v3.0.0.0, ``main/interface/uart/at_uart_task.c``.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from platformio_esp_at.catalog import chips
 from platformio_esp_at.catalog.boards import carries_psram, used_gpios
@@ -113,8 +112,7 @@ def _is_number(value: int | str) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-@dataclass(frozen=True, slots=True)
-class _Check:
+class _Check(NamedTuple):
     """The parameters of one module; each method yields its problems and warnings."""
 
     values: Mapping[str, int | str]

@@ -5,8 +5,7 @@ Pins are named as in the factory parameters (``uart_tx_pin``); -1 stands for an 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from platformio_esp_at.catalog import _data, chips
 from platformio_esp_at.catalog.gpios import NOT_LED_OUT, UART_PINS, UNUSED, ChipGpios, chip_gpios
@@ -20,8 +19,7 @@ _ESP8266 = "esp8266"
 _CHOICES = 4
 
 
-@dataclass(frozen=True, slots=True)
-class PinReport:
+class PinReport(NamedTuple):
     """What is wrong with pins, and what is only risky; the fact ``parameter`` is the pin's name."""
 
     problems: tuple[EspAtError, ...]
@@ -64,8 +62,7 @@ def pin_problems(
     return PinReport(problems=tuple(problems), warnings=(*risks, *check.collisions()))
 
 
-@dataclass(frozen=True, slots=True)
-class _Check:
+class _Check(NamedTuple):
     """The pins of one module against its chip."""
 
     chip: chips.Chip

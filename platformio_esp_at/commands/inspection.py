@@ -14,7 +14,7 @@ from platformio_esp_at.errors import EspAtError, FormatError, Place, located, pr
 from platformio_esp_at.files import file_mode, open_regular
 from platformio_esp_at.firmware.factory_image import FactoryImage, is_factory_image
 from platformio_esp_at.firmware.package import FirmwarePackage, chip_of_image
-from platformio_esp_at.firmware.reading import MAX_IMAGE_SIZE, open_package
+from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.esp_image import ESP8266, EspImage, app_version
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import COLUMNS, GattTable
@@ -25,7 +25,7 @@ from platformio_esp_at.formats.x509 import summarize
 from platformio_esp_at.outputs.text import table
 from platformio_esp_at.planning.content import MFG_NVS
 from platformio_esp_at.planning.migration import Origin, make_project, origin_of_bytes, origin_of_package
-from platformio_esp_at.units import format_offset, format_size
+from platformio_esp_at.units import MAX_FLASH_SIZE, format_offset, format_size
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,11 +80,11 @@ def read_artifact(path: Path) -> FirmwarePackage | bytes:
 def _read_file(path: Path) -> bytes:
     try:
         with open_regular(path) as stream:
-            data = stream.read(MAX_IMAGE_SIZE + 1)
+            data = stream.read(MAX_FLASH_SIZE + 1)
     except OSError as error:
         raise EspAtError("unreadable", f"can't be read: {error.strerror}", where=Place.at(file=str(path))) from None
-    if len(data) > MAX_IMAGE_SIZE:
-        message = f"larger than {format_size(MAX_IMAGE_SIZE)}, the largest flash of a module"
+    if len(data) > MAX_FLASH_SIZE:
+        message = f"larger than {format_size(MAX_FLASH_SIZE)}, the largest flash of a module"
         raise FormatError("file-too-large", message, where=Place.at(file=str(path)))
     return data
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from platformio_esp_at.checks.plan import check_plan, check_values
 from platformio_esp_at.errors import EspAtError, located
@@ -29,8 +29,7 @@ NO_BOARD = "none"
 """Value of the option ``board``: the AT module is on no board, or next to the project's board."""
 
 
-@dataclass(frozen=True, slots=True)
-class Setup:
+class Setup(NamedTuple):
     """What a front end knows."""
 
     layers: tuple[Layer, ...]
@@ -49,8 +48,7 @@ class Setup:
     """The host's speed where no option names one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """A checked plan, and what it was made from."""
 
     plan: FlashPlan

@@ -7,8 +7,7 @@ was when the project first used it: from then on only that content counts, where
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from platformio_esp_at.errors import located
 from platformio_esp_at.firmware.reading import open_package
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
     from platformio_esp_at.request.values import CustomModule, Firmware, Text
 
 
-@dataclass(frozen=True, slots=True)
-class FoundFirmware:
+class FoundFirmware(NamedTuple):
     """A firmware package, and what the lock doesn't say of it yet."""
 
     package: FirmwarePackage

@@ -13,7 +13,6 @@ import struct
 import zipfile
 import zlib
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
@@ -23,10 +22,9 @@ from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Plac
 from platformio_esp_at.files import file_mode, looked_for, open_regular, sha256_of
 from platformio_esp_at.firmware.package import FirmwarePackage, read_program, release_of
 from platformio_esp_at.formats.download_config import FlashArgs, FlashImage, parse_download_config
-from platformio_esp_at.formats.factory_param import PARTITION_SIZE, FactoryParam
 from platformio_esp_at.formats.flasher_args import parse_flasher_args
 from platformio_esp_at.formats.partition_table import PartitionTable, PartitionType
-from platformio_esp_at.units import format_offset, format_size
+from platformio_esp_at.units import MAX_FLASH_SIZE, SECTOR_SIZE, format_offset, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,15 +32,13 @@ if TYPE_CHECKING:
     from platformio_esp_at.catalog.chips import Chip
     from platformio_esp_at.formats.esp_image import EspImage
 
-MAX_IMAGE_SIZE = 16 << 20
-"""No module that ESP-AT supports has more flash than this, in bytes."""
-
 MAX_ZIP_SIZE = 64 << 20
 """Many times the largest release, in bytes."""
 
 _MAX_FILES = 10_000
 _MAX_DEPTH = 6
 _MAX_CONFIG_SIZE = 64 << 10
+_MAX_FACTORY_PARAM_SIZE = SECTOR_SIZE  # its partition is one sector
 
 _FLASHER_ARGS = "flasher_args.json"
 _CONFIGS = ("download.config", "flash_project_args", _FLASHER_ARGS)
@@ -195,7 +191,7 @@ def _read(tree: _Tree, name: str, sha256: str | None) -> FirmwarePackage:
     chip, program = _chip_of(args, bootloader, files[bootloader.path])
     application = files[_application(args, chip, bootloader, primary).path]
     factory_params = {
-        path: tree.read(inside[path], PARTITION_SIZE)
+        path: tree.read(inside[path], _MAX_FACTORY_PARAM_SIZE)
         for path in inside
         if _FACTORY_PARAM.fullmatch(PurePosixPath(path).name)
     }
@@ -203,7 +199,7 @@ def _read(tree: _Tree, name: str, sha256: str | None) -> FirmwarePackage:
         name=name,
         sha256=sha256,
         chip=chip,
-        args=replace(args, chip=chip.key),
+        args=args._replace(chip=chip.key),
         files=files,
         bootloader=bootloader,
         primary_image=primary_image,
@@ -267,7 +263,7 @@ def _read_args(tree: _Tree, inside: Mapping[str, str]) -> FlashArgs:
                 raise FormatError("not-text", "not a text file") from None
     args = parsed[found[0]]
     if _FLASHER_ARGS in parsed:
-        return replace(args, chip=parsed[_FLASHER_ARGS].chip)
+        return args._replace(chip=parsed[_FLASHER_ARGS].chip)
     return args
 
 
@@ -304,14 +300,14 @@ def _read_images(tree: _Tree, inside: Mapping[str, str], args: FlashArgs) -> dic
         )
     files: dict[str, bytes] = {}
     for path in dict.fromkeys(image.path for image in args.images):
-        data = files[path] = tree.read(inside[str(PurePosixPath(path))], MAX_IMAGE_SIZE)
+        data = files[path] = tree.read(inside[str(PurePosixPath(path))], MAX_FLASH_SIZE)
         if not data:
             raise PackageError(
                 "image-empty", "the file is empty", where=Place.at(file=path), hint="download the package again"
             )
-        if sum(map(len, files.values())) > MAX_IMAGE_SIZE:
+        if sum(map(len, files.values())) > MAX_FLASH_SIZE:
             raise PackageError(
-                "package-too-large", f"its images are larger together than {format_size(MAX_IMAGE_SIZE)}"
+                "package-too-large", f"its images are larger together than {format_size(MAX_FLASH_SIZE)}"
             )
     return files
 
@@ -375,6 +371,8 @@ def _modules_of(inside: Mapping[str, str], factory_params: Mapping[str, bytes]) 
 
 def _module_in(factory_param: bytes) -> str | None:
     """Return the module that a factory_param names; None for one that names none, or that can't be read."""
+    from platformio_esp_at.formats.factory_param import FactoryParam  # noqa: PLC0415 - 1 ms, up to v3.0.0.0
+
     try:
         return str(FactoryParam.from_bytes(factory_param).values.get("module_name") or "") or None
     except FormatError:

@@ -11,6 +11,7 @@ written with underscores, which every esptool takes; ``detect`` is an allowed fl
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from platformio_esp_at.errors import FormatError, located
 from platformio_esp_at.formats.esp_image import FlashSettings
@@ -34,8 +35,7 @@ class FlashImage:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class FlashArgs:
+class FlashArgs(NamedTuple):
     """What a firmware package says about flashing itself, whichever file says it."""
 
     settings: FlashSettings

@@ -28,6 +28,7 @@ import struct
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import xor
+from typing import NamedTuple
 
 from platformio_esp_at.errors import FormatError, Place, unknown_name
 from platformio_esp_at.units import align_up, format_offset
@@ -69,8 +70,7 @@ _ESP32C3_ID = 5
 _APP_DESC_MAGIC = b"\x32\x54\xcd\xab"
 
 
-@dataclass(frozen=True, slots=True)
-class FlashSettings:
+class FlashSettings(NamedTuple):
     """How the chip drives its flash, in esptool's words.
 
     ``keep`` leaves an image's header as it is, and so does ``detect`` for the size.

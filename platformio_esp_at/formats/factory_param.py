@@ -29,7 +29,7 @@ of v2.1.0.0_esp32s2 misspells one column, so that release's own files leave ``ua
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from platformio_esp_at.errors import FormatError, Place, unknown_name
 
@@ -44,8 +44,7 @@ _MAGIC = b"\xfc\xfc"
 _VERSION_OFFSET = 2
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
+class _Field(NamedTuple):
     name: str
     offset: int
     size: int

@@ -34,7 +34,7 @@ import enum
 import struct
 import zlib
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from platformio_esp_at.errors import FormatError, Place, located
 
@@ -280,8 +280,7 @@ _TYPES = frozenset(Encoding) - {Encoding.NAMESPACE}
 _WITH_DATA = (Encoding.STRING, Encoding.BINARY, _BLOB_DATA)
 
 
-@dataclass(frozen=True, slots=True)
-class _Page:
+class _Page(NamedTuple):
     number: int
     state: int
     sequence: int

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from platformio_esp_at.errors import EspAtError, FormatError, Place, located, unknown_name
 from platformio_esp_at.formats.nvs import NvsImage
 from platformio_esp_at.formats.pki import PKI_SETS, PKI_SLOTS, PkiContainer, pki_names, pki_slot
-from platformio_esp_at.planning import legacy_content, mfg_nvs
+from platformio_esp_at.planning import mfg_nvs
 from platformio_esp_at.request.values import InputFile
 
 if TYPE_CHECKING:
@@ -167,11 +167,15 @@ def _legacy_content(
     package: FirmwarePackage, module: SelectedModule, request: Request, gatts: GattTable | None
 ) -> Iterator[Content]:
     """Yield what a package up to v3.0.0.0 keeps in a partition each."""
+    from platformio_esp_at.planning import legacy_content  # noqa: PLC0415 - 2 ms, for old releases
+
     param, origin = legacy_content.make_factory_param(package, module, request)
     yield Content(FACTORY_PARAM, param.to_bytes(), origin, _table_of(request), param.values)
+    as_certificates = bool(request.pki) and legacy_content.marks_all_as_certificates(package, param.version)
     for name, files in request.pki.items():
         with located(files[0].where), located(file=files[-1].label):
-            data = legacy_content.make_pki(package, name, [file.data for file in files], param.version).to_bytes()
+            contents = [file.data for file in files]
+            data = legacy_content.make_pki(name, contents, all_as_certificates=as_certificates).to_bytes()
         yield Content(name, data, ", ".join(file.label for file in files), files[0].where)
     if request.gatts and gatts:
         with located(file=request.gatts.label):

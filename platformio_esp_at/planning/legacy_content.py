@@ -99,29 +99,28 @@ def _with_values(param: FactoryParam, changes: Mapping[str, Text]) -> FactoryPar
     return param
 
 
-def make_pki(package: FirmwarePackage, name: str, contents: Sequence[bytes], version: int) -> PkiContainer:
+def make_pki(name: str, contents: Sequence[bytes], *, all_as_certificates: bool) -> PkiContainer:
     """Return the container of certificates or keys for a slot, as the firmware of this release takes it.
 
-    ``version`` is that of the package's factory_param. Raises `EspAtError` for a slot that this release doesn't have.
+    ``all_as_certificates`` as `marks_all_as_certificates` returns it. Raises `EspAtError` for a slot that this release
+    doesn't have.
     """
     role = name.rpartition("_")[0]
     if role in ("https", "wss"):
-        raise EspAtError(
-            "not-read-by-release", f"the firmware of this release doesn't read {name}", hint="it comes with v4.1.0.0"
-        )
-    return PkiContainer.of(_pki_type(package, PKI_SLOTS[name], version), contents)
+        hint = "it comes with v4.1.0.0"
+        raise EspAtError("not-read-by-release", f"the firmware of this release doesn't read {name}", hint=hint)
+    return PkiContainer.of(PkiType.CERT if all_as_certificates else PKI_SLOTS[name], contents)
 
 
-def _pki_type(package: FirmwarePackage, kind: PkiType, version: int) -> PkiType:
-    """Return the type byte that this release's firmware is given for ``kind``.
+def marks_all_as_certificates(package: FirmwarePackage, version: int) -> bool:
+    """Return whether this release's firmware is given the type byte of a certificate for CAs and keys, too.
 
-    Upstream's build of v2.2.0.0 to v3.0.0.0 marks CAs and keys as certificates. Which way a package does it, its own
-    images tell, else its factory_param: that of these releases has version 3.
+    Upstream's build of v2.2.0.0 to v3.0.0.0 marks them so. The package's own images show which way it does; if it has
+    none, ``version`` of its factory_param decides: 3 is that of these releases.
     """
     seen = set()
     for image in package.args.images:
         if PKI_SLOTS.get(package.name_of(image)) in (PkiType.CA, PkiType.KEY):
             with located(file=image.path):
                 seen |= {item.type for item in PkiContainer.from_bytes(package.files[image.path]).items}
-    marks_all_as_certificates = seen == {PkiType.CERT} if seen else version == 3
-    return PkiType.CERT if marks_all_as_certificates else kind
+    return seen == {PkiType.CERT} if seen else version == 3

@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import EspAtError, located, unknown_name
-from platformio_esp_at.formats import factory_param
 from platformio_esp_at.formats.nvs import Encoding, NvsEntry, NvsImage
 from platformio_esp_at.formats.pki import pki_names
 
@@ -150,6 +149,8 @@ def _known_name(name: str, text: Text, own: Mapping[str, object], reads: Callabl
     if current not in _FIXED:
         if current in own or (current in ENCODINGS and reads(current)):
             return current
+        from platformio_esp_at.formats import factory_param  # noqa: PLC0415 - 1 ms that only a refusal needs
+
         if current in ENCODINGS or any(name in factory_param.field_names(each) for each in factory_param.VERSIONS):
             hint = f"it reads {', '.join(readable)}"
             raise EspAtError(

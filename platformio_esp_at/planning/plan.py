@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import and_
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from platformio_esp_at.errors import EspAtError, PackageError, Place, located, note, unknown_name, warning
 from platformio_esp_at.formats.esp_image import (
@@ -67,8 +67,7 @@ class Region:
         return align_up(self.end, SECTOR_SIZE)
 
 
-@dataclass(frozen=True, slots=True)
-class Wiring:
+class Wiring(NamedTuple):
     """How the module is connected: GPIO numbers, -1 where unused."""
 
     tx: int

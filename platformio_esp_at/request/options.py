@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from platformio_esp_at.errors import FormatError
 from platformio_esp_at.request.kinds import (
@@ -40,8 +40,7 @@ if TYPE_CHECKING:
 ValueT = TypeVar("ValueT")
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """An option of every front end: a key of ``esp_at.yml``, ``custom_at_<name>``, ``--<name>``."""
 
     kind: Kind[object]
@@ -140,5 +139,5 @@ def _inputs_in(value: object) -> Iterator[InputFile | InputFolder]:
             yield from _inputs_in(inner)
 
 
-OPTIONS: Mapping[str, Option] = {row.name: replace(row.metadata["option"], name=row.name) for row in fields(Request)}
+OPTIONS: Mapping[str, Option] = {row.name: row.metadata["option"]._replace(name=row.name) for row in fields(Request)}
 """The options by their names, in the order of the fields."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from platformio_esp_at.errors import FormatError, Place, located
 from platformio_esp_at.units import parse_number
@@ -87,8 +87,7 @@ class CustomModule:
     values: Mapping[str, Text]
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """Options from one source; relative paths in it start at ``base``."""
 
     base: Path

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -242,21 +244,144 @@ def test_inspect_shows_what_is_inside_a_factory_image_and_no_private_key(image_s
 def test_inspect_refuses_what_it_does_not_know(esp_at, tmp_path, image_set):
     (tmp_path / "letter.txt").write_text("dear reader")
     refused = esp_at("inspect", "letter.txt", code=1).stderr
-    assert "letter.txt: no AT artefact that is known here" in refused
+    assert refused.startswith("Error: letter.txt: ")
+    assert "  [unknown-artifact]\n" in refused
     assert "known: partition tables" in refused
     (tmp_path / "cut.bin").write_bytes((image_set / "bootloader/bootloader.bin").read_bytes()[:100])
     assert "cut.bin:" in esp_at("inspect", "cut.bin", code=1).stderr
-    assert "no-such-file: can't be read" in esp_at("inspect", "no-such-file", code=1).stderr
+    missing = esp_at("inspect", "no-such-file", code=1).stderr
+    assert missing.startswith("Error: no-such-file: can't be read: ")
+    assert missing.endswith("  [unreadable]\n")
 
 
 def test_help_and_usage(esp_at):
     commands = esp_at("--help").stdout
-    for name in ("package", "flash", "verify", "info", "inspect", "modules", "module-for", "pio-platform", "demo"):
+    of_a_project = ("package", "flash", "verify", "info")
+    for name in (*of_a_project, "inspect", "modules", "module-for", "explain", "pio-platform", "demo"):
         assert f"\n  {name} " in commands
     assert esp_at("--version").stdout == f"esp-at, version {__version__}\n"
     assert esp_at("pio-platform").stdout.startswith("symlink://")
     for wrong in (["flahs"], ["flash", "--no-such-option"], ["inspect"], ["info", "-C", "no-such-folder"]):
         assert "Usage: esp-at" in esp_at(*wrong, code=2).stderr
+
+
+# --- codes, explained ---
+
+
+def test_explain_a_code(esp_at):
+    head, means, action = esp_at("explain", "pin-taken").stdout.splitlines()
+    assert head == "pin-taken"
+    assert means.startswith("  The GPIO ")
+    assert action.startswith("  Choose another GPIO ")
+    assert esp_at("explain", "[PIN-TAKEN]").stdout.splitlines() == [head, means, action]  # as it stands in a message
+    (row,) = json.loads(esp_at("explain", "pin-taken", "--json").stdout)
+    assert row == {"code": "pin-taken", "means": means.strip(), "action": action.strip()}
+
+
+def test_explain_all_codes(esp_at):
+    lines = esp_at("explain").stdout.splitlines()
+    rows = json.loads(esp_at("explain", "--json").stdout)
+    codes = [row["code"] for row in rows]
+    assert codes == sorted(set(codes))
+    assert {"pin-taken", "table-overlap", "crystal-mismatch", "unknown-code"} <= set(codes)
+    assert lines == [line for row in rows for line in (row["code"], f"  {row['means']}", f"  {row['action']}")]
+    assert all(row["means"] and row["action"] for row in rows)
+
+
+def test_explain_an_unknown_code(esp_at):
+    refused = esp_at("explain", "pin-takem", code=1)
+    assert refused.stderr.startswith("Error: unknown code 'pin-takem'  [unknown-code]\n  did you mean pin-taken")
+    refused_for_programs = esp_at("explain", "pin-takem", "--json", code=1)
+    assert (refused.stdout, refused_for_programs.stdout) == ("", "")
+    assert refused_for_programs.stderr == refused.stderr
+    assert esp_at("explain", "gibberish", code=1).stderr == (
+        "Error: unknown code 'gibberish'  [unknown-code]\n"
+        "  a code is in brackets at the end of a message, such as [pin-taken]\n"
+    )
+
+
+def test_the_code_of_a_refusal_can_be_explained(project, esp_at):
+    refused = esp_at("info", "--factory-param", "uart_tx_pin=6", cwd=project(yml=YML), code=1).stderr
+    assert "uart_tx_pin" in refused
+    code = refused.splitlines()[0].rpartition("  ")[2]
+    assert code == "[pin-taken]"
+    assert esp_at("explain", code).stdout.startswith("pin-taken\n")
+
+
+# --- what a shell completes ---
+
+
+@pytest.fixture
+def completed(esp_at, monkeypatch, tmp_path):
+    """Ask esp-at as bash does what the last of these words may become: the kinds and words that it answers."""
+    monkeypatch.setenv("PLATFORMIO_CORE_DIR", str(tmp_path / "no platforms"))
+    monkeypatch.setenv("_ESP_AT_COMPLETE", "bash_complete")
+
+    def complete(words: str) -> list[tuple[str, ...]]:
+        monkeypatch.setenv("COMP_WORDS", f"esp-at {words}")
+        monkeypatch.setenv("COMP_CWORD", str(len(words.split())))
+        done = esp_at()
+        assert done.stderr == ""
+        return [tuple(line.split(",")) for line in done.stdout.splitlines() if line]
+
+    return complete
+
+
+@pytest.mark.parametrize("command", ["info", "flash", "package", "verify"])
+@pytest.mark.parametrize(
+    ("words", "answers"),
+    [
+        (
+            "--module WROO",
+            [("plain", f"WROOM{name}") for name in ("", "-02", "-02-N", "-32", "-5V2L", "-S2")],
+        ),
+        ("--module wroom-3", [("plain", "WROOM-32")]),
+        ("--module nonesuch", []),
+        ("--firmware la", [("plain", "latest"), ("file", "la")]),
+        ("--firmware v4.1.1", [("plain", "v4.1.1.0"), ("file", "v4.1.1")]),
+        ("--firmware ./fir", [("file", "./fir")]),
+        (
+            "--board esp32-c3",
+            [("plain", "esp32-c3-devkitc-02"), ("plain", "esp32-c3-devkitm-1"), ("file", "esp32-c3")],
+        ),
+        ("--board non", [("plain", "none"), ("file", "non")]),
+        ("--factory-param uart_t", [("plain", "uart_tx_pin=")]),
+        ("--pki mqtt", [("plain", "mqtt_ca="), ("plain", "mqtt_cert="), ("plain", "mqtt_key=")]),
+    ],
+)
+def test_values_are_completed(command, words, answers, completed):
+    assert completed(f"{command} {words}") == answers
+
+
+def test_commands_and_options_are_completed(completed):
+    assert ("plain", "explain") in completed("expl")
+    assert ("plain", "--factory-param") in completed("info --fac")
+    assert ("plain", "--factory") in completed("flash --fac")
+
+
+def test_bash_completes_with_the_script_that_esp_at_gives(esp_at, monkeypatch):
+    """The script names the program as people type it, and bash has the words in its own variables."""
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("need bash")
+    monkeypatch.setenv("_ESP_AT_COMPLETE", "bash_source")
+    script = esp_at().stdout
+    monkeypatch.delenv("_ESP_AT_COMPLETE")
+    asked = (
+        "COMP_WORDS=(esp-at info --factory-param uart_t); COMP_CWORD=3; "
+        "compopt() { :; }; "
+        '_esp_at_completion esp-at; printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        [bash, "--noprofile", "--norc", "-c", f"{script}\n{asked}"],
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("uart_tx_pin=\n", "")
 
 
 # --- the older esptool ---

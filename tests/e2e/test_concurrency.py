@@ -95,7 +95,8 @@ def test_an_ended_run_leaves_nothing_behind(number, command, told, project, sile
     assert told in errors.decode()
     assert b"Traceback" not in errors
     if command == "flash":
-        assert errors.decode() == "Error: interrupted: the module may be half written  [interrupted]\n  run the command again\n"
+        message = "interrupted: the module may be half written  [interrupted]\n  run the command again"
+        assert errors.decode() == f"Error: {message}\n"
     assert [path.name for path in (folder / "build").iterdir()] == ["esp_at"]
     assert not _is_running(esptool)
 

@@ -283,14 +283,26 @@ def with_two_modules():
 
 
 REFUSALS = {
-    "no firmware": (None, "module: WROOM-32\n", ["no firmware package is named"]),
-    "firmware that isn't there": (None, "firmware: gone.zip\n", ["esp_at.yml:1: ", "'gone.zip' is not there"]),
-    "two modules to choose from": (None, "firmware: two\n", ["which AT module? ", "PICO-D4", "WROOM-32"]),
-    "unknown module": (None, "firmware: firmware.zip\nmodule: WROM-32\n", ["esp_at.yml:2: ", "WROOM-32"]),
-    "another chip": ("esp32c3", YML, ["board this project has an ESP32-C3", "is for ESP32"]),
-    "a chip without AT firmware": ("esp32s3", YML, ["esp32s3", "no ESP-AT firmware", "ESP32-C3", "board: none"]),
-    "a port for the module beside": ("esp32", f"{YML}board: none\n", ["not on the project's board", "port: PORT"]),
-    "broken project file": ("esp32", "firmware: [\n", ["esp_at.yml:", "not YAML"]),
+    "no firmware": (None, "module: WROOM-32\n", ["  [firmware-missing]\n", "write firmware: latest into esp_at.yml"]),
+    "firmware that isn't there": (
+        None,
+        "firmware: gone.zip\n",
+        ["esp_at.yml:1: ", "'gone.zip'", "  [firmware-not-found]\n", "looked for "],
+    ),
+    "two modules to choose from": (
+        None,
+        "firmware: two\n",
+        ["PICO-D4, WROOM-32  [module-missing]\n", "write module: NAME into esp_at.yml"],
+    ),
+    "unknown module": (
+        None,
+        "firmware: firmware.zip\nmodule: WROM-32\n",
+        ["esp_at.yml:2: ", "  [unknown-module]\n", "did you mean WROOM-32"],
+    ),
+    "another chip": ("esp32c3", YML, ["board this project has an ESP32-C3", "is for ESP32  [board-other-chip]\n"]),
+    "a chip without AT firmware": ("esp32s3", YML, ["esp32s3", "  [chip-unsupported]\n", "ESP32-C3", "board: none"]),
+    "a port for the module beside": ("esp32", f"{YML}board: none\n", ["  [port-missing]\n", "port: PORT"]),
+    "broken project file": ("esp32", "firmware: [\n", ["esp_at.yml:", "  [not-yaml]\n"]),
 }
 
 
@@ -315,7 +327,7 @@ def test_refusals(*, name, action, project, idf_project, idf_py, used_module, fo
 def test_no_port(idf_project, project, idf_py):
     assert "No serial ports found" in idf_py("at-flash", cwd=idf_project(YML), code=2).err
     missing = idf_py("-p", "/dev/no-such-port", "at-flash", cwd=project(yml=YML), code=2).err
-    assert "esptool failed: " in missing
+    assert "  [port-unavailable]\n" in missing
     assert "check the port's name" in missing
 
 
@@ -324,7 +336,10 @@ def test_an_idf_too_old(project, idf_py, used_module, monkeypatch, tmp_path):
     (tmp_path / "idf/tools/cmake/version.cmake").write_text("set(IDF_VERSION_MAJOR 4)\nset(IDF_VERSION_MINOR 4)\n")
     monkeypatch.setenv("IDF_PATH", str(tmp_path / "idf"))
     module = used_module()
-    assert "ESP-IDF 4.4 is too old" in idf_py("at-flash", "-p", module.port, cwd=project(yml=YML), code=2).err
+    refused = idf_py("at-flash", "-p", module.port, cwd=project(yml=YML), code=2).err
+    assert refused == (
+        "ESP-IDF 4.4 is not supported  [idf-too-old]\n  take 5.1 or newer, or esp-at flash, which needs no ESP-IDF\n"
+    )
     assert module.untouched
 
 

@@ -49,10 +49,13 @@ def test_a_project_from_a_package_and_back(esp_at, package, tmp_path, nvs):
     _assert_secret(project)
 
     refused = esp_at("info", "-C", project, code=1).stderr
-    assert refused.startswith("Error: esp_at.yml:2: firmware package 'FIRMWARE.zip' does not exist  [firmware-not-found]\n")
+    assert refused.startswith(
+        "Error: esp_at.yml:2: firmware package 'FIRMWARE.zip' does not exist  [firmware-not-found]\n"
+    )
     shutil.copy(zip_file, project / "FIRMWARE.zip")
     # The sample's certificates only stand in for some: those of a project are looked at, a package's own aren't.
-    assert "can't be read" in esp_at("package", "-C", project, code=1).stderr
+    refused = esp_at("package", "-C", project, code=1).stderr
+    assert "\npki/server_cert.pem:1: the base64 text of the CERTIFICATE is damaged  [pem-damaged]\n" in refused
     assert not (project / "build").exists()
 
 
@@ -87,7 +90,7 @@ def test_a_project_replaces_nothing(esp_at, package, tmp_path):
     (project / "pki/mqtt_key.pem").write_text("my key")
     before = _files(project)
     refused = esp_at("inspect", file, "--as-project", project, code=1).stderr
-    assert refused.startswith(f"Error: {project / 'pki/mqtt_key.pem'} is there already\n")
+    assert refused.startswith(f"Error: {project / 'pki/mqtt_key.pem'} is there already  [already-exists]\n")
     assert _files(project) == before
 
     (project / "pki/mqtt_key.pem").unlink()
@@ -122,7 +125,7 @@ def test_a_csv_replaces_nothing(esp_at, package, tmp_path):
     file = package(nvs=True)
     (tmp_path / "nvs.csv").write_text("mine")
     refused = esp_at("inspect", file, "--csv", "nvs.csv", code=1).stderr
-    assert "nvs.csv is there already" in refused
+    assert "nvs.csv is there already  [already-exists]\n" in refused
     assert (tmp_path / "nvs.csv").read_text() == "mine"
 
 
@@ -138,10 +141,14 @@ def test_nothing_is_written_where_there_is_nothing_to_take(esp_at, package, tmp_
     letter = tmp_path / "letter.txt"
     letter.write_text("Dear customer")
     before = _files(tmp_path)
-    assert "there is no mfg_nvs in it" in esp_at("inspect", file, "--csv", "nvs.csv", code=1).stderr
+    assert "  [no-mfg-nvs]\n" in esp_at("inspect", file, "--csv", "nvs.csv", code=1).stderr
     for option in ("--csv", "--as-project"):
-        assert "no project can be made from this" in esp_at("inspect", letter, option, "new", code=1).stderr
-        assert "missing.bin: " in esp_at("inspect", "missing.bin", option, "new", code=1).stderr
+        refused = esp_at("inspect", letter, option, "new", code=1).stderr
+        assert "  [nothing-to-migrate]\n" in refused
+        assert refused.count("letter.txt: ") == refused.count("letter.txt") == 1
+        assert esp_at("inspect", "missing.bin", option, "new", code=1).stderr.startswith(
+            "Error: missing.bin: can't be read: "
+        )
     assert _files(tmp_path) == before
     esp_at("inspect", file, "--as-project", letter, code=2)
     esp_at("inspect", file, "--csv", tmp_path, code=2)

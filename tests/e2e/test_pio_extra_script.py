@@ -66,3 +66,35 @@ def test_the_targets_are_listed_with_titles_and_descriptions(framework_project, 
     rows = [re.split(r"\s{2,}", line.strip()) for line in said.splitlines()]
     ours = {row[2]: (row[3], row[4]) for row in rows if row[0] == "it" and row[1] == "Custom"}
     assert ours == TARGETS
+
+
+BOTH = INI.replace("platform = compiling", "platform = espressif_at")
+"""The flash-only platform, which has the targets itself, in a project whose extra script adds them, too."""
+
+
+def test_the_extra_script_on_the_flash_only_platform_lists_each_target_once(project, at_pio, shim):
+    said = at_pio("run --list-targets", project(BOTH, **{"esp_at.py": shim})).stdout
+    rows = [re.split(r"\s{2,}", line.strip()) for line in said.splitlines() if line.startswith("it ")]
+    assert sorted(row[2] for row in rows) == sorted([*TARGETS, "upload"])
+    assert {row[2]: (row[3], row[4]) for row in rows} == {**TARGETS, "upload": TARGETS["upload_at"]}
+
+
+def test_the_extra_script_on_the_flash_only_platform_runs_a_target_once(project, at_pio, shim):
+    said = at_pio("run -t info_at", project(BOTH, **{"esp_at.py": shim})).stdout
+    assert said.count("AT module: WROOM-32 ") == 1
+    assert said.count("Offset ") == 2  # what is written, and what is kept
+
+
+@pytest.mark.parametrize("target", ["upload_at", "upload"])
+def test_the_extra_script_on_the_flash_only_platform_flashes(target, project, at_pio, shim, used_module):
+    module = used_module()
+    folder = project(BOTH, **{"esp_at.py": shim})
+    said = at_pio(f"run -t {target} --upload-port {module.port}", folder).stdout
+    assert said.count("Configuring flash size") == 1
+    assert module.flash == module.after_upload(folder / ".pio/build/it/esp_at")
+
+
+def test_the_extra_script_on_the_flash_only_platform_packages_by_default(project, at_pio, shim):
+    folder = project(BOTH, **{"esp_at.py": shim})
+    assert at_pio("run", folder).stdout.count("Wrote 17 images and the factory image to ") == 1
+    assert (folder / ".pio/build/it/esp_at/esp-at.bin").is_file()

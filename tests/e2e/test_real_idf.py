@@ -137,7 +137,9 @@ def test_a_project_with_a_chip(project, idf_py, used_module, same_as_others):
     (folder / "sdkconfig").write_text('CONFIG_IDF_TARGET="esp32s3"\n')
     again = used_module("esp32c3")
     refused = idf_py("-p", again.port, "at-flash", cwd=folder, code=2)
-    assert refused.stderr.startswith("the chip of this project is esp32s3, for which there is no ESP-AT firmware\n")
+    assert refused.stderr.startswith(
+        "the chip of this project is esp32s3, for which there is no ESP-AT firmware  [chip-unsupported]\n"
+    )
     assert again.untouched
 
 
@@ -165,7 +167,7 @@ def test_a_project_extension_alone(project, idf_py, esp_at, version):
 def test_refusals(project, idf_py, used_module):
     folder, module = project(yml="firmware: gone.zip\n"), used_module()
     refused = idf_py("-p", module.port, "at-flash", cwd=folder, code=2)
-    assert refused.stderr.startswith("esp_at.yml:1: firmware package 'gone.zip' is not there\n")
+    assert refused.stderr.startswith("esp_at.yml:1: firmware package 'gone.zip' does not exist  [firmware-not-found]\n")
     assert module.untouched
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -53,76 +54,127 @@ def damaged_app() -> bytes:
 
 SAMPLE = zipped(sample_package("esp32"))
 
-# What is wrong: esp_at.yml, the files that it needs, and all that the message must tell.
+# What is wrong: esp_at.yml, the files that it needs, the code of the refusal, and what else its message must have.
 PROJECTS = {
-    "no such zip": ("firmware: nowhere.zip\n", {}, ["esp_at.yml:1: ", "'nowhere.zip' is not there", "looked for "]),
-    "truncated zip": (YML, {"firmware.zip": SAMPLE[:30000]}, ["firmware.zip: ", "can't be read", "download it again"]),
+    "no such zip": (
+        "firmware: nowhere.zip\n",
+        {},
+        "firmware-not-found",
+        ["esp_at.yml:1: ", "'nowhere.zip'", "looked for "],
+    ),
+    "truncated zip": (
+        YML,
+        {"firmware.zip": SAMPLE[:30000]},
+        "zip-damaged",
+        ["esp_at.yml:1:firmware.zip: ", "download it again"],
+    ),
     "damaged zip": (
         YML,
         {"firmware.zip": SAMPLE.replace(b"stand-in", b"stand-by", 1)},
-        ["firmware.zip:bootloader/bootloader.bin: ", "can't be read", "download it again"],
+        "zip-damaged",
+        ["esp_at.yml:1:firmware.zip:bootloader/bootloader.bin: ", "download it again"],
     ),
     "zip that reaches out": (
         YML,
         {"firmware.zip": escaping()},
-        ["firmware.zip:../../esp-at.bin: the path leads out of the package"],
+        "path-escapes",
+        ["esp_at.yml:1:firmware.zip:../../esp-at.bin: "],
     ),
     "missing image": (
         YML,
         {"firmware.zip": changed(**{"esp-at.bin": None})},
-        ["firmware.zip: incomplete: esp-at.bin is missing", "download the package again"],
+        "package-incomplete",
+        ["esp_at.yml:1:firmware.zip: ", "esp-at.bin is missing", "download the package again"],
     ),
     "damaged application": (
         YML,
         {"firmware.zip": changed(**{"esp-at.bin": damaged_app()})},
-        ["esp-at.bin:0x402f: the ESP image's checksum", "take it from the firmware package again"],
+        "image-checksum",
+        ["esp-at.bin:0x402f: ", "take it from the firmware package again"],
     ),
     "application of another chip": (
         YML,
         {"firmware.zip": changed(**{"esp-at.bin": sample_package("esp32c3")["esp-at.bin"]})},
-        ["esp-at.bin: not an image for ESP32"],
+        "image-other-chip",
+        ["esp-at.bin: ", "ESP32", "take the firmware package of the module's chip"],
     ),
-    "empty folder": ("firmware: data\n", {"data/readme.txt": "no firmware"}, ["data: not a firmware package", "zip"]),
+    "empty folder": (
+        "firmware: data\n",
+        {"data/readme.txt": "no firmware"},
+        "not-a-package",
+        ["esp_at.yml:1:data: ", "take the zip as Espressif releases it"],
+    ),
     "board with another chip": (
         "firmware: firmware.zip\nboard: esp32-c3-devkitm-1\n",
         {},
-        ["esp32-c3-devkitm-1 has an ESP32-C3", "firmware is for ESP32\n", "take the firmware package of that chip"],
+        "board-other-chip",
+        [
+            "esp32-c3-devkitm-1 has an ESP32-C3",
+            "firmware is for ESP32  [board-other-chip]\n",
+            "take the firmware package of that chip",
+        ],
     ),
-    "unknown board": ("firmware: firmware.zip\nboard: esp32dew\n", {}, ["esp_at.yml:2: ", "did you mean esp32dev"]),
-    "unknown module": ("firmware: firmware.zip\nmodule: WROM-32\n", {}, ["esp_at.yml:2: ", "did you mean WROOM-32"]),
-    "unknown option": (YML + "factory_params: {}\n", {}, ["esp_at.yml", "did you mean factory_param"]),
+    "unknown board": (
+        "firmware: firmware.zip\nboard: esp32dew\n",
+        {},
+        "unknown-board",
+        ["esp_at.yml:2: ", "did you mean esp32dev"],
+    ),
+    "unknown module": (
+        "firmware: firmware.zip\nmodule: WROM-32\n",
+        {},
+        "unknown-module",
+        ["esp_at.yml:2: ", "did you mean WROOM-32"],
+    ),
+    "unknown option": (
+        YML + "factory_params: {}\n",
+        {},
+        "unknown-option",
+        ["esp_at.yml:3: ", "did you mean factory_param"],
+    ),
     "unknown parameter": (
         YML + "factory_param:\n  uart_tx: 5\n",
         {},
+        "unknown-parameter",
         ["esp_at.yml:4: ", "'uart_tx'", "did you mean uart_tx_pin"],
     ),
-    "not YAML": (YML + "skip: [ble_data\n", {}, ["esp_at.yml:", "not YAML"]),
+    "not YAML": (YML + "skip: [ble_data\n", {}, "not-yaml", ["esp_at.yml:4: "]),
     "overlap in the table": (
         YML + "partitions: ours.csv\n",
         {"ours.csv": OVERLAP},
-        ["ours.csv:4: partition 'ours'", "overlaps 'factory_param'", "move it to 0x31000"],
+        "table-overlap",
+        ["ours.csv:4: ", "'ours'", "'factory_param'", "move it to 0x31000"],
     ),
     "cut row in the table": (
         YML + "partitions: ours.csv\n",
         {"ours.csv": OVERLAP[: OVERLAP.rindex(" 0x30000")]},
+        "table-row-invalid",
         ["ours.csv:4: ", "a row is: name, type, subtype, offset, size"],
     ),
     "certificate too large": (
         YML + "pki: {mqtt_ca: big.pem}\n",
         {"big.pem": BIG_PEM},
-        ["partition 'mqtt_ca' has 8192 bytes", "(big.pem) 10068", "make the partition larger"],
+        "content-too-large",
+        ["'mqtt_ca' has 8192 bytes", "(big.pem) 10068", "make the partition larger"],
     ),
     "key for a certificate": (
         YML + "pki: {mqtt_ca: key.pem}\n",
         {"key.pem": "-----BEGIN PRIVATE KEY-----\nQUJD\n-----END PRIVATE KEY-----\n"},
-        ["key.pem:1: there is a private key in the file of the certificate"],
+        "key-in-certificate-file",
+        ["key.pem:1: ", "give it on its own, as the key"],
     ),
     "GATT table of another kind": (
         YML + "gatts: g.csv\n",
         {"g.csv": "uuid,color\n"},
-        ["g.csv:1: ", "'color'", "known"],
+        "gatt-csv-invalid",
+        ["g.csv:1: ", "'color'", "known: index, perm, uuid"],
     ),
-    "data that is not there": (YML + "data: {fatfs: f.bin}\n", {}, ["esp_at.yml:3: f.bin is not there", "looked for "]),
+    "data that is not there": (
+        YML + "data: {fatfs: f.bin}\n",
+        {},
+        "file-not-found",
+        ["esp_at.yml:3: f.bin ", "looked for "],
+    ),
 }
 
 
@@ -133,40 +185,64 @@ def one_message(done) -> str:
     return done.stderr
 
 
+def code_of(message: str) -> str:
+    """Return the code of a message: in brackets, at the end of its first line."""
+    found = re.fullmatch(r"Error: .*\S  \[([a-z0-9-]+)\]", message.splitlines()[0])
+    assert found, message
+    return found[1]
+
+
 @pytest.mark.parametrize("fault", PROJECTS)
 def test_a_faulty_project_is_refused_before_anything_is_written(fault, project, esp_at, used_module):
-    yml, files, told = PROJECTS[fault]
+    yml, files, code, told = PROJECTS[fault]
     module = used_module()
     folder = project(yml=yml, **files)
     before = sorted(folder.rglob("*"))
     message = one_message(esp_at("flash", "-p", module.port, cwd=folder, code=1))
+    assert code_of(message) == code
     for part in told:
         assert part in message
     assert module.untouched
     assert sorted(folder.rglob("*")) == before
+    assert esp_at("explain", code).stdout.startswith(f"{code}\n")
 
 
-def test_pio_tells_it_as_it_is_too(project, at_pio, used_module):
+@pytest.mark.parametrize("fault", PROJECTS)
+def test_pio_refuses_it_with_the_same_code_place_and_next_step(fault, project, at_pio, used_module):
+    yml, files, code, told = PROJECTS[fault]
+    module = used_module()
+    folder = project("[env:a]\nplatform = espressif_at\nboard = esp32dev\n", yml, **files)
+    message = one_message(at_pio(f"run -t upload_at --upload-port {module.port}", folder, code=1))
+    assert code_of(message) == code
+    for part in told:
+        assert part in message
+    assert module.untouched
+    assert not (folder / ".pio/build/a/esp_at").exists()
+
+
+def test_pio_names_the_place_in_platformio_ini(project, at_pio, used_module):
     ini = "[env:a]\nplatform = espressif_at\nboard = esp32dev\ncustom_at_firmware = {}\n"
     module = used_module()
     folder = project(ini.format("cut.zip"), **{"cut.zip": SAMPLE[:30000]})
-    done = at_pio(f"run -t upload_at --upload-port {module.port}", folder, code=1)
-    assert "Error: cut.zip: the zip can't be read" in done.stderr
-    assert done.stderr.count("Error: ") == 1
+    message = one_message(at_pio(f"run -t upload_at --upload-port {module.port}", folder, code=1))
+    assert message.startswith("Error: platformio.ini [env:a] custom_at_firmware:cut.zip: ")
+    assert code_of(message) == "zip-damaged"
+    assert "\n  download it again\n" in message
     assert module.untouched
     assert not (folder / ".pio/build/a/esp_at").exists()
 
     folder = project(ini.format("firmware.zip") + "custom_at_modul = WROOM-32\n")
-    done = at_pio("run -t info_at", folder, code=1)
-    assert "Error: platformio.ini [env:a] custom_at_modul: unknown option 'modul'\n  did you mean module" in done.stderr
-    assert done.stderr.count("Error: ") == 1
+    message = one_message(at_pio("run -t info_at", folder, code=1))
+    assert message.startswith(
+        "Error: platformio.ini [env:a] custom_at_modul: unknown option 'modul'  [unknown-option]\n  did you mean module"
+    )
 
 
 def test_folders_of_others_are_not_replaced(project, esp_at, used_module):
     module = used_module()
     folder = project(yml=YML, **{"mine/letter.txt": "dear reader"})
     message = one_message(esp_at("flash", "-p", module.port, "-o", "mine", cwd=folder, code=1))
-    assert "mine holds other files: letter.txt\n" in message
+    assert message.startswith("Error: mine holds other files: letter.txt  [output-folder-foreign]\n")
     assert "name a new or empty folder" in message
     assert module.untouched
     assert [path.name for path in (folder / "mine").rglob("*")] == ["letter.txt"]
@@ -178,7 +254,8 @@ def test_files_that_came_into_an_image_set_are_not_lost(project, esp_at):
     esp_at("package", cwd=folder)
     (folder / "build/esp_at/mine.zip").write_bytes(b"mine")
     message = one_message(esp_at("package", cwd=folder, code=1))
-    assert f"{Path('build/esp_at')} holds other files: mine.zip\n  move them away" in message
+    place = Path("build/esp_at")
+    assert f"{place} holds other files: mine.zip  [output-folder-foreign]\n  move them away" in message
     assert (folder / "build/esp_at/mine.zip").read_bytes() == b"mine"
 
 
@@ -186,17 +263,21 @@ def test_the_folder_that_one_is_in_is_not_replaced(project, esp_at):
     folder = project(yml=YML, **{"empty/x": ""})
     (folder / "empty/x").unlink()
     message = one_message(esp_at("package", "-C", "..", "-o", ".", cwd=folder / "empty", code=1))
-    assert "it is or contains the current folder\n  name a folder of its own" in message
+    assert code_of(message) == "output-is-current-folder"
+    assert "it is or contains the current folder" in message
+    assert "\n  name a folder of its own" in message
     assert list((folder / "empty").iterdir()) == []
 
 
 def test_a_port_that_is_not_there(project, esp_at):
     folder = project(yml=YML)
     message = one_message(esp_at("flash", "-p", "/dev/no-such-port", cwd=folder, code=1))
+    assert code_of(message) == "port-unavailable"
     assert "/dev/no-such-port" in message
     assert "check the port's name" in message
     message = one_message(esp_at("flash", "-p", "--before", cwd=folder, code=1))
-    assert "'--before' is not a serial port" in message
+    assert code_of(message) == "not-a-port"
+    assert "'--before'" in message
 
 
 @pytest.mark.parametrize(
@@ -207,7 +288,8 @@ def test_a_port_that_is_not_there(project, esp_at):
 def test_a_device_with_too_little_flash(command, size, project, esp_at, used_module):
     module = used_module(size=size)
     message = one_message(esp_at(*command, "-p", module.port, cwd=project(yml=YML), code=1))
-    assert f"the device has {size >> 20}MB of flash, less than the firmware is laid out for" in message
+    assert code_of(message) == "device-flash-too-small"
+    assert f"the device has {size >> 20}MB of flash" in message
     assert module.untouched
 
 
@@ -226,7 +308,7 @@ def test_asking_for_the_size_of_the_flash_leaves_no_trace(command, project, esp_
 def test_a_device_of_another_chip(command, project, esp_at, used_module):
     module = used_module("esp32c3")
     message = one_message(esp_at(*command, "-p", module.port, cwd=project(yml=YML), code=1))
-    assert "another chip" in message
+    assert code_of(message) == "device-other-chip"
     assert module.untouched
 
 

@@ -548,7 +548,7 @@ def test_a_bad_zip_at_one_place_of_a_mirror_does_not_hide_a_good_one(project, ba
 
 def test_a_short_name_stays_what_it_was_locked_for(project, monkeypatch):
     project.open("v4.1.1")
-    later = replace(package_named(NAME), release="v4.1.1.1", url=URL.replace("4.1.1.0", "4.1.1.1"))
+    later = package_named(NAME)._replace(release="v4.1.1.1", url=URL.replace("4.1.1.0", "4.1.1.1"))
     known = releases_module._releases()
     monkeypatch.setattr(releases_module, "_releases", lambda: (later, *known))
     assert project.open("v4.1.1").name == NAME
@@ -585,7 +585,7 @@ def test_the_lock_pins_the_latest(project, monkeypatch):
     newer = NAME.replace("4.1.1", "4.2.0")
     write_sample_package(project.file(f"{newer}.zip"), "esp32")
     released = package_named(NAME)
-    later = replace(released, release="v4.2.0.0", url=released.url.replace("4.1.1", "4.2.0"))
+    later = released._replace(release="v4.2.0.0", url=released.url.replace("4.1.1", "4.2.0"))
     monkeypatch.setattr(source_module, "find_release", lambda *_: later)
     assert project.open("latest").name == NAME
     (notice,) = project.notices
@@ -601,7 +601,7 @@ def test_the_lock_pins_the_latest(project, monkeypatch):
 
 def test_a_release_that_moved_to_another_url_has_to_be_the_same(project, monkeypatch):
     project.open()
-    moved = replace(package_named(NAME), url=f"https://example.invalid/{NAME}.zip")
+    moved = package_named(NAME)._replace(url=f"https://example.invalid/{NAME}.zip")
     monkeypatch.setattr(source_module, "find_release", lambda *_: moved)
     good = project.file(f"{NAME}.zip").read_bytes()
     project.file(f"{NAME}.zip").write_bytes(other_package())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -120,7 +119,7 @@ def test_nothing_is_written_at_a_speed_that_no_module_has(project, command, yml,
     project.write("firmware: AT_PACK.zip\n" + yml)
     setup = project.setup(port=NOWHERE, **({"baud": option} if option else {}))
     with pytest.raises(EspAtError) as caught:
-        command(replace(setup, baud=host))
+        command(setup._replace(baud=host))
     text = str(caught.value)
     assert text.startswith(f"{place}baud is 99999999999, the UART of a module takes up to 5000000\n  460800 is usual")
     assert caught.value.code == "upload-speed-invalid"
@@ -143,7 +142,7 @@ def test_a_module_next_to_the_board_needs_a_port(project, command, board):
 @pytest.mark.parametrize("command", WITH_DEVICE, ids=_ids)
 def test_port_and_speed_of_the_project_win(project, command, esptool_runs):
     project.write("firmware: AT_PACK.zip\nport: COM7\nbaud: 9600\n")
-    command(replace(project.setup(port="COM1"), baud=115200))
+    command(project.setup(port="COM1")._replace(baud=115200))
     arguments = esptool_runs[-1]
     assert arguments[arguments.index("--port") + 1] == "COM7"
     assert arguments[arguments.index("--baud") + 1] == "9600"
@@ -151,7 +150,7 @@ def test_port_and_speed_of_the_project_win(project, command, esptool_runs):
 
 @pytest.mark.parametrize("command", WITH_DEVICE, ids=_ids)
 def test_port_and_speed_of_the_host(project, command, esptool_runs):
-    command(replace(project.setup(port="COM1"), baud=115200))
+    command(project.setup(port="COM1")._replace(baud=115200))
     arguments = esptool_runs[-1]
     assert arguments[arguments.index("--port") + 1] == "COM1"
     assert arguments[arguments.index("--baud") + 1] == "115200"

@@ -255,7 +255,7 @@ CORRUPT_HINT = "upstream's tool of v2.0 and v2.1 writes C2 there on Python 3"
             "there are bytes behind the JSON of ble_data",
             "0x109",
             None,
-            id="bytes-behind",
+            id="bytes-after",
         ),
         pytest.param(_image(JSON[:-1]), "ble-data-damaged", UNREADABLE, "0x4", None, id="json-cut"),
         pytest.param(_image(b""), "ble-data-damaged", UNREADABLE, "0x4", None, id="no-json"),

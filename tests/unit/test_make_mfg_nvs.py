@@ -99,7 +99,7 @@ def package(tmp_path_factory) -> FirmwarePackage:
 
 
 def _content(package: FirmwarePackage, *, size: int | None = None, **request) -> NvsImage:
-    """Return the image in a package's partition, of ``size`` if the project's table says so."""
+    """Return the image in a package's partition, of ``size`` if the project's table has it so."""
     rows = package.secondary.partitions
     if size:
         rows = tuple(replace(row, size=size) if row.name == "mfg_nvs" else row for row in rows)
@@ -156,7 +156,7 @@ def test_the_name_of_earlier_releases():
 
 
 def test_a_parameter_that_only_the_package_knows():
-    """A later release's own image tells what type it has."""
+    """A later release's own image has the type."""
     later = BASE.with_namespace(
         PARAMETERS,
         [
@@ -381,7 +381,7 @@ def test_enterprise_wifi_by_the_name_that_the_firmware_reads(kind):
 
 @pytest.mark.parametrize("name", ["wpa2_ca", "wpa_ent_ca"])
 def test_enterprise_wifi_by_the_name_that_the_package_has(name):
-    """Where the firmware reads both names, its own image tells."""
+    """Where the firmware reads both names, its own image decides."""
     base = _without(BASE, PARAMETERS).with_namespace(name, [NvsEntry(name, name, Encoding.BINARY, DER)])
     image = _make(base, reads={"wpa2_ca", "wpa_ent_ca", *READS}, pki={"wpa2_ca": (_file(PEM),)})
     assert image.get(name, name).value == PEM

@@ -207,7 +207,7 @@ def test_a_module_that_is_only_numbered(version):
     data = FactoryParam.from_values(values).to_bytes()
     options = _options(make_project(Origin("x", "esp32", {"factory_param": data})))
     assert (options["module"], options["factory_param"]) == ("WROVER-32", {"uart_tx_pin": 9})
-    # On its own it doesn't tell the chip, so neither the module nor what is usual for it.
+    # On its own it doesn't name the chip, so neither the module nor what is usual for it.
     alone = _options(make_project(origin_of_bytes(data, "factory_param.bin")))
     assert "module" not in alone
     assert alone["factory_param"] == {
@@ -216,7 +216,7 @@ def test_a_module_that_is_only_numbered(version):
 
 
 def test_mfg_nvs_alone(tmp_path):
-    """It doesn't tell the chip: every parameter is written, and it can be built with the package all the same."""
+    """It doesn't name the chip: every parameter is written, and it can be built with the package all the same."""
     package = _sample(tmp_path, "esp32c3", nvs=True)
     data = package.content_of("mfg_nvs")
     files = make_project(origin_of_bytes(data, "mfg_nvs.bin"))

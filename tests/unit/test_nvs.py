@@ -488,7 +488,7 @@ def test_to_csv():
 
 
 def test_to_csv_keeps_an_entry_in_its_namespace():
-    """A module appends a new entry of an old namespace behind the others; a CSV has no other way to say where to."""
+    """A module appends a new entry of an old namespace after the others; a CSV has no other way to give its place."""
     late = NvsEntry("a", "late", Encoding.U8, 3)
     image = replace(TWO, entries=(*TWO.entries, late))
     assert NvsImage.from_bytes(image.to_bytes()) == image
@@ -689,7 +689,7 @@ def test_the_crafted_pages_are_sound_but_for_their_damage():
             "nvs-damaged",
             "there are bytes where the page says it is empty",
             DAMAGED,
-            id="bytes-behind",
+            id="bytes-after",
         ),
         pytest.param(
             _marked(SMALL_PAGE, 60, 0),
@@ -697,7 +697,7 @@ def test_the_crafted_pages_are_sound_but_for_their_damage():
             "nvs-damaged",
             "there are bytes where the page says it is empty",
             DAMAGED,
-            id="erased-behind-the-last",
+            id="erased-after-the-last",
         ),
         # an entry
         pytest.param(

@@ -142,7 +142,7 @@ def _changed(at: int, replacement: bytes) -> bytes:
             _changed(18, b"\x00"), "pki-damaged", "the PKI item's padding isn't FF", "0x8", id="padding-not-ff"
         ),
         pytest.param(
-            TWO + b"\xff\x00", "pki-damaged", "there are bytes behind the last PKI item", "0x1c", id="bytes-behind"
+            TWO + b"\xff\x00", "pki-damaged", "there are bytes behind the last PKI item", "0x1c", id="bytes-after"
         ),
     ],
 )

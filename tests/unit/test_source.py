@@ -250,7 +250,7 @@ def test_an_entry_of_another_module_pins_nothing():
 
 
 def test_a_short_name_stays_what_it_was_locked_for(monkeypatch):
-    later = replace(package_named(NAME), release="v4.1.1.1", url=URL.replace("4.1.1.0", "4.1.1.1"))
+    later = package_named(NAME)._replace(release="v4.1.1.1", url=URL.replace("4.1.1.0", "4.1.1.1"))
     known = releases_module._releases()
     monkeypatch.setattr(releases_module, "_releases", lambda: (later, *known))
     assert of_release("v4.1.1", locked=(replace(LOCKED, firmware="v4.1.1"),)).url == URL
