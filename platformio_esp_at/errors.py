@@ -85,9 +85,11 @@ class Notice:
     """Whether the module may not work as wanted; else a note on what is done."""
     place: Place = field(default_factory=Place)
     facts: Mapping[str, Fact] = field(default_factory=dict)
+    hint: str | None = None
+    """The next step."""
 
     def __str__(self) -> str:
-        """Return it in one line."""
+        """Return it in one line, without its hint."""
         return printable(f"{self.place}: {self.message}" if self.place.parts else self.message)
 
     def inside(self, place: Place) -> Notice:
@@ -122,7 +124,7 @@ class EspAtError(Exception):
 
     def as_warning(self) -> Notice:
         """Return it as a warning: what a project hasn't asked for is not refused."""
-        return Notice(self.code, self.message, is_warning=True, place=self.place, facts=self._facts)
+        return Notice(self.code, self.message, is_warning=True, place=self.place, facts=self._facts, hint=self.hint)
 
     @property
     def where(self) -> str | None:

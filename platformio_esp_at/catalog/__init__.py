@@ -1,1 +1,1 @@
-"""What exists in the world (chips, AT modules, boards, releases) as data, and the rules that choose from it."""
+"""Chips, AT modules, boards and releases as data, and the rules that choose from them."""

@@ -9,11 +9,10 @@ from typing import Any
 
 @functools.cache
 def load(name: str) -> Any:  # noqa: ANN401 - YAML; each module here gives its own file a type
-    """Return the content of the catalog file ``name``; the result is shared, so nobody may change it."""
+    """Return the content of the catalog file ``name``. Don't change it: all callers get the same object."""
     import yaml  # noqa: PLC0415 - importing the catalog costs nothing until something is looked up
 
-    # The package is always a folder, since PlatformIO takes files of it by their paths: importlib.resources would cost
-    # 5 ms for nothing.
+    # Without importlib.resources (5 ms): the package is always a folder, since PlatformIO uses its files by path.
     text = (Path(__file__).parent / name).read_text(encoding="utf-8")
-    # libyaml takes a tenth of the time, where PyYAML was built with it.
+    # libyaml, if PyYAML was built with it, needs a tenth of the time.
     return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe

@@ -1,6 +1,6 @@
-"""Which AT module a board carries, from what its PlatformIO manifest says.
+"""Which AT module a board carries, found from its PlatformIO manifest.
 
-The manifest rarely names the module, so `select_module` goes through ordered rules and tells the fact that decided.
+The manifest rarely names the module, so `select_module` tries rules in order, and names the fact that decided.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from platformio_esp_at.errors import EspAtError, FormatError, Place, SelectionEr
 from platformio_esp_at.units import format_size, parse_size
 
 _LARGEST_FLASH = 1 << 30
-"""More than any flash chip has: beyond it, a manifest talks nonsense."""
+"""More than any flash chip has. Larger values in a manifest are rejected."""
 
 
 @dataclass(frozen=True, slots=True)
 class BoardFacts:
-    """What a PlatformIO board manifest says that helps to find the AT module."""
+    """The fields of a PlatformIO board manifest that help to find the AT module."""
 
     id: str
     name: str = ""
@@ -31,21 +31,21 @@ class BoardFacts:
     variant: str = ""
     extra_flags: str = ""
     flash_size: int | None = None
-    """The flash chip in bytes; None when the manifest doesn't tell."""
+    """The flash chip in bytes; None if it isn't in the manifest."""
     openocd: str = ""
     sdkconfig: str = ""
-    """Where the board is a project of ESP-IDF: options of its sdkconfig that tell of its hardware."""
+    """For an ESP-IDF project as the board: the options of its sdkconfig about the hardware."""
     at: Mapping[str, object] = field(default_factory=dict, hash=False)
     """The board's own ``at`` block, or ``board_at.*`` of platformio.ini."""
 
     @property
     def is_espressifs(self) -> bool:
-        """Whether its chip is one of Espressif's; another vendor's carries no AT module, but may have one beside it."""
+        """Whether its chip is from Espressif; other boards carry no AT module, but may be connected to one."""
         return self.mcu.startswith("esp")
 
     @classmethod
     def from_manifest(cls, board_id: str, manifest: Mapping[str, object]) -> BoardFacts:
-        """Return the facts of a board's JSON file; raises `FormatError` naming the key whose value can't be meant."""
+        """Return the facts of a board's JSON file. Raises `FormatError`, naming the key that has an invalid value."""
         where = Place.at(board=board_id)
         if not isinstance(manifest, Mapping):
             raise FormatError(
@@ -73,7 +73,7 @@ class Choice(NamedTuple):
     reason: str
     """One sentence that names the fact that decided."""
     assumed: bool = False
-    """A guess: nothing in the manifest tells."""
+    """True for a guess: nothing in the manifest decided."""
     alternatives: tuple[str, ...] = ()
     """Other modules of the chip whose firmware would run on the board."""
 
@@ -98,9 +98,9 @@ def select_module(facts: BoardFacts) -> Choice:
 
 
 def module_for_release(choice: Choice, release: str) -> Choice:
-    """Return the choice for firmware of ``release``, or the latest: an old module gives way to what took its place.
+    """Return the choice for firmware of ``release`` (or ``latest``): an old module is replaced by its successor.
 
-    Not for a module that the user named: what the user says, stays.
+    Not for a module that the user named: that one stays.
 
     >>> module_for_release(Choice("esp32", "WROVER-32", "board name has 'wrover'"), "v4.1.1.0").module
     'MINI-1'
@@ -116,7 +116,7 @@ def module_for_release(choice: Choice, release: str) -> Choice:
 
 
 def carries_psram(facts: BoardFacts | None) -> bool:
-    """Return whether the board carries a module with PSRAM, whichever one the user named; False for no board."""
+    """Return whether the board's own module has PSRAM, whatever module the user named; False without a board."""
     if facts is None:
         return False
     try:
@@ -127,13 +127,13 @@ def carries_psram(facts: BoardFacts | None) -> bool:
 
 
 def used_gpios(facts: BoardFacts) -> Mapping[int, str]:
-    """Return what the board is known to have on GPIOs of its module's default AT port; see `gpios.NOT_LED_OUT`."""
+    """Return the known uses of the GPIOs of the module's default AT port on a board; see `gpios.NOT_LED_OUT`."""
     boards: Mapping[str, Mapping[int, str]] = _data.load("boards.yml")["used_gpios"].get(facts.mcu, {})
     return boards.get(facts.id, {})
 
 
 def known_crystal_mhz(facts: BoardFacts) -> int | None:
-    """Return the frequency of the board's crystal in MHz where it is known not to be the usual one, else None."""
+    """Return the frequency of the board's crystal in MHz if it is known to be an unusual one, else None."""
     known: Mapping[str, int] = _data.load("boards.yml")["crystal_mhz"]
     return known.get(facts.id)
 
@@ -176,7 +176,7 @@ def _flash_size(upload: Mapping[str, object], mcu: str, where: Place) -> int | N
         return flash_size
     if not mcu.startswith("esp82"):
         return None  # maximum_size is the room for the program there, and wrong in several manifests
-    # The room for a sketch: the flash chip, or what its layout leaves of it (434160 of 512 KB, 1044464 of 1 MB).
+    # The room for a sketch: the whole flash, or the part that the layout leaves (434160 of 512 KB, 1044464 of 1 MB).
     program = _size(upload, "upload.maximum_size", where)
     return None if program is None else 1 << (program - 1).bit_length()
 
@@ -216,7 +216,7 @@ class _Pick(NamedTuple):
 
 
 def _chip(facts: BoardFacts) -> Chip:
-    """Return the board's chip, from ``build.mcu`` alone: names of boards are often those of another chip."""
+    """Return the board's chip, from ``build.mcu`` alone: board names often contain the name of another chip."""
     if not facts.mcu:
         raise SelectionError(
             "board-without-chip",
@@ -268,10 +268,10 @@ def _by_rule(facts: BoardFacts, found: Chip) -> _Pick:
 
 
 def _check_contradictions(facts: BoardFacts, found: Chip) -> None:
-    """Raise `SelectionError` for a manifest that says two things which can't both be true.
+    """Raise `SelectionError` for a manifest that contradicts itself.
 
-    No manifest of the public platforms does; what some of them do have, a WROOM or PICO with a PSRAM flag or an id that
-    names another chip, the rules cope with.
+    No manifest of the public platforms does. Some have a PSRAM flag for a WROOM or PICO, or an id that names another
+    chip: the rules expect that.
     """
     others = sorted({name for name in _chips_named(facts) if name != found.key})
     families = _families_named(facts) if found.key == "esp32" else {}
@@ -293,18 +293,18 @@ def _check_contradictions(facts: BoardFacts, found: Chip) -> None:
 _WITHOUT_PSRAM = ("esp32c2", "esp32c3", "esp32c6", "esp8266")
 _CHIP_NAME = re.compile(r"esp[-_]?(?:(8266)|32[-_]?(c61|c2|c3|c5|c6|h2|p4|s2|s3))(?![0-9])", re.IGNORECASE)
 _BOARD_DEFINES = re.compile(r"-D\s*(ARDUINO_\w+|ESP8266)(?=[\s=]|$)")
-"""What a core's board says of itself; other defines may be about anything."""
+"""The defines in which an Arduino core names the board; other defines may be about anything."""
 
 
 def _chips_named(facts: BoardFacts) -> Iterator[str]:
-    """Yield the chips that variant and defines name; not the ESP32, whose name stands in every board's defines."""
+    """Yield the chips that variant and defines name; not the ESP32, whose name is in every board's defines."""
     text = " ".join([facts.variant, *_BOARD_DEFINES.findall(facts.extra_flags)])
     for match in _CHIP_NAME.finditer(text):
         yield "esp8266" if match[1] else f"esp32{match[2].lower()}"
 
 
 def _families_named(facts: BoardFacts) -> dict[str, str]:
-    """Return the modules that an ESP32's manifest names, each with the word that does."""
+    """Return the modules that the manifest of an ESP32 board names, each with the word that names it."""
     text = f"{facts.id} {facts.name} {facts.variant} {facts.extra_flags}".lower()
     return {hint.module: word for hint in _ESP32_FAMILIES for word in hint.words if word in text}
 
@@ -324,7 +324,7 @@ def _by_flash(facts: BoardFacts, found: Chip) -> _Pick:
 
 
 class _Hint(NamedTuple):
-    """A word in the manifest that tells the module."""
+    """Words that show the module, and the places of the manifest to look for them."""
 
     module: str
     places: tuple[str, ...]
@@ -335,9 +335,9 @@ _NAME = ("board id", "board name")
 _BUILD = ("build.variant", "build.extra_flags")
 
 # Rule 3: the ESP32, whose modules differ in AT pins, PSRAM and flash. The first hint that fits decides:
-# - WROOM goes before PSRAM, since some boards with a WROOM carry a spurious PSRAM flag;
-# - PICO goes before WROVER and PSRAM, since PICO parts may have PSRAM in their package, and a WROVER's OpenOCD file;
-# - a bare "mini" says nothing (MiniKit, mini32).
+# - WROOM is before PSRAM, since some boards with a WROOM have a wrong PSRAM flag;
+# - PICO is before WROVER and PSRAM, since a PICO may have PSRAM in its package, and a WROVER's OpenOCD file;
+# - "mini" alone is no hint (MiniKit, mini32).
 _ESP32_NAMES = (
     _Hint("SOLO-1", _NAME, ("solo",)),
     _Hint("SOLO-1", _BUILD, ("core32solo1",)),
@@ -358,7 +358,7 @@ _ESP32_SIGNS = (
 
 
 _ESP32_FAMILIES = (*_ESP32_NAMES, _MINI_1)
-"""The hints that name a module; the others are signs of what it has."""
+"""The hints that name a module; the others only show what it has."""
 
 
 def _esp32(facts: BoardFacts) -> _Pick:

@@ -1,4 +1,4 @@
-"""Chips: their names, their ids in images, and where the ROM expects what."""
+"""Chips: their names, their ids in images, and the offsets that their ROM uses."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Chip(NamedTuple):
     """``chip_id`` in the header of its images; None for the ESP8266, whose images don't name the chip."""
     bootloader_offset: int
     partition_table_offset: int
-    """Where the newest firmware has its primary partition table; a firmware package may say otherwise."""
+    """Offset of the primary partition table in the newest firmware; a firmware package may have another one."""
     download_tx_pin: int
     download_rx_pin: int
     crystal_mhz: int | None
-    """The crystal that released firmware is built for, in MHz; None where the chip has but one, or finds out."""
+    """The crystal that released firmware is built for, in MHz; None if the chip allows one only, or detects it."""
 
 
 def chips() -> tuple[Chip, ...]:
@@ -53,7 +53,7 @@ def chip(name: str) -> Chip:
 
 
 def key_of(name: str) -> str:
-    """Return the key of the chip that ``name`` means, ESP-AT for it or not. Raises `UnknownNameError`.
+    """Return the key of the chip that ``name`` means, with or without AT firmware. Raises `UnknownNameError`.
 
     >>> key_of("ESP32-S3")
     'esp32s3'
@@ -78,7 +78,7 @@ def chip_by_image_id(image_chip_id: int) -> Chip:
 
 
 def other_revision(has: str, needs: str, *, output: str = "") -> FlashError:
-    """Return the error for a device whose chip is of a revision that the firmware doesn't run on."""
+    """Return the error for a chip revision that the firmware doesn't run on."""
     return FlashError(
         "chip-revision",
         f"the device's chip is revision {has}, the firmware is for {needs}",

@@ -1,6 +1,6 @@
-"""GPIOs of a chip: which exist, and what takes them.
+"""GPIOs of a chip: which exist, and what uses them.
 
-Pins are named as in the factory parameters (``uart_tx_pin``); -1 stands for an unused one.
+Pins are named as in the factory parameters (``uart_tx_pin``); -1: not used.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 UNUSED = -1
 NOT_LED_OUT = "not led out"
-"""What a board uses a GPIO for that can't be reached there."""
+"""Listed as the use of a GPIO that the board doesn't connect to anything."""
 
 UART_PINS = ("uart_tx_pin", "uart_rx_pin", "uart_cts_pin", "uart_rts_pin")
 PINS = (*UART_PINS, "tx_control_pin", "rx_control_pin")
@@ -44,7 +44,7 @@ def chip_gpios(chip: str) -> ChipGpios:
 
 
 def has_in_package_flash(chip: str, module: str) -> bool:
-    """Return whether the AT module's flash is inside the chip's package, and takes other GPIOs there."""
+    """Return whether the AT module's flash is inside the chip's package, which then uses other GPIOs for it."""
     names: Mapping[str, list[str]] = _data.load("gpios.yml")["in_package_flash_modules"]
     return module.casefold() in (name.casefold() for name in names.get(chips.chip(chip).key, ()))
 

@@ -23,7 +23,7 @@ _RADIO = ("start_channel", "channel_num", "country_code")
 _UART_PINS = ("uart_tx_pin", "uart_rx_pin", "uart_cts_pin", "uart_rts_pin")
 _CONTROL_PINS = ("tx_control_pin", "rx_control_pin")
 
-# The columns of factory_param_type.csv in the order of each version, without magic_flag and what always stays 0xFF.
+# The columns of factory_param_type.csv in the order of each version, without magic_flag and bytes that stay 0xFF.
 _FIELDS: dict[int, tuple[str, ...]] = {
     1: ("version", "module_id", "tx_max_power", *_RADIO, "uart_baudrate", *_UART_PINS, *_CONTROL_PINS),
     2: ("version", "module_id", "tx_max_power", "uart_port", *_RADIO, "uart_baudrate", *_UART_PINS, *_CONTROL_PINS),
@@ -37,7 +37,7 @@ _FIELDS: dict[int, tuple[str, ...]] = {
     ),
 }
 LATEST = "latest"
-"""Names the release that Espressif recommends for a module: later than any number."""
+"""The release that Espressif recommends for a module; it counts as newer than any number."""
 
 _SYS_STORE_SINCE: Release = (4, 1, 0, 0)
 
@@ -65,7 +65,7 @@ class Releases:
 
 
 class Successor(NamedTuple):
-    """The module that takes the place of another from a release on."""
+    """The module that replaces another one, and the first release that it does so in."""
 
     since: str
     module: str
@@ -80,19 +80,19 @@ class Module:
     """``module_name`` of ESP-AT's factory parameters."""
     description: str
     flash_size: int
-    """The flash that its firmware is laid out for: hardware needs as much or more."""
+    """The flash that its firmware is laid out for: the hardware must have at least that."""
     psram: bool
     module_config: str
     """The folder of ESP-AT's ``module_config`` that its firmware is built from."""
     covers: tuple[str, ...]
-    """Hardware that it stands for, by marketing name."""
+    """Hardware that uses this module's firmware and parameters, by marketing name."""
     alternatives: tuple[str, ...]
     """Other modules of the chip whose firmware runs on the same hardware."""
     successor: Successor | None
     versions: Mapping[int, Releases] = field(hash=False)
-    """Factory parameter version -> the releases that have the module with it; 0: before factory parameters."""
+    """Factory parameter version -> the releases that have the module with it; 0: releases without such parameters."""
     parameters: Mapping[str, int | str] = field(hash=False, repr=False)
-    """Factory parameters under ESP-AT's names, whatever the version."""
+    """Factory parameters of all versions, under ESP-AT's names."""
     exceptions: tuple[tuple[Releases, Mapping[str, int | str]], ...] = field(hash=False, repr=False)
 
     @property
@@ -108,7 +108,7 @@ class Module:
 
     @property
     def needs_psram(self) -> bool:
-        """Whether its firmware is for modules with PSRAM alone."""
+        """Whether its firmware is only for modules with PSRAM."""
         return all(other.psram for other in modules(self.chip) if other.module_config == self.module_config)
 
     @property
@@ -144,7 +144,7 @@ class Module:
     def factory_param(self, version: int, *, release: str | None = None) -> Mapping[str, int | str]:
         """Return the module's row of that version's table: ESP-AT's field names and values, in its order.
 
-        ``release`` (``v2.2.2.0``) takes in what that release does otherwise; without it, the values are those of most.
+        With ``release`` (``v2.2.2.0``), the values are exactly that release's; without it, those of most releases.
         Raises `SelectionError` when no release has this module with that version.
         """
         if version not in self.versions or version not in _FIELDS:
@@ -200,9 +200,9 @@ def module(chip: str, name: str) -> Module:
 
 
 def modules_named(name: str) -> tuple[Module, ...]:
-    """Return the AT modules that a name means, on whichever chips: ``WROOM-32``, ``MINI-1``, ``ESP32-C3-MINI-1``.
+    """Return the AT modules that a name means, on any chip: ``WROOM-32``, ``MINI-1``, ``ESP32-C3-MINI-1``.
 
-    A module's own name goes before hardware that another one covers. Raises `UnknownNameError` with near names.
+    A module's own name has priority over hardware that another one covers. Raises `UnknownNameError` with near names.
     """
     found = [row for row in modules() if _folded(row.name) == _folded(name)]
     for chip in chips.chips() if not found else ():
@@ -230,15 +230,15 @@ def only_module(name: str) -> Module:
 
 
 def data_layout(version: int) -> str:
-    """Return where firmware with that version of the factory parameters keeps them, and its certificates.
+    """Return where firmware with this version of the factory parameters stores them and its certificates.
 
-    That is ``compiled in`` (0), ``factory_param`` and other partitions of their own (up to v3.0.0.0), or ``mfg_nvs``.
+    That is ``compiled in`` (0), ``factory_param``, with more such partitions (up to v3.0.0.0), or ``mfg_nvs``.
     """
     return "compiled in" if version == 0 else "factory_param" if version < 4 else "mfg_nvs"
 
 
 def release_key(text: str) -> Release:
-    """Return the four numbers of ``v2.2.2.0``, ``v2.2.2.0_esp8266``, ``4.0.0.0-dev`` or ``V2.0``, to compare by."""
+    """Return the four numbers of ``v2.2.2.0``, ``v2.2.2.0_esp8266``, ``4.0.0.0-dev`` or ``V2.0``, to be compared."""
     match = re.fullmatch(r"v?(\d+(?:\.\d+)*)(?:[-_].*)?", text.strip(), flags=re.IGNORECASE)
     if not match:
         raise FormatError("not-a-release", f"{text!r} is not a release of ESP-AT", hint="write it as v4.1.1.0")
@@ -283,7 +283,7 @@ def _module(chip: str, name: str, row: dict[str, Any]) -> Module:
 
 @functools.cache
 def _spellings(chip: str) -> dict[str, str]:
-    """Return every folded spelling of the chip's modules with the module's name; its own name goes first."""
+    """Return every folded spelling of the chip's modules with the module's name; own names have priority."""
     prefix = _folded(chips.chip(chip).display_name)
     spellings: dict[str, str] = {}
     for covers_turn in (False, True):
@@ -306,4 +306,4 @@ def _folded(name: str) -> str:
 
 
 MODULE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,30}")
-"""How a module may be called: it becomes part of file names, and fits into 32 bytes of factory_param."""
+"""Allowed names of a module: they become part of file names, and fit into 32 bytes of factory_param."""

@@ -1,4 +1,4 @@
-"""Firmware packages that Espressif has released, and the one that a module and the name of a release mean."""
+"""Firmware packages that Espressif has released, and how to find the one for a module and a release."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ReleasedPackage(NamedTuple):
     """Whether it is available only by request form."""
     recommended: bool = False
     chip_revisions: str | None = None
-    """``v1.0 to v1.1``: the chip's revisions that it is for, as Espressif says; None where nothing is said."""
+    """``v1.0 to v1.1``: the chip revisions that it is for, according to Espressif; None if not published."""
 
     @property
     def file_name(self) -> str:
@@ -50,7 +50,7 @@ class ReleasedPackage(NamedTuple):
 def released_packages(chip: str | None = None, module: str | None = None) -> tuple[ReleasedPackage, ...]:
     """Return the released packages of all chips, of one, or of one AT module (any spelling), the newest first.
 
-    Of a release that is at two URLs, the one to take is the first. Raises as `chips.chip` and `modules.module`.
+    If a release has two URLs, the preferred one is first. Raises as `chips.chip` and `modules.module`.
     """
     if chip is None:
         return _releases()
@@ -69,7 +69,7 @@ def is_release_name(text: str) -> bool:
 
 
 def is_full_name(text: str) -> bool:
-    """Return whether the name of a release has all of its numbers, and will never mean another.
+    """Return whether a release's name has all four numbers, so that it will always mean the same release.
 
     >>> is_full_name("v4.1.1.0"), is_full_name("v4.1.1"), is_full_name("latest")
     (True, False, False)
@@ -100,8 +100,8 @@ def near_package_names(name: str) -> list[str]:
 def find_release(module: Module, release: str) -> ReleasedPackage:
     """Return the package of ``release`` (``v4.1.1.0``, ``latest``) that a module is flashed with.
 
-    Where Espressif makes none for the module itself, that is the package of its successor, or of a module with the same
-    firmware. Raises `SelectionError`, with what there is, for a release without a package that could be downloaded.
+    If the module has none of its own, that is the package of its successor, or of a module with the same firmware.
+    Raises `SelectionError`, which lists the available releases, if there is no package to download.
     """
     line = [module, *_successors(module)]
     offered = [package for candidate in line for package in _of(candidate)]

@@ -1,1 +1,1 @@
-"""What must be true before the first erase. Each 'refused because …' has its place here."""
+"""What must be true before the first erase: all reasons to refuse a plan are here."""

@@ -1,7 +1,7 @@
-"""Certificates and private keys of a project: whether the firmware's TLS can work with them.
+"""Certificates and private keys of a project: whether the firmware's TLS can use them.
 
-What counts is what Mbed TLS understands: the key types of its ``pk.h`` (RSA and elliptic curves; no Ed25519, no DSA),
-the curves of ESP-IDF's ``components/mbedtls/Kconfig``. The time is an argument: there is no clock here.
+The limits are those of Mbed TLS: the key types of its ``pk.h`` (RSA and elliptic curves; no Ed25519, no DSA), and the
+curves of ESP-IDF's ``components/mbedtls/Kconfig``. The time is an argument: this module reads no clock.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
     from platformio_esp_at.request.values import InputFile
 
 MAX_FILE_SIZE = 0xFFFF
-"""The length field of an item in a PKI container (`formats.pki`) counts so many bytes."""
+"""The largest file in bytes: the length field of an item in a PKI container has 16 bits (`formats.pki`)."""
 
 # ESP-IDF components/mbedtls/Kconfig, MBEDTLS_ECP_DP_*_ENABLED.
 _CURVES = {
     *("secp192r1", "secp224r1", "secp256r1", "secp384r1", "secp521r1"),
     *("secp256k1", "brainpoolP256r1", "brainpoolP384r1", "brainpoolP512r1"),
 }
-# Mbed TLS x509_crt.c: mbedtls_x509_crt_profile_default has rsa_min_bitlen 2048. The CA of WPA Enterprise that ESP-AT up
-# to v5.0.1.0 comes with (wpa2_ca.pem) has 1024.
+# Mbed TLS x509_crt.c: mbedtls_x509_crt_profile_default has rsa_min_bitlen 2048. The WPA Enterprise CA that ESP-AT up to
+# v5.0.1.0 contains (wpa2_ca.pem) has 1024.
 _RSA_MIN, _RSA_DEFAULT_MIN = 1024, 2048
-# SOC_RSA_MAX_BIT_LEN of the ESP32; others fall back to software (MBEDTLS_LARGE_KEY_SOFTWARE_MPI), which takes seconds.
+# SOC_RSA_MAX_BIT_LEN of the ESP32; chips with less compute in software (MBEDTLS_LARGE_KEY_SOFTWARE_MPI), for seconds.
 _RSA_MAX = 4096
-# MBEDTLS_SSL_OUT_CONTENT_LEN, which ESP-AT leaves at ESP-IDF's default (its ESP8266 sdkconfig.defaults say the same). A
+# MBEDTLS_SSL_OUT_CONTENT_LEN, which ESP-AT leaves at ESP-IDF's default (its ESP8266 sdkconfig.defaults has the same). A
 # Certificate message is 7 bytes and, for each certificate, 3 bytes and its DER (RFC 5246, 7.4.2).
 _TLS_OUT_MAX = 4096
 _SOON = timedelta(days=30)
 
 
 class CheckedFile(NamedTuple):
-    """A certificate or key file: what is wrong with it, and what it holds as far as it can be read."""
+    """A checked certificate or key file: problems, warnings, and its content as far as it can be read."""
 
     problems: list[EspAtError]
     warnings: list[Notice]
@@ -77,7 +77,7 @@ def check_pki(request: Request, now: datetime) -> Iterator[Notice]:
 
 
 def check_pki_file(file: InputFile, kind: PkiType, *, now: datetime) -> CheckedFile:
-    """Return a file that goes where ``kind`` belongs, with its problems and warnings; `now` as in `check_pki`."""
+    """Return the check result of a file that is given as this ``kind``; `now` as in `check_pki`."""
     checked = _check_content(file.data, kind, now)
     place = Place.at(file=file.label)
     for problem in checked.problems:
@@ -86,7 +86,7 @@ def check_pki_file(file: InputFile, kind: PkiType, *, now: datetime) -> CheckedF
 
 
 def check_pair(certificate: CheckedFile, key: CheckedFile) -> list[EspAtError]:
-    """Return a problem where the private key isn't that of the first certificate; none where one can't be read."""
+    """Return a problem if the private key doesn't match the first certificate; none if one of them can't be read."""
     if not certificate.certificates or key.key is None:
         return []
     leaf = certificate.certificates[0]
@@ -149,8 +149,8 @@ def _check_certificate(info: CertificateInfo, kind: PkiType, now: datetime) -> I
         message = f"{what} is signed with {info.signature_hash.upper()}, which most peers refuse"
         yield warning("certificate-signature", message)
     if kind is PkiType.CA and not info.is_ca:
-        says = "is marked as not a CA" if info.is_ca is False else "isn't marked as a CA (BasicConstraints)"
-        message = f"{what} is used as a CA and {says}: peers whose certificates it signed may be refused"
+        mark = "is marked as not a CA" if info.is_ca is False else "isn't marked as a CA (BasicConstraints)"
+        message = f"{what} is used as a CA and {mark}: peers whose certificates it signed may be refused"
         yield warning("certificate-no-ca", message)
 
 
@@ -179,7 +179,7 @@ def _check_dates(info: CertificateInfo, what: str, now: datetime) -> Iterator[No
 
 
 def _check_chain(certificates: Sequence[CertificateInfo]) -> Iterator[EspAtError | Notice]:
-    """Yield a problem where a certificate isn't issued by the next one, as TLS wants them (RFC 5246, 7.4.2)."""
+    """Yield a problem for each certificate that the next one didn't issue: TLS needs this order (RFC 5246, 7.4.2)."""
     broken = [(info, issuer) for info, issuer in pairwise(certificates) if not info.issued_by(issuer)]
     if broken and all(info.issued_by(issuer) for info, issuer in pairwise(reversed(certificates))):
         hint = f"put {_short(certificates[-1].subject)} first and each one's issuer after it"

@@ -1,9 +1,9 @@
-"""Whether the rows of a GATT table make services that a Bluetooth LE client can use.
+"""GATT tables: whether a Bluetooth LE client can use the services that their rows describe.
 
-The order is that of ESP-AT ``docs/en/Compile_and_Develop/How_to_customize_BLE_services.rst``: a service declaration,
-then characteristics, each a declaration (0x2803), a value and descriptors. A declaration's value is one byte of
+Order of the rows (ESP-AT ``docs/en/Compile_and_Develop/How_to_customize_BLE_services.rst``): a service declaration,
+then characteristics; each has a declaration (0x2803), a value and descriptors. A declaration's value is one byte of
 properties; the stack adds handle and UUID. Bits and sizes: Bluetooth Core Specification, Vol 3, Part G (3.1, 3.3) and
-Part F (3.2.9); permissions: ``ESP_GATT_PERM_…`` in that document.
+Part F (3.2.9); permissions: ``ESP_GATT_PERM_…`` in the ESP-AT document.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 EDITABLE_ROWS = 31
-"""What at.py can change in ``mfg_nvs``, cfg0 to cfg30; ESP-AT's documentation adds rows 31 to 34 all the same."""
+"""Rows that at.py can change in ``mfg_nvs``: cfg0 to cfg30. ESP-AT's documentation still adds rows 31 to 34."""
 
 _SERVICES = {"2800", "2801"}
 _INCLUDE = "2802"
@@ -42,8 +42,8 @@ _ORDER = "order: service (2800), then for each characteristic its declaration (2
 def lint_gatts(rows: Sequence[GattRow], *, editable_rows: int | None = None) -> tuple[list[EspAtError], list[Notice]]:
     """Return the problems and the warnings of a GATT table.
 
-    The fact ``row`` is the row's number, from 0 on as the index counts. ``editable_rows`` is `EDITABLE_ROWS` where the
-    rows go into ``mfg_nvs``: there is a warning of more rows than that.
+    The fact ``row`` is the row's number, counted from 0 like its index. ``editable_rows`` is `EDITABLE_ROWS` if the
+    rows go into ``mfg_nvs``; more rows than that give a warning.
     """
     if not rows:
         return [FormatError("gatt-empty", "the GATT table has no rows", hint=_ORDER)], []
@@ -64,7 +64,7 @@ def lint_gatts(rows: Sequence[GattRow], *, editable_rows: int | None = None) -> 
 
 
 def _row(number: int, row: GattRow) -> Iterator[tuple[int, EspAtError | Notice]]:
-    """Yield what is wrong with a row by itself."""
+    """Yield the problems of one row, without the rows around it."""
     size = len(row.value) // 2
     if row.index != number:
         yield (
@@ -99,7 +99,7 @@ def _row(number: int, row: GattRow) -> Iterator[tuple[int, EspAtError | Notice]]
             ),
         )
     elif row.value and row.val_cur_len != size:
-        message = f"val_cur_len is {row.val_cur_len}, the value has {size} bytes"
+        message = f"val_cur_len is {row.val_cur_len}, the value has {size} byte{'s' if size != 1 else ''}"
         yield number, warning("gatt-value-length", message)
 
 
@@ -198,7 +198,7 @@ def _descriptors(rows: Iterable[GattRow]) -> Iterator[GattRow]:
 
 
 def _is_descriptor(row: GattRow) -> bool:
-    """Return whether its UUID is of those that the Bluetooth SIG keeps for descriptors, 2900 and up."""
+    """Return whether its UUID is in the range that the Bluetooth SIG reserves for descriptors: 2900 and up."""
     return row.uuid_len == 16 and row.uuid.startswith("29")
 
 

@@ -1,4 +1,4 @@
-"""Whether bootloader and application are whole, and for this chip."""
+"""Bootloader and application: whether they are undamaged and built for this chip."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def check_images(plan: FlashPlan) -> None:
-    """Check that bootloader and application are whole, and built for the same chip."""
+    """Check that bootloader and application are undamaged and built for the plan's chip."""
     for region in plan.programs:
         image = region.program
         if image is None:

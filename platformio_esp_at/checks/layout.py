@@ -1,6 +1,6 @@
-"""Whether partition tables and images fit together, and into the flash.
+"""Partition tables and images: whether they fit together and into the flash.
 
-Two partitions never overlap, two images never share a sector, and nothing reaches out of the flash.
+Partitions must not overlap, two images must not share a sector, and nothing may end outside the flash.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def misplaced_regions(plan: FlashPlan) -> Iterator[EspAtError]:
 
 
 def overlapping_regions(plan: FlashPlan) -> Iterator[EspAtError]:
-    """Yield a problem for two images in one sector: erasing it for the second would take the end of the first."""
+    """Yield a problem for two images in one sector: writing the second would erase the end of the first."""
     for before, region in pairwise(sorted(plan.regions, key=lambda region: region.offset)):
         if before.erase_end > region.offset:
             yield LayoutError(
@@ -143,7 +143,7 @@ def overlapping_regions(plan: FlashPlan) -> Iterator[EspAtError]:
 
 
 def overwritten_partitions(plan: FlashPlan) -> Iterator[EspAtError]:
-    """Yield a problem for an image outside the tables that reaches into a partition that an update keeps."""
+    """Yield a problem for an image outside the tables that overlaps a partition that an update keeps."""
     homes = {row.offset for table in (plan.primary, plan.secondary) for row in table}
     outside = [region for region in plan.regions if region.offset not in homes]
     for region in outside:

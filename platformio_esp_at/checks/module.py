@@ -1,4 +1,4 @@
-"""Whether the module and its board have what the firmware needs: flash, PSRAM, the bus of the AT commands."""
+"""Module and board: whether they have the flash, the PSRAM and the AT command bus that the firmware needs."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def check_flash_size(
 
 
 def check_family(selected: SelectedModule, board: BoardFacts | None, package: FirmwarePackage) -> None:
-    """Check that the module has what the firmware is built for: PSRAM, and the bus that AT commands come over.
+    """Check that the module has what the firmware is built for: PSRAM, and the bus of the AT commands.
 
-    Raises `SelectionError`. Firmware without PSRAM runs on a module with it, whose pins its parameters have.
+    Raises `SelectionError`. Firmware without PSRAM is fine on a module with PSRAM: the factory parameters set the pins.
     """
     row = selected.row
     if row is None:
@@ -61,7 +61,7 @@ def check_family(selected: SelectedModule, board: BoardFacts | None, package: Fi
 
 
 def _made_for(package: FirmwarePackage) -> tuple[Module, ...]:
-    """Return the modules of the catalog that a package is made for, as its files or else its name tell."""
+    """Return the modules of the catalog that a package is made for: from its files, or else from its name."""
     known = {row.name.casefold(): row for row in modules(package.chip.key)}
     found = [known[name.casefold()] for name in package.modules if name.casefold() in known]
     if found:

@@ -1,8 +1,8 @@
-"""Whether factory parameters can work on a chip: pins, UART, speed, country, channels, power.
+"""Factory parameters: whether pins, UART, speed, country, channels and power can work on a chip.
 
-The names are those of ESP-AT's tables, of factory_param versions 1 to 3 and of version 4 in ``mfg_nvs``. What the
-firmware does with a value stands in ESP-AT ``components/at/src/at_init.c``, ``main/interface/uart/at_uart_api.c`` and,
-up to v3.0.0.0, ``main/interface/uart/at_uart_task.c``.
+The names are those of ESP-AT's tables: factory_param versions 1 to 3, and version 4 in ``mfg_nvs``. The firmware reads
+the values in ESP-AT ``components/at/src/at_init.c``, ``main/interface/uart/at_uart_api.c`` and, up to v3.0.0.0,
+``main/interface/uart/at_uart_task.c``.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ _MFG_NVS_VERSION = 4
 _BAUDRATE_MIN = 80
 _UNSET_BYTE = 0xFF
 
-# AT_UART_PATTERN_TIMEOUT_MS of at_uart_task.c: above it, other chips than the ESP32 can't detect the +++ that ends the
-# passthrough mode.
+# AT_UART_PATTERN_TIMEOUT_MS of at_uart_task.c: above this speed, all chips but ESP32 and ESP8266 can't detect the +++
+# that ends the passthrough mode.
 _PATTERN_BAUDRATE_MAX = 0xFFFF * 1000 // 20
 
 _CHANNEL_MAX = 14
 _POWER_UNIT = 0.25
-# AT+RFPOWER in docs/en/AT_Command_Set/Basic_AT_Commands.rst, all releases; at.py's --tx_power takes the same.
+# AT+RFPOWER in docs/en/AT_Command_Set/Basic_AT_Commands.rst, all releases; at.py's --tx_power has the same limits.
 _POWER_MIN, _POWER_MAX, _POWER_MAX_ESP8266 = 40, 84, 82
-# esp_wifi_set_max_tx_power in ESP-IDF's esp_wifi.h takes 8 and more, so smaller values than AT+RFPOWER's work there.
+# esp_wifi_set_max_tx_power in ESP-IDF's esp_wifi.h accepts 8 and more, so values below AT+RFPOWER's minimum work.
 _POWER_MIN_IDF = 8
-# Version 1 tables of v1.1.3.0 to v2.0.0.0 have 1: the firmware leaves the power alone there below 10.
+# Version 1 tables of v1.1.3.0 to v2.0.0.0 have 1: the firmware of these releases ignores values below 10.
 _POWER_IGNORED_BELOW = 10
 
 # Two letters as in ISO 3166-1, or 01 for world safe mode; a third character as in IEEE 802.11's dot11CountryString.
 _COUNTRY = re.compile(r"(?:[A-Z]{2}|01)[ OIX]?")
-# ESP-IDF's esp_wifi.h, esp_wifi_set_country_code; the AT documentation writes EU too.
+# ESP-IDF's esp_wifi.h, esp_wifi_set_country_code; the AT documentation also has EU.
 _COUNTRIES = {
     *("01", "AT", "AU", "BE", "BG", "BR", "CA", "CH", "CN", "CY", "CZ", "DE", "DK", "EE", "ES", "FI"),
     *("FR", "GB", "GR", "HK", "HR", "HU", "IE", "IN", "IS", "IT", "JP", "KR", "LI", "LT", "LU", "LV"),
@@ -63,11 +63,10 @@ def check_parameters(
 ) -> tuple[list[EspAtError], list[Notice]]:
     """Return the problems and the warnings of a module's factory parameters.
 
-    The fact ``parameter`` is the parameter's name, ``conflicts_with`` has others that are involved. ``usual`` are the
-    values that upstream gives the module: there is no warning of a value that is as it is there, and a UART that the
-    module has must stay. Parameters that ``values`` leaves
-    out are not looked at. ``used_by_board`` says what else is on GPIOs of the board. Raises
-    as `chips.chip` does for a chip that doesn't exist.
+    The fact ``parameter`` is the parameter's name, ``conflicts_with`` names the others involved. ``usual``: upstream's
+    values for the module; an unchanged value gives no warning, unless the board uses its GPIO, and a module with a UART
+    must keep it. Parameters missing in ``values`` are not checked. ``used_by_board``: what the board connects to its
+    GPIOs. Raises as `chips.chip` does for a chip that doesn't exist.
     """
     wrong = [
         FormatError(
@@ -128,7 +127,7 @@ class _Check(NamedTuple):
 
     @property
     def in_mfg_nvs(self) -> bool:
-        """Whether these are parameters of version 4, which the firmware reads otherwise."""
+        """Whether these are parameters of version 4, which the firmware reads differently."""
         version = self.number("version")
         return version >= _MFG_NVS_VERSION if version is not None else "max_tx_power" in self.values
 
@@ -151,7 +150,7 @@ class _Check(NamedTuple):
                     hint="only uart_cts_pin and uart_rts_pin may be -1",
                 )
         port, ports = self.number("uart_port"), chip_gpios(self.chip).uart_ports
-        # Up to v3.0.0.0, a port of -1 leaves it at the firmware's own.
+        # Up to v3.0.0.0, -1 means the firmware's own port.
         if port is not None and port not in ports and not (port == UNUSED and not self.in_mfg_nvs):
             display_name = chips.chip(self.chip).display_name
             known = " or ".join(map(str, ports))
@@ -176,7 +175,7 @@ class _Check(NamedTuple):
             yield warning("passthrough-end", message, where=Place.at(parameter="uart_baudrate"))
 
     def _no_uart(self) -> Iterator[EspAtError]:
-        """Yield what contradicts a module whose AT commands come over SDIO or SPI."""
+        """Yield a problem if other values contradict a baud rate of -1: AT commands over SDIO or SPI."""
         hint = "write 115200, or the speed that your host uses"
         if self.usual.get("uart_baudrate", UNUSED) != UNUSED:
             yield EspAtError(
@@ -209,7 +208,7 @@ class _Check(NamedTuple):
         if "country_code" not in self.values:
             return
         code = str(self.values["country_code"])
-        # Blank is what a factory_param without a country reads as.
+        # A factory_param without a country reads as blank.
         if not code and not self.in_mfg_nvs:
             return
         if not _COUNTRY.fullmatch(code):
@@ -253,7 +252,7 @@ class _Check(NamedTuple):
                     hint=f"with start_channel {start}, write {most} at most",
                 )
         elif count < start:
-            # at_init.c: nchan = channel_num - start_channel + 1, and no Wi-Fi for a range that is none.
+            # at_init.c: nchan = channel_num - start_channel + 1; with an empty range there is no Wi-Fi.
             yield EspAtError(
                 "channel-range",
                 f"this firmware reads channel_num as the last channel, and {count} is before start_channel {start}",
@@ -301,7 +300,7 @@ class _Check(NamedTuple):
 
 
 def check_parameters_of(plan: FlashPlan, board: BoardFacts | None, request: Request) -> Iterator[Notice]:
-    """Yield the warnings of the factory parameters; what the firmware package has by itself is never refused."""
+    """Yield the warnings of the factory parameters; the firmware package's own values are never refused."""
     if plan.parameters is None:
         return
     row, chip = plan.module.row, plan.chip.key
@@ -327,18 +326,18 @@ def check_parameters_of(plan: FlashPlan, board: BoardFacts | None, request: Requ
 
 
 def _involved(problem: EspAtError) -> tuple[str, ...]:
-    """Return the parameters that a problem is about: its own, and others that it is in conflict with."""
+    """Return the parameters of a problem: its own, and those that it is in conflict with."""
     own, others = problem.facts.get("parameter", ""), problem.facts.get("conflicts_with", ())
     return (str(own), *(others if isinstance(others, tuple) else ()))
 
 
 def _parameter(name: str) -> str:
-    """Return what a parameter was called before v3.1.0.0: a project may use either name."""
+    """Return a parameter's name before v3.1.0.0: a project may use the old or the new name."""
     return RENAMED.get(name, name)
 
 
 def _usual_parameters(plan: FlashPlan) -> Mapping[str, int | str] | None:
-    """Return what upstream gives the module, None where the catalog doesn't know it in this version."""
+    """Return upstream's values for the module; None if the catalog doesn't have it in this version."""
     try:
         return plan.module.factory_param_values(int((plan.parameters or {}).get("version", 0)))
     except EspAtError:

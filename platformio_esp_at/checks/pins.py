@@ -1,6 +1,6 @@
-"""Whether the pins of an AT module can work: what a chip's flash, PSRAM, USB and the board's wiring take.
+"""Pins of an AT module: whether they can work, or flash, PSRAM, USB or the board's wiring use them.
 
-Pins are named as in the factory parameters (``uart_tx_pin``); -1 stands for an unused one.
+Pins are named as in the factory parameters (``uart_tx_pin``); -1: not used.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _CHOICES = 4
 
 
 class PinReport(NamedTuple):
-    """What is wrong with pins, and what is only risky; the fact ``parameter`` is the pin's name."""
+    """Problems and warnings of pins; the fact ``parameter`` is the pin's name."""
 
     problems: tuple[EspAtError, ...]
     warnings: tuple[Notice, ...]
@@ -36,10 +36,10 @@ def pin_problems(
     uart_port: int | None = None,
     used_by_board: Mapping[int, str] | None = None,
 ) -> PinReport:
-    """Return what is wrong with these pins of a module, and what to beware of.
+    """Return the problems and warnings of these pins of a module.
 
-    ``usual`` are the pins that upstream gives the module: nothing is warned of a pin that stays as it is there.
-    ``used_by_board`` says what else is on GPIOs of the board. Pins that ``pins`` leaves out are not looked at.
+    ``usual``: upstream's pins for the module; an unchanged pin gives no warning, unless the board uses its GPIO.
+    ``used_by_board``: what the board connects to its GPIOs. Pins missing in ``pins`` are not checked.
     """
     found = chips.chip(chip)
     gpios = chip_gpios(found.key)
@@ -63,15 +63,15 @@ def pin_problems(
 
 
 class _Check(NamedTuple):
-    """The pins of one module against its chip."""
+    """The pins of one module, and the chip's GPIOs to compare them with."""
 
     chip: chips.Chip
     gpios: ChipGpios
     used: Mapping[str, int]
     taken: Mapping[int, str]
-    """GPIOs that can't be used, with what takes them."""
+    """GPIOs that can't be used, with what uses them."""
     board: Mapping[int, str]
-    """GPIOs that something on the board is wired to, with what that is."""
+    """GPIOs that the board uses, with what it connects to them."""
 
     def unusable(self) -> Iterator[EspAtError]:
         for name, gpio in self.used.items():
@@ -107,7 +107,7 @@ class _Check(NamedTuple):
         def risk(code: str, message: str) -> Notice:
             return warning(code, message, where=Place.at(parameter=name), gpio=gpio)
 
-        # Whoever takes UART0 wants its pins; on the ESP8266 there is nothing else, and its pins are strapping pins.
+        # A port on UART0 needs these pins. The ESP8266 has no other port, and its pins are always strapping pins.
         if gpio in self._download_pins and uart_port != 0 and not esp8266:
             yield risk("pin-of-download-port", f"GPIO{gpio} belongs to the download and log port (UART0)")
         if gpio in self.gpios.usb:
@@ -137,7 +137,7 @@ class _Check(NamedTuple):
         return {self.chip.download_tx_pin, self.chip.download_rx_pin}
 
     def _free_choices(self, name: str, wanted: int) -> str:
-        """Return the nearest GPIOs that nothing else wants, as a hint; for the ESP8266's UART there is no choice."""
+        """Return a hint that names the nearest free GPIOs; the ESP8266's UART has fixed pins."""
         if self.chip.key == _ESP8266 and name in UART_PINS:
             return "the UART pins of the ESP8266 are TX 15 with RX 13, or TX 1 with RX 3"
         gpios = self.gpios

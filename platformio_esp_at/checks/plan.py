@@ -1,7 +1,7 @@
 """All checks of a plan, in their order: what must be true before the first erase.
 
-Planning understands a request; here a finished plan is compared with the flash, the board and itself. Every problem
-is reported, not only the first.
+Planning interprets a request; the checks compare the finished plan with the flash and the board, and its parts with
+each other. A check reports all of its problems, not only the first.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def check_plan(plan: FlashPlan, board: BoardFacts | None) -> None:
-    """Check that ``plan`` can be flashed without harm. Raises an `EspAtError` with every problem of the first kind."""
+    """Check that ``plan`` is safe to flash. Raises an `EspAtError` with all problems of the first check that fails."""
     check_flash_size(plan.module, board, plan.flash_size, plan.package)
     check_family(plan.module, board, plan.package)
     esp8266 = plan.chip.key == ESP8266
@@ -61,10 +61,10 @@ def check_plan(plan: FlashPlan, board: BoardFacts | None) -> None:
 
 
 def check_values(plan: FlashPlan, board: BoardFacts | None, request: Request, *, now: datetime) -> tuple[Notice, ...]:
-    """Check that the module can work with the values that ``request`` gave, and return the warnings.
+    """Check that the module can work with the values of ``request``, and return the warnings.
 
-    ``now``: the time (time-zone-aware) at which certificates must be valid. Raises an `EspAtError` with every problem
-    of the first kind: parameters, certificates and keys, GATT rows.
+    ``now``: the time (time-zone-aware) at which certificates must be valid. Raises an `EspAtError` with all problems of
+    the first check that fails: parameters, certificates and keys, GATT rows.
     """
     return (
         *crystal_warnings(plan.chip, known_crystal_mhz(board) if board else None),

@@ -1,4 +1,4 @@
-"""Whether the firmware runs on the chip's silicon: its revision, and its crystal."""
+"""The chip's revision and crystal: whether the firmware runs with them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def crystal_warnings(chip: Chip, crystal_mhz: int | None) -> tuple[Notice, ...]:
-    """Return the warning for a crystal that isn't the one that the firmware is built for; None: nothing is known."""
+    """Return a warning if the firmware is built for another crystal; ``crystal_mhz`` is None if unknown."""
     if crystal_mhz is None or chip.crystal_mhz in (None, crystal_mhz):
         return ()
     message = (
@@ -28,10 +28,10 @@ def crystal_warnings(chip: Chip, crystal_mhz: int | None) -> tuple[Notice, ...]:
 
 
 def is_checked_by_esptool(plan: FlashPlan, images: Sequence[tuple[int, str, bytes]]) -> bool:
-    """Return whether esptool holds all that the firmware says of silicon against the chip, before it writes.
+    """Return whether esptool, before it writes, checks the chip for all revisions that the firmware needs.
 
-    It looks at what goes to where the chip looks for its bootloader: in a factory image, that is not what every chip
-    has at the start, and an application may ask for more.
+    esptool reads only the image at the bootloader offset. A factory image starts at 0x0, which is not the bootloader
+    offset on every chip, and the application may need a newer chip than its bootloader.
     """
     esp8266 = plan.chip.key == ESP8266
     checked = next((data for offset, _, data in images if offset == plan.chip.bootloader_offset), None)
@@ -46,7 +46,7 @@ def check_silicon(plan: FlashPlan, revision: int | None) -> tuple[Notice, ...]:
     if revision is None or revision in plan.chip_revisions:
         return ()
     if revision == 0:
-        # Blank eFuses read as v0.0, too: esptool can't find out whether the silicon is really the first.
+        # Blank eFuses also read as v0.0: esptool can't find out whether the chip really is the first revision.
         message = (
             f"the chip's revision is unknown (v0.0, perhaps blank eFuses); the firmware is for {plan.chip_revisions}"
         )

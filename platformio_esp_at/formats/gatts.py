@@ -142,7 +142,7 @@ class GattTable:
             )
         if data[end:].strip(b"\xff"):
             raise FormatError(
-                "ble-data-damaged", "there are bytes behind the JSON of ble_data", where=Place.at(offset=end)
+                "ble-data-damaged", "there are bytes after the JSON of ble_data", where=Place.at(offset=end)
             )
         try:
             services = json.loads(data[_HEADER.size : end])["Service"]

@@ -111,7 +111,7 @@ class PkiContainer:
                 item, at = _parse_item(container, at)
             items.append(item)
         if at != end or data[end:].strip(b"\xff"):
-            raise FormatError("pki-damaged", "there are bytes behind the last PKI item", where=Place.at(offset=at))
+            raise FormatError("pki-damaged", "there are bytes after the last PKI item", where=Place.at(offset=at))
         return cls(tuple(items))
 
     def to_bytes(self) -> bytes:

@@ -34,8 +34,9 @@ def error_text(error: EspAtError) -> str:
 
 
 def notice_text(notice: Notice) -> str:
-    """Return a warning or a note in one line."""
-    return f"{'Warning' if notice.is_warning else 'Note'}: {notice}  [{notice.code}]"
+    """Return a warning or a note: one line, and the next step if it has one."""
+    hint = [f"  {printable(line)}" for line in (notice.hint or "").splitlines()]
+    return "\n".join([f"{'Warning' if notice.is_warning else 'Note'}: {notice}  [{notice.code}]", *hint])
 
 
 def describe_choice(plan: FlashPlan) -> str:

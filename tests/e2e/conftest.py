@@ -155,7 +155,7 @@ def _checked(done: subprocess.CompletedProcess[str], code: int) -> subprocess.Co
 
 @pytest.fixture
 def esp_at(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run ``esp-at`` with these arguments in the folder ``cwd``, and return what it said."""
+    """Run ``esp-at`` with these arguments in the folder ``cwd``, and return what it printed."""
 
     script = shutil.which("esp-at", path=str(Path(sys.executable).parent))
     assert script, "esp-at isn't installed beside this Python: pip install -e ."

@@ -1,4 +1,4 @@
-"""The command `esp-at`, as a program: what it writes, says and returns."""
+"""The command `esp-at`, as a program: what it writes, prints and returns."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_board_by_the_path_of_its_file(project, esp_at):
     assert known in esp_at("info", "-C", folder, "--board", "ours.json", cwd=folder / "own").stdout
 
 
-def test_options_that_are_repeated_say_each_thing_once(project, esp_at):
+def test_options_that_are_repeated_name_each_thing_once(project, esp_at):
     twice = ["--factory-param", "uart_tx_pin=4", "--factory-param", "uart_tx_pin=5"]
     refused = esp_at("info", *twice, cwd=project(yml=YML), code=1).stderr
     assert refused == "Error: --factory-param: 'uart_tx_pin' is given twice  [option-twice]\n"
@@ -114,7 +114,7 @@ def test_modules(esp_at):
     assert of_c3[0].split()[:3] == ["Chip", "Module", "Flash"]
     assert {line.split()[0] for line in of_c3[1:]} == {"esp32c3"}
     assert len(of_c3) - 1 == sum(row["chip"] == "esp32c3" for row in listed)
-    assert "unknown chip 'esp32x9'" in esp_at("modules", "--chip", "esp32x9", code=1).stderr
+    assert "'esp32x9'  [unknown-chip]\n  did you mean esp32" in esp_at("modules", "--chip", "esp32x9", code=1).stderr
 
 
 def test_releases(esp_at):
@@ -138,8 +138,9 @@ def test_releases(esp_at):
     ]
     both = {line.split()[0] for line in esp_at("releases", "--module", "mini-1").stdout.splitlines()[1:]}
     assert both == {"esp32", "esp32c3"}
-    assert "did you mean WROOM-32" in esp_at("releases", "--module", "WROM-32", code=1).stderr
-    assert "no ESP-AT release has firmware for the ESP32-S3" in esp_at("releases", "--chip", "esp32s3", code=1).stderr
+    refused = esp_at("releases", "--module", "WROM-32", code=1).stderr
+    assert "'WROM-32'  [unknown-module]\n  did you mean WROOM-32" in refused
+    assert "ESP32-S3  [chip-unsupported]\n" in esp_at("releases", "--chip", "esp32s3", code=1).stderr
 
 
 def test_boards(esp_at, tmp_path):
@@ -166,7 +167,7 @@ def test_boards(esp_at, tmp_path):
     of_s3 = esp_at("boards", "--chip", "esp32s3").stdout.splitlines()
     assert [line.split()[0] for line in of_s3] == ["Board", "new"]
     assert "no ESP-AT release has firmware for the ESP32-S3" in of_s3[1]
-    assert "unknown chip 'esp33'" in esp_at("boards", "--chip", "esp33", code=1).stderr
+    assert "'esp33'  [unknown-chip]\n" in esp_at("boards", "--chip", "esp33", code=1).stderr
 
 
 def test_module_for_a_release(esp_at):
@@ -177,7 +178,8 @@ def test_module_for_a_release(esp_at):
     assert "Its firmware: ESP32-WROVER-32-AT-V2.4.0.0 (v2.4.0.0)" in said
     said = esp_at("module-for", "esp-wrover-kit").stdout
     assert "Its latest firmware: ESP32-MINI-1-AT-V4.1.1.0 (v4.1.1.0, that of MINI-1)" in said
-    assert "'4x' is not a release" in esp_at("module-for", "esp-wrover-kit", "--release", "4x", code=1).stderr
+    refused = esp_at("module-for", "esp-wrover-kit", "--release", "4x", code=1).stderr
+    assert refused.startswith("Error: '4x' is not a release of ESP-AT  [not-a-release]\n  write it as v4.1.1.0")
     said = esp_at("module-for", "esp32dev").stdout
     assert "This is a guess" in said
     assert "write module: WROOM-32, or the right one, into esp_at.yml" in said
@@ -193,8 +195,10 @@ def test_module_for(esp_at, tmp_path):
     assert (known["chip"], known["module"], known["assumed"]) == ("esp32", "WROVER-32", False)
     assert "'WROVER'" in known["reason"]
     (tmp_path / "broken.json").write_text("{")
-    assert "broken.json: not a board's JSON file" in esp_at("module-for", "broken.json", code=1).stderr
-    assert "did you mean esp32dev" in esp_at("module-for", "esp32dew", code=1).stderr
+    broken = esp_at("module-for", "broken.json", code=1).stderr
+    assert broken.startswith("Error: broken.json: not a board's JSON file: ")
+    assert broken.endswith("  [board-manifest-invalid]\n")
+    assert "'esp32dew'  [unknown-board]\n  did you mean esp32dev?" in esp_at("module-for", "esp32dew", code=1).stderr
     unknown = esp_at("module-for", "nonesuch", code=1).stderr
     assert unknown.endswith("the path of a board's JSON file will do, too\n")
 

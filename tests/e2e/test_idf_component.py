@@ -222,7 +222,7 @@ def test_files_that_appear_count(idf_project):
     assert made.is_rebuilt()
     assert json.loads(made.manifest.read_text())["module"] == "PICO-D4"
     (made.folder / "esp_at.yml").write_text("module: PICO-D5\n")
-    assert "esp_at.yml:1: unknown ESP32 AT module 'PICO-D5'" in made.build("at_image", code=1)
+    assert "esp_at.yml:1: unknown ESP32 AT module 'PICO-D5'  [unknown-module]\n" in made.build("at_image", code=1)
     (made.folder / "esp_at.yml").write_text("module: PICO-D4\n")
     made.build("at_image")
 
@@ -329,7 +329,7 @@ def test_plain_flash_writes_the_content_of_at_customize(idf_project):
     [
         ("", {}, "the project's partition table has no partition at_customize; the AT firmware has it at 0x20000"),
         ("", AS_FIRMWARE | {"at_customize_offset": "0x30000"}, "at_customize at 0x30000, the AT firmware at 0x20000"),
-        ('CONFIG_ESP_AT_MODULE="WROM-32"\n', AS_FIRMWARE, "unknown ESP32 AT module 'WROM-32'"),
+        ('CONFIG_ESP_AT_MODULE="WROM-32"\n', AS_FIRMWARE, "'WROM-32' [unknown-module]"),
         ('CONFIG_ESP_AT_FIRMWARE=""\n', AS_FIRMWARE, "no ESP-AT firmware package is named"),
     ],
 )

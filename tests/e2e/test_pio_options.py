@@ -156,11 +156,11 @@ def test_a_board_by_the_path_of_its_file(place, sample_project, compiling_pio):
     assert "AT module: PICO-D4 (board ours: the board's own at.module names PICO-D4)" in said
 
 
-def test_lines_of_an_option_say_each_thing_once(sample_project, compiling_pio):
+def test_lines_of_an_option_name_each_thing_once(sample_project, compiling_pio):
     lines = "".join(f"        uart_tx_pin = {pin}\n" for pin in (4, 5))
     folder = sample_project(f"    [env:it]\n    board = esp32dev\n    custom_at_factory_param =\n{lines}")
     said = compiling_pio("run -t info_at", folder, code=1).stderr
-    assert "platformio.ini [env:it] custom_at_factory_param: 'uart_tx_pin' is given twice" in said
+    assert "platformio.ini [env:it] custom_at_factory_param: 'uart_tx_pin' is given twice  [option-twice]\n" in said
 
 
 def test_a_host_mcu_has_its_program_and_its_module_flashed(sample_project, compiling_pio, used_module):

@@ -148,7 +148,7 @@ def generations(chip, tmp_path) -> dict[bool, Path]:
 
 @pytest.fixture
 def packaging_fails(esp_at, project, certs) -> Callable[[Path, str], str]:
-    """Run ``esp-at package`` with an option that is refused, and return what it says."""
+    """Run ``esp-at package`` with an option that is refused, and return what it prints."""
 
     def run(firmware: Path, option: str) -> str:
         folder = project(**certs)

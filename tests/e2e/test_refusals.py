@@ -283,7 +283,7 @@ def test_a_port_that_is_not_there(project, esp_at):
 @pytest.mark.parametrize(
     ("command", "size"),
     [(["flash"], 1 << 20), (["flash"], 2 << 20), (["flash", "--factory"], 2 << 20)],
-    ids=["images-behind-the-end", "layout-behind-the-end", "factory-image"],
+    ids=["images-after-the-end", "layout-after-the-end", "factory-image"],
 )
 def test_a_device_with_too_little_flash(command, size, project, esp_at, used_module):
     module = used_module(size=size)

@@ -190,29 +190,32 @@ def test_it_can_be_started_again(small):
     module = SimulatedModule("esp32")
     with module:
         esptool(module, "write-flash", "0x0", small)
-    with pytest.raises(EspAtError, match="isn't running"):
+    with pytest.raises(EspAtError, match="isn't running") as stopped:
         _ = module.port
+    assert stopped.value.code == "simulation-failed"
     with module:
         esptool(module, "verify-flash", "0x0", small)
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "message"),
+    ("options", "error", "code", "message"),
     [
-        ({"chip": "esp33"}, UnknownNameError, "did you mean"),
-        ({"flash_size": 3 * MEGABYTE}, LayoutError, "3MB"),
-        ({"flash_size": MEGABYTE, "flash": bytes(MEGABYTE + 1)}, LayoutError, "don't fit"),
+        ({"chip": "esp33"}, UnknownNameError, "unknown-chip", "did you mean"),
+        ({"flash_size": 3 * MEGABYTE}, LayoutError, "simulation-failed", "3MB"),
+        ({"flash_size": MEGABYTE, "flash": bytes(MEGABYTE + 1)}, LayoutError, "simulation-failed", "don't fit"),
     ],
 )
-def test_what_cannot_be_simulated(options, error, message):
-    with pytest.raises(error, match=message):
+def test_what_cannot_be_simulated(options, error, code, message):
+    with pytest.raises(error, match=message) as refused:
         SimulatedModule(**options)
+    assert refused.value.code == code
 
 
 def test_without_the_mock_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "esp32_mock_bootloader.server", None)
-    with pytest.raises(EspAtError, match=r"platformio-esp-at\[demo\]"):
+    with pytest.raises(EspAtError, match=r"platformio-esp-at\[demo\]") as refused:
         SimulatedModule()
+    assert refused.value.code == "demo-part-missing"
 
 
 def test_writes_only_clear_bits():

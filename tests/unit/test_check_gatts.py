@@ -133,7 +133,7 @@ def test_a_uuid_of_another_length():
         ),
         (
             (SERVICE, READABLE, "0xC300,0x01,9,3,30"),
-            *(2, "gatt-value-length", "val_cur_len is 3, the value has 1 bytes"),
+            *(2, "gatt-value-length", "val_cur_len is 3, the value has 1 byte"),
         ),
         (
             (SERVICE, READABLE, VALUE, "0xC301,0x01,1,1,30"),

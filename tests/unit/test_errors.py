@@ -214,7 +214,12 @@ def test_a_notice_inside_a_place():
 def test_an_error_as_a_warning():
     error = FormatError("bad-row", "bad row", where=Place.at(file="a.csv"), hint="write another", column="size")
     assert error.as_warning() == Notice(
-        "bad-row", "bad row", is_warning=True, place=Place.at(file="a.csv"), facts={"column": "size"}
+        "bad-row",
+        "bad row",
+        is_warning=True,
+        place=Place.at(file="a.csv"),
+        facts={"column": "size"},
+        hint="write another",
     )
 
 

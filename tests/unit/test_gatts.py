@@ -252,7 +252,7 @@ CORRUPT_HINT = "upstream's tool of v2.0 and v2.1 writes C2 there on Python 3"
         pytest.param(
             BYTES + b"\0",
             "ble-data-damaged",
-            "there are bytes behind the JSON of ble_data",
+            "there are bytes after the JSON of ble_data",
             "0x109",
             None,
             id="bytes-after",

@@ -119,10 +119,10 @@ def _changed(at: int, replacement: bytes) -> bytes:
             id="count-too-high",
         ),
         pytest.param(
-            _changed(2, b"\x01"), "pki-damaged", "there are bytes behind the last PKI item", "0x14", id="count-too-low"
+            _changed(2, b"\x01"), "pki-damaged", "there are bytes after the last PKI item", "0x14", id="count-too-low"
         ),
         pytest.param(
-            _changed(2, b"\x00"), "pki-damaged", "there are bytes behind the last PKI item", "0x8", id="count-zero"
+            _changed(2, b"\x00"), "pki-damaged", "there are bytes after the last PKI item", "0x8", id="count-zero"
         ),
         pytest.param(
             _changed(10, b"\x64"),
@@ -142,7 +142,7 @@ def _changed(at: int, replacement: bytes) -> bytes:
             _changed(18, b"\x00"), "pki-damaged", "the PKI item's padding isn't FF", "0x8", id="padding-not-ff"
         ),
         pytest.param(
-            TWO + b"\xff\x00", "pki-damaged", "there are bytes behind the last PKI item", "0x1c", id="bytes-after"
+            TWO + b"\xff\x00", "pki-damaged", "there are bytes after the last PKI item", "0x1c", id="bytes-after"
         ),
     ],
 )

@@ -196,6 +196,8 @@ def test_a_notice_has_its_kind_and_its_code():
     assert notice_text(warning("odd", "mind this", where=where)) == "Warning: a.csv:3: mind this  [odd]"
     assert notice_text(note("kept", "it stays")) == "Note: it stays  [kept]"
     assert notice_text(note("kept", "a\n\x1b")) == "Note: a\\n\\x1b  [kept]"
+    taken = EspAtError("pin-taken", "GPIO6 is taken", hint="free:\nGPIO\x1b").as_warning()
+    assert notice_text(taken) == "Warning: GPIO6 is taken  [pin-taken]\n  free:\n  GPIO\\x1b"
 
 
 # --- events ---
