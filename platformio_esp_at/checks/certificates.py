@@ -33,7 +33,7 @@ _CURVES = {
 # Mbed TLS x509_crt.c: mbedtls_x509_crt_profile_default has rsa_min_bitlen 2048. The WPA Enterprise CA that ESP-AT up to
 # v5.0.1.0 contains (wpa2_ca.pem) has 1024.
 _RSA_MIN, _RSA_DEFAULT_MIN = 1024, 2048
-# SOC_RSA_MAX_BIT_LEN of the ESP32; chips with less compute in software (MBEDTLS_LARGE_KEY_SOFTWARE_MPI), for seconds.
+# SOC_RSA_MAX_BIT_LEN of the ESP32; chips with less use software (MBEDTLS_LARGE_KEY_SOFTWARE_MPI), which takes seconds.
 _RSA_MAX = 4096
 # MBEDTLS_SSL_OUT_CONTENT_LEN, which ESP-AT leaves at ESP-IDF's default (its ESP8266 sdkconfig.defaults has the same). A
 # Certificate message is 7 bytes and, for each certificate, 3 bytes and its DER (RFC 5246, 7.4.2).

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from platformio_esp_at.commands.setup import Job, Setup
-    from platformio_esp_at.request.values import Firmware, Layer
+    from platformio_esp_at.request.nodes import Layer
+    from platformio_esp_at.request.values import Firmware
 
 _OF_PACKAGES = (".bin", ".img", "download.config", "flasher_args.json", "flash_project_args")
 """Suffixes of the files that `firmware.reading` reads."""

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from platformio_esp_at.catalog.boards import BoardFacts
     from platformio_esp_at.events import Report
     from platformio_esp_at.planning.plan import FlashPlan
+    from platformio_esp_at.request.nodes import Layer
     from platformio_esp_at.request.options import Request
-    from platformio_esp_at.request.values import Firmware, Layer
+    from platformio_esp_at.request.values import Firmware
 
 
 NO_BOARD = "none"

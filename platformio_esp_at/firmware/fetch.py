@@ -17,9 +17,9 @@ from platformio_esp_at.events import Noticed
 from platformio_esp_at.files import is_regular
 from platformio_esp_at.firmware.cache import Cache, CachedFile, CacheError
 from platformio_esp_at.firmware.download import NotThereError, UnreachableError, allows_http, download
-from platformio_esp_at.firmware.find import FoundFirmware
 from platformio_esp_at.firmware.lock import check_locked, read_lock
 from platformio_esp_at.firmware.mirror import MIRROR, Mirror
+from platformio_esp_at.firmware.package import FoundFirmware
 from platformio_esp_at.firmware.reading import MAX_ZIP_SIZE, open_package
 from platformio_esp_at.firmware.source import Source, source_of_name, source_of_release
 from platformio_esp_at.formats.lock_file import LockedPackage

@@ -7,9 +7,10 @@ was when the project first used it: from then on only that content counts, where
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import located
+from platformio_esp_at.firmware.package import FoundFirmware
 from platformio_esp_at.firmware.reading import open_package
 
 if TYPE_CHECKING:
@@ -17,16 +18,7 @@ if TYPE_CHECKING:
 
     from platformio_esp_at.catalog.boards import BoardFacts
     from platformio_esp_at.events import Report
-    from platformio_esp_at.firmware.package import FirmwarePackage
-    from platformio_esp_at.formats.lock_file import LockedPackage
     from platformio_esp_at.request.values import CustomModule, Firmware, Text
-
-
-class FoundFirmware(NamedTuple):
-    """A firmware package, and what the lock doesn't say of it yet."""
-
-    package: FirmwarePackage
-    new_entry: LockedPackage | None = None
 
 
 def find_firmware(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from platformio_esp_at.catalog.chips import chip_by_image_id
 from platformio_esp_at.errors import FormatError, PackageError, Place
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from platformio_esp_at.catalog.chips import Chip
     from platformio_esp_at.formats.download_config import FlashArgs, FlashImage
+    from platformio_esp_at.formats.lock_file import LockedPackage
     from platformio_esp_at.formats.partition_table import Partition, PartitionTable
 
 
@@ -95,6 +96,13 @@ class FirmwarePackage:
     def has_mfg_nvs(self) -> bool:
         """Whether parameters and certificates are kept in ``mfg_nvs``: since v3.1.0.0."""
         return self.secondary.find("mfg_nvs") is not None
+
+
+class FoundFirmware(NamedTuple):
+    """A firmware package, and what the lock doesn't say of it yet."""
+
+    package: FirmwarePackage
+    new_entry: LockedPackage | None = None
 
 
 def release_of(application: bytes, name: str) -> str | None:

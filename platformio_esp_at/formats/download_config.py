@@ -1,11 +1,11 @@
-"""``download.config``: which file goes where, as arguments of ``esptool write_flash``; `FlashArgs` is what it says.
+"""``download.config``: files and their flash offsets, as arguments of ``esptool write_flash``; read as `FlashArgs`.
 
-One line, or one image a line (``flash_project_args``)::
+One line, or one line per image (``flash_project_args``)::
 
     --flash_mode dio --flash_freq 40m --flash_size 4MB 0x8000 partition_table/partition-table.bin …
 
 Source: ESP-AT ``build.py``. Options are read in both of esptool's spellings (``--flash_mode``, ``--flash-mode``) and
-written with underscores, which every esptool takes; ``detect`` is an allowed flash size.
+written with underscores, which every esptool accepts; ``detect`` is an allowed flash size.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ class FlashImage:
 
 
 class FlashArgs(NamedTuple):
-    """What a firmware package says about flashing itself, whichever file says it."""
+    """How a firmware package is flashed, from ``download.config`` or ``flasher_args.json``."""
 
     settings: FlashSettings
     images: tuple[FlashImage, ...]
     chip: str | None = None
-    """esptool's name of the chip; only ``flasher_args.json`` says it."""
+    """esptool's name of the chip; only ``flasher_args.json`` has it."""
 
 
 def parse_download_config(text: str) -> FlashArgs:
-    """Return what a ``download.config`` says. Raises `FormatError`, naming the word that can't be understood."""
+    """Return the settings and images of a ``download.config``. Raises `FormatError`, naming the invalid word."""
     words = text.split()
     settings: dict[str, str] = {}
     images: list[FlashImage] = []

@@ -1,4 +1,4 @@
-"""The header of an ESP image (bootloader, application), as far as flashing touches it.
+"""The header of an ESP image (bootloader, application), as far as flashing needs it.
 
 Little endian::
 
@@ -11,11 +11,11 @@ Little endian::
     8       16    all chips but ESP8266:
                     8  1  WP pin          9  3  SPI pin drive     12  2  chip id
                     14 1  minimum revision (old: its major number, its minor one on ESP32-C3)
-                    15 2  minimum, 17  2  maximum revision (major * 100 + minor; maximum 0: only the old one counts)
+                    15 2  minimum, 17  2  maximum revision (major * 100 + minor; maximum 0: use the old minimum)
                     23 1  1: a SHA-256 of all before it is appended
     8 or 24 …     segments: load address, length, data
     …       …     zeros, then one byte of checksum, at the end of a block of 16
-    …       32    the SHA-256, if byte 23 says so
+    …       32    the SHA-256, if byte 23 is 1
 
 Source: ESP-IDF ``components/bootloader_support/include/esp_app_format.h``; the numbers of sizes and frequencies by
 chip: esptool ``targets/*.py``, FLASH_SIZES and FLASH_FREQUENCY.
@@ -122,7 +122,7 @@ def flash_frequencies(chip: str) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class EspImage:
-    """An image and where its parts end. ``data`` has whatever follows the image, too."""
+    """An image and where its parts end. ``data`` may have more bytes after the image."""
 
     data: bytes
     chip_id: int | None
@@ -161,7 +161,7 @@ class EspImage:
         return cls(data, chip_id, end + (_DIGEST_SIZE if hash_appended else 0), hash_appended)
 
     def to_bytes(self) -> bytes:
-        """Return the image as it stands in flash."""
+        """Return the image as it is in flash."""
         return self.data
 
     @property
@@ -171,11 +171,11 @@ class EspImage:
 
     @property
     def chip_revisions(self) -> ChipRevisions:
-        """The silicon that it runs on."""
+        """The chip revisions that it runs on."""
         return chip_revisions(self.data, esp8266=self.chip_id is None)
 
     def flash_settings(self, chip: str) -> FlashSettings:
-        """Return what the header says; a number that the chip doesn't know is given as such."""
+        """Return the header's settings; a number that has no name for the chip is returned in hex."""
         size, freq = self.data[3] >> 4, self.data[3] & 0xF
         return FlashSettings(
             mode=_word(FLASH_MODES, self.data[2]),
@@ -184,10 +184,10 @@ class EspImage:
         )
 
     def with_flash_settings(self, settings: FlashSettings, chip: str) -> EspImage:
-        """Return a copy whose header says ``settings``, with its digest made anew where it has one.
+        """Return a copy with ``settings`` in its header, and a new digest if it has one.
 
-        Upstream's factory images up to v4.0 leave the old digest, which a bootloader only tells on the log port.
-        Raises `UnknownNameError` for a word that the chip doesn't have.
+        Upstream's factory images up to v4.0 keep the old digest; a bootloader only reports that on the log port.
+        Raises `UnknownNameError` for a setting that the chip doesn't have.
         """
         mode, size_freq = self.data[2:4]
         if settings.mode != "keep":
@@ -211,9 +211,9 @@ class EspImage:
 
 
 def chip_revisions(image: bytes, *, esp8266: bool = False) -> ChipRevisions:
-    """Return the silicon that an image is for, from its header alone; any for ESP8266.
+    """Return the chip revisions that an image is for, from its header alone; any for ESP8266.
 
-    What counts is what esptool takes for it: ``cmds.py``, ``_get_image_incompatibility``. Raises `FormatError`.
+    Same rules as esptool's ``_get_image_incompatibility`` (``cmds.py``). Raises `FormatError`.
     """
     if esp8266:
         return ChipRevisions()
@@ -226,7 +226,7 @@ def chip_revisions(image: bytes, *, esp8266: bool = False) -> ChipRevisions:
 
 
 def app_version(data: bytes) -> str | None:
-    """Return the version that an application describes itself with, such as ``v4.1.1.0``; None where it has none.
+    """Return the version that an application contains, such as ``v4.1.1.0``; None if it has none.
 
     ``esp_app_desc_t`` of ``esp_app_desc.h``: magic, 4 + 8 bytes, then the version in 32, NUL padded. It is at the start
     of the first segment on most chips, and somewhere in the flash-mapped one on ESP8266.
@@ -241,7 +241,7 @@ def app_version(data: bytes) -> str | None:
 
 
 def _walk_segments(data: bytes, at: int) -> tuple[int, int]:
-    """Return the offset behind the last segment and the checksum of them all."""
+    """Return the offset after the last segment, and the checksum of all segments."""
     count = data[1]
     if not 0 < count <= _MAX_SEGMENTS:
         raise FormatError("image-damaged", f"an ESP image with {count} segments", where=Place.at(offset=1))

@@ -1,6 +1,6 @@
-"""``factory_param.bin``: which pins the AT command port uses, baud rate, country, and for which module, up to v3.0.0.0.
+"""``factory_param.bin``: pins and baud rate of the AT command port, country and module name, up to v3.0.0.0.
 
-`PARTITION_SIZE` bytes, FF where nothing is said, little endian::
+`PARTITION_SIZE` bytes, FF where nothing is set, little endian::
 
     offset  size  field             in version
     0       2     magic FC FC
@@ -22,8 +22,8 @@
     24      32    platform          3, NUL padded, such as PLATFORM_ESP32
     56      32    module_name       3, NUL padded
 
-Source: ESP-AT ``components/customized_partitions/raw_data/factory_param/factory_param_type.csv`` of each release. That
-of v2.1.0.0_esp32s2 misspells one column, so that release's own files leave ``uart_cts_pin`` FF; nothing needs that.
+Source: ESP-AT ``components/customized_partitions/raw_data/factory_param/factory_param_type.csv`` of each release. In
+v2.1.0.0_esp32s2 it misspells one column, so the files of that release have FF for ``uart_cts_pin``; nothing needs that.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class FactoryParam:
 
     @classmethod
     def from_values(cls, values: Mapping[str, int | str]) -> FactoryParam:
-        """Return a new image with these fields; ``version`` is among them, what isn't said stays FF.
+        """Return a new image with these fields; ``version`` must be among them, missing ones stay FF.
 
         Raises `FormatError` for a value that its field can't hold, `UnknownNameError` for a field that the version
         doesn't have.
@@ -150,7 +150,7 @@ class FactoryParam:
         return cls(bytes(blank)).replace(values)
 
     def to_bytes(self) -> bytes:
-        """Return the image as it stands in flash."""
+        """Return the image as it is in flash."""
         return self.data
 
     @property

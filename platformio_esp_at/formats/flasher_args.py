@@ -15,7 +15,7 @@ from platformio_esp_at.units import format_offset, parse_size
 
 
 def parse_flasher_args(text: str) -> FlashArgs:
-    """Return what a ``flasher_args.json`` says. Raises `FormatError`, naming the key."""
+    """Return the settings, images and chip of a ``flasher_args.json``. Raises `FormatError`, naming the key."""
     try:
         root = _object(json.loads(text), "its root")
     except (ValueError, RecursionError) as error:

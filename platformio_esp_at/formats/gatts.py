@@ -33,7 +33,7 @@ _MAGIC = b"\x27\x95"
 _HEX = re.compile(r"(?:[0-9A-F]{2})*")
 _MAX_NUMBER = 0xFFFF
 _OTHER_NAMES = {"max_len": "val_max_len", "cur_len": "val_cur_len"}
-"""What upstream's CSV calls columns since v3.1."""
+"""Column names of upstream's CSV since v3.1 -> the names before."""
 
 _DEFAULTS = {"val_max_len": "512", "val_cur_len": "0", "value": ""}
 
@@ -85,7 +85,7 @@ class GattTable:
 
     @classmethod
     def from_csv(cls, text: str) -> GattTable:
-        """Return the table that a GATT CSV describes; its header may be a comment, as upstream has it since v3.1.
+        """Return the table that a GATT CSV describes; its header may be a comment, as in upstream's since v3.1.
 
         ``val_max_len``, ``val_cur_len`` and ``value`` may be blank. Raises `FormatError`, naming the line.
         """
@@ -106,9 +106,9 @@ class GattTable:
         return cls(tuple(rows), keys, tuple(",".join(cells) for cells in written if not cells[0].startswith("#")))
 
     def to_cfg(self) -> tuple[str, ...]:
-        """Return the rows as ``mfg_nvs`` keeps them since v3.1.0.0.
+        """Return the rows as ``mfg_nvs`` stores them since v3.1.0.0.
 
-        Upstream takes them as they are written, blank cells included, and so do we.
+        Like upstream, unchanged from the CSV if they were read from one, blank cells included.
         """
         return self.written or tuple(_cells(row, COLUMNS) for row in self.rows)
 
@@ -158,7 +158,7 @@ class GattTable:
         return cls(tuple(rows), keys)
 
     def to_bytes(self) -> bytes:
-        """Return the ``ble_data`` image. Raises `FormatError` where the JSON is longer than its length field counts."""
+        """Return the ``ble_data`` image. Raises `FormatError` if the JSON is too long for its length field."""
         services = [{name: getattr(row, name) for name in self.keys} for row in self.rows]
         text = json.dumps({"Service": services}).encode("ascii")
         if len(text) > 0xFFFF:
@@ -171,7 +171,7 @@ class GattTable:
 
 
 def _csv_lines(text: str) -> list[tuple[int, list[str]]]:
-    """Return the cells of each line that has any, with its number."""
+    """Return the number and the cells of each line that isn't blank."""
     reader = csv.reader(text.splitlines())
     try:
         return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
@@ -226,7 +226,7 @@ def _row_of_cells(cells: dict[str, str]) -> GattRow:
 
 
 def _hex_digits(text: str, *, pad_front: bool) -> str:
-    """Return upper-case digits in pairs; an odd one is completed in front, or, in a value, as a byte of its own."""
+    """Return upper-case digits in pairs; an odd count gets a 0: at the front, or, in a value, before the last digit."""
     digits = re.sub("^0[xX]", "", text).upper()
     if not re.fullmatch("[0-9A-F]+" if pad_front else "[0-9A-F]*", digits):
         raise FormatError("gatt-hex", f"{text!r} isn't hex")

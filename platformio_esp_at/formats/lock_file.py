@@ -1,13 +1,13 @@
-"""``esp_at.lock``: which firmware packages a project got from the network, as they were when it first used them.
+"""``esp_at.lock``: the firmware packages that a project downloaded, as they were at the first use.
 
-The form is ours, a YAML text for people to read and commit::
+Our own format, YAML for people to read and commit::
 
     version: 1
     packages:
     - firmware: v4.1.1.0          what the project asked for
-      chip: esp32                 for what, where a release's name alone doesn't tell the package
+      chip: esp32                 chip and module only if ``firmware`` is a release, which has several packages
       module: WROOM-32
-      url: https://…              where it is
+      url: https://…              where it was downloaded from
       size: 2336705               in bytes
       sha256: …
 """
@@ -61,7 +61,7 @@ def parse_lock_file(text: str) -> tuple[LockedPackage, ...]:
     import yaml  # noqa: PLC0415 - 15 ms that only a project with a lock file needs
 
     class UniqueKeys(yaml.BaseLoader):
-        """Keeps every scalar text, and refuses a mapping that has a key twice, as a merge may leave it."""
+        """Keeps scalars as text, and refuses a mapping with duplicate keys, which a merge can leave."""
 
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: ANN401, FBT001, FBT002
             keys = [key.value for key, _ in node.value]
@@ -110,7 +110,7 @@ def format_lock_file(packages: tuple[LockedPackage, ...]) -> str:
 
 
 def _scalar(value: str | int) -> str:
-    """Return a value as YAML; what isn't plain for certain is quoted."""
+    """Return a value as YAML, quoted unless it is certainly plain text."""
     import yaml  # noqa: PLC0415 - see `parse_lock_file`
 
     text = str(value)

@@ -62,7 +62,7 @@ Value: TypeAlias = "int | str | bytes"
 
 
 class Encoding(enum.IntEnum):
-    """The type byte of an entry; names as the generator's CSV spells them. `NAMESPACE` has a byte of no entry."""
+    """The type byte of an entry, named as in the generator's CSV. `NAMESPACE` is our own marker, not a type."""
 
     NAMESPACE = 0x00
     U8 = 0x01
@@ -83,7 +83,7 @@ class Encoding(enum.IntEnum):
 
     @property
     def number_size(self) -> int:
-        """The bytes that a number takes."""
+        """The size of a number, in bytes."""
         return self & 0x0F
 
     @property
@@ -96,7 +96,7 @@ class Dialect(enum.Enum):
     """What the generator leaves in pages that hold no entry."""
 
     FULL_PAGES = "full_pages"
-    """Headers that say "full", on the last page with entries, too: at.py, and the generator up to 0.1.6."""
+    """Headers in state "full", also on the last page with entries: at.py, and the generator up to 0.1.6."""
     BLANK_TAIL = "blank_tail"
     """FF, and the last page with entries stays active: the generator from 0.1.7 on."""
 
@@ -127,7 +127,7 @@ class NvsEntry:
 
 @dataclass(frozen=True, slots=True)
 class NvsImage:
-    """The entries of an image in their order, namespaces' own among them; ``size`` is in bytes."""
+    """The entries of an image in their order, with those that begin namespaces; ``size`` is in bytes."""
 
     entries: tuple[NvsEntry, ...]
     size: int
@@ -150,7 +150,7 @@ class NvsImage:
         return tuple(entry.key for entry in self if entry.namespace == namespace)
 
     def with_namespace(self, namespace: str, entries: Sequence[NvsEntry]) -> NvsImage:
-        """Return a copy whose ``namespace`` holds just these entries: in its place, at the end where it is new."""
+        """Return a copy whose ``namespace`` holds just these entries: at its old place, or at the end if it is new."""
         marker = NvsEntry(namespace, "", Encoding.NAMESPACE, b"")
         kept: list[NvsEntry] = []
         for entry in self.entries:
@@ -187,9 +187,9 @@ class NvsImage:
         return _Writer(self.size, self.dialect).write(self)
 
     def to_csv(self) -> str:
-        """Return a CSV that the upstream generator makes the same entries from; blobs are in base64.
+        """Return a CSV from which the upstream generator makes the same entries; blobs are in base64.
 
-        A namespace's entries stand together, also where a module has added one to an earlier namespace.
+        The entries of a namespace are together, even if a module has added one to an earlier namespace.
         """
         import base64  # noqa: PLC0415 - 2 ms that only a CSV needs
         import csv  # noqa: PLC0415
@@ -420,7 +420,7 @@ def _text(raw: bytes) -> str:
 
 
 def _dialect_of(pages: Sequence[_Page]) -> Dialect:
-    """Return the dialect: only one of them has a page in use that isn't full."""
+    """Return the dialect: only `BLANK_TAIL` leaves the last page with entries active."""
     if any(page.state == _STATE_ACTIVE for page in pages):
         return Dialect.BLANK_TAIL
     return Dialect.FULL_PAGES if any(page.state == _STATE_FULL for page in pages) else Dialect.BLANK_TAIL

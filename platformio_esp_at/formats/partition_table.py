@@ -42,10 +42,10 @@ TABLE_SPAN = SECTOR_SIZE
 """What a table occupies in flash, in bytes."""
 
 APP_ALIGNMENT = 0x10000
-"""Where an app may start: what the flash cache of every ESP32 can map."""
+"""Apps start at multiples of this: the flash cache of every ESP32 can map them there."""
 
 ESP8266_APP_ALIGNMENT = SECTOR_SIZE
-"""ESP8266_RTOS_SDK takes an app at any sector."""
+"""ESP8266_RTOS_SDK allows an app at any sector."""
 
 _ENTRY = struct.Struct("<2sBBLL16sL")
 _ENTRY_MAGIC = b"\xaa\x50"
@@ -132,7 +132,7 @@ class Partition:
 
     @property
     def end(self) -> int:
-        """The offset behind its last byte."""
+        """The offset after its last byte."""
         return self.offset + self.size
 
     @property
@@ -151,7 +151,7 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class PartitionTable:
-    """The rows of a table in their order; ``md5`` says whether the bytes carry a checksum row."""
+    """The rows of a table in their order; ``md5``: whether the bytes have a checksum row."""
 
     partitions: tuple[Partition, ...]
     md5: bool = True

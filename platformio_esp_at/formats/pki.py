@@ -13,7 +13,7 @@ Little endian::
                     4  …  content, a PEM or DER file as it is, padded with FF to a multiple of 4
 
 Source: ESP-AT ``tools/AtPKI.py`` of v2.4.2.0. From v2.2.0.0 to v3.0.0.0 upstream's build gives CAs and keys the type of
-certificates, 2: released packages carry that byte, so a firmware of these releases is given the same.
+certificates, 2: released packages have that byte, so it is written for these releases, too.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _ALIGNMENT = 4
 
 
 class PkiType(IntEnum):
-    """What an item is."""
+    """The kind of an item."""
 
     CA = 1
     CERT = 2
@@ -44,25 +44,25 @@ class PkiType(IntEnum):
 
 
 PKI_SETS = {"server": 1, "client": 2, "mqtt": 1, "wpa2": 1, "https": 2, "wss": 2}
-"""What certificates and keys are for, and how many sets the firmware takes; https and wss since v4.1.0.0."""
+"""The uses of certificates and keys, and how many sets the firmware reads for each; https and wss since v4.1.0.0."""
 
 PKI_SLOTS = {f"{role}_{kind.name.lower()}": kind for role in PKI_SETS for kind in PkiType}
 """The names of certificates and keys: of partitions up to v3.0.0.0, of namespaces in ``mfg_nvs`` since."""
 
 
 def pki_slot(name: str) -> str:
-    """Return the name in `PKI_SLOTS`: enterprise Wi-Fi's is called wpa2 or wpa_ent, by release. Others stay."""
+    """Return the name in `PKI_SLOTS`: wpa_ent, some releases' name of enterprise Wi-Fi, becomes wpa2. Others stay."""
     return name.replace("wpa_ent_", "wpa2_")
 
 
 def pki_names(slot: str) -> tuple[str, ...]:
-    """Return what the releases call a slot of `PKI_SLOTS`: the inverse of `pki_slot`."""
+    """Return the names of a slot of `PKI_SLOTS` in all releases: the inverse of `pki_slot`."""
     return tuple(dict.fromkeys((slot, slot.replace("wpa2_", "wpa_ent_"))))
 
 
 @dataclass(frozen=True, slots=True)
 class PkiItem:
-    """One file in the container; ``type`` is a byte, see `PkiType`, ``id`` tells the sets apart."""
+    """One file in the container; ``type`` is a byte, see `PkiType`, ``id`` is the number of the set."""
 
     type: int
     id: int
@@ -125,7 +125,7 @@ class PkiContainer:
 
 
 def _parse_item(data: bytes, start: int) -> tuple[PkiItem, int]:
-    """Return the item at ``start`` and the offset behind its padding."""
+    """Return the item at ``start`` and the offset after its padding."""
     begin = start + _ITEM.size
     if begin > len(data):
         raise FormatError("pki-damaged", "the PKI container ends inside an item's header")

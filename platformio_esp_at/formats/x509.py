@@ -1,8 +1,8 @@
 """Certificates and private keys, PEM or DER: what a file holds.
 
-The firmware takes the files as they are and reads them with Mbed TLS, so the PEM labels are those of its ``pkparse.c``
-and ``x509_crt.c``. A private key is looked at and forgotten: nothing here keeps or prints more than its kind and the
-fingerprint of its public half.
+The firmware gets the files unchanged and reads them with Mbed TLS, so the PEM labels are those of its ``pkparse.c`` and
+``x509_crt.c``. Of a private key, results and messages only have the kind, the size and the fingerprint of its public
+half.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class CertificateInfo:
     """Fingerprint of the whole certificate."""
     key: KeyInfo
     is_ca: bool | None
-    """What BasicConstraints says; None where it is missing."""
+    """The CA flag in BasicConstraints; None if that is missing."""
     signature_hash: str | None
     """``sha256``; None where the signature has none, or is of an unknown kind."""
     der: bytes = field(repr=False)
@@ -84,7 +84,7 @@ class CertificateInfo:
         return self.subject == self.issuer
 
     def issued_by(self, issuer: CertificateInfo) -> bool:
-        """Return whether name and signature say so; a signature of a kind that can't be checked is believed."""
+        """Return whether name and signature match; if the kind of signature can't be checked, the name decides."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
@@ -106,7 +106,7 @@ class Block:
     line: int | None = None
     encrypted: bool = False
     content: CertificateInfo | KeyInfo | None = None
-    """What a DER file was found to be."""
+    """The parsed content of a DER file."""
 
     @property
     def where(self) -> Place:
@@ -232,7 +232,7 @@ def _pem_blocks(data: bytes) -> Iterator[Block]:
 
 
 def _pem_block(label: str, body: bytes, line: int) -> Block:
-    # Headers as in RFC 1421 stand before a blank line; only old encrypted keys have them.
+    # RFC 1421 headers are before a blank line; only old encrypted keys have them.
     if b"Proc-Type:" in body or label == "ENCRYPTED PRIVATE KEY":
         return Block(label, b"", line, encrypted=True)
     try:
@@ -273,7 +273,7 @@ def _certificate(block: Block) -> CertificateInfo:
 
 def _certificate_info(der: bytes) -> CertificateInfo:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what is odd in a certificate and does no harm
+        warnings.simplefilter("ignore")  # they are about unusual but harmless certificates
         found = x509.load_der_x509_certificate(der)
         try:
             is_ca = found.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
@@ -317,7 +317,7 @@ def _private_key(block: Block) -> KeyInfo:
             return _key_info(serialization.load_der_private_key(block.der, password=None).public_key())
     except TypeError:
         raise _encrypted(block) from None
-    except Exception:  # noqa: BLE001 - as above; what it says isn't repeated, since it could quote from the key
+    except Exception:  # noqa: BLE001 - as above; its text isn't shown, since it could contain parts of the key
         raise FormatError(
             "key-unreadable", "the private key can't be read", where=block.where, hint="the file is damaged"
         ) from None
@@ -337,6 +337,6 @@ def _key_info(public: Any) -> KeyInfo:  # noqa: ANN401 - cryptography's key clas
 
 
 def _name(name: x509.Name) -> str:
-    """Return a distinguished name in one printable line; what a certificate says may hold anything."""
+    """Return a distinguished name in one printable line: a certificate may contain any characters."""
     text = "".join(char if char.isprintable() else "?" for char in name.rfc4514_string())
     return text or "(no name)"

@@ -126,8 +126,8 @@ def _setup(ctx: Any, args: Any, options: dict[str, Any]) -> Setup:  # noqa: ANN4
     from platformio_esp_at.outputs.terminal import show  # noqa: PLC0415
     from platformio_esp_at.request.command_line import layer_of_command_line  # noqa: PLC0415
     from platformio_esp_at.request.layers import layer_of_options  # noqa: PLC0415
+    from platformio_esp_at.request.nodes import Layer  # noqa: PLC0415
     from platformio_esp_at.request.read import read_project  # noqa: PLC0415
-    from platformio_esp_at.request.values import Layer  # noqa: PLC0415
 
     install.check_idf_version()
     folder, build = Path(args.project_dir), Path(args.build_dir)

@@ -11,7 +11,8 @@ from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.catalog.chips import chip, chips
 from platformio_esp_at.errors import EspAtError, FormatError, Place, SelectionError, UnknownNameError
 from platformio_esp_at.files import open_regular
-from platformio_esp_at.request.values import Layer, Text
+from platformio_esp_at.request.nodes import Layer
+from platformio_esp_at.request.values import Text
 from platformio_esp_at.units import parse_size
 
 if TYPE_CHECKING:

@@ -93,8 +93,8 @@ def _setup(env: Any) -> Setup:  # noqa: ANN401
     from platformio_esp_at.commands.setup import Setup  # noqa: PLC0415
     from platformio_esp_at.outputs.terminal import show  # noqa: PLC0415
     from platformio_esp_at.request.layers import layer_of_options  # noqa: PLC0415
+    from platformio_esp_at.request.nodes import Layer  # noqa: PLC0415
     from platformio_esp_at.request.read import read_project  # noqa: PLC0415
-    from platformio_esp_at.request.values import Layer  # noqa: PLC0415
 
     folder = Path(env.subst("$PROJECT_DIR"))
     options = env.GetProjectConfig().items(env=env["PIOENV"], as_dict=True)

@@ -1,1 +1,1 @@
-"""Firmware package, module and request become a plan: which bytes go where in flash. Pure."""
+"""From firmware package, module and request to a plan: the bytes of every flash region. Pure."""

@@ -1,7 +1,7 @@
 """The content of user partitions: parameters, certificates, GATT services and the user's own data.
 
-What the request says is turned into the bytes that this release's firmware reads: in a partition each up to v3.0.0.0
-(`legacy_content`), in one NVS image since (`mfg_nvs`). The same request serves both.
+The values of the request become the bytes that this release's firmware reads: up to v3.0.0.0 each in its own partition
+(`legacy_content`), since then all in one NVS image (`mfg_nvs`). The same request works for both.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ FACTORY_PARAM = "factory_param"
 BLE_DATA = "ble_data"
 MFG_NVS = "mfg_nvs"
 FIRMWARE_PACKAGE = "firmware package"
-"""Where bytes come from that stay as they are."""
+"""The origin of bytes that stay unchanged."""
 
 ESSENTIAL = (FACTORY_PARAM, MFG_NVS)
-"""Without the one that its release has, the module answers on other pins."""
+"""Partitions with the UART pins; a release has one of the two. Without it, the firmware uses its built-in pins."""
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The bytes of one partition, and who asked for them."""
+    """The bytes of one partition, and which option asks for them."""
 
     partition: str
     data: bytes = field(repr=False)
     origin: str
     """Where the bytes come from, for people."""
     where: Place
-    """The place of the request that asks for them."""
+    """The place in the request that asks for them."""
     parameters: Mapping[str, int | str] | None = None
     """The factory parameters in it, by name, if it has any."""
     gatts: GattTable | None = None
@@ -91,7 +91,7 @@ def make_content(
 def _data_content(
     package: FirmwarePackage, secondary: PartitionTable, name: str, source: InputFile | InputFolder
 ) -> Content:
-    """Return a file as it is, and a folder as the file system that the firmware expects in the partition."""
+    """Return a file unchanged, and a folder as the file system that the firmware expects in the partition."""
     if isinstance(source, InputFile):
         image = _check_data(package, name, source)
         data, home = source.data, secondary.find(name)
@@ -119,9 +119,9 @@ def _data_content(
 
 
 def _check_data(package: FirmwarePackage, name: str, file: InputFile) -> NvsImage | None:
-    """Check a file that becomes a partition as it is: where the firmware reads a format of its own, it must be one.
+    """Check a file that is written unchanged: it must have the format that the firmware reads in that partition.
 
-    Returns the NVS image that it is, if it is one.
+    Returns the NVS image for ``mfg_nvs``, else None.
     """
     if not file.data:
         hint = f"to leave {name} as the module has it, take it out of data:"
@@ -153,7 +153,7 @@ def _check_data(package: FirmwarePackage, name: str, file: InputFile) -> NvsImag
 
 
 def gatts_of(request: Request) -> GattTable | None:
-    """Return what the request's GATT table holds; None where it has none. Raises `FormatError`, naming the line."""
+    """Return the request's GATT table; None if it has none. Raises `FormatError`, naming the line."""
     if request.gatts is None:
         return None
     from platformio_esp_at.formats.gatts import GattTable  # noqa: PLC0415 - 3 ms that only GATT rows need
@@ -166,7 +166,7 @@ def gatts_of(request: Request) -> GattTable | None:
 def _legacy_content(
     package: FirmwarePackage, module: SelectedModule, request: Request, gatts: GattTable | None
 ) -> Iterator[Content]:
-    """Yield what a package up to v3.0.0.0 keeps in a partition each."""
+    """Yield the content of a package up to v3.0.0.0: each part in its own partition."""
     from platformio_esp_at.planning import legacy_content  # noqa: PLC0415 - 2 ms, for old releases
 
     param, origin = legacy_content.make_factory_param(package, module, request)
@@ -190,7 +190,7 @@ def _mfg_nvs_content(
     secondary: PartitionTable,
     gatts: GattTable | None,
 ) -> Iterator[Content]:
-    """Yield the NVS image: the package's own, or what the request makes of it."""
+    """Yield the NVS image: the package's own, or a new one as the request asks for."""
     row = secondary.find(MFG_NVS)
     if row is None:
         return  # a table that `checks` refuses
@@ -211,7 +211,7 @@ def _mfg_nvs_content(
         base = NvsImage.from_bytes(own) if own else None
     image = mfg_nvs.make_mfg_nvs(base, size=row.size, reads=package.reads, module=module, request=request, gatts=gatts)
     values = mfg_nvs.parameters(image) or None
-    # In a larger partition, pages after the package's image would stay as they are in flash, and be read.
+    # In a larger partition, the flash would keep old pages after the package's image, and the firmware would read them.
     own_row = package.secondary.find(MFG_NVS)
     if own and image == base and own_row and own_row.size == row.size:
         yield Content(MFG_NVS, own, FIRMWARE_PACKAGE, _table_of(request), values)
@@ -227,7 +227,7 @@ def _mfg_nvs_content(
 
 
 def _table_of(request: Request) -> Place:
-    """Return the file that has to have a row for what every module needs."""
+    """Return the file whose table must have a row for the factory parameters, which every module needs."""
     return Place.at(file=request.partitions.label if request.partitions else "at_customize.bin")
 
 
@@ -237,7 +237,7 @@ def _table_of(request: Request) -> Place:
 def pki_by_slot(request: Request) -> dict[str, tuple[InputFile, ...]]:
     """Return the certificates and keys of a request by their names in `PKI_SLOTS`. Raises for other names.
 
-    Enterprise Wi-Fi's are called wpa2 or wpa_ent, by release: either name serves.
+    Those of enterprise Wi-Fi are named wpa2 or wpa_ent, depending on the release: both names work.
     """
     by_slot: dict[str, tuple[InputFile, ...]] = {}
     for name, files in request.pki.items():

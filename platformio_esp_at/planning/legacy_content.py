@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from platformio_esp_at.request.values import Text
 
 _FIXED_FIELDS = {"version", "reserved1"}
-"""Fields of factory_param that say which layout it has, not how the module works."""
+"""Fields of factory_param that describe its layout, not how the module works."""
 
 
 def make_factory_param(package: FirmwarePackage, module: SelectedModule, request: Request) -> tuple[FactoryParam, str]:
-    """Return the module's parameters, the request's values on top, and where they come from, for people.
+    """Return the module's parameters with the request's changes, and a text for people about their origin.
 
-    Raises an `EspAtError`, naming the option's place, for a value that isn't there or doesn't fit.
+    Raises an `EspAtError`, naming the option's place, for an unknown parameter or a value that doesn't fit.
     """
     own = _own_factory_param(package, module.based_on or module.name)
     param, origin = (own, "firmware package") if own else _generated_factory_param(package, module)
@@ -40,7 +40,7 @@ def make_factory_param(package: FirmwarePackage, module: SelectedModule, request
 
 
 def _own_factory_param(package: FirmwarePackage, module: str) -> FactoryParam | None:
-    """Return the package's factory_param for a module: by file name, else by the module that the file names."""
+    """Return the package's factory_param for a module: by file name, else by the module name in the file."""
     readable = _readable_factory_params(package)
     wanted = f"factory_param_{module}.bin".casefold()
     for path, param in readable.items():
@@ -53,7 +53,7 @@ def _own_factory_param(package: FirmwarePackage, module: str) -> FactoryParam | 
 
 
 def _readable_factory_params(package: FirmwarePackage) -> dict[str, FactoryParam]:
-    """Return those that hold something: upstream's build leaves one all FF for a module that it misspells."""
+    """Return those that aren't blank: for a module with a misspelt name, upstream's build writes a file of FF."""
     found = {}
     for path, data in package.factory_params.items():
         if data.strip(b"\xff"):
@@ -82,17 +82,17 @@ def _generated_factory_param(package: FirmwarePackage, module: SelectedModule) -
 
 def _with_values(param: FactoryParam, changes: Mapping[str, Text]) -> FactoryParam:
     values = {name: value for name, value in param.values.items() if name not in _FIXED_FIELDS}
-    for said, text in changes.items():
-        name = mfg_nvs.RENAMED.get(said, said)
+    for given, text in changes.items():
+        name = mfg_nvs.RENAMED.get(given, given)
         if name not in values and name in mfg_nvs.ENCODINGS.keys() - _FIXED_FIELDS:
             raise EspAtError(
                 "not-read-by-release",
-                f"the firmware of this release doesn't read {said}",
+                f"the firmware of this release doesn't read {given}",
                 where=text.where,
                 hint=f"it reads {', '.join(values)}",
             )
         if name not in values:
-            raise unknown_name("unknown-parameter", "factory parameter", said, values, where=text.where)
+            raise unknown_name("unknown-parameter", "factory parameter", given, values, where=text.where)
         value = text.number() if isinstance(values[name], int) else text.text
         with located(text.where):
             param = param.replace({name: value})
@@ -100,9 +100,9 @@ def _with_values(param: FactoryParam, changes: Mapping[str, Text]) -> FactoryPar
 
 
 def make_pki(name: str, contents: Sequence[bytes], *, all_as_certificates: bool) -> PkiContainer:
-    """Return the container of certificates or keys for a slot, as the firmware of this release takes it.
+    """Return the container of certificates or keys for a slot, as the firmware of this release reads it.
 
-    ``all_as_certificates`` as `marks_all_as_certificates` returns it. Raises `EspAtError` for a slot that this release
+    ``all_as_certificates``: the result of `marks_all_as_certificates`. Raises `EspAtError` for a slot that this release
     doesn't have.
     """
     role = name.rpartition("_")[0]
@@ -113,10 +113,10 @@ def make_pki(name: str, contents: Sequence[bytes], *, all_as_certificates: bool)
 
 
 def marks_all_as_certificates(package: FirmwarePackage, version: int) -> bool:
-    """Return whether this release's firmware is given the type byte of a certificate for CAs and keys, too.
+    """Return whether CAs and keys, too, have the type byte of a certificate in this release.
 
-    Upstream's build of v2.2.0.0 to v3.0.0.0 marks them so. The package's own images show which way it does; if it has
-    none, ``version`` of its factory_param decides: 3 is that of these releases.
+    Upstream's build of v2.2.0.0 to v3.0.0.0 does that. The package's own images decide; if it has none, the ``version``
+    of its factory_param: in these releases, it is 3.
     """
     seen = set()
     for image in package.args.images:

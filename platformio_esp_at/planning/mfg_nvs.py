@@ -1,10 +1,10 @@
 """The content of ``mfg_nvs``, since v3.1.0.0: parameters, certificates and GATT services in one NVS image.
 
-The firmware package's own image is edited: what the request says replaces what is there, everything else stays, in its
-order and dialect. Where the package has no image, one is made in upstream's order.
+The firmware package's own image is edited: the request's values replace those of the image, everything else stays, in
+its order and dialect. If the package has no image, one is made in upstream's order.
 
-Which names a firmware reads, its application tells best: it holds them as text. A name that no code of this release
-looks at is refused, instead of being written in vain.
+The application shows which names the firmware reads: it contains them as text. A name that the firmware of this release
+doesn't read is refused, instead of being written without effect.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ ENCODINGS = {
 """The factory parameters and their types, in upstream's order: its ``factory_param_type.csv``."""
 
 _FIXED = ("version", "reserved1")
-"""What says which layout the parameters have, not how the module works."""
+"""Parameters that describe the layout, not how the module works."""
 
 RENAMED = {"max_tx_power": "tx_max_power"}
-"""Parameters by their names since v3.1.0.0, with the ones before: a project file serves both generations."""
+"""Parameter names since v3.1.0.0 -> names before: a project file works for both generations."""
 
 _NEW_NAMES = {old: new for new, old in RENAMED.items()}
 
@@ -82,8 +82,8 @@ def make_mfg_nvs(
 ) -> NvsImage:
     """Return the image that ``request`` asks for: ``base`` with changes, or a new one of ``size`` bytes.
 
-    ``reads`` returns whether the firmware knows a name; ``gatts`` is what the request's GATT table holds. Raises an
-    `EspAtError`, naming the option's place, for what it doesn't know or what an entry can't hold.
+    ``reads`` returns whether the firmware reads a name; ``gatts`` is the request's GATT table, parsed. Raises an
+    `EspAtError`, naming the option's place, for a name that it doesn't read or a value that an entry can't hold.
     """
     image = base or NvsImage((), size)
     image = _with_parameters(image, reads, module, request)
@@ -123,11 +123,11 @@ def _with_parameters(
         values |= {name: value for name, value in row.items() if _has(name, own, reads)}
     if module.based_on:
         values["module_name"] = module.name
-    # A later release may have a parameter that `ENCODINGS` doesn't know yet: its own image tells the type.
+    # A later release may have a parameter that `ENCODINGS` doesn't know yet: its own image has the type.
     encodings = ENCODINGS | {entry.key: entry.encoding for entry in image if entry.namespace == PARAMETERS}
     for changes in (module.changes, request.factory_param):
-        names = {said: _known_name(said, text, own or values, reads) for said, text in changes.items()}
-        values |= {name: _typed(name, encodings[name], changes[said]) for said, name in names.items()}
+        names = {given: _known_name(given, text, own or values, reads) for given, text in changes.items()}
+        values |= {name: _typed(name, encodings[name], changes[given]) for given, name in names.items()}
     if not values:
         return image
     entries = [
@@ -138,7 +138,7 @@ def _with_parameters(
 
 
 def _has(name: str, own: Mapping[str, object], reads: Callable[[str], bool]) -> bool:
-    """Return whether the image has a parameter; a new one gets those that the firmware reads."""
+    """Return whether the image has a parameter; a new image gets those that the firmware reads."""
     return name in own if own else name != "sys_store" or reads(name)
 
 
@@ -183,7 +183,7 @@ def _pki_namespace(image: NvsImage, reads: Callable[[str], bool], name: str) -> 
 
 
 def _pki_keys(image: NvsImage, namespace: str, count: int) -> Sequence[str]:
-    """Return the keys of ``count`` sets: numbered where there are several, or where the package numbers one, too."""
+    """Return the keys of ``count`` sets: numbered if there are several, or if the package numbers even a single one."""
     numbered = f"{namespace}.0" in image.keys(namespace)
     return [f"{namespace}.{number}" for number in range(count)] if count > 1 or numbered else [namespace]
 

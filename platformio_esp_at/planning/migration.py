@@ -1,7 +1,7 @@
 """From a firmware package or an image to a project that rebuilds its content: ``esp-at inspect --as-project``.
 
-What is taken is what a project can say: module, factory parameters, certificates and keys, GATT services, partitions of
-one's own and what they hold. The project then serves a package of either generation.
+The project gets everything that a project can set: module, factory parameters, certificates and keys, GATT services,
+the user's own partitions and their content. It then works for packages of both generations.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _OWN_PARTITIONS = {*PKI_SLOTS, FACTORY_PARAM, BLE_DATA, MFG_NVS, *FILE_PARTITION
 _OWN_TABLE = "at_customize.csv"
 
 _NOT_PARAMETERS = {"version", "module_id", "reserved1", "platform", "module_name"}
-"""Fields that say which module and layout it is: they follow from ``module``."""
+"""Fields that name the module and the layout: the option ``module`` sets them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +42,26 @@ class Origin:
     """What a project is made from."""
 
     name: str
-    """The package or file, as the user called it."""
+    """The package or file, as the user named it."""
     chip: str | None
-    """None where an image doesn't tell."""
+    """None if the file doesn't contain it."""
     contents: Mapping[str, bytes] = field(repr=False)
-    """What user partitions hold, by name; FF to their ends may follow."""
+    """The content of user partitions, by name; it may end with FF."""
     secondary: PartitionTable | None = None
     modules: tuple[str, ...] = ()
-    """Modules that a firmware package speaks of."""
+    """Modules that a firmware package names."""
     is_image: bool = False
-    """Whether it is an image, whose user table may be another than its firmware package's."""
+    """Whether it is an image: its user table may differ from that of its firmware package."""
 
 
 def origin_of_package(package: FirmwarePackage) -> Origin:
-    """Return what a firmware package holds in its user partitions."""
+    """Return the content of a firmware package's user partitions."""
     contents = {row.name: content for row in package.secondary if (content := package.content_of(row.name)) is not None}
     return Origin(package.name, package.chip.key, contents, package.secondary, package.modules)
 
 
 def origin_of_bytes(data: bytes, name: str) -> Origin:
-    """Return what a factory image, an ``mfg_nvs.bin`` or another artefact of a user partition holds.
+    """Return the content of a factory image, an ``mfg_nvs.bin`` or another file of a user partition.
 
     Raises `FormatError` for anything else.
     """
@@ -79,9 +79,9 @@ def origin_of_bytes(data: bytes, name: str) -> Origin:
 
 
 def make_project(origin: Origin) -> dict[str, bytes]:
-    """Return the files of a project that rebuilds what ``origin`` holds, by their paths; ``esp_at.yml`` is one.
+    """Return the files of a project that rebuilds the content of ``origin``, by their paths; ``esp_at.yml`` is one.
 
-    Raises an `EspAtError` where there is nothing to take, or where it is damaged.
+    Raises an `EspAtError` if there is nothing that a project needs to set, or if it is damaged.
     """
     files: dict[str, bytes] = {}
     known = {name: data for name, data in origin.contents.items() if data.strip(b"\xff")}
@@ -93,7 +93,7 @@ def make_project(origin: Origin) -> dict[str, bytes]:
     options["factory_param"] = {
         name: value
         for name, value in values.items()
-        # A blank country, as in a factory_param that was never given one, can't be said.
+        # A blank country, as in a factory_param where none was set, can't be written as an option.
         if name not in _NOT_PARAMETERS and value != "" and (name not in usual or usual[name] != value)
     }
     options["pki"] = {}
@@ -129,7 +129,7 @@ def _parameters(contents: Mapping[str, bytes], image: NvsImage | None) -> dict[s
 
 
 def _module_name(origin: Origin, values: Mapping[str, int | str]) -> str | None:
-    """Return the module that the parameters name; old ones only number it."""
+    """Return the module that the parameters name; old ones only have its number."""
     if name := values.get("module_name"):
         return str(name)
     if origin.chip is None:
@@ -139,14 +139,14 @@ def _module_name(origin: Origin, values: Mapping[str, int | str]) -> str | None:
 
 
 def _module_option(origin: Origin, module: str | None, usual: Mapping[str, object]) -> str | dict[str, str] | None:
-    """Return the option ``module``: one that the catalog doesn't know is told as a module of the user's own."""
+    """Return the option ``module``: one that the catalog doesn't know becomes a module of the user's own."""
     if module is None or origin.chip is None or usual:
         return module
     return {"name": module, "based_on": modules(origin.chip)[0].name}
 
 
 def _usual(origin: Origin, module: str | None, values: Mapping[str, int | str]) -> Mapping[str, int | str]:
-    """Return the parameters that the module has anyway: what differs is what a project has to say."""
+    """Return the module's usual parameters: a project only has to set those that differ."""
     try:
         if origin.chip is None or module is None:
             return {}
@@ -202,7 +202,7 @@ def _own_partitions(origin: Origin, contents: Mapping[str, bytes], files: dict[s
 
 
 def _data_path(partition: str, taken: Iterable[str]) -> str:
-    """Return a path for a partition's content that no other has, also where case doesn't count."""
+    """Return a path for a partition's content that is still free, even if the file system ignores case."""
     stem = "".join(char if char.isalnum() else "_" for char in partition)
     folded = {path.casefold() for path in taken}
     paths = (f"data/{stem}{number}.bin" for number in ("", *range(2, len(folded) + 3)))

@@ -1,6 +1,6 @@
-"""The plan: firmware package, module and request become the bytes of every region of flash, and what is said of them.
+"""The plan: the bytes of every flash region, and notes about them, from firmware package, module and request.
 
-Nothing here reads a file or a device. Whether a plan is safe, `checks` tells.
+Nothing here reads a file or a device. `checks` decides whether a plan is safe.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Region:
     offset: int
     data: bytes = field(repr=False)
     path: str
-    """Where it lies in the image set."""
+    """Its path in the image set."""
     origin: str
     """Where the bytes come from, for people."""
     program: EspImage | None = field(default=None, repr=False, compare=False)
@@ -58,12 +58,12 @@ class Region:
 
     @property
     def end(self) -> int:
-        """The offset behind its last byte."""
+        """The offset after its last byte."""
         return self.offset + len(self.data)
 
     @property
     def erase_end(self) -> int:
-        """The offset behind the last sector that writing it erases."""
+        """The offset after the last sector that is erased to write it."""
         return align_up(self.end, SECTOR_SIZE)
 
 
@@ -81,14 +81,14 @@ class Wiring(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FlashPlan:
-    """Everything that is written, and what there is to say about it."""
+    """Everything that is written, and notes about it."""
 
     package: FirmwarePackage
     module: SelectedModule
     settings: FlashSettings
     """Flash mode, frequency and size, as the bootloader's header has them."""
     flash_size: int
-    """What the firmware is laid out for, in bytes."""
+    """The flash size that the firmware is laid out for, in bytes."""
     regions: tuple[Region, ...]
     primary: PartitionTable
     secondary: PartitionTable
@@ -118,7 +118,7 @@ class FlashPlan:
 
     @property
     def chip_revisions(self) -> ChipRevisions:
-        """The silicon that all programs run on."""
+        """The chip revisions that all programs run on."""
         esp8266 = self.chip.key == ESP8266
         return reduce(and_, (chip_revisions(region.data, esp8266=esp8266) for region in self.programs))
 
@@ -172,7 +172,7 @@ def make_plan(package: FirmwarePackage, module: SelectedModule, request: Request
 def _system_regions(
     package: FirmwarePackage, bootloader: EspImage, secondary: PartitionTable, request: Request
 ) -> Iterator[Region]:
-    """Yield the images outside the user partitions: the package's own, but for the bootloader and the user table."""
+    """Yield the images outside the user partitions; all but bootloader and user table are the package's own."""
     for image in package.args.images:
         name = package.name_of(image)
         if _is_user_image(package, image):
@@ -192,7 +192,7 @@ def _system_regions(
 def _user_regions(
     package: FirmwarePackage, secondary: PartitionTable, contents: Mapping[str, Content], skipped: set[str]
 ) -> Iterator[Region]:
-    """Yield the images of the user partitions: at the offset of the table in force, the request's content first."""
+    """Yield the images of the user partitions, at the offsets of ``secondary``; the request's content has priority."""
     left = dict(contents)
     for image in package.args.images:
         name = package.name_of(image)
@@ -216,7 +216,7 @@ def _user_regions(
 
 
 def _is_user_image(package: FirmwarePackage, image: FlashImage) -> bool:
-    """Return whether an image goes to a user partition, whatever that is called."""
+    """Return whether an image is written to a user partition of any name."""
     fixed = (package.bootloader, package.primary_image, package.secondary_image)
     return image not in fixed and any(row.offset == image.offset for row in package.secondary)
 
@@ -254,7 +254,7 @@ def _secondary_table(package: FirmwarePackage, request: Request) -> PartitionTab
 def _skipped(
     package: FirmwarePackage, request: Request, secondary: PartitionTable, contents: Mapping[str, Content]
 ) -> set[str]:
-    """Return the partitions to leave out. Raises `EspAtError` for one that doesn't exist or that can't be missed."""
+    """Return the partitions to leave out. Raises `EspAtError` for one that doesn't exist or that the module needs."""
     names = {row.name for table in (secondary, package.secondary) for row in table}
     names |= set(_inside_mfg_nvs(package))
     for name in request.skip:
@@ -272,15 +272,15 @@ def _skipped(
 
 
 def _inside_mfg_nvs(package: FirmwarePackage) -> tuple[str, ...]:
-    """Return what has a partition of its own up to v3.0.0.0, and is a part of ``mfg_nvs`` in this package."""
+    """Return the partitions of releases up to v3.0.0.0 whose content is in ``mfg_nvs`` in this package."""
     return (*PKI_SLOTS, BLE_DATA) if package.has_mfg_nvs else ()
 
 
-# --- what is said about it ---
+# --- notes, kept partitions, wiring ---
 
 
 def _kept(package: FirmwarePackage, secondary: PartitionTable, regions: Iterable[Region]) -> tuple[Partition, ...]:
-    """Return the partitions that are neither written nor moved by a table of the project's."""
+    """Return the partitions that are not written, and that the project's table doesn't move."""
     written = {region.offset for region in regions}
     rows = [row for row in package.primary if row != package.home] + [
         row for row in secondary if _is_in_place(row, package.secondary)
@@ -294,7 +294,7 @@ def _is_in_place(row: Partition, table: PartitionTable) -> bool:
 
 
 def _moves(package: FirmwarePackage, secondary: PartitionTable, regions: Sequence[Region]) -> Iterator[Notice]:
-    """Yield what becomes of saved content where the project's table isn't the firmware package's."""
+    """Yield a note for each partition whose saved content is lost, since the project's table differs."""
     written = {region.name for region in regions}
     for row in secondary:
         if row.name in written or _is_in_place(row, package.secondary):

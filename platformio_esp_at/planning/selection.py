@@ -1,6 +1,6 @@
-"""Which AT module a firmware package is flashed for: the user's word, else the board, else the package itself.
+"""Which AT module a firmware package is flashed for: the user's choice, else the board's, else the package's only one.
 
-Whatever decides is told to the user in one sentence (`SelectedModule.reason`).
+`SelectedModule.reason` names the fact that decided, for the user.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class SelectedModule:
     row: Module | None = None
     """Its row in the catalog, or that of the module it is based on; None where only the firmware package knows it."""
     release: str | None = None
-    """The release of the firmware package, whose values of the row count; None where it isn't known."""
+    """The release of the firmware package: the row's values for it are used. None if unknown."""
     based_on: str | None = None
     """For a module of the user's own: the one whose parameters it starts from."""
     changes: Mapping[str, Text] = field(default_factory=dict)
@@ -112,7 +112,7 @@ def _named_module(wanted: Text, package: FirmwarePackage) -> SelectedModule:
         with located(wanted.where):
             row = find_module(package.chip.key, wanted.text)
     except UnknownNameError:
-        # A build of one's own can have modules that no release has: its factory_param says the rest.
+        # The user's own build can have modules that no release has: its factory_param has their values.
         own = next((name for name in package.modules if name.casefold() == wanted.text.casefold()), None)
         if own is None:
             raise

@@ -29,8 +29,8 @@ _MAX_MANIFEST_SIZE = 1 << 20
 def find_board(board: str, *, own_boards: Path | None = None, platforms: Path | None = None) -> BoardFacts:
     """Return the facts of a board by its id, or by the path of its JSON file.
 
-    ``own_boards`` is the project's folder of boards, ``platforms`` the one that PlatformIO installs dev-platforms in
-    (None: its default). Raises `UnknownNameError` for an id that is nowhere, `FormatError` for a broken manifest.
+    ``own_boards``: the project's folder of boards. ``platforms``: the folder where PlatformIO installs dev-platforms
+    (None: its default). Raises `UnknownNameError` for an unknown id, `FormatError` for a broken manifest.
     """
     if is_board_file(board):
         return read_board(Path(board))
@@ -43,7 +43,7 @@ def find_board(board: str, *, own_boards: Path | None = None, platforms: Path | 
             return read_board(file)
     known = {file.stem for folder in folders for file in manifests(folder)}
     known |= module_boards().keys()
-    # Nearly the same id may be a board with another chip, so that only a slip of the keys is guessed at.
+    # A similar id may be a board with another chip, so the hint is only for typing errors.
     of_its_kind = [other for other in known if _kind(other) == _kind(board)]
     near = difflib.get_close_matches(board.lower(), of_its_kind, n=3, cutoff=0.8)
     hint = f"did you mean {' or '.join(near)}?\n" if near else ""
@@ -54,7 +54,7 @@ def find_board(board: str, *, own_boards: Path | None = None, platforms: Path | 
 
 
 def _kind(board: str) -> list[str]:
-    """Return the parts of a board's id that tell it from others: ``s3`` of esp32-s3-devkitc-1.
+    """Return the parts of a board's id that must match for a hint: ``s3`` of esp32-s3-devkitc-1.
 
     >>> _kind("esp32-s3-devkitc-1")
     ['p32', 's3', 'c1']
@@ -84,7 +84,7 @@ def read_board(file: Path) -> BoardFacts:
 
 
 def board_folders(own_boards: Path | None = None, platforms: Path | None = None) -> Iterator[Path]:
-    """Yield the folders that hold board manifests, the first to look in first."""
+    """Yield the folders of board manifests, in the order of the search."""
     if own_boards is not None:
         yield own_boards
     yield from (platform / "boards" for platform in listed(platforms or _default_platforms()))

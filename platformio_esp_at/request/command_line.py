@@ -1,6 +1,6 @@
-"""The options of a project as words of a command line, ``--factory-param uart_tx_pin=17``: those of esp-at and idf.py.
+"""The options of a project on the command lines of esp-at and idf.py, such as ``--factory-param uart_tx_pin=17``.
 
-Both make their parameters with click; here they are plain values, so that nothing needs click to load.
+Both build their parameters with click; here they are plain values, so that this module doesn't import click.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from platformio_esp_at.request.options import OPTIONS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from platformio_esp_at.request.values import Layer
+    from platformio_esp_at.request.nodes import Layer
 
 
 class Parameter(TypedDict):
@@ -41,7 +41,7 @@ def parameters() -> dict[str, Parameter]:
 
 
 def layer_of_command_line(values: Mapping[str, object]) -> Layer:
-    """Return as a layer what click made of such parameters; paths start at the current folder.
+    """Return click's values of these parameters as a layer; paths start at the current folder.
 
     Raises `FormatError`, naming the option.
     """

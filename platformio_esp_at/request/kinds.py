@@ -1,7 +1,7 @@
-"""The kinds of options. What a kind takes, reads, merges, completes and lists as inputs is decided here, once each.
+"""The kinds of options: what each takes, and how it is read, merged, completed and listed as an input.
 
-An option is given by several layers (a board, ``esp_at.yml``, the host's options); a `Kind` makes one typed value of
-what they give. Files are read by a `Reader`, so that nothing here touches the disk.
+Several layers may set an option (a board, ``esp_at.yml``, the host's options); a `Kind` makes one typed value of them.
+A `Reader` reads the files, so that this module doesn't access the disk.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ValueT_co = TypeVar("ValueT_co", covariant=True)
 
 MOST_SETS = 2
-"""How many certificates or keys of one name the firmware takes at most."""
+"""The firmware takes at most this many certificates or keys of one name."""
 
 
 class Completes(enum.Enum):
@@ -41,7 +41,7 @@ class Completes(enum.Enum):
 
     @property
     def has_files(self) -> bool:
-        """Whether a file will do as well."""
+        """Whether the path of a file can be given instead."""
         return self in (Completes.FILES, Completes.FIRMWARE, Completes.BOARDS)
 
 
@@ -54,14 +54,14 @@ class Given(NamedTuple):
 
 
 class Named(NamedTuple):
-    """A path as the user wrote it, and where it leads."""
+    """A path as the user wrote it, and the path on this machine."""
 
     text: Text
     path: Path
 
 
 class Reader(Protocol):
-    """Reads what options name. Each method raises `EspAtError`, naming the option's place."""
+    """Reads the files that options name. Each method raises `EspAtError`, naming the option's place."""
 
     def file(self, named: Named) -> InputFile:
         """Return a file."""
@@ -70,21 +70,21 @@ class Reader(Protocol):
         """Return a file, or a folder with all of its files."""
 
     def firmware(self, named: Named) -> Firmware:
-        """Return where the firmware package is, which exists if it is a path."""
+        """Return where the firmware package is; a path exists."""
 
 
 class Kind(ABC, Generic[ValueT_co]):
     """What an option takes, and the value that it becomes."""
 
     expected: str
-    """What a message says that the option must be."""
+    """What the option must be, in error messages."""
     metavar: str | None = None
     """How a command line shows the value; None: the option's name."""
     repeated = False
     """Whether a command line may give it several times."""
     completes = Completes.NOTHING
 
-    def node(self, text: str, where: Place, example: str) -> Node:  # noqa: ARG002 - of mappings
+    def node(self, text: str, where: Place, example: str) -> Node:  # noqa: ARG002 - mappings use it
         """Return the nodes of an option that a host gives as text. Raises `FormatError`."""
         return Text(text, where)
 
@@ -94,9 +94,9 @@ class Kind(ABC, Generic[ValueT_co]):
 
     @abstractmethod
     def value(self, name: str, given: Sequence[Given], read: Reader) -> ValueT_co:
-        """Return the value of what the layers give, the strongest last; there is one at least. Raises `EspAtError`."""
+        """Return the value from at least one layer; the strongest is the last. Raises `EspAtError`."""
 
-    def inputs(self, name: str, given: Sequence[Given]) -> Iterable[Path]:  # noqa: ARG002 - of files
+    def inputs(self, name: str, given: Sequence[Given]) -> Iterable[Path]:  # noqa: ARG002 - files use it
         """Return the files and folders that `value` reads. Raises `FormatError`."""
         return ()
 
@@ -152,7 +152,7 @@ class BoardKind(Kind["Text | None"]):
         """Return None."""
 
     def value(self, name: str, given: Sequence[Given], read: Reader) -> Text:  # noqa: ARG002 - boards are read later
-        """Return the last id, or the path of the JSON file from the folder of its layer."""
+        """Return the last id, or the path of the JSON file, resolved from the folder of its layer."""
         boards = [_text(self, node, name) for node, _ in given]
         return _resolved(self, boards[-1], given[-1].base, name)
 
@@ -277,7 +277,7 @@ class ValuesKind(Kind["Mapping[str, Text]"]):
         return {}
 
     def value(self, name: str, given: Sequence[Given], read: Reader) -> Mapping[str, Text]:  # noqa: ARG002
-        """Return all values, a stronger layer's in the place of a weaker one's."""
+        """Return all values; a stronger layer's replaces a weaker one's."""
         values: dict[str, Text] = {}
         for node, _ in given:
             if not isinstance(node, dict):
@@ -313,7 +313,7 @@ class _FilesKind(Kind[ValueT_co]):
 
 
 class CertificatesKind(_FilesKind["Mapping[str, tuple[InputFile, ...]]"]):
-    """A mapping of names to certificates and keys, two of a name at most."""
+    """A mapping of names to certificates and keys, at most two of one name."""
 
     completes = Completes.CERTIFICATES
 
@@ -352,7 +352,7 @@ class ContentKind(_FilesKind["Mapping[str, InputFile | InputFolder]"]):
 
 
 _TEXT, _PATH = TextKind(), PathKind()
-"""What the values of mappings are."""
+"""The kinds of the values in mappings."""
 
 
 def _too_many(key: str, paths: Sequence[Named], takes: str) -> FormatError:

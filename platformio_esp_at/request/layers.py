@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import Place, unknown_name
 from platformio_esp_at.request.kinds import Given
-from platformio_esp_at.request.nodes import nodes_of_json, without_blanks
+from platformio_esp_at.request.nodes import Layer, nodes_of_json, without_blanks
 from platformio_esp_at.request.options import OPTIONS, Option, Request
 from platformio_esp_at.request.read import Disk
-from platformio_esp_at.request.values import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
 def layer_of_options(options: Mapping[str, str], *, base: Path, spelling: Callable[[str], str]) -> Layer:
     """Return a host's options, given as text, as a layer; a blank one counts as not set.
 
-    ``spelling`` returns what the host calls an option, for messages. Mappings are written as YAML or as lines of
-    ``name = value``; a list of files as ``[a, b]`` in both, and nothing else splits a path. Raises `FormatError` or
+    ``spelling`` returns the host's name of an option, for messages. Mappings are written as YAML or as lines of
+    ``name = value``; a list of files is ``[a, b]`` in both, nothing else is a separator. Raises `FormatError` or
     `UnknownNameError`, naming the option.
     """
     nodes: dict[str, Node] = {}
@@ -41,7 +40,7 @@ def layer_of_options(options: Mapping[str, str], *, base: Path, spelling: Callab
 
 
 def layer_of_board(board_id: str, options: Mapping[str, object], *, base: Path) -> Layer:
-    """Return the options in the ``at`` block of a board's JSON, but for ``module`` and ``chip``, as a layer.
+    """Return the options in the ``at`` block of a board's JSON, except ``module`` and ``chip``, as a layer.
 
     Raises `UnknownNameError` or `FormatError`, naming the board.
     """
@@ -59,9 +58,9 @@ def layer_of_board(board_id: str, options: Mapping[str, object], *, base: Path) 
 
 
 def make_request(layers: Iterable[Layer]) -> Request:
-    """Return what the layers ask for together, with the files that they name. A later layer wins.
+    """Return the request of all layers, with the files that they name. A later layer wins.
 
-    Raises `EspAtError`, naming the option's place, for what is wrong or can't be read.
+    Raises `EspAtError`, naming the option's place, for a wrong value or a file that can't be read.
     """
     return _request(layers, OPTIONS.values(), Disk())
 
@@ -69,7 +68,7 @@ def make_request(layers: Iterable[Layer]) -> Request:
 def wanted_board(layers: Iterable[Layer]) -> Text | None:
     """Return the board that the layers name; None for none. The path of a JSON file starts at its layer's folder.
 
-    Apart from `make_request`, since the board that it names may bring a layer of its own.
+    Separate from `make_request`, since the board may add a layer of its own.
     """
     return _request(layers, [OPTIONS["board"]], Disk()).board
 

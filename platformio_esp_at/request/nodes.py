@@ -1,23 +1,32 @@
 """YAML and the text of a host's option become nodes: texts with their places, in tuples and dicts.
 
-Every scalar stays text until an option says what it is: ``country_code: NO`` is Norway, and no truth value.
+Every scalar stays text until an option parses it: ``country_code: NO`` is Norway, not a boolean.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from platformio_esp_at.errors import FormatError, Place
 from platformio_esp_at.request.values import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
     from yaml import Mark
     from yaml import Node as YamlNode
 
 Node: TypeAlias = "Text | tuple[Node, ...] | dict[str, Node]"
+
+
+class Layer(NamedTuple):
+    """Options from one source; relative paths in it start at ``base``."""
+
+    base: Path
+    options: Mapping[str, Node]
+
 
 _PAIR = re.compile(r"(?P<name>[\w.-]+)\s*=\s*(?P<value>.*)")
 _BLANK = ("", "~", "null")

@@ -1,7 +1,7 @@
 """The one list of options: the fields of `Request`. Every front end makes its own options from it.
 
-A field is a row: its kind says what the option takes and what value the field holds, and the type checker compares the
-two. So a new option is one field here; ``esp_at.yml``, ``custom_at_<name>`` and ``--<name>`` have it then.
+Each field is one option: its kind defines what the option takes and the type of the value, which the type checker
+compares with the field. So a new option is one field here; ``esp_at.yml``, ``custom_at_<name>`` and ``--<name>`` use it.
 """
 
 from __future__ import annotations
@@ -46,22 +46,22 @@ class Option(NamedTuple):
     kind: Kind[object]
     help: str
     example: str
-    """A value as ``esp_at.yml`` has it; a host takes the same text."""
+    """A value as in ``esp_at.yml``; a host takes the same text."""
     name: str = ""
 
     def node(self, text: str, where: Place) -> Node:
-        """Return the nodes of the option where a host gives it as text. Raises `FormatError`."""
+        """Return the nodes of the option from a host's text. Raises `FormatError`."""
         return self.kind.node(text, where, self.example)
 
     def value(self, given: Sequence[Given], read: Reader) -> object:
-        """Return the value of what the layers give, the strongest last; see `Kind.value`. Raises `EspAtError`."""
+        """Return the value from the layers, the strongest last; see `Kind.value`. Raises `EspAtError`."""
         if not given:
             return self.kind.unset()
         with self._example_in_hint():
             return self.kind.value(self.name, given, read)
 
     def inputs(self, given: Sequence[Given]) -> Iterable[Path]:
-        """Return the files and folders that `value` reads, but for the firmware package. Raises `FormatError`."""
+        """Return the files and folders that `value` reads, except the firmware package. Raises `FormatError`."""
         with self._example_in_hint():
             return self.kind.inputs(self.name, given) if given else ()
 
@@ -76,14 +76,14 @@ class Option(NamedTuple):
 
 
 def option(kind: Kind[ValueT], help_: str, example: str) -> ValueT:
-    """Return the field of `Request` that is an option of this kind; its default is what the kind has for "not set"."""
+    """Return a field of `Request` for an option of this kind; its default is the kind's value for "not set"."""
     made: ValueT = field(default_factory=kind.unset, metadata={"option": Option(kind, help_, example)})
     return made
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """All that a project asks for. What is None or empty stays as the firmware package has it."""
+    """All that a project asks for. What is None or empty stays as in the firmware package."""
 
     firmware: Firmware | None = option(
         FirmwareKind(),

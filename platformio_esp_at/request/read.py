@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import EspAtError, FormatError, Place, near_names, printable, unknown_name
 from platformio_esp_at.files import file_mode, looked_for, open_regular
-from platformio_esp_at.request.nodes import parse_yaml, place_of, without_blanks
+from platformio_esp_at.request.nodes import Layer, parse_yaml, place_of, without_blanks
 from platformio_esp_at.request.options import OPTIONS
-from platformio_esp_at.request.values import PROJECT_FILE, Firmware, InputFile, InputFolder, Layer, Text
+from platformio_esp_at.request.values import PROJECT_FILE, Firmware, InputFile, InputFolder, Text
 from platformio_esp_at.units import MAX_FLASH_SIZE, format_size
 from platformio_esp_at.urls import is_url
 
@@ -51,7 +51,7 @@ def read_project(folder: Path) -> Layer:
 
 
 def _is_open(folder: Path) -> bool:
-    """Return whether a folder can be looked into, so that what isn't seen there isn't there."""
+    """Return whether we can search a folder: only then, a file that isn't found doesn't exist."""
     try:
         file_mode(folder / PROJECT_FILE)
     except OSError:
@@ -60,7 +60,7 @@ def _is_open(folder: Path) -> bool:
 
 
 class Disk:
-    """Reads what options name; the `Reader` of one request. No label is given to two different files."""
+    """Reads the files that options name; the `Reader` of one request. Two different files never get the same label."""
 
     def __init__(self) -> None:
         self._seen: dict[str, bytes] = {}
@@ -81,11 +81,11 @@ class Disk:
         return InputFolder(self._distinct_label(_label(text), inside), text.where, files)
 
     def firmware(self, named: Named) -> Firmware:
-        """Return where the firmware package is, which exists if it is a path."""
+        """Return where the firmware package is; a path exists."""
         return _firmware(*named)
 
     def _distinct_label(self, label: str, files: Mapping[str, bytes]) -> str:
-        """Return the label, with a number where other files have it already: two folders may have the same file."""
+        """Return the label, with a number if another file has it already: two folders may have files of the same name."""
         number, distinct = 1, label
         while any(self._seen.get(path, data) != data for path, data in _labelled(distinct, files)):
             number += 1
@@ -99,7 +99,7 @@ def _labelled(label: str, files: Mapping[str, bytes]) -> Iterable[tuple[str, byt
 
 
 def _label(text: Text) -> str:
-    """Return the name of a file in what is made of it: see `InputFile`."""
+    """Return the name of a file in the output; see `InputFile`."""
     path = Path(text.text)
     return printable(path.name if path.is_absolute() and path.name else text.text)
 
@@ -142,8 +142,8 @@ def _read(path: Path, label: str, where: Place, limit: int) -> bytes:
 
 
 def _firmware(text: Text, path: Path) -> Firmware:
-    """Return where the firmware package is, which exists if it is a path. Raises `EspAtError`."""
-    from platformio_esp_at.catalog.releases import is_release_name, package_named  # noqa: PLC0415 - see `_meant`
+    """Return where the firmware package is; a path exists. Raises `EspAtError`."""
+    from platformio_esp_at.catalog.releases import is_release_name, package_named  # noqa: PLC0415 - see `_hint_for`
 
     if is_url(text.text) or is_release_name(text.text):
         return Firmware(text)
@@ -155,16 +155,16 @@ def _firmware(text: Text, path: Path) -> Firmware:
     if mode is None:
         if package_named(text.text):
             return Firmware(text)
-        hint = f"{looked_for(path)}\n{_meant(text.text)}"
+        hint = f"{looked_for(path)}\n{_hint_for(text.text)}"
         raise EspAtError("firmware-not-found", f"{what} does not exist", where=text.where, hint=hint)
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise EspAtError("not-a-file", f"{what} is neither a file nor a folder", where=text.where)
     return Firmware(text, path)
 
 
-def _meant(firmware: str) -> str:
-    """Return what may be meant by a path that doesn't exist."""
-    # Every idf.py loads this module for its list of options, and few of them ask for a release: 11 ms.
+def _hint_for(firmware: str) -> str:
+    """Return a hint for a path that doesn't exist."""
+    # Every idf.py run imports this module for its list of options, and few runs need the releases: 11 ms.
     from platformio_esp_at.catalog.modules import LATEST  # noqa: PLC0415
     from platformio_esp_at.catalog.releases import near_package_names  # noqa: PLC0415
 

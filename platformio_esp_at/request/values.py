@@ -1,9 +1,9 @@
-"""What a project's options hold, as frozen values: texts with their places, and the content of files. No disk here."""
+"""The values of a project's options, frozen: texts with their places, and the content of files. No disk access."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import FormatError, Place, located
 from platformio_esp_at.units import parse_number
@@ -12,10 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from platformio_esp_at.request.nodes import Node
 
 PROJECT_FILE = "esp_at.yml"
-"""The file in a project's folder that has its options."""
+"""The options file in a project's folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +42,8 @@ class Speed:
 class InputFile:
     """A file of the project, read.
 
-    ``label`` is its path as the user wrote it, without the folders of an absolute one: the output depends on the
-    project alone, not on the machine. No two different files of a request have the same label.
+    ``label`` is its path as the user wrote it; of an absolute path, only the name, so that the output doesn't depend
+    on the machine. Two different files of a request never have the same label.
     """
 
     label: str
@@ -62,7 +61,7 @@ class InputFile:
 
 @dataclass(frozen=True, slots=True)
 class InputFolder:
-    """A folder of the project, read: its files by their paths in it, with ``/``."""
+    """A folder of the project, read: its files by their relative paths, with ``/``."""
 
     label: str
     where: Place
@@ -75,20 +74,13 @@ class Firmware:
 
     text: Text
     path: Path | None = None
-    """The zip or folder, which exists; None where ``text`` is a URL, or the name of a release or a package."""
+    """The existing zip or folder; None if ``text`` is a URL, or the name of a release or a package."""
 
 
 @dataclass(frozen=True, slots=True)
 class CustomModule:
-    """A module of the user's own: another one's factory parameters (``based_on``), and what differs."""
+    """A module defined by the user: factory parameters of another one (``based_on``), and those that differ."""
 
     name: Text
     based_on: Text
     values: Mapping[str, Text]
-
-
-class Layer(NamedTuple):
-    """Options from one source; relative paths in it start at ``base``."""
-
-    base: Path
-    options: Mapping[str, Node]

@@ -16,10 +16,12 @@ from platformio_esp_at.request.layers import (
 )
 from platformio_esp_at.request.options import Request
 from platformio_esp_at.request.read import read_project
-from platformio_esp_at.request.values import CustomModule, Layer, Speed, Text
+from platformio_esp_at.request.values import CustomModule, Speed, Text
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from platformio_esp_at.request.nodes import Layer
 
 FILES = ["fw.zip", "user.csv", "gatts.csv", "certs/ca.pem", "certs/one.pem", "certs/two.pem", "table.bin"]
 

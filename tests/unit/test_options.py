@@ -12,10 +12,12 @@ from platformio_esp_at.request.kinds import Kind
 from platformio_esp_at.request.layers import layer_of_options, make_request
 from platformio_esp_at.request.options import OPTIONS, Request
 from platformio_esp_at.request.read import read_project
-from platformio_esp_at.request.values import Firmware, InputFile, InputFolder, Layer, Speed, Text
+from platformio_esp_at.request.values import Firmware, InputFile, InputFolder, Speed, Text
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from platformio_esp_at.request.nodes import Layer
 
 FILES = {
     "fw.zip": b"zip",

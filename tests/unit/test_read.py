@@ -11,8 +11,9 @@ import pytest
 
 from platformio_esp_at.errors import EspAtError, Place
 from platformio_esp_at.request.layers import layer_of_options, make_request
+from platformio_esp_at.request.nodes import Layer
 from platformio_esp_at.request.read import read_project
-from platformio_esp_at.request.values import Firmware, InputFolder, Layer, Text
+from platformio_esp_at.request.values import Firmware, InputFolder, Text
 
 if TYPE_CHECKING:
     from platformio_esp_at.request.options import Request
