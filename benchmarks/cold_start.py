@@ -30,7 +30,7 @@ HELP_LIMIT = 2.3
 ROUNDS = 15
 
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-"""As users have it: with PYTHONDONTWRITEBYTECODE, Python would compile us at every start, and no installed peer."""
+"""As for users: with PYTHONDONTWRITEBYTECODE, Python would compile our files at every start, but not the peer's."""
 
 CSV = """\
 mfg_nvs,data,nvs,0x21000,0x1c000
@@ -75,7 +75,7 @@ def package_command(folder: Path) -> list[str]:
 
 
 def upstream_commands(folder: Path) -> list[list[str]]:
-    """Return the commands that make the same files, after running ours once for what they start from."""
+    """Return the commands that make the same files, after running ours once to make their inputs."""
     subprocess.run(package_command_of(folder), check=True, stdout=subprocess.DEVNULL, env=ENVIRONMENT)
     made = folder / "project" / "build" / "esp_at"
     args = parse_download_config((made / "download.config").read_text())
@@ -117,7 +117,7 @@ def compare(name: str, ours: list[list[str]], theirs: list[list[str]], rounds: i
 
 
 def shown(command: list[str]) -> str:
-    """Return the part of a command that tells it from others."""
+    """Return the part of a command that identifies it."""
     return " ".join(Path(word).name for word in command[1:4])
 
 

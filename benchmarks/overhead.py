@@ -2,8 +2,8 @@
 
     python benchmarks/overhead.py [ROUNDS]
 
-1. What registering the targets adds to a ``pio run`` that asks for none of them.
-2. What ``pio run -t upload_at`` takes besides the esptool run in it, beside a ``pio run`` that has nothing to do.
+1. The time that registering the targets adds to a ``pio run`` without any of them.
+2. The time of ``pio run -t upload_at`` without its esptool run, compared with a ``pio run`` that has nothing to do.
 
 Real pio, real esptool, a simulated module. Prints figures and commands; ends with exit code 1 where a limit is
 exceeded. The runs that are compared take turns, so that a busy machine slows them alike.
@@ -85,7 +85,7 @@ def main() -> int:
 
 
 class Bench:
-    """Three projects that differ in their extra script alone, and the PlatformIO to run them with."""
+    """Three projects that differ only in their extra script, and the PlatformIO to run them."""
 
     def __init__(self, folder: Path) -> None:
         platforms = folder / "platforms"
@@ -98,7 +98,7 @@ class Bench:
             write_sample_package(project / "firmware.zip")
 
     def pio(self, words: str, project: Path) -> str:
-        """Run pio, which must succeed, and return what it said."""
+        """Run pio, which must succeed, and return its output."""
         done = run_pio(words.split(), project=project, env=self.env)
         if done.returncode:
             sys.exit(f"pio {words} failed:\n{done.stdout}{done.stderr}")
@@ -106,7 +106,7 @@ class Bench:
 
 
 def measure_registering(bench: Bench, rounds: int) -> bool:
-    """Return whether a run that asks for none of our targets is about as fast as without them."""
+    """Return whether a run without any of our targets is about as fast as a project without them."""
     without, with_targets = partial(bench.pio, "run", bench.plain), partial(bench.pio, "run", bench.at)
     times = take_turns([without, with_targets], rounds)
     added = [with_it - without_it for without_it, with_it in zip(*times, strict=True)]
@@ -120,7 +120,7 @@ def measure_registering(bench: Bench, rounds: int) -> bool:
 
 
 def measure_upload(bench: Bench, rounds: int) -> bool:
-    """Return whether upload_at costs little besides esptool."""
+    """Return whether upload_at takes little time without its esptool run."""
     with SimulatedModule("esp32") as module:
         words = f"run -t upload_at --upload-port {module.port}"
         bench.pio(words, bench.at)
@@ -147,7 +147,7 @@ def measure_upload(bench: Bench, rounds: int) -> bool:
 
 
 def run_esptool(arguments: list[str], folder: Path) -> None:
-    """Run esptool as `flash.run_esptool` does, and show nothing."""
+    """Run esptool as `device.esptool.run_esptool` does, and show nothing."""
     subprocess.run([sys.executable, "-u", "-m", "esptool", *arguments], cwd=folder, capture_output=True, check=True)
 
 
@@ -164,7 +164,7 @@ def take_turns(calls: list[Callable[[], object]], rounds: int) -> list[list[floa
 
 
 def verdict(what: str, value: float, limit: float, unit: str) -> bool:
-    """Print whether a figure keeps its limit, and return it."""
+    """Print and return whether a figure is within its limit."""
     passed = value <= limit
     print(f"   {'PASS' if passed else 'FAIL'}: {what} {value:.1f} {unit}, limit {limit}")
     return passed

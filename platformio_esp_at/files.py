@@ -1,6 +1,6 @@
-"""Opening the files that people name, regular ones alone, with a reason in words where that fails; replacing a file.
+"""Open user-named files (regular files only) with readable errors; replace a file.
 
-Reading a pipe or a device would wait or go on for ever, and opening a serial port may reset what is behind it.
+Reading a pipe or a device might never end, and opening a serial port may reset the device.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 def file_mode(path: Path) -> int | None:
     """Return the ``st_mode`` of a file or folder; None where there is none. Raises `OSError` with a reason."""
     try:
-        return os.stat(path).st_mode  # noqa: PTH116 - so that no version of Path decides what is an error
+        return os.stat(path).st_mode  # noqa: PTH116 - Path's errors differ between Python versions
     except UnicodeEncodeError:
         raise OSError(errno.EILSEQ, _no_such_characters()) from None
     except ValueError:
@@ -43,7 +43,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def is_regular(path: Path) -> bool:
-    """Return whether a regular file is there, as far as that can be seen: a closed folder has none."""
+    """Return whether a regular file is there; False in a folder that can't be read."""
     try:
         return stat.S_ISREG(file_mode(path) or 0)
     except OSError:
@@ -51,7 +51,7 @@ def is_regular(path: Path) -> bool:
 
 
 def listed(folder: Path) -> list[Path]:
-    """Return what is in a folder, sorted: nothing for one that isn't there or is closed to us."""
+    """Return the entries of a folder, sorted; none if it doesn't exist or can't be read."""
     try:
         return sorted(folder.iterdir())
     except OSError:
@@ -59,7 +59,7 @@ def listed(folder: Path) -> list[Path]:
 
 
 def sha256_of(stream: BinaryIO) -> str:
-    """Return the SHA-256 of what a stream still has, in hex, read in pieces."""
+    """Return the SHA-256 of the rest of a stream, in hex; it is read in pieces."""
     import hashlib  # noqa: PLC0415 - 3 ms, and every idf.py loads this module
 
     digest = hashlib.sha256()
@@ -69,9 +69,9 @@ def sha256_of(stream: BinaryIO) -> str:
 
 
 def replace_file(file: Path, text: str) -> None:
-    """Write a text file at once: whoever looks sees the old one or the new one, whole. Raises `OSError`.
+    """Replace a text file in one step: others see either the old one or the new one, complete. Raises `OSError`.
 
-    Of a link, the file that it leads to is replaced.
+    The target of a link is replaced, not the link.
     """
     import secrets  # noqa: PLC0415 - 3 ms that only writing needs
 
@@ -89,7 +89,7 @@ def replace_file(file: Path, text: str) -> None:
 
 
 def looked_for(path: Path) -> str:
-    """Return a hint that says where a missing file would be, and names a locale that may have changed its name."""
+    """Return a hint with the path of a missing file, and the locale if that may have changed the name."""
     hint = f"looked for {path}"
     if not str(path).isascii() and sys.getfilesystemencoding() != "utf-8":
         hint += f"; {_no_such_characters()}"

@@ -7,7 +7,7 @@ import re
 from platformio_esp_at.errors import FormatError
 
 SECTOR_SIZE = 0x1000
-"""What one flash erase clears at least, in bytes."""
+"""The smallest part of a flash that can be erased, in bytes."""
 
 MAX_FLASH_SIZE = 16 << 20
 """The largest flash of a module that ESP-AT supports, in bytes: no image and no file of a project is larger."""
@@ -58,7 +58,7 @@ def format_offset(offset: int) -> str:
 
 
 def format_size(size: int) -> str:
-    """Return a size in the largest unit that leaves no rest.
+    """Return a size in the largest unit that divides it.
 
     >>> format_size(4 << 20), format_size(576 << 10), format_size(1176)
     ('4MB', '576KB', '1176')

@@ -1,4 +1,4 @@
-"""URLs that files are fetched from: which are allowed, and how they are told."""
+"""URLs of downloads: which are allowed, and how messages show them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
 from platformio_esp_at.errors import EspAtError
 
 ALLOW_HTTP = "ESP_AT_ALLOW_HTTP"
-"""The environment variable that allows http URLs, where whoever is on the way can change what comes."""
+"""The environment variable that allows http URLs; others on the network can change such a download."""
 
 
 def is_url(text: str) -> bool:
@@ -18,7 +18,7 @@ def is_url(text: str) -> bool:
 
 
 def check_url(url: str, *, allow_http: bool = False) -> None:
-    """Raise `EspAtError` for a URL that nothing is fetched from."""
+    """Raise `EspAtError` for a URL that isn't allowed."""
     parts = _split(url)
     if parts.scheme not in ("https", "file", "http"):
         raise EspAtError("url-scheme", f"{shown(url)} has an unsupported scheme", hint="take an https URL, or a path")
@@ -38,7 +38,7 @@ def check_url(url: str, *, allow_http: bool = False) -> None:
 
 
 def is_loopback(url: str) -> bool:
-    """Return whether a URL is this machine itself."""
+    """Return whether the host of a URL is this machine."""
     import ipaddress  # noqa: PLC0415 - 1 ms that only a download needs
 
     host = host_of(url)
@@ -49,7 +49,7 @@ def is_loopback(url: str) -> bool:
 
 
 def shown(url: str) -> str:
-    """Return a URL as it may be told and kept: without a user's name and password.
+    """Return a URL for messages and files: without user name and password.
 
     >>> shown("https://me:secret@example.com/a.zip")
     'https://example.com/a.zip'
@@ -59,7 +59,7 @@ def shown(url: str) -> str:
 
 
 def file_name_of(url: str) -> str:
-    """Return the name of the file that is at a URL, made safe to be one here too.
+    """Return the file name in a URL, made safe for this machine.
 
     >>> file_name_of("https://example.com/a/b.zip?c"), file_name_of("https://example.com/%2e%2e%2fb.zip")
     ('b.zip', '_b.zip')
@@ -76,7 +76,7 @@ def path_of_file_url(url: str) -> Path:
 
 
 def followed(url: str, target: str) -> str:
-    """Return the URL that a redirect leads to. Raises `EspAtError` for what can't be one."""
+    """Return the URL of a redirect. Raises `EspAtError` for an invalid one."""
     try:
         return urljoin(url, target)
     except ValueError:
@@ -95,10 +95,10 @@ def host_of(url: str) -> str:
 
 def _split(url: str) -> SplitResult:
     try:
-        url.encode()  # bytes of a command line that are no text
+        url.encode()  # raises for bytes of a command line that aren't text
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        place = url.rpartition("@")[2]  # no name, no password: wherever they end here
+        place = url.rpartition("@")[2]  # without user name and password, wherever they end
         raise EspAtError("url-damaged", f"…{place} is not a URL", hint="write https://HOST/PATH") from None
     return parts

@@ -1,4 +1,4 @@
-"""What several kinds of tests share."""
+"""Fixtures and hooks that several kinds of tests share."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs the reference data where there is none; where it is there, nothing may be without a case."""
+    """Skip tests that need the reference data if there is none; if it is there, refuse tests without a case."""
     without = pytest.mark.skip(reason="need the reference data (ESP_AT_REFERENCE)")
     for item in items:
         if "reference" in getattr(item, "fixturenames", ()) and not os.environ.get("ESP_AT_REFERENCE"):
-            item.add_marker(without, append=False)  # before pytest's own, of tests whose cases come from the data
+            item.add_marker(without, append=False)  # before pytest's own mark for tests without a case
         elif any("empty parameter set" in mark.kwargs.get("reason", "") for mark in item.iter_markers("skip")):
             raise pytest.UsageError(f"{item.nodeid} has no case to test")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say in one line what was skipped and why; reasons begin with "need"."""
+    """Print in one line what was skipped and why; reasons begin with "need"."""
     skipped = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in terminalreporter.getreports("skipped"))
     if skipped:
         reasons = ", ".join(f"{count} {reason}" for reason, count in skipped.most_common())
@@ -37,7 +37,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def reference() -> Path:
     """Return the folder of the reference data; tests that need it are skipped without `ESP_AT_REFERENCE`.
 
-    It holds what upstream's tools made and firmware packages as released, and lies outside this repository.
+    It has the output of upstream's tools and released firmware packages, and is outside this repository.
     """
     return Path(os.environ["ESP_AT_REFERENCE"])
 
@@ -50,14 +50,14 @@ def server_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def http_server() -> Iterator[FirmwareServer]:
-    """Return a server that speaks http."""
+    """Return an http server."""
     with FirmwareServer() as server:
         yield server
 
 
 @pytest.fixture
 def https_server(server_certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FirmwareServer]:
-    """Return a server that speaks https, and trust its certificate."""
+    """Return an https server whose certificate is trusted."""
     monkeypatch.setenv("SSL_CERT_FILE", str(server_certificate))
     with FirmwareServer(server_certificate) as server:
         yield server
@@ -65,7 +65,7 @@ def https_server(server_certificate: Path, monkeypatch: pytest.MonkeyPatch) -> I
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keep the cache of downloads of whoever runs the tests out of them, and what it set for them."""
+    """Give each test its own download cache, without the user's environment variables for downloads."""
     for name in ("ESP_AT_MIRROR", "ESP_AT_ALLOW_HTTP", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.delenv(name, raising=False)
     cache = tmp_path_factory.getbasetemp() / "cache" / secrets.token_hex(4)

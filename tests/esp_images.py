@@ -1,4 +1,4 @@
-"""Sound ESP images that differ from those of the sample package in one thing."""
+"""Valid ESP images that differ from those of the sample package in one thing."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from functools import reduce
 from operator import xor
 
 _SEGMENT = 24 + 8
-"""Where the bytes of the one segment begin, behind both headers."""
+"""Offset of the bytes of the only segment, after both headers."""
 
 
 def for_revisions(image: bytes, first: int, last: int) -> bytes:
-    """Return an image whose header says that it is for these revisions of the chip."""
+    """Return an image whose header allows these revisions of the chip."""
     return _with_digest(image[:15] + struct.pack("<HH", first, last) + image[19:])
 
 

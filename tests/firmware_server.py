@@ -1,4 +1,4 @@
-"""A server of firmware packages on this machine, by http or https, that misbehaves on request."""
+"""A local http or https server of firmware packages that does things wrong on request."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Served:
-    """What is at a path, and what the server does wrong about it."""
+    """The content at a path, and what the server does wrong with it."""
 
     data: bytes = b""
     etag: str | None = '"first"'
@@ -33,29 +33,29 @@ class Served:
     status: int = 200
     redirect: str | None = None
     length: int | None = None
-    """A Content-Length that isn't true."""
+    """A wrong Content-Length."""
     names_length: bool = True
     cut_after: list[int] = field(default_factory=list)
-    """For each of the next requests: close the connection after so many bytes of the body."""
+    """For each of the next requests: close the connection after this many bytes of the body."""
     stall_after: list[int] = field(default_factory=list)
-    """For each of the next requests: after so many bytes of the body, send nothing more."""
+    """For each of the next requests: send nothing more after this many bytes of the body."""
     knows_ranges: bool = True
     minds_if_range: bool = True
     range_begins: int | None = None
-    """Where an answer to a range begins, which isn't where it was asked to."""
+    """The offset at which an answer to a range begins, instead of the requested one."""
     always_partial: bool = False
-    """Answer 206 to whatever was asked."""
+    """Answer 206 to every request."""
     headers: dict[str, str] = field(default_factory=dict)
 
     @property
     def current(self) -> str | None:
-        """What the server calls this content."""
+        """The validator of this content: its ETag or Last-Modified."""
         return self.etag or self.last_modified
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A request that came."""
+    """A request that the server got."""
 
     path: str
     begin: int
@@ -94,7 +94,7 @@ class FirmwareServer:
 
 
 class _Server(ThreadingHTTPServer):
-    """The server of a `FirmwareServer`, which its handlers ask what to do."""
+    """The server of a `FirmwareServer`; its handlers find the files to serve in ``owner``."""
 
     def __init__(self, owner: FirmwareServer) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -167,7 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _write(self, data: bytes) -> None:
-        with suppress(OSError):  # a client that has heard enough
+        with suppress(OSError):  # the client has closed the connection
             self.wfile.write(data)
             self.wfile.flush()
 
@@ -176,7 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def write_certificate(folder: Path) -> Path:
-    """Write a new certificate for 127.0.0.1 that signs itself, with its key, and return the file."""
+    """Write a new self-signed certificate for 127.0.0.1, with its key, and return the file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"a server of {folder.name}")])
     now = dt.datetime.now(dt.timezone.utc)

@@ -1,7 +1,7 @@
-"""Input of any size that is made to be slow: for readers that would copy or search again and again.
+"""Input of any size that is slow to read for code that copies or searches again and again.
 
-The tests count a reader's steps on it; ``benchmarks/hostile_input.py`` measures the time, which also shows what is lost
-inside of C code, such as a regular expression that tries everything.
+The tests count a reader's steps on it; ``benchmarks/hostile_input.py`` measures the time, which also shows slow C code,
+such as a regular expression that tries everything.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ONE = b"\1" + b"\xff" * 7
 
 
 class Hostile(NamedTuple):
-    """One kind of input: who reads it, how ``size`` bytes of it are made, and the largest size."""
+    """One kind of input: the function that reads it, the one that makes ``size`` bytes of it, and the largest size."""
 
     read: Callable[[Data], object]
     make: Callable[[int], Data]
@@ -46,7 +46,7 @@ def nvs_entry(head: tuple[int, int, int, int], key: bytes, value: bytes) -> byte
 
 
 def nvs_page(number: int, content: bytes, state: int = 0xFFFFFFFC) -> bytes:
-    """Return an NVS page of such entries with the right CRC."""
+    """Return an NVS page of entries from `nvs_entry`, with the right CRC."""
     head = struct.pack("<LB", number, 0xFE).ljust(24, b"\xff")
     states = (1 << 256) - 1
     for entry in range(len(content) // 32):

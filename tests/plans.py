@@ -1,4 +1,4 @@
-"""Plans of the sample package, with what a test changes in it."""
+"""Plans of the sample package, with the changes of a test."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def sample_plan(
 
 
 def refusal(plan: FlashPlan, kind: type[EspAtError], board: BoardFacts | None = None) -> EspAtError:
-    """Return the error of a plan that its checks refuse, which must be of exactly that kind."""
+    """Return the error with which the checks refuse a plan; it must be exactly of that class."""
     with pytest.raises(EspAtError) as caught:
         check_plan(plan, board)
     assert type(caught.value) is kind

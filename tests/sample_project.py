@@ -1,4 +1,4 @@
-"""A project folder with a firmware package of ours in it, and what its commands report."""
+"""A project folder with our sample firmware package, and the events that its commands report."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SampleProject:
         self.out = root / "build/at"
         self.reported: list[Event] = []
         self.asked: list[str | None] = []
-        """The boards that were looked for; None for the host's own."""
+        """The boards that were requested; None for the host's own."""
         self.board: BoardFacts | None = None
         write_sample_package(root / "AT_PACK.zip", chip)
         self.write("firmware: AT_PACK.zip\n")
@@ -66,7 +66,7 @@ class SampleProject:
 
     @property
     def text(self) -> str:
-        """What people read of it."""
+        """The reported events as people read them."""
         return "".join(map(event_text, self.reported))
 
     def files(self) -> set[str]:

@@ -1,4 +1,4 @@
-"""Certificates and keys for tests, all of them made here; those of one name are the same in a run."""
+"""Certificates and keys for tests, all made here; in a run, one name always gives the same key."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def module_for_release(choice: Choice, release: str) -> Choice:
 
 
 def carries_psram(facts: BoardFacts | None) -> bool:
-    """Return whether the board's own module has PSRAM, whatever module the user named; False without a board."""
+    """Return whether the board's own module has PSRAM, even if the user named another one; False without a board."""
     if facts is None:
         return False
     try:
@@ -220,7 +220,7 @@ def _chip(facts: BoardFacts) -> Chip:
     if not facts.mcu:
         raise SelectionError(
             "board-without-chip",
-            f"board {facts.id} doesn't say which chip it has",
+            f"board {facts.id} doesn't name its chip",
             hint="add build.mcu to its JSON file, or choose another board",
         )
     try:
@@ -279,15 +279,15 @@ def _check_contradictions(facts: BoardFacts, found: Chip) -> None:
         found.display_name if found.key in _WITHOUT_PSRAM else "ESP32-SOLO-1" if "SOLO-1" in families else ""
     )
     if others:
-        says = f"its chip is {found.key} (build.mcu), its variant or extra_flags are for {' and '.join(others)}"
+        conflict = f"its chip is {found.key} (build.mcu), its variant or extra_flags are for {' and '.join(others)}"
     elif len(families) > 1:
-        says = f"its id, name, variant and extra_flags speak of {' and '.join(families.values())}"
+        conflict = f"its id, name, variant and extra_flags name {' and '.join(families.values())}"
     elif without_psram and "board_has_psram" in facts.extra_flags.lower():
-        says = f"its extra_flags have BOARD_HAS_PSRAM, and no {without_psram} has PSRAM"
+        conflict = f"its extra_flags have BOARD_HAS_PSRAM, and no {without_psram} has PSRAM"
     else:
         return
     hint = "correct its manifest, or say which module it carries: module: NAME in esp_at.yml, board_at.module"
-    raise SelectionError("board-contradiction", f"board {facts.id} contradicts itself: {says}", hint=hint)
+    raise SelectionError("board-contradiction", f"board {facts.id} contradicts itself: {conflict}", hint=hint)
 
 
 _WITHOUT_PSRAM = ("esp32c2", "esp32c3", "esp32c6", "esp8266")
@@ -316,9 +316,7 @@ def _by_flash(facts: BoardFacts, found: Chip) -> _Pick:
         return _Pick(names[0], f"{names[0]} firmware is for every {found.display_name} board")
     smallest = names[-1]
     if facts.flash_size is None:
-        return _Pick(
-            smallest, f"its manifest doesn't tell the flash size, and {smallest} needs the least", assumed=True
-        )
+        return _Pick(smallest, f"its manifest has no flash size, and {smallest} needs the least", assumed=True)
     name = next((name for name in names if _fits(facts, module(found.key, name))), smallest)
     return _Pick(name, f"it has {format_size(facts.flash_size)} of flash")
 
@@ -369,7 +367,7 @@ def _esp32(facts: BoardFacts) -> _Pick:
     if pick := _first_hint(facts, _ESP32_SIGNS):
         return pick
     return _Pick(
-        "WROOM-32", "nothing in its manifest tells the module, and most ESP32 boards carry this one", assumed=True
+        "WROOM-32", "nothing in its manifest names the module, and most ESP32 boards carry this one", assumed=True
     )
 
 

@@ -85,7 +85,7 @@ def other_revision(has: str, needs: str, *, output: str = "") -> FlashError:
         output=output,
         has=has,
         needs=needs,
-        hint="take another release: esp-at releases tells for which revisions one is where Espressif does, "
+        hint="take another release: esp-at releases lists the revisions of a release where Espressif names them, "
         "esp-at info for any",
     )
 
@@ -120,8 +120,8 @@ def _unsupported(key: str) -> SelectionError:
     return SelectionError(
         "chip-unsupported",
         f"no ESP-AT release has firmware for the {row['display_name']}{why}",
-        hint=f"put an AT module with one of these chips beside it: {supported}\n"
-        "for one that is there, write board: none, module: ESP32-C3-MINI-1 (say) and port: PORT into esp_at.yml",
+        hint=f"put an AT module with one of these chips next to it: {supported}\n"
+        "if there is one, write board: none, module: NAME (such as ESP32-C3-MINI-1) and port: PORT into esp_at.yml",
     )
 
 

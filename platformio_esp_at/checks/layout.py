@@ -62,7 +62,7 @@ def _check(
                 "partition-outside",
                 row,
                 f"{row} starts before {format_offset(first)}",
-                "the partition table itself lies before that",
+                "the partition table itself is before that",
             )
         if last is not None and row.end > last:
             problem(

@@ -1,6 +1,6 @@
-"""One job each, for every front end: package, flash, verify, inspect, look up, explain.
+"""The commands, for every front end: package, flash, verify, inspect, look up, explain.
 
-A front end gathers a `Setup`, calls one of these, and translates `EspAtError` into its host's way of failing.
+A front end makes a `Setup`, calls a command, and turns `EspAtError` into an error of its host.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from platformio_esp_at.commands.setup import Setup
 
-_ROOMS = {
+_MODULES = {
     "package": "packaging",
     "info": "packaging",
     "upload": "flashing",
     "upload_factory": "flashing",
     "verify": "flashing",
 }
-"""The commands of a project, and the module of each: only what a command needs is loaded."""
+"""The commands of a project, and the module of each, which is imported only when the command runs."""
 
 
 def run(command: str, setup: Setup) -> None:
     """Run a command of a project by its name. Raises `EspAtError`."""
-    module = import_module(f"{__name__}.{_ROOMS[command]}")
+    module = import_module(f"{__name__}.{_MODULES[command]}")
     getattr(module, command)(setup)

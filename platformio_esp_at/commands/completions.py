@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def completions(what: Completes, incomplete: str) -> list[str]:
-    """Return what begins with ``incomplete``, sorted; upper and lower case are the same. Files are the shell's part."""
+    """Return the values that start with ``incomplete``, sorted; case is ignored. The shell itself completes files."""
     start = incomplete.casefold()
     find = _FINDERS.get(what)
     return sorted({word for word in find() if word.casefold().startswith(start)}) if find else []
@@ -45,7 +45,7 @@ def _certificates() -> Iterable[str]:
 
 
 def _ports() -> Iterable[str]:
-    from serial.tools.list_ports import comports  # noqa: PLC0415 - esptool brings it
+    from serial.tools.list_ports import comports  # noqa: PLC0415 - esptool depends on it
 
     return (port.device for port in comports())
 

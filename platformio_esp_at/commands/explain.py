@@ -1,4 +1,4 @@
-"""What the code of an error, a warning or a note means, and what to do: ``errors.yml``, looked up."""
+"""Explanations of the codes of errors, warnings and notes, from ``errors.yml``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FILE = "errors.yml"
 
 
 class Explanation(NamedTuple):
-    """A code, in words for the user who met it."""
+    """What a code means, for users."""
 
     code: str
     means: str
@@ -46,7 +46,7 @@ def all_codes() -> tuple[Explanation, ...]:
 @functools.cache
 def _explanations() -> Mapping[str, Explanation]:
     """Return the explanations by code, in the order of the file."""
-    import yaml  # noqa: PLC0415 - importing this costs nothing until a code is looked up
+    import yaml  # noqa: PLC0415 - only where a code is looked up
 
     text = resources.files("platformio_esp_at").joinpath(_FILE).read_text(encoding="utf-8")
     # libyaml takes a tenth of the time, where PyYAML was built with it.

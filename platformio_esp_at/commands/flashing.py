@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def upload(setup: Setup) -> None:
-    """Write every image of the plan to the device; what the plan doesn't own stays."""
+    """Write every image of the plan to the device; the rest of its flash stays."""
     job = prepare(setup)
     setup.report(Planned(job.plan))
     _write(setup, job, [(region.offset, region.path, region.data) for region in job.plan.regions])
@@ -33,7 +33,7 @@ def upload(setup: Setup) -> None:
 
 
 def upload_factory(setup: Setup) -> None:
-    """Write the factory image to the device, which erases as much of its flash as the firmware is laid out for."""
+    """Write the factory image to the device; it replaces all data in the flash size that the firmware uses."""
     job = prepare(setup)
     setup.report(ErasingAll(job.plan))
     setup.report(Planned(job.plan))
@@ -67,7 +67,7 @@ def verify(setup: Setup) -> None:
 def _write(setup: Setup, job: Job, images: Sequence[tuple[int, str, bytes]]) -> None:
     """Publish the image set, then write ``images`` (offset, path, content) to the device.
 
-    Published first: if that is refused, the device is untouched, and after a failed run it shows what was tried.
+    The image set comes first: if that fails, the device is unchanged; if flashing fails, it shows what was tried.
     """
     connection = _connection(setup, job)
     write_image_set(job.plan, setup.folder)

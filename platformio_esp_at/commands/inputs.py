@@ -1,4 +1,4 @@
-"""What an image set is made from: all that a build tool has to watch to make it again only when something changed."""
+"""The inputs of an image set: the files that a build tool watches, to rebuild it only when one has changed."""
 
 from __future__ import annotations
 
@@ -21,17 +21,16 @@ if TYPE_CHECKING:
     from platformio_esp_at.request.nodes import Layer
     from platformio_esp_at.request.values import Firmware
 
-_OF_PACKAGES = (".bin", ".img", "download.config", "flasher_args.json", "flash_project_args")
+_PACKAGE_SUFFIXES = (".bin", ".img", "download.config", "flasher_args.json", "flash_project_args")
 """Suffixes of the files that `firmware.reading` reads."""
 
 
 def inputs_of(firmware: Firmware, layers: Iterable[Layer], folder: Path, *, but: Path) -> tuple[Path, ...]:
-    """Return everything that is read for a project in ``folder``, without what is in ``but``, its image set.
+    """Return all inputs of a project in ``folder``, without the files in ``but``, its image set.
 
-    A folder comes with all that is in it, itself included, since a file may be added; but of a firmware package only
-    the files that may be a part of it count, since the ``build/`` folder of an esp-at checkout has thousands; for a
-    downloaded one, that is the lock file. Of a project without an ``esp_at.yml``, its folder is one of them: the file
-    may be added.
+    A folder counts with all its files, and itself, since files may be added. Of a firmware package, only the files that
+    may be part of it count: the ``build/`` folder of an esp-at checkout has thousands. For a downloaded package, the
+    lock file counts; without ``esp_at.yml``, the project's folder, since that file may be added.
     """
     project_file = folder / PROJECT_FILE
     paths = [project_file if os.path.lexists(project_file) else folder]
@@ -39,7 +38,7 @@ def inputs_of(firmware: Firmware, layers: Iterable[Layer], folder: Path, *, but:
     if firmware.path is None:
         paths.append(folder / LOCK_FILE)
     if package is not None:
-        paths += [path for path in _tree(package, but) if path == package or path.name.endswith(_OF_PACKAGES)]
+        paths += [path for path in _tree(package, but) if path == package or path.name.endswith(_PACKAGE_SUFFIXES)]
     for path in input_paths(layers):
         paths += _tree(path, but)
     if package is not None and package.is_dir():
@@ -55,7 +54,7 @@ def _tree(path: Path, but: Path) -> Iterator[Path]:
 
 
 def write_depfile(file: Path, setup: Setup, job: Job) -> None:
-    """Write the depfile of the image set that was made from ``setup``. Raises `EspAtError` where that can't be."""
+    """Write the depfile of the image set that was made from ``setup``. Raises `EspAtError` if that fails."""
     inputs = inputs_of(job.firmware, job.layers, setup.project, but=Path(os.path.realpath(setup.folder)))
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """Any AT artefact, decoded into plain values: what ``esp-at inspect`` shows.
 
-Fields are named as upstream's tables name them: ``factory_param_data.csv``, the GATT CSV, the partition CSVs. Private
-keys are summarised, never shown.
+Fields have the names of upstream's tables: ``factory_param_data.csv``, the GATT CSV, the partition CSVs. Private keys
+are summarised, never shown.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Decoded: TypeAlias = "dict[str, Any]"
-"""An artefact as plain values that JSON can hold; ``kind`` says what it is."""
+"""An artefact as plain values for JSON; ``kind`` is its type."""
 
 
 def inspect_path(path: Path) -> Decoded:
-    """Return what a file, a zip or a folder holds. Raises an `EspAtError` for what is no AT artefact or damaged."""
+    """Return a decoded file, zip or folder. Raises an `EspAtError` for a damaged or unknown artefact."""
     found = read_artifact(path)
     if isinstance(found, FirmwarePackage):
         return _firmware_package(found)
@@ -44,12 +44,12 @@ def inspect_path(path: Path) -> Decoded:
 
 
 def nvs_csv(path: Path) -> str:
-    """Return the CSV of the NVS image in a file, a factory image or a firmware package; keys are in it.
+    """Return the CSV of the NVS image in a file, a factory image or a firmware package, private keys included.
 
-    Raises an `EspAtError` where there is none.
+    Raises an `EspAtError` if there is none.
     """
+    contents = origin_of(path).contents
     with located(file=str(path)):
-        contents = origin_of(path).contents
         if MFG_NVS not in contents:
             raise FormatError("no-mfg-nvs", "there is no mfg_nvs in it")
         return NvsImage.from_bytes(contents[MFG_NVS]).to_csv()
@@ -57,7 +57,9 @@ def nvs_csv(path: Path) -> str:
 
 def project_of(path: Path) -> dict[str, bytes]:
     """Return the files of a project that rebuilds what a file or firmware package holds; raises an `EspAtError`."""
-    return make_project(origin_of(path))
+    origin = origin_of(path)
+    with located(file=str(path)):
+        return make_project(origin)
 
 
 def origin_of(path: Path) -> Origin:
@@ -65,7 +67,8 @@ def origin_of(path: Path) -> Origin:
     found = read_artifact(path)
     if isinstance(found, FirmwarePackage):
         return origin_of_package(found)
-    return origin_of_bytes(found, path.name)
+    with located(file=str(path)):
+        return origin_of_bytes(found, path.name)
 
 
 def read_artifact(path: Path) -> FirmwarePackage | bytes:
@@ -90,12 +93,12 @@ def _read_file(path: Path) -> bytes:
 
 
 def inspect_bytes(data: bytes) -> Decoded:
-    """Return what an artefact's bytes say. Raises `FormatError` for unknown or damaged ones."""
+    """Return a decoded artefact. Raises `FormatError` for an unknown or damaged one."""
     return _factory_image(FactoryImage.from_bytes(data)) if is_factory_image(data) else _single(data)
 
 
 def _single(data: bytes) -> Decoded:
-    """Return what an artefact says that holds no others: a hostile factory image could name itself as its content."""
+    """Decode an artefact, but no factory image: a hostile one could have itself as content."""
     if data.startswith(b"\xaa\x50"):
         return _partition_table(PartitionTable.from_bytes(data))
     if data.startswith(b"\xfc\xfc"):
@@ -123,7 +126,7 @@ def describe(decoded: Decoded) -> str:
     return "\n".join(_lines(decoded))
 
 
-# --- one function a kind ---
+# --- one function per kind ---
 
 
 def _partition_table(rows: PartitionTable) -> Decoded:
@@ -162,7 +165,7 @@ def _pki(container: PkiContainer) -> Decoded:
 
 
 def _pki_content(content: bytes) -> list[dict[str, str | int]]:
-    """Summarise a certificate or key; what is none is told as such."""
+    """Summarise certificates and keys; other content is of the kind ``unknown``."""
     try:
         return list(summarize(content))
     except FormatError as error:
@@ -225,7 +228,7 @@ def _factory_image(image: FactoryImage) -> Decoded:
 
 
 def _content(data: bytes, *, esp_image: bool) -> Decoded:
-    """Decode what a partition holds; what isn't known is told by its size and hash, not refused."""
+    """Decode the content of a partition; unknown content is shown by size and hash, not refused."""
     filled = data.rstrip(b"\xff")
     if not filled:
         return {"kind": "blank"}

@@ -1,4 +1,4 @@
-"""What exists, to look up: modules, releases, boards. Each row is told to programs whole, and to people in columns."""
+"""Lists of modules, releases and boards. ``--json`` has every field, the text table has some."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _UART = ("uart_tx_pin", "uart_rx_pin", "uart_cts_pin", "uart_rts_pin", "uart_bau
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Rows, and the columns of them that people see: the head, and the key of the row."""
+    """Rows, and the columns of the text table: the heading, and the key in the row."""
 
     columns: Mapping[str, str]
     rows: tuple[Row, ...]
     note: str = ""
-    """What people are told besides."""
+    """Text below the table."""
 
     def as_text(self) -> str:
         """Return a table, and the note."""
@@ -120,7 +120,7 @@ def list_releases(chip: str | None = None, module: str | None = None) -> Listing
 
 
 def _note(releases: tuple[Row, ...], chip: str | None, module: str | None) -> str:
-    """Return what there is to say of a module's releases, besides those that are its own."""
+    """Return a note on a module whose firmware is, at least for some releases, that of another module."""
     if module is None:
         return ""
     found = [find_module(chip, module)] if chip else modules_named(module)
@@ -135,9 +135,9 @@ def _note(releases: tuple[Row, ...], chip: str | None, module: str | None) -> st
 
 
 def list_boards(chip: str | None = None, own_boards: Path | None = None) -> Listing:
-    """Return the boards that this machine knows, with the AT module of each, or why it has none.
+    """Return the boards known on this machine, with the AT module of each, or why it has none.
 
-    ``chip`` may be one that ESP-AT isn't for. Raises `UnknownNameError` for one that doesn't exist.
+    ``chip`` may be one without ESP-AT firmware. Raises `UnknownNameError` for an unknown chip.
     """
     wanted = chips.key_of(chip) if chip is not None else None
     columns = {"Board": "board", "Chip": "chip", "Flash": "flash_size", "Module": "module", "Why": "reason"}
@@ -149,11 +149,11 @@ def list_boards(chip: str | None = None, own_boards: Path | None = None) -> List
 def module_of_board(facts: BoardFacts, release: str | None = None) -> Row:
     """Return the AT module of a board, and the package of ``release`` for it, or of the latest.
 
-    Without a release, the module is the one that the board carries; with one, that whose firmware it then gets. Raises
+    Without a release, the module is the one on the board; with one, the module whose firmware the board gets. Raises
     as `select_module`; `FormatError` for a text that isn't a release, `SelectionError` for one without a package.
     """
     if release is not None and release.lower() != LATEST:
-        release_key(release)  # which refuses what isn't one
+        release_key(release)  # raises for a text that isn't one
     carried = select_module(facts)
     flashed = module_for_release(carried, release or LATEST)
     shown = carried if release is None else flashed
@@ -178,7 +178,7 @@ def module_of_board(facts: BoardFacts, release: str | None = None) -> Row:
 
 
 def _known_boards(own_boards: Path | None) -> Iterator[BoardFacts]:
-    """Yield every board whose manifest can be read, those to be found first before others of the same id."""
+    """Yield every board with a readable manifest; of boards with the same id, the first is the one that is used."""
     for board, manifest in module_boards().items():
         yield BoardFacts.from_manifest(board, manifest)
     for folder in board_folders(own_boards):
@@ -186,7 +186,7 @@ def _known_boards(own_boards: Path | None) -> Iterator[BoardFacts]:
             try:
                 facts = read_board(file)
             except EspAtError:
-                continue  # a broken manifest is its platform's business until that board is asked for
+                continue  # a broken manifest is an error only when that board is used
             if facts.is_espressifs:
                 yield facts
 

@@ -20,7 +20,7 @@ def info(setup: Setup) -> None:
 
 
 def package(setup: Setup, *, depfile: Path | None = None) -> FlashPlan:
-    """Write the image set, and a depfile of what it was made from if one is named; return the plan."""
+    """Write the image set, and its depfile if one is named; return the plan."""
     job = prepare(setup)
     setup.report(Planned(job.plan))
     write_image_set(job.plan, setup.folder)

@@ -1,4 +1,4 @@
-"""What every command of a project begins with: a `Setup` from the front end, and the checked plan made of it."""
+"""The first step of every command of a project: from a `Setup`, made by the front end, to the checked plan."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ NO_BOARD = "none"
 
 
 class Setup(NamedTuple):
-    """What a front end knows."""
+    """What a front end passes to a command."""
 
     layers: tuple[Layer, ...]
     """Options, the weakest first."""
     project: Path
-    """The project's folder: it has `esp_at.lock`, and the paths of a board's own options start there."""
+    """The project's folder: it has `esp_at.lock`, and paths in a board's options start there."""
     folder: Path
     """Where the image set is written."""
     find_board: Callable[[str | None], BoardFacts | None]
-    """Returns the facts of a board by its id, of the host's own board for None (None where it has none)."""
+    """Returns the facts of a board by its id; for None, those of the host's own board, or None."""
     report: Report
-    """Shows what happens."""
+    """Shows events."""
     find_port: Callable[[], str] | None = None
     """Returns the port of the host's own board; None where it has none: esptool then looks for a module."""
     baud: int | None = None
-    """The host's speed where no option names one."""
+    """The host's speed, used if no option sets one."""
 
 
 class Job(NamedTuple):
@@ -56,7 +56,7 @@ class Job(NamedTuple):
     request: Request
     firmware: Firmware
     layers: tuple[Layer, ...]
-    """All options that counted, those of the board first, which every other one overrides."""
+    """All options used, those of the board first: the others override them."""
     on_own_board: bool
     """Whether the AT module is on the board that the host knows, and not next to it."""
 
@@ -92,7 +92,7 @@ _NAME_FIRMWARE = (
 
 
 def _board(setup: Setup) -> tuple[BoardFacts | None, bool]:
-    """Return the board that carries the AT module (None: none that says anything), and whether it is the host's own."""
+    """Return the board that carries the AT module (None: none is known), and whether it is the host's own."""
     wanted = wanted_board(setup.layers)
     if wanted is None:
         board = setup.find_board(None)

@@ -1,1 +1,1 @@
-"""A module and a PlatformIO without hardware and without downloads, for ``esp-at demo`` and the end-to-end tests."""
+"""A simulated module, and a PlatformIO that downloads nothing, for ``esp-at demo`` and the end-to-end tests."""

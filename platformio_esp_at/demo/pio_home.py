@@ -1,7 +1,7 @@
-"""A PlatformIO home of its own, made of what pip installed: ``pio run`` then works and downloads nothing.
+"""A separate PlatformIO home, made from what pip installed: ``pio run`` then works and downloads nothing.
 
-PlatformIO takes SCons from its own registry as the package ``tool-scons``. All that it checks there is ``.piopm``, and
-all that it runs is ``scons.py``, so the `scons` distribution from PyPI serves as well.
+PlatformIO takes SCons from its own registry as the package ``tool-scons``. It checks only ``.piopm`` and runs only
+``scons.py`` in it, so the `scons` distribution from PyPI works as well.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ main()
 
 
 def make_pio_home(folder: Path) -> dict[str, str]:
-    """Return the environment in which `run_pio` uses ``folder`` as its home, which is made unless it's there already.
+    """Return the environment for `run_pio` with ``folder`` as PlatformIO's home, which is made if it doesn't exist.
 
     Several processes may ask for the same folder at once: the package appears there complete or not at all.
     """
@@ -55,7 +55,7 @@ def make_pio_home(folder: Path) -> dict[str, str]:
 def run_pio(
     args: Sequence[str], *, project: Path, env: Mapping[str, str], timeout: float = 120
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``pio`` in the folder ``project`` and return how it ended and what it said, whatever its exit code.
+    """Run ``pio`` in the folder ``project`` and return its exit code and output, also if it failed.
 
     Raises `EspAtError` when it takes longer than ``timeout`` seconds.
     """
@@ -129,7 +129,7 @@ def _put_in_place(made: Path, package: Path, version: str) -> None:
     try:
         made.replace(package)
     except OSError:
-        # A folder can't replace a filled one: somebody else was faster, and made the same.
+        # A folder can't replace one with files: another process was faster, and made the same.
         if _installed_version(package) != version:
             raise
 
@@ -140,7 +140,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no",
         "PLATFORMIO_DISABLE_UPGRADE_CHECK": "true",
         "PLATFORMIO_NO_ANSI": "true",
-        "PLATFORMIO_OFFLINE": "1",  # pioarduino's platform looks at this one
+        "PLATFORMIO_OFFLINE": "1",  # pioarduino's platform reads this one
         **dict.fromkeys(_PROXY_VARIABLES, _NOWHERE),
     }
     inherited = {

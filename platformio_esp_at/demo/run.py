@@ -1,4 +1,4 @@
-"""``esp-at demo``: the example project, a real ``pio run -t upload_at``, a simulated module, and its flash compared."""
+"""``esp-at demo``: a real ``pio run -t upload_at`` of the example project, and the flash of a simulated module after it."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _OLD_CONTENT = b"what the module had saved before "
 
 
 def run_demo(say: Callable[[str], None]) -> None:
-    """Flash the example project onto a simulated module, and compare what is then in its flash.
+    """Flash the example project onto a simulated module, and compare its flash with the plan.
 
-    Raises `EspAtError` where a part is missing, `FlashError` where the flash isn't as planned.
+    Raises `EspAtError` if a part is missing, `FlashError` if the flash differs from the plan.
     """
     try:
         from platformio_esp_at.demo.pio_home import make_pio_home, run_pio  # noqa: PLC0415 - parts of an extra
@@ -71,7 +71,7 @@ def _missing(name: str | None) -> EspAtError:
 
 
 def _example() -> Path:
-    """Return the flash-only template: inside the installed package, or beside it in a checkout."""
+    """Return the flash-only template: inside the installed package, or next to it in a checkout."""
     package = Path(__file__).resolve().parents[1]
     for folder in (package, package.parent):
         if (example := folder / "examples" / "flash-only").is_dir():

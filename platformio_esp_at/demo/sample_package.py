@@ -1,7 +1,7 @@
-"""A complete firmware package without a byte of Espressif's: the demo and the tests flash it.
+"""A complete firmware package without Espressif's binaries: the demo and the tests flash it.
 
-Tables, parameters and certificates are in the formats of the real ones, and lie where the real ones do: as in v2.2 to
-v3.0, or in v4.1 for chips that came later. Bootloader and application are sound images that only hold text.
+Tables, parameters and certificates have the formats and offsets of the real ones: as in v2.2 to v3.0, or in v4.1 for
+newer chips. Bootloader and application are valid images, but contain only text.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """What goes where, as the CSVs of an ESP-AT release have it."""
+    """The flash layout, as in the CSVs of an ESP-AT release."""
 
     flash_size: int
-    """What it needs, in bytes."""
+    """The flash that it needs, in bytes."""
     primary: str
     user: str
 
@@ -167,15 +167,15 @@ mqtt_ca,       0x40, 13, 0x1f000, 4K
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """What a chip's package is like."""
+    """The properties of a chip's package."""
 
     module: str
-    """Unless another one is asked for."""
+    """The default module."""
     freq: str
     layouts: tuple[_Layout, ...] = ()
-    """Those up to v3.0, the one with the most flash first."""
+    """Layouts up to v3.0, the one with the most flash first."""
     nvs_layout: _Layout | None = _ESP32C3_NVS
-    """That of v4.1."""
+    """The layout of v4.1."""
     mode: str = "dio"
 
 
@@ -192,7 +192,7 @@ _SAMPLES = {
 
 _FACTORY_PARAM_VERSION = 3
 _NAMES_READ = (*PKI_SLOTS, PARAMETERS, GATTS, *ENCODINGS)
-"""What the application asks ``mfg_nvs`` for, as one of v4.1 does; it has to name what it reads."""
+"""The entries of ``mfg_nvs`` that the application reads, as in v4.1; firmware contains the names that it reads."""
 
 _GATTS = """\
 index,uuid_len,uuid,perm,val_max_len,val_cur_len,value
@@ -208,9 +208,9 @@ def sample_package(
 ) -> dict[str, bytes]:
     """Return the files of a firmware package for ``chip``, by their paths.
 
-    ``nvs`` asks for one as since v3.1, with ``mfg_nvs``: chips that came later have no other.
-    ``flash_size`` (``4MB``) is what the package says that it needs; unless given, it is the module's. The same
-    arguments give the same bytes. Raises an `EspAtError` for a chip, module or size that there is no such package for.
+    ``nvs``: a package as since v3.1, with ``mfg_nvs``; newer chips have no other. ``flash_size`` (``4MB``): the flash
+    that the package needs, by default the module's. The same arguments give the same bytes. Raises an `EspAtError` for
+    a chip, module or size without such a package.
     """
     found = find_chip(chip)
     sample = _SAMPLES[found.key]
@@ -245,7 +245,7 @@ def sample_package(
         "download.config": format_download_config(args).encode(),
         "flasher_args.json": format_flasher_args(args).encode(),
         **dict(images.values()),
-        **_files_beside(row, user, images),
+        **_unlisted_file(row, user, images),
     }
 
 
@@ -290,7 +290,7 @@ def _user_contents(module: Module, user: PartitionTable) -> dict[str, tuple[str,
     if home := user.find("mfg_nvs"):
         contents = {"mfg_nvs": _mfg_nvs(module, pems, home.size).to_bytes()}
     else:
-        # All are marked as certificates: so does upstream's build in the releases of this factory_param.
+        # All have the type of certificates, as upstream's build makes them in releases with this factory_param.
         contents = {"ble_data": GattTable.from_csv(_GATTS).to_bytes()}
         contents |= {name: PkiContainer.of(PkiType.CERT, [pem]).to_bytes() for name, pem in pems.items()}
         contents["factory_param"] = _factory_param(module)
@@ -313,8 +313,8 @@ def _factory_param(module: Module) -> bytes:
     return FactoryParam.from_values(module.factory_param(_FACTORY_PARAM_VERSION)).to_bytes()
 
 
-def _files_beside(module: Module, user: PartitionTable, images: Mapping[int, tuple[str, bytes]]) -> dict[str, bytes]:
-    """Return the file that isn't flashed one by one, whose name says which module the package is for."""
+def _unlisted_file(module: Module, user: PartitionTable, images: Mapping[int, tuple[str, bytes]]) -> dict[str, bytes]:
+    """Return the file that ``download.config`` doesn't list; its name contains the module of the package."""
     if user.find("factory_param"):
         return {f"customized_partitions/factory_param_{module.name}.bin": _factory_param(module)}
     factory_image = bytearray(b"\xff" * max(offset + len(data) for offset, (_, data) in images.items()))
@@ -340,7 +340,7 @@ def _esp_image(chip: Chip, what: str, size: int, settings: FlashSettings, *, nam
 
 
 def _zip(files: Mapping[str, bytes]) -> bytes:
-    """Return a zip; not compressed, since what zlib makes of the same bytes depends on its version."""
+    """Return a zip; not compressed, since zlib's output for the same bytes depends on its version."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name, data in files.items():

@@ -33,11 +33,11 @@ _PIECE = 1 << 16
 
 
 class SimulatedModule:
-    """A context manager: inside it ``port`` answers as ``chip`` in download mode, again and again.
+    """A context manager: inside it, ``port`` answers as ``chip`` in download mode, for one esptool run after another.
 
-    ``flash`` is the content to start with, 0xFF where it ends; ``crystal_mhz`` is the usual one unless given; with
-    ``blank_efuses``, the chip says that it is revision v0.0. Opening the port, or syncing with the bootloader, resets
-    the chip; the flash stays. Several modules can run at once.
+    ``flash``: the content at the start, 0xFF after its end. ``crystal_mhz``: by default, the usual one. With
+    ``blank_efuses``, the chip reports revision v0.0. Opening the port, or syncing with the bootloader, resets the chip;
+    the flash stays. Several modules can run at once.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class SimulatedModule:
 
     @property
     def port(self) -> str:
-        """What to give esptool as ``--port``."""
+        """The value for esptool's ``--port``."""
         if self._link is None:
             raise EspAtError(
                 "simulation-failed", "the simulated module isn't running", hint="use it in a with statement"
@@ -77,7 +77,7 @@ class SimulatedModule:
 
     @property
     def writes(self) -> list[tuple[int, int]]:
-        """Offset and length of every region written so far, in order; a region cut short has the length that came."""
+        """Offset and length of every region written so far, in order; for an interrupted one, the length so far."""
         return list(self._flash.writes)
 
     @property
@@ -106,7 +106,7 @@ class SimulatedModule:
     def _serve(self, link: _Link) -> None:
         while not self._stop.is_set():
             self._rom.reset()
-            # A hang-up is the end of one run, killed or finished; the next one finds a chip that was just reset.
+            # A closed connection is the end of one run, killed or finished; the next run starts after a reset.
             with contextlib.suppress(ConnectionError):
                 self._converse(link)
 
@@ -120,15 +120,15 @@ class SimulatedModule:
 
 
 class _Link(Protocol):
-    """A byte stream to one client after the other; a ConnectionError says that the client is gone."""
+    """A byte stream to one client after the other; a ConnectionError means that the client has closed it."""
 
     port: str
 
     def receive(self) -> bytes:
-        """Return what came within one tick, maybe nothing."""
+        """Return the bytes received within one tick, maybe none."""
 
     def send(self, data: memoryview) -> int:
-        """Send what fits within one tick and return how much it was."""
+        """Send as much as possible within one tick, and return the number of bytes."""
 
     def close(self) -> None:
         """Free the port."""
@@ -150,7 +150,7 @@ class _PtyLink:
         tty.setraw(client)
         self.port = os.ttyname(client)
         os.set_blocking(self._master, False)
-        # Only clients hold their side open: when the last one closes it, our reads say so.
+        # Only clients keep their side open: when the last one closes it, our reads fail.
         os.close(client)
 
     def receive(self) -> bytes:
@@ -162,7 +162,7 @@ class _PtyLink:
         except BlockingIOError:
             return b""
         except OSError:
-            # Linux fails with EIO, macOS reads nothing, and both at once: don't spin until somebody opens the port.
+            # Without a client, Linux fails with EIO and macOS reads nothing, both at once: wait, don't spin.
             data = b""
         if not data:
             time.sleep(_TICK)

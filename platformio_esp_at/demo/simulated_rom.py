@@ -1,7 +1,7 @@
-"""What an ESP's ROM bootloader and esptool's stub answer to esptool, frame by frame, without any port.
+"""The answers of an ESP's ROM bootloader and of esptool's stub to esptool, frame by frame, without a port.
 
-The chip's own face (registers, eFuses, security info, status bytes) comes from esp32-mock-bootloader; the downloads,
-the flash and its identification are ours. The protocol, upstream:
+Registers, eFuses, security info and status bytes come from esp32-mock-bootloader; the downloads, the flash and its
+identification are ours. The protocol, upstream:
 https://docs.espressif.com/projects/esptool/en/latest/esp32/advanced-topics/serial-protocol.html
 """
 
@@ -59,7 +59,7 @@ class Command(IntEnum):
 
 
 class _Refusal(Enum):
-    """Why a command fails, in the ROM's and in the stub's numbers."""
+    """Why a command fails: the ROM's and the stub's error codes."""
 
     UNKNOWN_COMMAND = (0x05, 0xFF)
     FLASH_FAILED = (0x06, 0xC4)
@@ -84,14 +84,14 @@ _REVISIONS: dict[str, dict[str, dict[int, int]]] = {
     "esp32c61": {"EFUSE_BLOCK1_ADDR": {2: 1 << 4}},
     "esp32s2": {"EFUSE_BLOCK1_ADDR": {3: 1 << 18}},
 }
-"""Where a chip keeps its revision (esptool's name of an address, words behind it) and the bits of a current one."""
+"""The eFuses of a chip's revision (esptool's name of an address, number of the word) and the bits of a current one."""
 
 _CRYSTALS_MHZ = {"esp32": 40, "esp32c2": 26, "esp8266": 26}
-"""What the modules have that released firmware is for; the mock has other ideas."""
+"""The crystals of the modules with released firmware; the mock's differ."""
 
 
 class _IdentifiedSpi:
-    """The mock's SPI peripheral, with the identification of a flash of our own size."""
+    """The mock's SPI peripheral, with the identification of our flash, which may have another size."""
 
     def __init__(self, spi: Any, flash_id: int, mock_flash_id: int) -> None:  # noqa: ANN401 - the mock has no types
         self._spi = spi
@@ -110,7 +110,7 @@ class _IdentifiedSpi:
 
 @dataclass
 class _Download:
-    """One region on its way into the flash."""
+    """One region that is being written to the flash."""
 
     flash: NorFlash
     offset: int
@@ -119,7 +119,7 @@ class _Download:
     written: int = 0
 
     def feed(self, block: bytes) -> None:
-        # The last uncompressed block is padded to its full length; ROM and stub ignore what goes beyond the size.
+        # The last uncompressed block is padded to its full length; ROM and stub ignore the bytes after the size.
         data = (self.inflate(block) if self.inflate else block)[: self.size - self.written]
         if data:
             self.flash.write(self.offset + self.written, data, continues=self.written > 0)
@@ -128,7 +128,7 @@ class _Download:
 
 @dataclass
 class _Reading:
-    """One range on its way out: the stub sends packets ahead and waits when too many are unacknowledged."""
+    """One range that is being read: the stub sends packets ahead and waits when too many are unacknowledged."""
 
     flash: NorFlash
     offset: int
@@ -138,7 +138,7 @@ class _Reading:
     sent: int = 0
 
     def after_acknowledgement(self, received: int) -> bytes:
-        """Return the frames that may go now; the last one is the MD5 of it all."""
+        """Return the frames that may be sent now; the last one is the MD5 of the whole range."""
         frames = []
         limit = received + self.max_in_flight * self.packet_size
         while self.sent < min(self.length, limit):
@@ -178,7 +178,7 @@ class SimulatedRom:
         self._reading: _Reading | None = None
 
     def answer(self, frame: bytes) -> bytes:
-        """Return the encoded frames that answer one request, or b"" for what isn't one."""
+        """Return the encoded frames that answer one request, or b"" if it isn't a request."""
         if self._reading and len(frame) == 4:
             return self._continue_reading(int.from_bytes(frame, "little"))
         if len(frame) < 8 or frame[0] != _REQUEST:
@@ -202,7 +202,7 @@ class SimulatedRom:
 
     def _answer(self, command: Command, data: bytes) -> bytes:
         if command is Command.SYNC:
-            # esptool resets the chip before it syncs; a pty carries no reset line.
+            # esptool resets the chip before it syncs; a pty has no reset line.
             self.reset()
             return bytes(self._mock.make_sync_response()) * _SYNC_ANSWERS
         if command is Command.READ_REG:
@@ -240,7 +240,7 @@ class SimulatedRom:
     def _begin(self, data: bytes, *, compressed: bool) -> None:
         size, blocks, block_size, offset = struct.unpack_from("<IIII", data)
         if self.chip == "esp8266" and not self._session.stub_active:
-            # This ROM erases more than it is told, so esptool tells it less: only the blocks say what will come.
+            # This ROM erases more than requested, so esptool requests less: only the blocks give the real size.
             size = blocks * block_size
         inflate = zlib.decompressobj().decompress if compressed else None
         self._download = _Download(self.flash, offset, size, inflate)
@@ -292,7 +292,7 @@ class SimulatedRom:
 
 
 class FrameReader:
-    """Cuts a byte stream into SLIP frames, whatever pieces it comes in."""
+    """Cuts a byte stream, which comes in any pieces, into SLIP frames."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -327,7 +327,7 @@ def _revision_registers(chip: str) -> dict[int, int]:
 
 
 def _crystal_registers(chip: str, crystal_mhz: int | None) -> dict[int, int]:
-    """Return what esptool works out the crystal from: the divider of the UART, and the ROM's calibration on ESP32."""
+    """Return the registers that give esptool the crystal: the UART's divider; on ESP32, also the ROM's calibration."""
     if crystal_mhz is None:
         return {}
     registers = _import_mock("registers")

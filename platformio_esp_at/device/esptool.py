@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     from platformio_esp_at.events import Report
 
 MAX_BAUD = 5_000_000
-"""What the datasheets of the chips name as their UARTs' limit, ESP32 and later; ESP8266 has less."""
+"""The UARTs' limit in the datasheets of the chips, ESP32 and later; ESP8266 has less."""
 
 END_OF_FLASH = "end-of-flash"
-"""An empty file where the flash of the device has to reach to; its name is what esptool's errors tell."""
+"""Name of an empty file at the end of the flash that the firmware needs; esptool's errors show the name."""
 
-_UNSHOWN = (
+_HIDDEN = (
     f"Writing '{END_OF_FLASH}' at ",
     f"WARNING: '{END_OF_FLASH}' is empty",
     f"WARNING: File {END_OF_FLASH} is empty",  # esptool 4
 )
-"""How lines start that would look like a defect: only the size of the flash is asked for there."""
+"""Prefixes of esptool lines to hide: they are about END_OF_FLASH, a probe for the flash size, and look like errors."""
 
 _OUTPUT_KEPT = 64 << 10
 _TOO_SMALL = re.compile(r"will not fit in (\d+) bytes of flash")
@@ -73,7 +73,7 @@ _FAILURES = (
         "the device's flash is smaller than the firmware is laid out for",
     ),
 )
-"""How esptool words a failure: our code for it, and the next step."""
+"""Failures of esptool: our code, a pattern of esptool's message, and the next step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What esptool says of the device on a port; None for what it doesn't say."""
+    """What esptool printed about the device on a port; None for what it didn't print."""
 
     revision: int | None = None
     """Of the chip, as major * 100 + minor."""
@@ -98,21 +98,21 @@ def write_command(
 ) -> list[str]:
     """Return esptool's arguments that write ``images`` (offset in bytes, path) in one run.
 
-    Headers are in their final form already, so every flash setting is ``keep``: what is written is what was checked.
-    esptool holds the ends of images against the flash of the device: the empty file `END_OF_FLASH` at ``flash_size``
-    makes it refuse a device with less before it writes anything, also where each of the others would fit.
+    Image headers are final already, so every flash setting is ``keep``: esptool writes exactly the checked bytes.
+    It compares the ends of images with the device's flash size: the empty file `END_OF_FLASH` at ``flash_size`` makes
+    it refuse a device with less flash before it writes anything, even if all other images would fit.
     """
     return _command(chip, "write_flash", [*images, (flash_size, END_OF_FLASH)], connection, major)
 
 
 def verify_command(chip: str, images: Iterable[tuple[int, str]], connection: Connection, *, major: int) -> list[str]:
     """Return esptool's arguments that compare ``images`` with the device's flash."""
-    # No empty file here: it would match on any device, since verifying doesn't hold ends against the flash's size.
+    # No empty file here: it would match on any device, since verifying doesn't check the flash size.
     return _command(chip, "verify_flash", images, connection, major)
 
 
 def esptool_major() -> int:
-    """Return the major version of the esptool beside us. Raises `FlashError` where there is none."""
+    """Return the major version of the esptool in this Python. Raises `FlashError` if there is none."""
     try:
         return int(version("esptool").partition(".")[0])
     except PackageNotFoundError:
@@ -121,9 +121,9 @@ def esptool_major() -> int:
 
 
 def probe_command(chip: str, connection: Connection, *, major: int) -> list[str]:
-    """Return esptool's arguments that say which chip is there and leave it in its bootloader, for the next run.
+    """Return esptool's arguments that identify the chip and leave it in its bootloader, for the next run.
 
-    Reset after that, a module whose BOOT is held by hand might not come back.
+    After a reset, a module that was put into the bootloader by hand (BOOT) might not start it again.
     """
     port = ["--port", connection.port] if connection.port else []
     stay = ["--after", "no-reset" if major >= 5 else "no_reset", "--no-stub"]
@@ -131,11 +131,11 @@ def probe_command(chip: str, connection: Connection, *, major: int) -> list[str]
 
 
 def run_esptool(arguments: list[str], *, folder: Path, report: Report) -> Device:
-    """Run esptool in ``folder``, reporting its output as it comes, and return what it printed of the device.
+    """Run esptool in ``folder``, reporting its output as it comes, and return what it printed about the device.
 
     Raises `FlashError` unless it succeeds.
     """
-    # In the folder of the images, also because -m would take an esptool.py of the current folder for esptool.
+    # In the folder of the images, also because -m would run an esptool.py of the current folder.
     with subprocess.Popen(
         [sys.executable, "-u", "-m", "esptool", *arguments],
         cwd=folder,
@@ -147,7 +147,7 @@ def run_esptool(arguments: list[str], *, folder: Path, report: Report) -> Device
         try:
             output = _reported(process.stdout, report)
         except BaseException:
-            process.terminate()  # otherwise it went on without us, or ended in the middle of what it next says
+            process.terminate()  # else it would go on without us, or end at its next output
             process.wait()
             raise
     if match := _TOO_SMALL.search(output):
@@ -176,23 +176,23 @@ def _device(output: str) -> Device:
 
 
 def _reported(stream: IO[bytes], report: Report) -> str:
-    """Report what a stream holds until it ends, but for lines about `END_OF_FLASH`, and return the last of it."""
+    """Report a stream until it ends, except lines about `END_OF_FLASH`, and return its last part."""
     output = held = ""
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
     while chunk := stream.read1(4096):  # type: ignore[attr-defined]
         text = decode(chunk)
         output = (output + text)[-_OUTPUT_KEPT:]
         *lines, begun = (held + text).split("\n")
-        # The start of a line is shown, too, such as the dots of "Connecting...", unless it may become one of those.
-        held = begun if _may_be_unshown(begun) else ""
-        shown = "".join(f"{line}\n" for line in lines if not line.startswith(_UNSHOWN)) + (begun if not held else "")
+        # An incomplete line is shown too, such as the dots of "Connecting...", unless it may become a hidden one.
+        held = begun if _may_be_hidden(begun) else ""
+        shown = "".join(f"{line}\n" for line in lines if not line.startswith(_HIDDEN)) + (begun if not held else "")
         _report_safely(shown, report)
     _report_safely(held, report)
     return output
 
 
-def _may_be_unshown(begun: str) -> bool:
-    return any(start.startswith(begun) or begun.startswith(start) for start in _UNSHOWN)
+def _may_be_hidden(begun: str) -> bool:
+    return any(start.startswith(begun) or begun.startswith(start) for start in _HIDDEN)
 
 
 def _report_safely(text: str, report: Report) -> None:
@@ -203,18 +203,18 @@ def _report_safely(text: str, report: Report) -> None:
 
 
 def differing_offsets(output: str) -> tuple[int, ...]:
-    """Return the offsets of the images that esptool's verify found to differ, from what it said."""
+    """Return the offsets of the images that esptool's verify found to differ, from its output."""
     return tuple(int(offset, 16) for offset, result in _VERIFIED.findall(output) if "failed" in result.lower())
 
 
 def check_port(port: str | None) -> None:
-    """Raise `EspAtError` for a port that no esptool option could be meant by."""
+    """Raise `EspAtError` for an empty port, or one that esptool would read as an option."""
     if port is not None and (not port or port.startswith("-")):
         raise EspAtError("not-a-port", f"{port!r} is not a serial port")
 
 
 def check_baud(baud: int | None) -> None:
-    """Raise `EspAtError` for a speed that no chip's UART has: esptool fails on it in the middle of its work."""
+    """Raise `EspAtError` for a speed that no chip's UART has: esptool fails on it halfway."""
     if baud is not None and not 0 < baud <= MAX_BAUD:
         hint = "460800 is usual, 115200 the safest: --baud, baud in esp_at.yml, upload_speed in platformio.ini"
         raise EspAtError(
@@ -247,7 +247,7 @@ def _last_error(output: str) -> str:
 
 
 def _failure(output: str) -> FlashError:
-    """Return the error for an esptool run that failed, as its last words tell."""
+    """Return the error for a failed esptool run, from the last error in its output."""
     error = _last_error(output)
     for code, pattern, hint in _FAILURES:
         if re.search(pattern, error, re.IGNORECASE):

@@ -1,1 +1,1 @@
-"""Where the firmware comes from: from a name or a path to a firmware package in memory."""
+"""Find the firmware: from a name or a path to a firmware package in memory."""

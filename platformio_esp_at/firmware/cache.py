@@ -1,14 +1,14 @@
 """The cache of downloads that all projects of a user share.
 
-A file is kept under the hash of its content and under its own name, a URL under its own hash::
+A file is stored under its SHA-256 and its own name, a URL under its hash::
 
     packages/<sha256>/ESP32-WROOM-32-AT-V4.1.1.0.zip
-    urls/<sha256 of the URL>.json        what was there last: name, size, sha256, and by which way it came
-    downloads/<sha256 of the URL>/            what is on its way
-    downloads/<sha256>.lock                       what runs wait by that bring the same, or lock for the same project
+    urls/<sha256 of the URL>.json    the last download: name, size, sha256, source, validator
+    downloads/<sha256 of the URL>/   files that are being downloaded
+    downloads/<sha256>.lock          held while this file is downloaded, or while this project's esp_at.lock is written
 
-Everything is put in place by renaming, content before what points to it, so that two runs at once and one that is
-killed leave nothing wrong; a file whose content isn't what its place says counts as not there.
+Files are renamed into place, the content before the JSON that names it: two runs at once, or a killed one, leave no
+damage. A file whose content doesn't have the SHA-256 of its path counts as missing.
 """
 
 from __future__ import annotations
@@ -43,32 +43,32 @@ class CacheError(EspAtError):
 
 @dataclass(frozen=True, slots=True)
 class CachedFile:
-    """What was at a URL last."""
+    """The last file downloaded from a URL."""
 
     path: Path
     source: str
-    """The URL that it came from: a mirror's, or its own."""
+    """The URL that sent it: a mirror's, or its own."""
     validator: str
-    """What the server there called this content; "" where it didn't."""
+    """ETag or Last-Modified that this server sent for the file; "" for none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """A cache in a folder, which is made when something is put into it."""
+    """A cache in a folder, which is made with the first file."""
 
     folder: Path
 
     @classmethod
     def of_this_user(cls) -> Cache:
-        """Return the cache of `CACHE`, or that of the user in the system's place for such things."""
+        """Return the cache in the folder that `CACHE` names, or in the user's cache folder of this system."""
         if folder := os.environ.get(CACHE):
-            return cls(Path(os.path.expanduser(folder)).absolute())  # noqa: PTH111 - which never raises
+            return cls(Path(os.path.expanduser(folder)).absolute())  # noqa: PTH111 - never raises
         from platformdirs import user_cache_path  # noqa: PLC0415 - only where something is downloaded
 
         return cls(user_cache_path("platformio-esp-at", appauthor=False))
 
     def find(self, url: str) -> CachedFile | None:
-        """Return what was at a URL last; None where it isn't here whole."""
+        """Return the last file downloaded from a URL; None if it is missing or damaged."""
         try:
             entry = json.loads(self._entry(url).read_bytes())
             name, sha256 = str(entry["name"]), str(entry["sha256"])
@@ -79,9 +79,9 @@ class Cache:
         return CachedFile(file, source, validator) if file else None
 
     def find_content(self, sha256: str, name: str) -> Path | None:
-        """Return a file with this content and name, wherever it came from; None where there is none.
+        """Return a file with this content and name, from any URL; None if there is none.
 
-        Of content that came under another name, a copy is made: what a package is called may count.
+        If the content has another name here, it is copied: the name of a package may matter.
         """
         if found := self._with_hash(sha256, name):
             return found
@@ -105,14 +105,14 @@ class Cache:
 
     @contextmanager
     def exclusive(self, what: str, report: Report) -> Iterator[Path]:
-        """Give the folder for ``what``, such as the URL of a download, to this run alone; another run waits.
+        """Give the folder for ``what``, such as the URL of a download, to this process alone; others wait.
 
         Raises `CacheError`.
         """
         from filelock import FileLock, Timeout  # noqa: PLC0415 - only where something is downloaded
 
         place = self.folder / "downloads" / _key(what)
-        with self._told():
+        with self._os_errors():
             place.mkdir(parents=True, exist_ok=True)
             lock = FileLock(place.with_suffix(".lock"))
             try:
@@ -121,19 +121,19 @@ class Cache:
                 report(WaitingForDownload())
                 lock.acquire()
             try:
-                place.mkdir(exist_ok=True)  # the other run may have tidied up
-                yield place  # what can't be written there is told in the same words
+                place.mkdir(exist_ok=True)  # the other process may have removed it
+                yield place  # an `OSError` in there becomes the same error
             finally:
                 with suppress(OSError):
-                    place.rmdir()  # stays where a part of a download is in it
+                    place.rmdir()  # stays while a partial download is in it
                 lock.release()
 
     def admit(self, url: str, file: Path, *, source: str = "", validator: str = "") -> Path:
-        """Take over a complete file of an `exclusive` folder as what is at a URL, and return its place here.
+        """Move a complete download of a URL from its `exclusive` folder into the cache, and return its path there.
 
-        ``source`` is where it came from, and ``validator`` what that calls this content.
+        ``source``: the URL that sent it. ``validator``: ETag or Last-Modified that this server sent for it.
         """
-        with self._told():
+        with self._os_errors():
             sha256, size = _hash_of(file), file.stat().st_size
             place = self.folder / "packages" / sha256 / file.name
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -147,7 +147,7 @@ class Cache:
         return self.folder / "urls" / f"{_key(url)}.json"
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _os_errors(self) -> Iterator[None]:
         try:
             yield
         except (OSError, NotImplementedError) as error:

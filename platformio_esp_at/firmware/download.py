@@ -1,7 +1,7 @@
-"""Downloads: what is at a URL becomes a file, gone on with where an earlier attempt broke off.
+"""Download a URL to a file; an interrupted download is resumed.
 
-Only the transport is decided on here: which URLs are allowed, how often to try, when a part may be continued.
-Whether the file is what was wanted, the caller tells from its content.
+Only the transport is decided here: which URLs are allowed, how often to try, when a partial file may be resumed.
+The caller checks the content.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ if TYPE_CHECKING:
     from platformio_esp_at.events import Report
 
 _TIMEOUT = (10.0, 30.0)
-"""Seconds to connect in, and between two pieces."""
+"""Timeouts in seconds: to connect, and between two pieces."""
 _ATTEMPTS = 5
-"""So many in a row that bring nothing more."""
+"""Consecutive attempts without new data before giving up."""
 _MAX_ATTEMPTS = 100
 _PAUSE = 0.3
 """Seconds before the second attempt; each further pause is twice as long."""
 _MAX_REDIRECTS = 5
 _PIECE = 1 << 10
-"""In bytes; of the last piece before a connection is cut, nothing is kept."""
+"""In bytes; if the connection is cut, the unfinished piece is lost."""
 _SHOWN_EVERY = 1.0
-"""In seconds: a progress line at most so often."""
+"""Seconds between two progress lines, at least."""
 _TRY_AGAIN = (408, 429, 500, 502, 503, 504)
 
 
@@ -60,25 +60,26 @@ class NotThereError(PackageError):
 
 
 class UnreachableError(PackageError):
-    """Nobody answers at the URL."""
+    """The server can't be reached."""
 
 
 class _BrokenOffError(Exception):
-    """The transfer ended early; what has come so far is kept."""
+    """The transfer ended early; the data so far is kept."""
 
 
 def allows_http() -> bool:
-    """Return whether `ALLOW_HTTP` is set to a word of consent."""
+    """Return whether `ALLOW_HTTP` is set, to anything but 0, no or false."""
     return os.environ.get(ALLOW_HTTP, "").lower() not in ("", "0", "no", "false")
 
 
 def download(url: str, file: Path, *, limit: int, allow_http: bool, report: Report, unless: str = "") -> str | None:
-    """Make ``file`` what is at ``url``: at most ``limit`` bytes, by https (or http where allowed), or a copy.
+    """Download ``url`` to ``file``: at most ``limit`` bytes, by https (or http where allowed); ``file:`` is copied.
 
-    Returns what the server calls this content, "" where it doesn't; None, and makes no file, where that is ``unless``.
-    While it is incomplete, it is ``<file>.part`` beside ``<file>.part.json``, which tells of what it is a part: a later
-    call goes on there, unless the server has something else by then. Raises `NotThereError`, `UnreachableError`, or
-    `PackageError` for a transfer that fails otherwise; `EspAtError` for a URL that isn't allowed.
+    Returns the validator of the content (ETag or Last-Modified), "" if the server sends none. ``unless``: the validator
+    of a file that is there already; returns None, and makes no file, if the server still has that. An incomplete file
+    is ``<file>.part``, with its URL and validator in ``<file>.part.json``: a later call resumes it, unless the server's
+    file has changed. Raises `NotThereError`, `UnreachableError`, or `PackageError` for a transfer that fails otherwise;
+    `EspAtError` for a URL that isn't allowed.
     """
     check_url(url, allow_http=allow_http)
     part = _Part(url, file, limit)
@@ -105,9 +106,9 @@ def _copy(path: Path, part: _Part, report: Report) -> None:
 
 
 def _fetch(url: str, part: _Part, unless: str, *, allow_http: bool, report: Report) -> bool:
-    """Try until everything has come; an attempt that brought something more doesn't count as one.
+    """Try until the file is complete; an attempt that gets new data restarts the count.
 
-    Returns False where the server calls what it has ``unless``.
+    Returns False if the server's file still has the validator ``unless``.
     """
     progress = _Progress(report)
     with _session() as session:
@@ -141,7 +142,7 @@ def _session() -> requests.Session:
     from urllib3.util import create_urllib3_context  # noqa: PLC0415
 
     class SystemsTrust(requests.adapters.HTTPAdapter):
-        """Trusts what the system does (`SSL_CERT_FILE` is OpenSSL's), besides what requests does by itself."""
+        """Trusts the CAs of the system (OpenSSL reads `SSL_CERT_FILE`) and those of requests."""
 
         def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as requests has it
             super().init_poolmanager(*args, ssl_context=trust(), **options)
@@ -155,7 +156,7 @@ def _session() -> requests.Session:
         return context
 
     class OneRequest(requests.Session):
-        """A session that reads nothing of a redirect but its headers; `_follow` decides where it may lead."""
+        """A session that reads only the headers of a redirect; `_follow` decides whether to follow it."""
 
         def resolve_redirects(self, *_args: object, **_options: object) -> Iterator[Any]:
             return iter(())
@@ -168,13 +169,13 @@ def _session() -> requests.Session:
 
 
 def _attempt(session: requests.Session, part: _Part, unless: str, progress: _Progress, *, allow_http: bool) -> bool:
-    """Bring what is missing; return False where the server calls that ``unless``.
+    """Download what is missing; return False if the server's file still has the validator ``unless``.
 
     Raises `_BrokenOffError` where another attempt may help, `PackageError` where not.
     """
     from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with requests
 
-    # Without a name of the content, what is there may be the begin of something else.
+    # Without a validator, our part may be the start of another file.
     begun = part.size if part.validator else 0
     headers = {"Range": f"bytes={begun}-", "If-Range": part.validator} if begun else {}
     if unless:
@@ -199,7 +200,7 @@ def _attempt(session: requests.Session, part: _Part, unless: str, progress: _Pro
 
 
 def _follow(session: requests.Session, url: str, headers: dict[str, str], *, allow_http: bool) -> requests.Response:
-    """Return the response of the URL that redirects lead to. Raises `EspAtError` for one that may not be taken."""
+    """Return the response after all redirects. Raises `EspAtError` for a redirect that isn't allowed."""
     at = url
     for _ in range(_MAX_REDIRECTS + 1):
         response = _answer(session, at, headers)
@@ -221,7 +222,7 @@ def _follow(session: requests.Session, url: str, headers: dict[str, str], *, all
 
 
 def _target(at: str, location: str) -> str:
-    """Return the URL that a redirect leads to. Raises `PackageError` for what can't be one."""
+    """Return the URL of a redirect. Raises `PackageError` for an invalid one."""
     try:
         target = followed(at, location)
         if scheme_of(target) in ("http", "https"):
@@ -234,14 +235,14 @@ def _target(at: str, location: str) -> str:
 
 
 def _answer(session: requests.Session, url: str, headers: dict[str, str]) -> requests.Response:
-    """Return what a server answers, its body not read yet.
+    """Return a server's response, its body not read yet.
 
-    Raises `UnreachableError` where there is none, `_BrokenOffError` where another attempt may help, `PackageError`.
+    Raises `UnreachableError` if there is none, `_BrokenOffError` if another attempt may help, else `PackageError`.
     """
     from requests import exceptions  # noqa: PLC0415
     from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
-    # A proxy would take a URL of this machine for one of its own.
+    # For a proxy, localhost is its own machine, not this one.
     proxies = {"no_proxy": host_of(url)} if is_loopback(url) else None
     try:
         return session.get(url, headers=headers, stream=True, allow_redirects=False, timeout=_TIMEOUT, proxies=proxies)
@@ -272,13 +273,13 @@ def _answer(session: requests.Session, url: str, headers: dict[str, str]) -> req
             "server-unreachable", f"{through}{host_of(url)} can't be reached: {_reason(error)}"
         ) from None
     except (exceptions.RequestException, HTTPError, OSError, ValueError) as error:
-        # Not all of them are documented: a CA file that isn't there is an OSError, a strange host a ValueError.
+        # Not all of them are documented: a missing CA file is an OSError, a strange host a ValueError.
         hint = "check the URL, and what the proxy and certificate variables of this terminal say"
         raise PackageError("download-failed", f"{shown(url)} can't be fetched: {_reason(error)}", hint=hint) from None
 
 
 def _stays_http(at: str, target: str) -> bool:
-    """Return whether a redirect is from http to http, and not from this machine, which is trusted more, to another."""
+    """Return whether a redirect is from http to http, and not from this machine (trusted more) to another."""
     return (scheme_of(at), scheme_of(target)) == ("http", "http") and (is_loopback(target) or not is_loopback(at))
 
 
@@ -287,35 +288,35 @@ def _check_status(response: requests.Response, part: _Part) -> None:
     status = response.status_code
     if status in (200, 206):
         return
-    if status == 416:  # what is there is shorter than our part of it: another file
+    if status == 416:  # the server's file is shorter than our part: another file
         part.discard()
         raise _BrokenOffError("the server has another file now")
-    told = f"{host_of(url)} answers {status} {response.reason or ''}".rstrip()
+    answer = f"{host_of(url)} answers {status} {response.reason or ''}".rstrip()
     if status in (404, 410):
         raise NotThereError(
-            "download-not-found", f"{told} for {shown(url)}", hint="check the URL, or take another release"
+            "download-not-found", f"{answer} for {shown(url)}", hint="check the URL, or take another release"
         )
     if status in _TRY_AGAIN:
-        raise _BrokenOffError(told)
+        raise _BrokenOffError(answer)
     if status in (401, 403):
         hint = "it wants a name and a password: see ~/.netrc"
-        raise PackageError("download-forbidden", f"{told} for {shown(url)}", hint=hint, status=status)
+        raise PackageError("download-forbidden", f"{answer} for {shown(url)}", hint=hint, status=status)
     hint = "open it in a browser to see what it wants"
-    raise PackageError("download-failed", f"{told} for {shown(url)}", hint=hint, status=status)
+    raise PackageError("download-failed", f"{answer} for {shown(url)}", hint=hint, status=status)
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """Of what a part is the begin."""
+    """The download that a partial file belongs to."""
 
     url: str
     validator: str
-    """The server's name for this content: a strong ETag, or else a date."""
+    """A strong ETag, or else the date of Last-Modified."""
     total: int | None
 
 
 class _Part:
-    """A file on its way."""
+    """A file that is being downloaded."""
 
     def __init__(self, url: str, file: Path, limit: int) -> None:
         self.url = url
@@ -329,7 +330,7 @@ class _Part:
         self._resume()
 
     def _resume(self) -> None:
-        """Take up what an earlier run has left, where it says what that is."""
+        """Take the partial file of an earlier run, if its JSON is for the same download."""
         with suppress(OSError, ValueError, TypeError):
             state = _State(**json.loads(self._state_path.read_text(encoding="utf-8")))
             size = self._path.stat().st_size
@@ -339,7 +340,7 @@ class _Part:
                 self.size, self.total, self.validator = size, state.total, state.validator
 
     def accept(self, response: requests.Response, *, is_continued: bool) -> BinaryIO:
-        """Return the stream that a response's body goes to: behind what is there, or in its place."""
+        """Return the stream for a response's body: it appends to our part, or replaces it."""
         validator = _validator(response)
         if response.status_code == 206:
             place = re.fullmatch(
@@ -354,16 +355,16 @@ class _Part:
         return self.begin(int(length[0]) if length else None, validator)
 
     def begin(self, total: int | None, validator: str) -> BinaryIO:
-        """Return an empty stream for all of the file."""
+        """Return an empty stream for the whole file."""
         if total is not None:
             self.check_size(total)
-        self.discard()  # what is there is of something else: never beside the state of this
+        self.discard()  # the old part is of another file: it must not be there with the new state
         self.total, self.validator = total, validator
         replace_file(self._state_path, json.dumps(asdict(_State(shown(self.url), validator, total))))
         return self._path.open("wb")
 
     def check_size(self, size: int) -> None:
-        """Raise `PackageError`, and forget the part, for more bytes than are allowed."""
+        """Raise `PackageError`, and remove the part, for more bytes than are allowed."""
         if size > self.limit:
             self.discard()
             hint = "check the URL: no firmware package is so large"
@@ -372,7 +373,7 @@ class _Part:
             )
 
     def discard(self) -> None:
-        """Forget what has come, the state first: a part without one is never gone on with."""
+        """Remove the part, its state first: a part without a state is never resumed."""
         self._state_path.unlink(missing_ok=True)
         self._path.unlink(missing_ok=True)
         self.size, self.total, self.validator = 0, None, ""
@@ -384,7 +385,7 @@ class _Part:
 
 
 class _Progress:
-    """Reports how far a download is."""
+    """Reports the progress of a download."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
@@ -405,7 +406,7 @@ class _Progress:
 
 
 def _validator(response: requests.Response) -> str:
-    """Return what tells this content from a later one at the same URL; "" where the server doesn't."""
+    """Return the strong ETag of a response, else its Last-Modified, else ""."""
     etag = response.headers.get("etag", "")
     return str(etag if etag.startswith('"') else response.headers.get("last-modified", ""))
 
@@ -415,12 +416,12 @@ def _header(response: requests.Response, name: str) -> str:
 
 
 def _is_cut(error: Exception) -> bool:
-    """Return whether a connection was there and was cut, and not refused."""
+    """Return whether an open connection was cut, not refused."""
     return any(word in repr(error) for word in ("RemoteDisconnected", "ConnectionResetError", "IncompleteRead"))
 
 
 def _reason(error: BaseException) -> str:
-    """Return what went wrong in the words of the innermost error: those around it repeat URLs and objects."""
+    """Return the text of the innermost error: the outer ones repeat URLs and objects."""
     error = _innermost(error)
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return re.sub(r"^<[^>]*>: |\(_ssl\.c:\d+\)|HTTPS?ConnectionPool\([^)]*\): ", "", str(text)).strip()

@@ -1,4 +1,4 @@
-"""A whole image of a module's flash, taken apart: the tables, and what lies where they say."""
+"""A whole image of a module's flash, decoded: the partition tables, and the content of the partitions."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class FactoryImage:
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
-        """The partitions of both tables that hold something themselves."""
+        """The partitions of both tables, without the one that the user table divides."""
         return tuple(row for row in (*self.primary, *(self.secondary or ())) if row != self.home)
 
 
@@ -64,7 +64,7 @@ def _table_offset(data: bytes) -> int | None:
 
 
 def _bootloader(data: bytes, table: int) -> tuple[str | None, bytes]:
-    """Return chip and bytes of the bootloader: the one that lies where its chip starts."""
+    """Return chip and bytes of the bootloader: the image at the bootloader offset of its own chip."""
     for chip in chips():
         start = data[chip.bootloader_offset : table]
         if start.startswith(_IMAGE_START):

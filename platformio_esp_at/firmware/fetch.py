@@ -1,6 +1,6 @@
-"""A firmware package by name or URL: from the cache if the lock knows it, else from a mirror or its server.
+"""A firmware package by name or URL: from the cache if the lock has it, else from a mirror or its server.
 
-What arrives is opened, and found to be for the right chip, before the cache takes it.
+A download is opened, and checked for the right chip, before it is stored in the cache.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def fetch_firmware(
     known = next((entry for entry in locked if entry.url == url or entry.asked == source.asked), None)
     wanted = _Wanted(source, known, report)
     with located(firmware.text.where):
-        opened = wanted.at_hand()
+        opened = wanted.from_disk()
     if opened is None:
         mirror = Mirror.of_environment() if source.is_espressifs else None
         with located(firmware.text.where):
@@ -76,15 +76,15 @@ def fetch_firmware(
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """A zip that was found good: its package, and its size in bytes."""
+    """A checked zip: its package, and its size in bytes."""
 
     package: FirmwarePackage
     size: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Brought:
-    """A zip that was downloaded and found good: where it was, and what the server there calls this content."""
+class _Downloaded:
+    """A checked download: the zip, the URL that sent it, and the validator from this server."""
 
     opened: _Opened
     place: str
@@ -93,17 +93,17 @@ class _Brought:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """A package to be had: from the cache if the lock knows it, else from its server, else from the cache after all.
+    """The package to get: from the cache if the lock has it, else from its server; if that fails, from the cache.
 
-    What the lock doesn't know is asked for also where the cache has it: it may have changed since.
+    Without an entry in the lock, the server is asked even if the cache has the file: it may have changed.
     """
 
     source: Source
     known: LockedPackage | None
     report: Report
 
-    def at_hand(self) -> _Opened | None:
-        """Return what the lock knows and the cache has, or a file that is named by its URL; None for others."""
+    def from_disk(self) -> _Opened | None:
+        """Return the locked package from the cache, or that of a ``file:`` URL; None for others."""
         url = self.source.url
         if scheme_of(url) == "file":
             return self._checked(path_of_file_url(url), shown(url))
@@ -111,7 +111,7 @@ class _Wanted:
         return self._checked(content, shown(url)) if content else None
 
     def from_network(self, mirror: Mirror | None) -> _Opened:
-        """Return what the server has, or the mirror in its place. Raises `PackageError`, and `CacheError`."""
+        """Return the package from the server, or from the mirror. Raises `PackageError` or `CacheError`."""
         url, cache = shown(self.source.url), Cache.of_this_user()
         before = None if self.known else cache.find(url)
         try:
@@ -120,40 +120,39 @@ class _Wanted:
         except CacheError:
             if before is None:
                 raise
-            return self._checked(before.path, url)  # filled before, and read only now
+            return self._checked(before.path, url)  # the cache has it, but is read-only now
 
     def _locked_content(self, cache: Cache) -> Path | None:
         name = file_name_of(self.source.url)
         return cache.find_content(self.known.sha256, name) if self.known else None
 
     def _refreshed(self, mirror: Mirror | None, cache: Cache, folder: Path, before: CachedFile | None) -> _Opened:
-        """Return what the server has now, its download being this run's alone; ``before`` is what was cached then."""
+        """Return the server's current package; no other process downloads it. ``before``: cached before we waited."""
         url = shown(self.source.url)
         if content := self._locked_content(cache):
-            return self._checked(content, url)  # another run has brought it while this one waited
+            return self._checked(content, url)  # another process downloaded it while this one waited
         cached = None if self.known else cache.find(url)
         if cached and cached != before:
-            return self._checked(cached.path, url)  # the same: the server was asked a moment ago
+            return self._checked(cached.path, url)  # so did another process: the server was asked a moment ago
         file = folder / file_name_of(self.source.url)
         try:
-            brought = self._bring(mirror, file, cached)
+            downloaded = self._download(mirror, file, cached)
         except PackageError as error:
             if cached is None:
                 raise self._missing(mirror, cache, error) from None
             message = f"taking {cached.path.name} from the cache: {error.message}"
             self.report(Noticed(warning("firmware-from-cache", message, cause=error.code)))
             return self._checked(cached.path, url)
-        if brought is not None:
-            cache.admit(url, file, source=brought.place, validator=brought.validator)
-            return brought.opened
-        assert cached is not None  # noqa: S101 - what is cached is what it was compared with
+        if downloaded is not None:
+            cache.admit(url, file, source=downloaded.place, validator=downloaded.validator)
+            return downloaded.opened
+        assert cached is not None  # noqa: S101 - nothing downloaded: the cached file is the server's
         return self._checked(cached.path, url)
 
-    def _bring(self, mirror: Mirror | None, file: Path, cached: CachedFile | None) -> _Brought | None:
-        """Make ``file`` the good zip of the first place that has one; return None where that has what is cached.
+    def _download(self, mirror: Mirror | None, file: Path, cached: CachedFile | None) -> _Downloaded | None:
+        """Download a valid zip to ``file`` from the first place that has one; None if that is the cached one.
 
-        Raises `UnreachableError` for a server that isn't there, and otherwise what is wrong with the first place that
-        has something.
+        Raises `UnreachableError` for a server that can't be reached, else the error of the first place that has a file.
         """
         failures: list[PackageError] = []
         for place in mirror.places(self.source.url) if mirror else (self.source.url,):
@@ -167,14 +166,14 @@ class _Wanted:
                 failures.append(error)
         raise next((error for error in failures if not isinstance(error, NotThereError)), failures[0])
 
-    def _fetch(self, place: str, file: Path, unless: str, *, allow_http: bool) -> _Brought | None:
-        """Download, and keep nothing that isn't good: the server may have something better later."""
+    def _fetch(self, place: str, file: Path, unless: str, *, allow_http: bool) -> _Downloaded | None:
+        """Download, and remove an invalid file: the server may have a valid one later."""
         validator = download(place, file, limit=MAX_ZIP_SIZE, allow_http=allow_http, report=self.report, unless=unless)
         if validator is None:
             return None
         try:
             _check_zip(file, shown(place))
-            return _Brought(self._checked(file, shown(place)), shown(place), validator)
+            return _Downloaded(self._checked(file, shown(place)), shown(place), validator)
         except EspAtError:
             file.unlink()
             raise
@@ -200,7 +199,7 @@ class _Wanted:
         return _Opened(package, size)
 
     def _missing(self, mirror: Mirror | None, cache: Cache, error: PackageError) -> PackageError:
-        """Return what to tell of a package that is nowhere."""
+        """Return the error for a package that is neither in the cache nor on its server."""
         url, name = shown(self.source.url), file_name_of(self.source.url)
         if isinstance(error, UnreachableError):
             use_mirror = f"set {MIRROR} to a folder that has it; or " if self.source.is_espressifs else ""

@@ -1,8 +1,8 @@
-"""From what a project calls its firmware to the firmware package: opened where it is, or fetched once.
+"""Find the firmware package that a project names: open a path, or download the package once.
 
-A path is opened where it is. A release's name (``v4.1.1.0``, ``latest``) or a package's becomes a URL by the catalog;
-what is there is brought into the cache of all projects, by way of a mirror if one is set. ``esp_at.lock`` has what it
-was when the project first used it: from then on only that content counts, wherever it comes from.
+The catalog has the URL for the name of a release (``v4.1.1.0``, ``latest``) or of a package. The file is downloaded
+into the cache of all projects, from a mirror if one is set. ``esp_at.lock`` records its size and SHA-256 when the
+project first uses it: from then on, only this content is accepted, from any source.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ def find_firmware(
     project: Path,
     report: Report,
 ) -> FoundFirmware:
-    """Return the firmware package that a project means.
+    """Return the firmware package that a project names.
 
-    ``module`` and ``board`` are for the name of a release, which has a package for each module. ``project`` is the
-    folder of the lock file: what differs from it is refused. Raises `SelectionError` where no package is known for the
-    module, `PackageError` for one that can't be had, isn't the locked one, or isn't good.
+    ``module`` and ``board`` choose the package of a release, which has one for each module. ``project`` is the folder
+    of the lock file; a package that differs from its entry is refused. Raises `SelectionError` if no package is known
+    for the module, `PackageError` for one that can't be downloaded, isn't the locked one, or is invalid.
     """
     if firmware.path is not None:
         with located(firmware.text.where):

@@ -1,4 +1,4 @@
-"""``esp_at.lock`` in a project's folder: read, and added to, by one run at a time. Its text: `formats.lock_file`."""
+"""Read ``esp_at.lock`` in a project's folder, and add to it, one process at a time. Its format: `formats.lock_file`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOCK_FILE = "esp_at.lock"
-"""Beside ``esp_at.yml``."""
+"""Next to ``esp_at.yml``."""
 
 _MAX_SIZE = 1 << 20
 _START_ANEW = "take it from version control again, or remove it to make it anew"
@@ -43,9 +43,9 @@ def read_lock(project: Path) -> tuple[LockedPackage, ...]:
 
 
 def add_to_lock(project: Path, entry: LockedPackage) -> None:
-    """Add an entry to a project's lock file, in place of one for the same.
+    """Add an entry to a project's lock file; it replaces one for the same request.
 
-    Raises `PackageError` where another run has locked something else meanwhile, `EspAtError` where it can't be written.
+    Raises `PackageError` if another process has locked other content meanwhile, `EspAtError` if it can't be written.
     """
     with _one_at_a_time(project):
         locked = read_lock(project)
@@ -63,7 +63,7 @@ def add_to_lock(project: Path, entry: LockedPackage) -> None:
 
 
 def check_locked(place: str, size: int, sha256: str | None, known: LockedPackage) -> None:
-    """Raise `PackageError` where what is at ``place``, of ``size`` bytes, isn't the package of an entry."""
+    """Raise `PackageError` if the file at ``place``, of ``size`` bytes, isn't the package of an entry."""
     if (size, sha256) == (known.size, known.sha256):
         return
     of = "" if place == known.url else f", for {known.url}"
@@ -82,12 +82,12 @@ def check_locked(place: str, size: int, sha256: str | None, known: LockedPackage
 
 @contextmanager
 def _one_at_a_time(project: Path) -> Iterator[None]:
-    """Let one run at a time change a project's lock file, as far as they share a cache that can be written.
+    """Let one process at a time change a project's lock file, if all use the same cache and can write it.
 
-    What they wait by lies there, since it would be litter in the project.
+    The inter-process lock is in the cache folder, to keep the project folder clean.
     """
     key = hashlib.sha256(os.path.realpath(project).encode("utf-8", "surrogateescape")).hexdigest()
     with ExitStack() as waiting:
-        with suppress(EspAtError):  # a cache that was filled before and is read only now does for the rest
+        with suppress(EspAtError):  # everything else works with a read-only cache
             waiting.enter_context(Cache.of_this_user().exclusive(f"project {key}", report=lambda _: None))
         yield

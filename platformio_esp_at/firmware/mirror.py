@@ -1,4 +1,4 @@
-"""A mirror: a server, or a folder, that takes the place of Espressif's servers."""
+"""A mirror: a server, or a folder, that replaces Espressif's servers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from platformio_esp_at.urls import (
 )
 
 MIRROR = "ESP_AT_MIRROR"
-"""The environment variable that names it."""
+"""The environment variable that names the mirror."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Mirror:
                 mirror = cls(text)
                 check_url(text, allow_http=mirror.allows_http)
                 return mirror
-            folder = Path(os.path.expanduser(text)).absolute()  # noqa: PTH111 - which never raises
+            folder = Path(os.path.expanduser(text)).absolute()  # noqa: PTH111 - never raises
             hint = f"set {MIRROR} to a folder of zips or to a URL (https://…), or unset it"
             try:
                 mode = file_mode(folder)
@@ -54,11 +54,11 @@ class Mirror:
 
     @property
     def allows_http(self) -> bool:
-        """Whether it may be asked by http: on this machine, nobody is on the way."""
+        """Whether http is allowed: to this machine, nobody can change the download on its way."""
         return allows_http() or is_loopback(self.url)
 
     def places(self, url: str) -> tuple[str, ...]:
-        """Return where it may have what is at a URL: as a copy of all servers, of one, or as a plain folder."""
+        """Return the mirror's URLs for a file at ``url``: as a copy of all servers, of one, or as a plain folder."""
         path = urlsplit(url).path.lstrip("/")
         insides = (f"{host_of(url)}/{path}", path, quote(file_name_of(url)))
         parts = urlsplit(self.url)

@@ -1,4 +1,4 @@
-"""A firmware package in memory: what is flashed, and what its application and its files say of themselves."""
+"""A firmware package in memory: its images, and the facts in its application and its file names."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class FirmwarePackage:
     factory_params: Mapping[str, bytes] = field(repr=False)
     """Every ``factory_param*.bin`` by its path, also those that ``args`` doesn't name."""
     modules: tuple[str, ...]
-    """AT modules that its file names speak of."""
+    """AT modules that its files name."""
     bootloader_program: EspImage = field(repr=False)
     application: bytes = field(repr=False)
     """The AT application."""
@@ -67,7 +67,7 @@ class FirmwarePackage:
         return home
 
     def name_of(self, image: FlashImage) -> str:
-        """Return what an image is: ``bootloader``, ``partition_table``, or the partition that it goes to."""
+        """Return the name of an image: ``bootloader``, ``partition_table``, or its partition."""
         if image == self.bootloader:
             return "bootloader"
         if image == self.primary_image:
@@ -76,7 +76,7 @@ class FirmwarePackage:
         return next((row.name for row in rows if row.offset == image.offset), PurePosixPath(image.path).stem)
 
     def content_of(self, partition: str) -> bytes | None:
-        """Return the image that goes to a partition, or None."""
+        """Return the image of a partition, or None."""
         return next((self.files[image.path] for image in self.args.images if self.name_of(image) == partition), None)
 
     @property
@@ -99,7 +99,7 @@ class FirmwarePackage:
 
 
 class FoundFirmware(NamedTuple):
-    """A firmware package, and what the lock doesn't say of it yet."""
+    """A firmware package, and its entry for the lock if that has none yet."""
 
     package: FirmwarePackage
     new_entry: LockedPackage | None = None
@@ -122,12 +122,12 @@ def chip_of_image(data: bytes) -> str:
 def read_program(data: bytes) -> tuple[str, EspImage]:
     """Return the chip that an ESP image is for, and the image.
 
-    Raises `FormatError` for what is no sound image, and as `chips.chip_by_image_id` does for other chips.
+    Raises `FormatError` for an invalid image, and as `chips.chip_by_image_id` for other chips.
     """
     try:
         image = EspImage.from_bytes(data)
     except FormatError as error:
-        # The short header of ESP8266 has no chip id: it is one if its segments add up that way.
+        # The short header of ESP8266 has no chip id: it is an ESP8266 image if it is valid with that header.
         try:
             return ESP8266, EspImage.from_bytes(data, esp8266=True)
         except FormatError:

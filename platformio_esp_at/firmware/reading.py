@@ -1,7 +1,7 @@
 """Reading a firmware package: a folder, a zip or an esp-at ``build/`` folder becomes a `FirmwarePackage`.
 
-A package comes from outside and is hostile until read: names stay inside it, sizes are bounded, nothing is unpacked to
-disk. Reading it decides nothing about the project: that is planning's.
+A package is untrusted input: paths can't leave it, sizes are limited, nothing is unpacked to disk. Decisions about the
+project are in `planning`, not here.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ _MAX_FACTORY_PARAM_SIZE = SECTOR_SIZE  # its partition is one sector
 
 _FLASHER_ARGS = "flasher_args.json"
 _CONFIGS = ("download.config", "flash_project_args", _FLASHER_ARGS)
-"""Files that say what goes where, the fullest first: IDF's JSON may lack what ESP-AT's build adds later."""
+"""Files that list the images and their offsets, the most complete first: ESP-AT's build adds some after IDF's JSON."""
 
 _IMAGE_SUFFIXES = (".bin", ".img")
-"""esptool runs in the folder of the images: an esptool.py or esptool.cfg among them would be taken for its own."""
+"""No others: esptool runs in the folder of the images, and would load an esptool.py or esptool.cfg from there."""
 
 _PRIMARY_NAMES = ("partition-table.bin", "partitions_at.bin")
 _SECONDARY_NAME = "at_customize.bin"
@@ -88,7 +88,7 @@ def _sha256(stream: BinaryIO) -> str:
 
 @contextmanager
 def _zip_errors() -> Iterator[None]:
-    """Turn what `zipfile` raises for a damaged zip, which is more than it documents, into `PackageError`."""
+    """Turn the errors of `zipfile` for a damaged zip (more than it documents) into `PackageError`."""
     try:
         yield
     except EspAtError:
@@ -118,7 +118,7 @@ class _FolderTree:
             yield from ((inside / file).as_posix() for file in sorted(files))
 
     def _refuse(self, error: OSError) -> None:
-        """Raise for a folder that can't be listed: what it holds would be told as missing."""
+        """Raise for a folder that can't be listed: its files would be reported as missing."""
         where = os.path.relpath(error.filename, self._root)
         raise PackageError(
             "unreadable", f"can't be read: {error.strerror}", where=Place.at(file=where) if where != "." else None
@@ -156,7 +156,7 @@ class _ZipTree:
 
     def read(self, name: str, limit: int) -> bytes:
         if self._archive.getinfo(name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            # The others of zipfile don't bound what they unpack at once, and no release comes with them.
+            # With other methods, zipfile doesn't limit how much it unpacks at once; no release uses them.
             raise PackageError(
                 "zip-compression",
                 "the file isn't compressed with deflate",
@@ -215,7 +215,7 @@ def _read(tree: _Tree, name: str, sha256: str | None) -> FirmwarePackage:
 
 
 def _useful_names(tree: _Tree) -> list[str]:
-    """Return the files of a tree without what a Mac leaves behind."""
+    """Return the files of a tree without those that macOS adds."""
     useful = []
     for count, name in enumerate(tree.names()):
         if count == _MAX_FILES:
@@ -232,7 +232,7 @@ def _package_folder(names: list[str]) -> str:
     """Return the folder with the ``download.config``, as a prefix of names: ``""`` or ``outer/inner/``."""
     folders = {name.removesuffix(config) for name in names for config in _CONFIGS if name.endswith(config)}
     folders = {folder for folder in folders if not folder or folder.endswith("/")}
-    # An esp-at build folder has such files of its bootloader project, too, deeper inside.
+    # In an esp-at build folder, the bootloader project has such files too, in a deeper folder.
     outermost = {path for path in folders if not any(path != other and path.startswith(other) for other in folders)}
     if not outermost:
         zips = sorted(name for name in names if name.lower().endswith(".zip"))
@@ -324,7 +324,7 @@ def _one(args: FlashArgs, names: tuple[str, ...], what: str) -> FlashImage:
 
 
 def _chip_of(args: FlashArgs, bootloader: FlashImage, data: bytes) -> tuple[Chip, EspImage]:
-    """Return the chip that the bootloader was built for, which ``flasher_args.json`` must agree with, and its image."""
+    """Return the bootloader's chip, which must be that of ``flasher_args.json``, and its image."""
     named = find_chip(args.chip) if args.chip else None
     with located(file=bootloader.path):
         key, program = read_program(data)
@@ -357,7 +357,7 @@ def _application(args: FlashArgs, chip: Chip, bootloader: FlashImage, primary: P
 
 
 def _modules_of(inside: Mapping[str, str], factory_params: Mapping[str, bytes]) -> tuple[str, ...]:
-    """Return the modules that a package speaks of: in its factory images' names, else in its factory_params."""
+    """Return the modules that a package names: in the names of factory images, else in its factory_params."""
     paths = map(PurePosixPath, inside)
     images = [_FACTORY_IMAGE.fullmatch(path.name) for path in paths if path.parent.name == "factory"]
     modules = {match["module"] for match in images if match}

@@ -1,4 +1,4 @@
-"""From what a project calls its firmware to one URL: a release's name, a package's name, or a URL."""
+"""The URL of a project's firmware: from the name of a release or a package, or from a URL."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ if TYPE_CHECKING:
 def module_of_release(
     firmware: Text, wanted: Text | CustomModule | None, board: BoardFacts | None
 ) -> tuple[Module, Module]:
-    """Return the module that a release is for, and the one whose package to look up for it, before there is a package.
+    """Return the module that a release is for, and the one whose package to look up for it.
 
-    They differ where the board's module has given way to a successor. Raises `SelectionError` where neither the user
-    nor the board tells it, `UnknownNameError` for a name that isn't one.
+    They differ if the board's module has a successor. Raises `SelectionError` if neither the user nor the board names
+    the module, `UnknownNameError` for an unknown name.
     """
     name = wanted.based_on if isinstance(wanted, CustomModule) else wanted
     if name is not None:
@@ -65,26 +65,26 @@ def module_of_release(
 
 
 def local_path(firmware: Firmware) -> Path | None:
-    """Return the path that a firmware's URL is for, if it is a ``file:`` URL."""
+    """Return the path in a firmware's ``file:`` URL; None for others."""
     text = firmware.text.text
     return path_of_file_url(text) if is_url(text) and scheme_of(text) == "file" else None
 
 
-# --- what is meant ---
+# --- sources ---
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A URL, and what asked for it."""
+    """A URL, and what the project asked for."""
 
     url: str
     asked: Asked
     chip: str | None = None
-    """The chip that Espressif's package there is for; None for a URL of somebody else."""
+    """The chip of Espressif's package at this URL; None for other URLs."""
 
     @property
     def is_espressifs(self) -> bool:
-        """Whether a mirror takes its place."""
+        """Whether it is Espressif's package, which a mirror may replace."""
         return self.chip is not None
 
 
@@ -105,7 +105,7 @@ def source_of_release(
     locked: tuple[LockedPackage, ...],
     report: Report,
 ) -> Source:
-    """Return the source of a release; a name that may come to mean another one stays what the lock has it for."""
+    """Return the source of a release; for a short name, such as ``latest``, the lock's entry counts if there is one."""
     name = firmware.text.lower()
     carried, flashed = module_of_release(firmware, wanted, board)
     asked = Asked(name, carried.chip, carried.name)
@@ -121,7 +121,7 @@ def source_of_release(
                     )
                     report(Noticed(note("lock-keeps-latest", message, locked=pinned.url, known=newest)))
         with located(file=LOCK_FILE):
-            check_url(pinned.url, allow_http=True)  # whether http is allowed, a download tells
+            check_url(pinned.url, allow_http=True)  # a download checks whether http is allowed
         return Source(pinned.url, asked, carried.chip)
     with located(firmware.where):
         found = find_release(flashed, name)

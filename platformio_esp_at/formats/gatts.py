@@ -137,7 +137,7 @@ class GattTable:
         if end > len(data):
             raise FormatError(
                 "ble-data-damaged",
-                f"ble_data is cut: it says {end} bytes and has {len(data)}",
+                f"ble_data is cut: its header has {end} bytes and has {len(data)}",
                 where=Place.at(offset=0),
             )
         if data[end:].strip(b"\xff"):

@@ -101,7 +101,7 @@ class PkiContainer:
         if end > len(data):
             raise FormatError(
                 "pki-damaged",
-                f"the PKI container is cut: it says {end} bytes and has {len(data)}",
+                f"the PKI container is cut: its header has {end} bytes and has {len(data)}",
                 where=Place.at(offset=4),
             )
         container, items = data[:end], []

@@ -1,7 +1,7 @@
 """The actions of idf.py: ``idf.py at-flash`` and its relatives.
 
-Every idf.py command loads this file, most of them to do something else, and an exception here would end them all:
-nothing but the standard library is imported before an action runs, and what can't be loaded is left out.
+Every idf.py command loads this file, mostly for other actions, and an exception here would end the command: so only the
+standard library is imported at the top, and if our options can't be loaded, the actions are left out.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from platformio_esp_at.commands.setup import Setup
     from platformio_esp_at.idf.project import IdfProject
 
-_SAID = "platformio_esp_at.said"
-"""Key in click's ``ctx.meta``: the options of idf.py that the command line itself names."""
+_ON_COMMAND_LINE = "platformio_esp_at.on_command_line"
+"""Key in click's ``ctx.meta``: the names of idf.py's options that are on the command line."""
 
 
 class Action(NamedTuple):
@@ -51,7 +51,7 @@ _ERASE = {
 
 
 def action_extensions(base_actions: Mapping[str, Any], project_path: str) -> dict[str, Any]:  # noqa: ARG001 - idf.py's
-    """Return `ACTIONS` in idf.py's form; none where another of its ways to us has brought them already."""
+    """Return `ACTIONS` in idf.py's format; none if idf.py has already loaded them from another place."""
     extension: dict[str, Any] = {"version": "1", "global_options": [], "actions": {}}
     present = base_actions.get("actions", {})
     if "at-flash" in present:
@@ -60,7 +60,7 @@ def action_extensions(base_actions: Mapping[str, Any], project_path: str) -> dic
         from platformio_esp_at.request.command_line import parameters  # noqa: PLC0415 - see above
 
         own = parameters()
-    except Exception as error:  # noqa: BLE001 - whatever it is: idf.py has other things to do
+    except Exception as error:  # noqa: BLE001 - whatever it is, idf.py must go on
         sys.stderr.write(f"WARNING: idf.py at-flash can't be offered: {error}\n")
         return extension
     connection = [dict(option) for option in present.get("flash", {}).get("options", ()) if _is_connection(option)]
@@ -84,13 +84,13 @@ def _is_connection(option: Mapping[str, Any]) -> bool:
 
 
 def _note(ctx: Any, param: Any, value: object) -> object:  # noqa: ANN401 - click's
-    """Note that the words of an action name the port or the speed; idf.py mixes both with ESPPORT and ESPBAUD."""
-    if _is_said(ctx, param.name):
-        ctx.meta.setdefault(_SAID, set()).add(param.name)
+    """Note that an action has its own port or speed; idf.py mixes both with ESPPORT and ESPBAUD."""
+    if _is_on_command_line(ctx, param.name):
+        ctx.meta.setdefault(_ON_COMMAND_LINE, set()).add(param.name)
     return value
 
 
-def _is_said(ctx: Any, name: str) -> bool:  # noqa: ANN401
+def _is_on_command_line(ctx: Any, name: str) -> bool:  # noqa: ANN401
     return getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"
 
 
@@ -101,7 +101,7 @@ def _run(command: str, action: str, ctx: Any, args: Any, *, erase: bool = False,
     from platformio_esp_at.outputs.text import error_text  # noqa: PLC0415
 
     try:
-        # The factory image leaves nothing as it was; like everything else it is checked before anything is erased.
+        # The factory image erases everything; like all images, it is checked before anything is erased.
         commands.run("upload_factory" if erase else command, _setup(ctx, args, options))
     except EspAtError as error:
         sys.stdout.flush()
@@ -110,7 +110,7 @@ def _run(command: str, action: str, ctx: Any, args: Any, *, erase: bool = False,
 
 def _fatal_error() -> type[Exception]:
     try:
-        from idf_py_actions.errors import FatalError  # noqa: PLC0415 - there is none outside of idf.py
+        from idf_py_actions.errors import FatalError  # noqa: PLC0415 - exists only in idf.py
     except ImportError:
         from click import ClickException  # noqa: PLC0415
 
@@ -133,8 +133,9 @@ def _setup(ctx: Any, args: Any, options: dict[str, Any]) -> Setup:  # noqa: ANN4
     folder, build = Path(args.project_dir), Path(args.build_dir)
     project = read_idf_project(folder, build)
     given = {"port": getattr(args, "port", None), "baud": getattr(args, "baud", None)}
-    said = {name: value for name, value in given.items() if _is_said(ctx, name) or name in ctx.meta.get(_SAID, ())}
-    layers = [read_project(folder), layer_of_command_line({**options, **said})]
+    noted = ctx.meta.get(_ON_COMMAND_LINE, ())
+    typed = {name: value for name, value in given.items() if _is_on_command_line(ctx, name) or name in noted}
+    layers = [read_project(folder), layer_of_command_line({**options, **typed})]
     if project is not None:
         layers.insert(0, project.options)
     elif given["port"]:
@@ -159,10 +160,10 @@ def _find_board(project: IdfProject | None, folder: Path, board: str | None) -> 
 
 
 def _find_port(given: str | None) -> str:
-    """Return ESPPORT, or the port that idf.py finds; where it finds none, it fails in its own words."""
+    """Return ESPPORT, or the port that idf.py finds; if there is none, idf.py raises its own error."""
     if given:
         return given
-    from idf_py_actions.tools import get_default_serial_port  # noqa: PLC0415 - there is none outside of idf.py
+    from idf_py_actions.tools import get_default_serial_port  # noqa: PLC0415 - exists only in idf.py
 
     find: Callable[[], str] = get_default_serial_port
     return find()

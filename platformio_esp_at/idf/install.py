@@ -1,4 +1,4 @@
-"""How the actions come into idf.py, which differs between ESP-IDF 5 and 6."""
+"""How to add the actions to idf.py: ESP-IDF 5 and 6 differ."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PROJECT_EXTENSION = '''\
 """idf.py at-flash and its relatives: pip install platformio-esp-at."""
 from platformio_esp_at.idf.actions import action_extensions  # noqa: F401
 '''
-"""``idf_ext.py`` of a project: ESP-IDF 5 says so and goes on where we aren't installed."""
+"""``idf_ext.py`` of a project. If this package is not installed, ESP-IDF 5 prints a warning and continues."""
 
 _OLDEST = (5, 1)
 
@@ -41,7 +41,7 @@ More than one of these does no harm."""
 
 
 def write_project_extension(folder: Path) -> str:
-    """Write ``idf_ext.py`` into a project, and return what to say of it. Raises `EspAtError` for one that differs."""
+    """Write ``idf_ext.py`` into a project, and return the message. Raises `EspAtError` if another one exists."""
     file = folder / "idf_ext.py"
     try:
         with file.open("x", encoding="utf-8") as stream:
@@ -57,7 +57,7 @@ def write_project_extension(folder: Path) -> str:
 
 
 def check_idf_version() -> None:
-    """Raise `EspAtError` in an ESP-IDF that is older than any that this was tried with."""
+    """Raise `EspAtError` in an ESP-IDF that is older than all tested ones."""
     version = _idf_version()
     if version and version < _OLDEST:
         raise EspAtError(
@@ -68,7 +68,7 @@ def check_idf_version() -> None:
 
 
 def _idf_version() -> tuple[int, int] | None:
-    """Return major and minor version of the ESP-IDF that runs us; None where nothing tells it."""
+    """Return major and minor version of the ESP-IDF that runs us; None if unknown."""
     try:
         text = (Path(os.environ["IDF_PATH"]) / "tools" / "cmake" / "version.cmake").read_text(encoding="utf-8")
     except (KeyError, OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What a configured ESP-IDF project says: its chip, flash and PSRAM, and the options that its menuconfig set."""
+"""A configured ESP-IDF project: its chip, flash and PSRAM, and the options that its menuconfig sets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BOARD_ID = "this project"
-"""What a project is called where messages name a board."""
+"""The name of a project in messages about a board."""
 
 _MAX_FILE_SIZE = 64 << 20
 
@@ -37,11 +37,11 @@ _PARAMETERS = {
     "CONFIG_ESP_AT_UART_BAUDRATE": "uart_baudrate",
 }
 _NOT_SET = ("", "-2")
-"""The component's defaults: -1 is a pin's own way to say that it isn't used."""
+"""The component's defaults. Not -1: a pin with -1 is unused."""
 _NO_SPEED = "0"
 
 _USUAL_FLASH_SIZE = "2MB"
-"""ESP-IDF's default: a project that has it says nothing about its flash."""
+"""ESP-IDF's default: with it, the real flash size is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +53,12 @@ class IdfProject:
     config: Mapping[str, str]
     """Its sdkconfig."""
     options: Layer
-    """What its menuconfig sets of our options, where it has our component."""
+    """Our options that its menuconfig sets, if it has our component."""
 
     def board(self) -> BoardFacts:
-        """Return the project as facts of a board. Raises `SelectionError` for a chip that ESP-AT isn't for.
+        """Return the project as facts of a board. Raises `SelectionError` for a chip without ESP-AT firmware.
 
-        A target that is no chip, such as ``linux``, carries no AT module: that one is beside it.
+        A target that is no chip, such as ``linux``, carries no AT module: the module is next to it.
         """
         if self.target.startswith("esp"):
             _check_chip(self.target)
@@ -72,7 +72,7 @@ class IdfProject:
 
 
 def read_idf_project(folder: Path, build: Path) -> IdfProject | None:
-    """Return the project of a folder as its build folder, or its sdkconfig alone, tells it; None for neither.
+    """Return the project of a folder, from its build folder or its sdkconfig alone; None if it has neither.
 
     Raises `FormatError` or `EspAtError`, naming the file that can't be read.
     """
@@ -115,9 +115,9 @@ def layer_of_sdkconfig(config: Mapping[str, str], *, base: Path) -> Layer:
 
 
 def image_set_folder(build: Path) -> Path:
-    """Return where the image set of a project goes: into its build folder, once that is one.
+    """Return the folder of a project's image set: in its build folder, if CMake has made that.
 
-    A folder that something else made would make idf.py refuse to set a target later.
+    If we made it, idf.py would later refuse to set a target.
     """
     name = "at_flash"
     return build / name if (build / "CMakeCache.txt").is_file() else build.with_name(f"{build.name}_{name}")
@@ -131,7 +131,7 @@ def _check_chip(target: str) -> None:
         raise SelectionError(
             "chip-unsupported",
             f"the chip of this project is {target}, for which there is no ESP-AT firmware",
-            hint=f"ESP-AT is for {names}; for a module with one of them beside this chip, write board: none and "
+            hint=f"ESP-AT is for {names}; for a module with one of them next to this chip, write board: none and "
             "port: PORT into esp_at.yml",
         ) from None
 

@@ -1,6 +1,6 @@
-"""A depfile: what a file was made from, in the words of make, for a build tool that makes it again only then.
+"""A depfile: the inputs of a file, in the syntax of make, so that a build tool knows when to rebuild it.
 
-Source of the form: the manual of ninja, "Depfiles", and what CMake reads of it (``cmake_transform_depfile``).
+Source of the format: the manual of ninja, "Depfiles", and what CMake reads of it (``cmake_transform_depfile``).
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Folders of files on the disk: the image set, put in place whole, and private files of one run.
+"""Folders on the disk: the image set, replaced as a whole, and the private files of one run.
 
-A folder is written next to its final name and then put in place, so that there is never half of one. Several runs may
-do so at once: esptool never reads the published folder, which another run may have replaced by then, but a private one
-of its own run.
+A folder is written under a temporary name and then renamed, so that it is never incomplete. Several runs may do so at
+once: esptool reads a private folder of its own run, never the published one, which another run may replace.
 """
 
 from __future__ import annotations
@@ -30,9 +29,9 @@ if TYPE_CHECKING:
 _PUBLIC_MODE = 0o644
 _SECRET_MODE = 0o600
 _NAMED = 3
-"""So many files of others are told by their names."""
-_QUICKER = (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, *((errno.EACCES,) if os.name == "nt" else ()))
-"""What renaming a folder fails with where another run was quicker; Windows says EACCES for one in use, too."""
+"""Foreign files listed by name in the error, at most."""
+_OTHER_RUN_FIRST = (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, *((errno.EACCES,) if os.name == "nt" else ()))
+"""Errors of renaming if another run was faster; on Windows, EACCES is also a folder in use."""
 _UNFINISHED = ".unfinished"
 _STALE_AFTER = 3600
 """In seconds; publishing takes one or two."""
@@ -41,15 +40,15 @@ _PAUSE = 0.01
 
 
 def write_image_set(plan: FlashPlan, folder: Path) -> None:
-    """Write the image set as ``folder``, in place of what an earlier run wrote there.
+    """Write the image set as ``folder``; it replaces that of an earlier run.
 
-    Of several runs at once, the last one's image set stays. Images of user partitions and the factory image may hold
-    private keys: only their owner can read them. Raises `EspAtError` where the folder is somebody else's or can't be
+    If several runs write at once, the last one's image set stays. Images of user partitions and the factory image may
+    contain private keys: only their owner can read them. Raises `EspAtError` if the folder has other files or can't be
     written.
     """
     secret = {region.path for region in plan.regions if plan.secondary.find(region.name)}
-    with _told(folder):
-        place = Path(os.path.realpath(folder))  # what a link leads to is replaced, not the link
+    with _os_errors(folder):
+        place = Path(os.path.realpath(folder))  # the target of a link is replaced, not the link
         _check_not_inside(place)
         _check_replaceable(place, folder)
         with _scratch(place) as scratch:
@@ -60,14 +59,14 @@ def write_image_set(plan: FlashPlan, folder: Path) -> None:
 
 
 @contextmanager
-def private_folder(files: Mapping[str, bytes], beside: Path) -> Iterator[Path]:
-    """Write ``files`` to a folder of this run alone, which is gone afterwards: no other run replaces what is in it.
+def private_folder(files: Mapping[str, bytes], image_set_folder: Path) -> Iterator[Path]:
+    """Write ``files`` to a temporary folder, which no other run changes.
 
-    It is made beside the image set, so that removing a build folder removes what a killed run has left there, too.
+    It is next to the image set, so that removing the build folder also removes the files of a killed run.
     """
     with ExitStack() as stack:
-        with _told(beside):
-            folder = stack.enter_context(_scratch(Path(os.path.realpath(beside))))
+        with _os_errors(image_set_folder):
+            folder = stack.enter_context(_scratch(Path(os.path.realpath(image_set_folder))))
             for path, data in files.items():
                 _write(folder / path, data, _SECRET_MODE)
         yield folder
@@ -75,9 +74,9 @@ def private_folder(files: Mapping[str, bytes], beside: Path) -> Iterator[Path]:
 
 @contextmanager
 def _scratch(place: Path) -> Iterator[Path]:
-    """Make a folder beside ``place`` that only its owner can open (mode 0700), and remove it afterwards.
+    """Make a temporary folder next to ``place`` that only its owner can open (mode 0700).
 
-    Those of runs that were killed go with the next run: they may hold private keys.
+    The next run removes those of killed runs: they may contain private keys.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
     _remove_stale(place)
@@ -88,10 +87,10 @@ def _scratch(place: Path) -> Iterator[Path]:
 
 
 def _remove_stale(place: Path) -> None:
-    """Remove what a killed run has left beside ``place``.
+    """Remove the folders of killed runs next to ``place``.
 
-    Age decides, not whether a process is there: its number tells nothing from inside a container, or once it was given
-    again. esptool has opened its files long before, so that a slower run isn't harmed either.
+    Age decides, not the process id, which is different inside a container and may be reused. Slow runs aren't harmed:
+    esptool has opened its files long before.
     """
     for folder in place.parent.glob(f".{glob.escape(place.name)}-????????{_UNFINISHED}"):
         with suppress(OSError):
@@ -101,10 +100,10 @@ def _remove_stale(place: Path) -> None:
 
 
 def _put_in_place(scratch: Path, place: Path, folder: Path) -> None:
-    """Make ``scratch/new`` the folder ``place``; what is there moves to ``scratch``.
+    """Rename ``scratch/new`` to ``place``; the folder that is there moves to ``scratch``.
 
-    A folder can't be renamed onto one with files in it, so there is a moment without any, and another run may put its
-    own there: then that one is moved away as well.
+    A folder can't be renamed onto one with files in it, so for a moment there is none, and another run may put its own
+    there: then that one is moved away as well.
     """
     for attempt in range(_ATTEMPTS):
         _check_replaceable(place, folder)
@@ -114,7 +113,7 @@ def _put_in_place(scratch: Path, place: Path, folder: Path) -> None:
                 place.replace(old)
             (scratch / "new").replace(place)
         except OSError as error:
-            if error.errno in _QUICKER and attempt + 1 < _ATTEMPTS:
+            if error.errno in _OTHER_RUN_FIRST and attempt + 1 < _ATTEMPTS:
                 time.sleep(_PAUSE)
                 continue
             if old.exists():
@@ -125,7 +124,7 @@ def _put_in_place(scratch: Path, place: Path, folder: Path) -> None:
 
 
 def _check_not_inside(place: Path) -> None:
-    """Raise `EspAtError` where a process is in the folder that is to be replaced: it would be nowhere afterwards."""
+    """Raise `EspAtError` if the current folder is in the folder to replace: it would no longer exist."""
     current = Path(os.path.realpath(Path.cwd()))
     if place in (current, *current.parents):
         hint = "name a folder of its own, such as esp_at: the whole folder is replaced"
@@ -137,7 +136,7 @@ def _check_not_inside(place: Path) -> None:
 
 
 def _check_replaceable(place: Path, folder: Path) -> None:
-    """Raise `EspAtError`, naming ``folder``, where a file in ``place`` is in no manifest of ours."""
+    """Raise `EspAtError`, naming ``folder``, if a file in ``place`` isn't in the manifest there."""
     others = _others(place)
     if others:
         more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
@@ -150,8 +149,8 @@ def _check_replaceable(place: Path, folder: Path) -> None:
 def _others(place: Path) -> list[str]:
     """Return the files in ``place`` that its manifest doesn't list.
 
-    Another run may replace the folder while we look: then the files are of one image set and the manifest of another,
-    or something is gone. So what is found counts where the folder is still the same after a pause.
+    Another run may replace the folder meanwhile: then files and manifest are of different image sets, or missing. So
+    the result counts only if the folder is still the same after a pause.
     """
     others: list[str] = []
     before: tuple[int, int, int] | None = None
@@ -172,12 +171,12 @@ def _others(place: Path) -> list[str]:
 
 
 def _identity(place: Path) -> tuple[int, int, int] | None:
-    """Return what tells a folder from a later one of the same name; None where there is none."""
+    """Return an identity that a later folder of the same name doesn't have; None if there is no folder."""
     try:
         status = place.stat()
     except FileNotFoundError:
         return None
-    return status.st_dev, status.st_ino, status.st_ctime_ns  # file systems use a number again; renaming sets ctime
+    return status.st_dev, status.st_ino, status.st_ctime_ns  # inode numbers are reused; renaming sets ctime
 
 
 def _files(place: Path) -> Iterator[str]:
@@ -191,7 +190,7 @@ def _raise(error: OSError) -> None:
 
 
 def _listed(manifest: Path) -> list[str]:
-    """Return the files that a manifest says are ours: none where it isn't one, whoever wrote that."""
+    """Return the files that a manifest lists; none if it is no manifest."""
     try:
         files = json.loads(manifest.read_bytes())["files"] if manifest.is_file() else []
     except (ValueError, TypeError, KeyError, RecursionError):
@@ -200,8 +199,8 @@ def _listed(manifest: Path) -> list[str]:
 
 
 @contextmanager
-def _told(folder: Path) -> Iterator[None]:
-    """Tell what the system refuses as one `EspAtError`; looking is refused as well as writing."""
+def _os_errors(folder: Path) -> Iterator[None]:
+    """Turn each `OSError`, also of reading, into the same `EspAtError`."""
     try:
         yield
     except OSError as error:
@@ -216,8 +215,8 @@ def _write(file: Path, data: bytes, mode: int) -> None:
 
 
 def write_new_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write files that only their owner can read. Raises `EspAtError` where one is there already, and writes none."""
-    with _told(folder):
+    """Write files that only their owner can read. Raises `EspAtError`, and writes none, if one exists."""
+    with _os_errors(folder):
         for path in files:
             if (folder / path).exists():
                 raise EspAtError(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 MANIFEST = "esp_at_manifest.json"
-"""Says what a folder was made from, and which files are in it: a folder with no others may be replaced."""
+"""Lists the inputs and the files of an image set: a folder without other files may be replaced."""
 
 
 def factory_image_path(plan: FlashPlan) -> str:
@@ -59,7 +59,7 @@ def _manifest(plan: FlashPlan, factory_image: bytes) -> dict[str, Any]:
     hashes: dict[int, str] = {}
 
     def sha256(data: bytes) -> str:
-        """Hash once what stands in the plan as the firmware package has it."""
+        """Return the hash, computed once for data that the plan takes unchanged from the firmware package."""
         if id(data) not in hashes:
             hashes[id(data)] = hashlib.sha256(data).hexdigest()
         return hashes[id(data)]

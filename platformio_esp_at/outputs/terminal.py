@@ -1,4 +1,4 @@
-"""Printing for people, as far as the terminal can show it."""
+"""Print events for people; characters that the terminal can't show are replaced."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def show(event: Event) -> None:
     """Print an event at once. Raises `OSError` where the output can't be written."""
     stream = sys.stdout
-    if stream is not None:  # as in a Windows service
+    if stream is not None:  # None in a Windows service
         encoding = stream.encoding or "utf-8"
         # esptool redraws its progress bars in one line, which must keep its width.
         unknown = "replace" if isinstance(event, EsptoolOutput) else "backslashreplace"

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def event_text(event: Event) -> str:
-    """Return an event in words; what esptool printed is returned as it is, all others end with a line end."""
+    """Return an event as text: esptool's output unchanged, all others with a newline at the end."""
     return event.text if isinstance(event, events.EsptoolOutput) else f"{_EVENTS[type(event)](event)}\n"
 
 
 def error_text(error: EspAtError) -> str:
-    """Return an error in words: each problem with its place, its code in brackets, and the next step.
+    """Return an error as text: each problem with its place, its code in brackets, and the next step.
 
     ``esp-at explain CODE`` has more about a code.
     """
@@ -48,7 +48,7 @@ def describe_choice(plan: FlashPlan) -> str:
     ]
     if module.assumed:
         others = f"; it may also be {' or '.join(module.alternatives)}" if module.alternatives else ""
-        lines.append(f"  That is a guess{others}. Settle it with module: {module.name} in esp_at.yml.")
+        lines.append(f"  That is a guess{others}. To confirm, write module: {module.name} into esp_at.yml.")
     return "\n".join(map(printable, lines))
 
 
@@ -61,7 +61,7 @@ def describe_plan(plan: FlashPlan) -> str:
 
 
 def describe_update(plan: FlashPlan) -> str:
-    """Return what an update writes where, what it keeps, how the module is wired, and what to mind."""
+    """Return what an update writes where, what it keeps, how the module is wired, and the notes."""
     rows = [
         (format_offset(region.offset), format_size(len(region.data)), region.name, region.origin)
         for region in sorted(plan.regions, key=lambda region: region.offset)
@@ -101,7 +101,7 @@ def describe_wiring(wiring: Wiring | None) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Return the lines of a table, its columns two spaces apart; see `printable` for what its cells may not hold."""
+    """Return the lines of a table, its columns two spaces apart; cells are escaped by `printable`."""
     lines = [[printable(cell) for cell in line] for line in (head, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
@@ -137,4 +137,4 @@ _EVENTS: Mapping[type, Callable[[Any], str]] = {
     events.Copying: lambda event: f"Copying {printable(str(event.path))}",
     events.WaitingForDownload: lambda _: "Waiting: another process is downloading this file",
 }
-"""How each event is written; of `EsptoolOutput`, the text counts."""
+"""The text of each event, except `EsptoolOutput`, which has its own."""

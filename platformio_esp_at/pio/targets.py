@@ -1,7 +1,7 @@
 """SCons targets: ``pio run -t upload_at`` and its relatives.
 
-Every ``pio run`` of a project imports this file, most of them to build something else: nothing of ours is imported
-before a target runs.
+Every ``pio run`` of a project imports this file, mostly to build something else: our other modules are imported only
+when a target runs.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ def register(env: Any) -> None:  # noqa: ANN401 - an SCons environment has no ty
 
     ours = {target.name for target in TARGETS}
     if COMMAND_LINE_TARGETS and ours.issuperset(map(str, COMMAND_LINE_TARGETS)):
-        # PlatformIO's own word for "don't compile"; appended, since core takes the first target as the wanted one.
+        # PlatformIO's target for "don't compile"; appended, since core takes the first target as the wanted one.
         COMMAND_LINE_TARGETS.append("nobuild")
     if env.get("PIOFRAMEWORK") is None:
-        env["PIOFRAMEWORK"] = []  # espressif32 looks into it without asking whether it is there
+        env["PIOFRAMEWORK"] = []  # espressif32 reads it without a check that it is set
     for target in TARGETS:
         add_target(env.AddCustomTarget, env, target)
 
@@ -105,7 +105,7 @@ def _setup(env: Any) -> Setup:  # noqa: ANN401
         layer_of_options(own, base=folder, spelling=f"platformio.ini [env:{env['PIOENV']}] {prefix}{{}}".format),
     ]
     if "UPLOAD_PORT" in ARGUMENTS:
-        # --upload-port of the command line beats what any file says; upload_port of platformio.ini is the program's.
+        # --upload-port on the command line overrides all files; upload_port in platformio.ini is the program's port.
         layers.append(layer_of_options({"port": env.subst("$UPLOAD_PORT")}, base=folder, spelling="--upload-{}".format))
     return Setup(
         layers=tuple[Layer, ...](layers),
@@ -132,5 +132,5 @@ def _find_board(env: Any, board_id: str | None) -> BoardFacts | None:  # noqa: A
 
 
 def _find_port(env: Any) -> str:  # noqa: ANN401
-    env.AutodetectUploadPort()  # takes upload_port where it is given; ends the build where there is no port
+    env.AutodetectUploadPort()  # takes upload_port if it is set; ends the build if there is no port
     return str(env.subst("$UPLOAD_PORT"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.catalog.modules import modules
-from platformio_esp_at.errors import EspAtError, FormatError, Place, located
+from platformio_esp_at.errors import EspAtError, FormatError, located
 from platformio_esp_at.firmware.factory_image import FactoryImage, is_factory_image
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import COLUMNS, GattTable
@@ -75,7 +75,7 @@ def origin_of_bytes(data: bytes, name: str) -> Origin:
     if data.startswith(b"\xfc\xfc"):
         return Origin(name, None, {FACTORY_PARAM: data})
     hint = "give a firmware package, a factory image, mfg_nvs.bin or factory_param.bin"
-    raise FormatError("nothing-to-migrate", "no project can be made from this", where=Place.at(file=name), hint=hint)
+    raise FormatError("nothing-to-migrate", "no project can be made from this", hint=hint)
 
 
 def make_project(origin: Origin) -> dict[str, bytes]:
@@ -108,9 +108,7 @@ def make_project(origin: Origin) -> dict[str, bytes]:
     options |= _own_partitions(origin, known, files)
     options = {name: value for name, value in options.items() if value}
     if not options:
-        raise EspAtError(
-            "nothing-to-migrate", "it has nothing that a project needs to set", where=Place.at(file=origin.name)
-        )
+        raise EspAtError("nothing-to-migrate", "it has nothing that a project needs to set")
     return {PROJECT_FILE: _project_file(origin, options, files).encode(), **files}
 
 
@@ -214,7 +212,7 @@ def _project_file(origin: Origin, options: Mapping[str, Any], files: Iterable[st
 
     text: str = yaml.safe_dump(dict(options), sort_keys=False, allow_unicode=True, width=1000)
     if _OWN_TABLE in files and "partitions" not in options:
-        text += f"# partitions: {_OWN_TABLE} # the image's own table: to have its places instead of the package's\n"
+        text += f"# partitions: {_OWN_TABLE} # the image's own table: for its offsets instead of the package's\n"
     return (
         f"# Made from {origin.name}: rebuilds its content with a firmware package of the same chip.\n"
         "firmware: FIRMWARE.zip # name the firmware package\n"

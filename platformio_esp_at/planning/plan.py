@@ -294,7 +294,7 @@ def _is_in_place(row: Partition, table: PartitionTable) -> bool:
 
 
 def _moves(package: FirmwarePackage, secondary: PartitionTable, regions: Sequence[Region]) -> Iterator[Notice]:
-    """Yield a note for each partition whose saved content is lost, since the project's table differs."""
+    """Yield a note for each partition that the project's table adds or moves, or that another image overwrites."""
     written = {region.name for region in regions}
     for row in secondary:
         if row.name in written or _is_in_place(row, package.secondary):

@@ -1,7 +1,7 @@
 """The one list of options: the fields of `Request`. Every front end makes its own options from it.
 
 Each field is one option: its kind defines what the option takes and the type of the value, which the type checker
-compares with the field. So a new option is one field here; ``esp_at.yml``, ``custom_at_<name>`` and ``--<name>`` use it.
+compares with the field. So a new option is one field here: in ``esp_at.yml``, ``custom_at_<name>``, ``--<name>``.
 """
 
 from __future__ import annotations

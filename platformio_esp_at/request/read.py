@@ -85,7 +85,7 @@ class Disk:
         return _firmware(*named)
 
     def _distinct_label(self, label: str, files: Mapping[str, bytes]) -> str:
-        """Return the label, with a number if another file has it already: two folders may have files of the same name."""
+        """Return the label, with a number if another file has it already: names may be the same in two folders."""
         number, distinct = 1, label
         while any(self._seen.get(path, data) != data for path, data in _labelled(distinct, files)):
             number += 1

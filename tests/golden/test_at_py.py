@@ -1,6 +1,6 @@
-"""The edits of upstream's at.py, done by us: the same image comes out; what at.py does in vain or wrong is refused.
+"""The edits of upstream's at.py, done by us: the result is the same; what at.py ignores or does wrong is refused.
 
-``$ESP_AT_REFERENCE/golden/_at_py`` holds what at.py was given, told and made of it.
+``$ESP_AT_REFERENCE/golden/_at_py`` has the inputs, options and results of at.py.
 """
 
 from __future__ import annotations
@@ -69,12 +69,12 @@ NVS = [name for name, case in CASES.items() if case["partition"] == "mfg_nvs"]
 LEGACY = [name for name, case in CASES.items() if case["partition"] == "factory_param"]
 
 REFUSED = {"country_long": "parameter-too-long", "module_long": "parameter-too-long", "pin_200": "parameter-range"}
-"""What a field can't hold: at.py cuts texts without a word, or says "A system error occurred"; its exit code is 0."""
+"""Values that don't fit: at.py cuts texts silently, or prints "A system error occurred"; its exit code is 0."""
 
 OPTION = Place.at(option="--option")
 
 OFFSET_REFUSED = "offset16"
-"""at.py finds no parameters there and says so; we take no offset, the partition table knows it."""
+"""at.py prints that it finds no parameters there; we need no offset: the partition table has it."""
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def at_py(reference: Path) -> Path:
 
 
 def _before(name: str) -> bytes:
-    """Return the partition that at.py was given."""
+    """Return the partition before at.py edits it."""
     case = CASES[name]
     data = gzip.decompress((FOLDER / "_base" / f"{Path(name).parent}.bin.gz").read_bytes())
     assert len(data) == case["before_size"]
@@ -114,7 +114,7 @@ def test_every_case_is_compared(at_py):
 
 
 def _edit(base: NvsImage, **request) -> NvsImage:
-    """Return the image with a request's changes, as a firmware takes them that reads what ``base`` has."""
+    """Return the image with a request's changes, for a firmware that reads the names in ``base``."""
     reads = {*base.namespaces, *(entry.key for entry in base)}
     module = SelectedModule(str(parameters(base)["module_name"]), None, "")
     asked = Request(**request)
@@ -157,8 +157,8 @@ def _file(at_py: Path, name: str) -> InputFile:
     return InputFile(name, Place.at(file="esp_at.yml", line=3), (at_py / "_files" / name).read_bytes())
 
 
-def test_defect_a_der_certificate_can_be_imported_once_only(at_py):
-    """at.py keeps it in a text file between, so that every later run ends in "A system error occurred"."""
+def test_defect_a_der_certificate_can_only_be_imported_once(at_py):
+    """at.py writes it to a temporary text file, so that every later run ends in "A system error occurred"."""
     der = _file(at_py, "new.der")
     image = _edit(_base_of("v4.1.1.0"), pki={"mqtt_ca": (der,)})
     again = _edit(NvsImage.from_bytes(image.to_bytes()), pki={"mqtt_cert": (der,)})
@@ -176,8 +176,8 @@ def test_certificates_of_any_length(at_py):
 
 
 @pytest.mark.parametrize("option", ["https_ca", "wss_key"])
-def test_defect_an_absent_key_is_ignored_in_silence(at_py, option):
-    """at.py changes nothing then, and ends well."""
+def test_defect_a_missing_key_is_ignored_silently(at_py, option):
+    """at.py then changes nothing, and its exit code is 0."""
     base = _base_of("v3.1.0.0")
     assert option not in base.namespaces
     with pytest.raises(EspAtError) as caught:
@@ -187,14 +187,14 @@ def test_defect_an_absent_key_is_ignored_in_silence(at_py, option):
 
 
 @pytest.mark.parametrize("option", ["platform", "tx_control_pin", "rx_control_pin"])
-def test_defect_options_of_earlier_releases_are_ignored_in_silence(option):
+def test_defect_options_of_earlier_releases_are_ignored_silently(option):
     with pytest.raises(EspAtError) as caught:
         _edit(_base_of("v4.1.1.0"), factory_param={option: Text("5", OPTION)})
     assert (caught.value.code, caught.value.place) == ("not-read-by-release", OPTION)
     assert caught.value.message == f"the firmware of this release doesn't read {option}"
 
 
-def test_defect_sys_store_can_not_be_set():
+def test_defect_sys_store_cannot_be_set():
     base = _base_of("HEAD")
     image = _edit(base, factory_param={"sys_store": Text("0", OPTION)})
     assert [new.value for old, new in zip(base.entries, image.entries, strict=True) if old != new] == [0]
@@ -205,7 +205,7 @@ def test_defect_sys_store_can_not_be_set():
 
 @pytest.fixture(scope="module")
 def legacy(reference, tmp_path_factory) -> FirmwarePackage:
-    """Return a package as at.py edits it, its factory_param the one of at.py's cases."""
+    """Return a package with the factory_param of at.py's cases."""
     folder = tmp_path_factory.mktemp("legacy") / "package"
     write_sample_package(folder, "esp32")
     for file in folder.glob("customized_partitions/factory_param*.bin"):
@@ -226,7 +226,7 @@ def test_factory_param_after_the_same_edit(legacy, name):
 
 
 @pytest.mark.parametrize("name", [name for name in LEGACY if Path(name).name in REFUSED])
-def test_defect_what_does_not_fit_ends_well(legacy, name):
+def test_defect_a_value_that_does_not_fit_exits_with_0(legacy, name):
     assert CASES[name]["rc"] == 0
     with pytest.raises(EspAtError) as caught:
         _contents(legacy, factory_param=_values(name))
@@ -237,14 +237,14 @@ def test_defect_what_does_not_fit_ends_well(legacy, name):
 @pytest.mark.parametrize(
     ("name", "shown"), [("country_long", ("country_code", "USXX")), ("module_long", ("module_name", "A" * 32))]
 )
-def test_defect_texts_are_cut_in_silence(at_py, name, shown):
+def test_defect_texts_are_cut_silently(at_py, name, shown):
     after = FactoryParam.from_bytes(_after(next(case for case in LEGACY if case.endswith(name))))
     key, value = shown
     assert after.values[key] == value
 
 
-def test_defect_server_ca_is_ignored_in_silence(legacy, at_py):
-    """at.py knows no certificates up to v3.0.0.0; they have partitions of their own, where we write them."""
+def test_defect_server_ca_is_ignored_silently(legacy, at_py):
+    """at.py can't write certificates up to v3.0.0.0; we write them into their own partitions."""
     (name,) = (name for name in LEGACY if name.endswith("server_ca_ignored"))
     assert (CASES[name]["rc"], CASES[name]["unchanged"]) == (0, True)
     file = _file(at_py, "new_small.crt")
@@ -257,7 +257,7 @@ def test_defect_server_ca_is_ignored_in_silence(legacy, at_py):
 @pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("option", ["platform", "module_name"])
 def test_defect_names_are_written_into_versions_that_have_none(legacy, version, option):
-    """at.py writes them after the last field, where no firmware of these releases looks."""
+    """at.py writes them after the last field; no firmware of these releases reads them there."""
     assert option not in field_names(version)
     param = FactoryParam.from_values({"version": version, "module_id": 1})
     params = dict.fromkeys(legacy.factory_params, param.to_bytes())
@@ -272,8 +272,8 @@ UNFIT = {"baud_neg": "uart-missing", "country_USXX": "country-invalid", "pin_127
 
 
 @pytest.mark.parametrize("name", UNFIT)
-def test_defect_values_that_can_not_work_end_well(legacy, name):
-    """They fit into the image, so that at.py writes them; we check before anything is written."""
+def test_defect_values_that_cannot_work_exit_with_0(legacy, name):
+    """They fit into the image, so at.py writes them; we check them before anything is written."""
     (case,) = (case for case in LEGACY if Path(case).name == name)
     assert CASES[case]["rc"] == 0
     request = Request(factory_param=_values(case))

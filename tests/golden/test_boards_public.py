@@ -15,8 +15,8 @@ def boards(reference):
 
 
 def facts_of(row):
-    """Return the facts of the board's manifest, put together again from the table's columns."""
-    flash_size = row["flash_size"].split("|")[-1]  # the two platforms disagree about one board
+    """Return the facts of the board's manifest, made from the table's columns."""
+    flash_size = row["flash_size"].split("|")[-1]  # the two platforms have different sizes for one board
     upload = {"flash_size": flash_size}
     if row["mcu"] == "esp8266":
         number, unit = int(flash_size[:-2]), flash_size[-2:]
@@ -52,7 +52,7 @@ def test_supported_boards_get_their_module(boards):
 
 
 def test_no_pick_is_harmful(boards):
-    """Even where the module's name exists with other content, its firmware runs on the board with the same AT pins."""
+    """A module that isn't the board's own still has firmware that runs on the board, with the same AT pins."""
     supported = [row for row in boards if row["at_module"] != "UNSUPPORTED"]
     harmful = {row["board_id"]: pick(row) for row in supported if pick(row) not in row["acceptable_modules"].split("|")}
     assert harmful == {}

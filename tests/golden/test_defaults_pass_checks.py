@@ -1,4 +1,4 @@
-"""What upstream ships is never refused: factory parameters, certificates, keys and GATT tables of every release."""
+"""Upstream's own files are never refused: factory parameters, certificates, keys and GATT tables of every release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Factory images since v3.1, made on the product's whole way: package folder, selection, plan; equal by hash."""
+"""Factory images since v3.1: package folder, selection and plan give images with upstream's hashes."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def _row(entry: dict) -> str:
 
 
 def _plan(entry: dict, golden: Path, folder: Path) -> FlashPlan:
-    """Return the plan of a row's files and the stand-ins of its chip, laid out as a package is."""
+    """Return the plan of a package folder with a row's files and the dummy files of its chip."""
     row, chip = golden / _row(entry), find_chip(entry["platform"])
     config = (row / "download.config").read_text()
     for image in parse_download_config(config).images:
         name = Path(image.path).name
-        # One stand-in serves for every kind of PHY data.
+        # There is one dummy file for all kinds of PHY data.
         stand_in = name.replace("phy_multiple_init_data", "phy_init_data")
         places = (row / name, golden / "_dummy" / chip.key / name, golden / "_dummy" / stand_in)
         packed = row / f"{name}.gz"
@@ -62,7 +62,7 @@ def _plan(entry: dict, golden: Path, folder: Path) -> FlashPlan:
 
 
 def _with_the_digest_of_before(image: bytes, plan: FlashPlan) -> bytes:
-    """Undo the bootloader's new digest: upstream's own tool, up to v4.0, changes the header and leaves the old one."""
+    """Undo the bootloader's new digest: upstream's tool, up to v4.0, changes the header and keeps the old digest."""
     start = plan.package.bootloader.offset
     built = plan.package.files[plan.package.bootloader.path]
     size = EspImage.from_bytes(built).size

@@ -1,4 +1,4 @@
-"""The file systems that upstream's tools made of ``fs_image`` in each release."""
+"""The file systems that upstream's tools made from ``fs_image`` in each release."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ IMAGES = {
 
 @pytest.fixture
 def upstream(reference):
-    """Return upstream's image of a case, and the files that it was made of."""
+    """Return upstream's image of a case, and the files that it was made from."""
 
     def read(case):
         release = reference / "golden" / case.removesuffix("-littlefs")
@@ -40,7 +40,7 @@ def differences(ours, theirs):
 
 
 def may_differ_in_fat(root, aliases):
-    """Return the offsets in a volume that upstream takes from the clock, or from chance.
+    """Return the offsets in a volume that depend on the clock or on chance in upstream's tool.
 
     The two files have three entries: the long name of index.html, its short one, and test.txt.
     """
@@ -102,7 +102,7 @@ def test_v3_1_has_one_fat_and_no_safe_mode(upstream):
 
 
 def test_v2_2_is_a_flash_in_use(upstream):
-    """mkfatfs runs the firmware's own code: the dummy has moved, the state is of version 1, label and slack differ."""
+    """mkfatfs runs the firmware's own code: the dummy has moved, the state has version 1, label and slack differ."""
     image, files = upstream("v2.2.0.0_esp32")
     assert struct.unpack_from("<L", image, 141 * SECTOR + 24) == (1,)
     theirs = unwrap(image, WearLevellingMode.SAFE)

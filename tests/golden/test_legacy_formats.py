@@ -1,7 +1,7 @@
-"""Every file of the releases up to v2.4 that a format module covers comes out as upstream's tools made it.
+"""For the releases up to v2.4, the format modules make every file as upstream's tools did.
 
-The data lies in ``$ESP_AT_REFERENCE/golden``; its ``MANIFEST.json`` lists the files and what made them. What upstream
-does wrong stands in a function of its own here, named for the defect, and is applied only where upstream has it.
+The data is in ``$ESP_AT_REFERENCE/golden``; its ``MANIFEST.json`` lists the files and what made them. Each defect of
+upstream has its own function here, named for the defect, and used only where upstream has it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PKI_SUFFIXES = {"ca": (".pem", ".der", ".cer", ".crt"), "cert": (".pem", ".der",
 KEY_SUFFIXES = (".pem", ".der", ".key")
 TABLE_OFFSET = 0x8000
 
-# Which files each test takes, by the pattern of their name.
+# The files of each test, by the pattern of their names.
 KINDS = {
     "primary": ("partition-table.bin", "partition-table.nomd5.bin"),
     "secondary": ("at_customize.bin",),
@@ -57,7 +57,7 @@ NOT_OURS = {
 
 
 def _entries() -> list[dict]:
-    """Return the manifest's entries of these releases; none where there is no reference data."""
+    """Return the manifest's entries of these releases; none without the reference data."""
     place = os.environ.get("ESP_AT_REFERENCE")
     if not place:
         return []
@@ -114,7 +114,7 @@ def test_manifest_has_exactly_these_releases(golden):
 
 
 def test_every_file_on_disk_is_in_a_case(golden):
-    """What the folders hold is what the tests take, file by file, apart from what is named as not ours."""
+    """Every file in the folders is in a test, except for those that are listed as not ours."""
     on_disk = {
         path.relative_to(golden).as_posix()
         for release in RELEASES
@@ -140,7 +140,7 @@ def _alignment(entry: dict) -> int:
 
 
 def _primary_has_md5(entry: dict) -> bool:
-    """v2.1's option that switches the MD5 row off isn't understood by its own Kconfig; ESP8266 never has the row."""
+    """v2.1's own Kconfig doesn't know its option to switch the MD5 row off; ESP8266 never has the row."""
     return _release(entry)[:2] == (2, 1) and _chip(entry) != ESP8266 and ".nomd5" not in _path(entry)
 
 
@@ -174,7 +174,7 @@ def test_secondary_table(golden, entry):
 
 
 def _pki_type(entry: dict, kind: str) -> int:
-    """From v2.2 on upstream's build calls every item a certificate."""
+    """From v2.2 on, upstream's build marks every item as a certificate."""
     return PkiType.CERT if _release(entry) >= (2, 2) else PkiType[kind.upper()]
 
 
@@ -223,7 +223,7 @@ def test_gatts(golden, entry):
 
 @_each(CORRUPT)
 def test_gatts_defect_header_written_as_text(golden, entry):
-    """No firmware needs this one: the magic 27 95 has become 27 C2 95, so it finds no services."""
+    """No firmware can use this file: the magic 27 95 has become 27 C2 95, so it finds no services."""
     upstream = (golden / _path(entry)).read_bytes()
     ours = _gatts(golden, entry).to_bytes()
     assert upstream == _written_as_text(ours)
@@ -242,7 +242,7 @@ TEXT_COLUMNS = ("country_code", "platform", "module_name")
 
 
 def _row_values(golden: Path, entry: dict, module: str) -> dict[str, int | str]:
-    """Return what ``factory_param_data.csv`` says about a module, as far as its version has the field."""
+    """Return a module's values in ``factory_param_data.csv``, for the fields of its version."""
     with (golden / entry["tag"] / "_inputs" / "factory_param_data.csv").open(newline="") as file:
         (row,) = (
             row for row in csv.DictReader(file) if (row["platform"], row["module_name"]) == (entry["platform"], module)
@@ -278,7 +278,7 @@ def test_factory_param(golden, entry):
 
 @_each(CTS_LEFT_OUT)
 def test_factory_param_defect_cts_left_out(golden, entry):
-    """No firmware needs this one: with hardware flow control the CTS pin would be missing."""
+    """No firmware needs this defect: with hardware flow control, the CTS pin would be missing."""
     param = _factory_param(golden, entry)
     upstream = (golden / _path(entry)).read_bytes()
     assert upstream == _without_cts(param.to_bytes())
@@ -291,7 +291,7 @@ def test_factory_param_defect_cts_left_out(golden, entry):
 
 @_each(CASES["arguments"])
 def test_flash_arguments(golden, entry):
-    """What is read is written again, in the one spelling that we use for offsets; either file means the same."""
+    """The values are written as they were read, in our one spelling of offsets; both files mean the same."""
     path = golden / _path(entry)
     args = parse_download_config(path.read_text())
     words = path.read_text().split()
@@ -304,7 +304,7 @@ def test_flash_arguments(golden, entry):
 
 
 def _part(golden: Path, entry: dict, path: str) -> bytes:
-    """Return the file that ``download.config`` calls ``path``: the row's own, or a stand-in for a built one."""
+    """Return the file at ``path`` of ``download.config``: the row's own, or a dummy for a built one."""
     name = Path(path).name
     own = golden / _folder_name(entry)
     if (own / f"{name}.gz").exists():
@@ -314,14 +314,14 @@ def _part(golden: Path, entry: dict, path: str) -> bytes:
 
 
 def _with_header_as_upstream_leaves_it(image: bytes, settings: FlashSettings, chip: str) -> bytes:
-    """Return a bootloader whose header says ``settings``, with upstream's two defects."""
+    """Return a bootloader with ``settings`` in its header, and with upstream's two defects."""
     patched = EspImage.from_bytes(image, esp8266=chip == ESP8266).with_flash_settings(settings, chip)
     data = _with_digest_of(patched, image)
     return _with_size_number_of_esp32(data, settings) if chip == ESP8266 else data
 
 
 def _with_digest_of(patched: EspImage, original: bytes) -> bytes:
-    """Undo the new digest: upstream's tool changes the header and leaves the digest of before."""
+    """Undo the new digest: upstream's tool changes the header and keeps the old digest."""
     if not patched.hash_appended:
         return patched.data
     start = patched.size - 32
@@ -329,17 +329,17 @@ def _with_digest_of(patched: EspImage, original: bytes) -> bytes:
 
 
 def _with_size_number_of_esp32(data: bytes, settings: FlashSettings) -> bytes:
-    """Write the size as ESP32 counts it: upstream's tool knows no other table before v2.2.2.0."""
+    """Write the size with ESP32's number: upstream's tool has no other table before v2.2.2.0."""
     return data[:3] + bytes([flash_sizes("esp32")[settings.size] << 4 | data[3] & 0xF]) + data[4:]
 
 
 def _with_factory_param_of_module(path: str, module: str) -> str:
-    """Return the file that lands at ``path``'s offset in the end: v2.x writes the module's factory_param over it."""
+    """Return the file that is finally at ``path``'s offset: v2.x writes the module's factory_param over it."""
     return path.replace("factory_param.bin", f"factory_param_{module}.bin")
 
 
 def _parts(golden: Path, entry: dict, args: FlashArgs) -> Iterator[tuple[int, bytes]]:
-    """Give what lies where in upstream's factory image."""
+    """Yield the offsets and bytes of upstream's factory image."""
     for image in args.images:
         data = _part(golden, entry, _with_factory_param_of_module(image.path, entry["module"]))
         if image.path.endswith("bootloader.bin"):
@@ -359,7 +359,7 @@ def test_factory_image(golden, entry):
 
 @_each(FACTORY)
 def test_factory_image_defects(golden, entry):
-    """Where upstream's header differs from ours, it is by what the two functions above say, and by nothing else."""
+    """Upstream's header differs from ours only by the two defects above."""
     settings = parse_download_config((golden / _folder_name(entry) / "download.config").read_text()).settings
     chip = _chip(entry)
     built = _part(golden, entry, "bootloader.bin")

@@ -1,4 +1,4 @@
-"""``mfg_nvs`` from its inputs: the bytes of upstream's tools, for every module row since v3.1, in both dialects."""
+"""``mfg_nvs`` from its inputs gives the bytes of upstream's tools: every module row since v3.1, both dialects."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ROWS = (
 
 
 def _inputs(golden: Path, row: dict) -> tuple[set[str], Request]:
-    """Return the names that the row's firmware reads, and the request that its inputs make."""
+    """Return the names that the row's firmware reads, and the request with its inputs."""
     raw = golden / row["tag"] / "_inputs" / "raw_data"
     rows = list(csv.reader((golden / row["path"]).with_suffix(".csv").read_text().splitlines()))
     namespaces = [cells[0] for cells in rows if cells[1] == "namespace"]
@@ -60,7 +60,7 @@ def _file(path: Path, option: str) -> InputFile:
 
 
 def _folder(raw: Path, name: str) -> Path:
-    """Return the raw data of a namespace: one build option maps the files of wpa_ent to wpa2."""
+    """Return the folder with the raw data of a namespace: one build option maps the files of wpa_ent to wpa2."""
     return raw / name if (raw / name).is_dir() else raw / name.replace("wpa2_", "wpa_ent_")
 
 

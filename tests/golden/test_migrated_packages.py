@@ -1,4 +1,4 @@
-"""Projects made from firmware packages as users have them: they give the same bytes, and carry over to new releases."""
+"""Projects made from released firmware packages: they give the same bytes, and also work with new releases."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_the_project_gives_the_package_again(tmp_path, reference, name, source):
     rebuilt = _build(tmp_path, package, files)
     for region in rebuilt.regions:
         if region.name != "bootloader":  # the flash settings of download.config go into its header
-            # A container of certificates is as long as it is, and its file in a release as long as the partition.
+            # Our file of a PKI container ends with the container, the released one with the partition.
             own = package.files[region.path]
             assert region.data.ljust(len(own), b"\xff") == own
     assert {region.path for region in rebuilt.regions} == set(package.files)

@@ -1,4 +1,4 @@
-"""Every row of upstream's factory parameter tables, and every released package, comes out of our catalog."""
+"""Our catalog has every row of upstream's factory parameter tables, and every released package."""
 
 import csv
 
@@ -52,7 +52,7 @@ def test_fields_are_in_the_order_of_the_type_table(reference, release):
     path = reference / "golden" / release / "_inputs" / "factory_param_type.csv"
     lines = [line.split(",") for line in path.read_text().splitlines() if line and not line.startswith("#")]
     legacy = lines[0][0] == "param_name"
-    # The table has more than a row does: what stands in no blob (offset -1), the magic, and bytes that stay 0xFF.
+    # The table has more than a row: fields that no blob has (offset -1), the magic, and bytes that stay 0xFF.
     names = [line[0].replace("ctx", "cts") for line in lines if not legacy or line[1].isdigit()]
     names = [name for name in names if name not in {"magic_flag", "reserved2"}]
     found, expected = next(rows(reference, release))

@@ -1,4 +1,4 @@
-"""Whatever is put into a file system is read back; whatever else is read ends in `FormatError`."""
+"""All files that are put into a file system are read back; any other input raises `FormatError`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FILES = st.dictionaries(PATHS, st.binary(max_size=2000), max_size=12)
 
 
 def fits(files, build):
-    """Return the image, None for names that are one for FAT, a file that is a folder, or too many bytes."""
+    """Return the image; None if FAT takes two names for one, a file is also a folder, or there are too many bytes."""
     try:
         return build(files)
     except (FormatError, LayoutError):

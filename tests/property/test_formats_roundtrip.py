@@ -1,4 +1,4 @@
-"""Whatever a format can say is read back as it was written, and whatever else it meets ends in `EspAtError`."""
+"""Every value of a format is read back as it was written; any other input raises `EspAtError`."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def flash_args(draw, *, chips: tuple[str | None, ...]) -> FlashArgs:
 
 
 def _image(segments: list[bytes], header: bytes, *, digest: bool, esp8266: bool) -> bytes:
-    """Return an ESP image of these segments, put together apart from the code under test."""
+    """Return an ESP image of these segments, made without the code under test."""
     data = b"\xe9" + bytes([len(segments)]) + header[2:8]
     if not esp8266:
         data += header[8:23] + bytes([digest])
@@ -136,7 +136,7 @@ def _image(segments: list[bytes], header: bytes, *, digest: bool, esp8266: bool)
 
 @st.composite
 def images(draw) -> tuple[bytes, bool]:
-    """Give the bytes of a valid image and whether it is one for ESP8266."""
+    """Draw the bytes of a valid image, and whether it is for ESP8266."""
     esp8266 = draw(st.booleans())
     segments = draw(st.lists(st.binary(min_size=1, max_size=60), min_size=1, max_size=16))
     header = draw(st.binary(min_size=24, max_size=24))
@@ -236,13 +236,13 @@ def test_esp_image(image_and_kind, tail, chip, data):
     assert changed.to_bytes()[4 : len(content) - 32] == image.to_bytes()[4 : len(content) - 32]
     assert changed.to_bytes()[len(content) :] == tail
     assert changed.with_flash_settings(wanted, chip) == changed
-    said = changed.flash_settings(chip)
+    found = changed.flash_settings(chip)
     if wanted.mode != "keep":
-        assert said.mode == wanted.mode
+        assert found.mode == wanted.mode
     if wanted.freq != "keep":
-        assert flash_frequencies(chip)[said.freq] == flash_frequencies(chip)[wanted.freq]
+        assert flash_frequencies(chip)[found.freq] == flash_frequencies(chip)[wanted.freq]
     if wanted.size not in ("keep", "detect"):
-        assert said.size == wanted.size
+        assert found.size == wanted.size
 
 
 # -- layouts --
@@ -265,7 +265,7 @@ layouts = st.lists(
 
 @st.composite
 def sound_layouts(draw, *, first: int, last: int) -> list[Partition]:
-    """Give rows one behind the other, with gaps, in any order."""
+    """Draw rows that don't overlap, with gaps, in any order."""
     rows: list[Partition] = []
     offset = first
     for number in range(draw(st.integers(1, 8))):
@@ -279,7 +279,7 @@ def sound_layouts(draw, *, first: int, last: int) -> list[Partition]:
 
 
 def _is_sound(rows: tuple[Partition, ...], first: int, last: int) -> bool:
-    """Say the rules over again, row by row and pair by pair."""
+    """Check the rules in another way: row by row and pair by pair."""
     return len({row.name for row in rows}) == len(rows) and all(
         first <= row.offset < row.end <= last
         and row.offset % (0x10000 if row.type == 0 else 0x1000) == 0
@@ -391,7 +391,7 @@ def _is_reported(error: EspAtError) -> None:
 
 
 def _meet(kind: str, data: bytes) -> None:
-    """Read ``data``: it is refused in our words, or gives a value that means the same again."""
+    """Read ``data``: it is refused with an `EspAtError`, or its value stays the same when written and read again."""
     read, meaning = READERS[kind]
     try:
         value = read(data)
@@ -486,7 +486,7 @@ VALID_TEXT = {
     "flasher_args": flash_args(chips=CHIPS).map(format_flasher_args),
     "size": st.one_of(u32.map(format_offset), u32.map(format_size)),
 }
-# Words out of which something nearly right comes together.
+# Words that together make text that is nearly right.
 WORDS = {
     "partition_table": [
         "a",

@@ -1,4 +1,4 @@
-"""Input that is made to be slow is read in steps that grow with its size and no faster, and ends well.
+"""Input that is made to be slow: the steps to read it grow with its size and no faster.
 
 Steps are counted, not timed: a count is the same on every machine.
 """
@@ -37,7 +37,7 @@ def _quadratic(data):
     return [one for one in data for other in data if one is other]
 
 
-def test_the_count_shows_what_grows_faster():
+def test_the_count_shows_quadratic_growth():
     assert _steps(_quadratic, bytes(range(200))) > 3 * _steps(_quadratic, bytes(range(100)))
 
 
@@ -50,16 +50,16 @@ def test_twice_the_input_takes_twice_the_steps(kind):
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_large_input_ends_well(kind):
-    """It is read, or refused in our words; everything else that is raised fails the test."""
+def test_large_input_is_read_or_refused(kind):
+    """It is read, or refused with an `EspAtError`; every other exception fails the test."""
     read, make, largest = HOSTILE[kind]
     try:
         read(make(largest))
     except EspAtError as error:
-        told = str(error)
+        outcome = str(error)
     else:
-        told = "read"
-    assert told
+        outcome = "read"
+    assert outcome
 
 
 READ = {"numbers": 126 * 256, "empty blobs": 126 * 256, "pages, blank": 0, "pages, one sequence number": 0}

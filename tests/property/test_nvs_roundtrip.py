@@ -1,4 +1,4 @@
-"""Whatever NVS can hold: our bytes are those of esp-idf-nvs-partition-gen, and nothing that is read can surprise us."""
+"""For all NVS content, our bytes are those of esp-idf-nvs-partition-gen; any bytes are read or refused."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ NUMBERS = [encoding for encoding in Encoding if encoding.is_number]
 # -- values --
 
 names = st.from_regex(r"[a-z][a-z0-9_.]{0,14}", fullmatch=True).filter(
-    lambda name: not name.startswith(("sta.", "ap."))  # upstream adds entries of its own beside these
+    lambda name: not name.startswith(("sta.", "ap."))  # upstream adds its own entries to these
 )
-# Upstream reads its CSV line by line: in a text it takes a line that starts with # for a comment, and CR for LF.
+# Upstream reads its CSV line by line: in a text, a line that starts with # is a comment to it, and CR is LF.
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r#"), max_size=40)
 near_the_end = [size + change for size in (3936, 3968, 4000, 7968, 8000) for change in (-33, -32, -1, 0, 1, 32)]
 
@@ -56,7 +56,7 @@ def values(draw) -> tuple[Encoding, int | str | bytes]:
 
 @st.composite
 def images(draw, dialects=tuple(Dialect)) -> NvsImage:
-    """Return an image that may hold more than fits into its size; many small entries put its pages' ends anywhere."""
+    """Draw an image that may be too small for its entries; many small entries make pages end anywhere."""
     entries: list[NvsEntry] = []
     for namespace in draw(st.lists(names, max_size=5, unique=True)):
         entries.append(NvsEntry(namespace, "", Encoding.NAMESPACE, b""))
@@ -73,7 +73,7 @@ def images(draw, dialects=tuple(Dialect)) -> NvsImage:
 
 
 def _generated(image: NvsImage) -> bytes:
-    """Return what the generator makes of the same entries; its own size leaves out the page that stays blank."""
+    """Return the generator's image of the same entries; the size that it gets doesn't count the blank page."""
     stream = io.BytesIO()
     nvs = upstream.nvs_open(stream, image.size - PAGE_SIZE, upstream.Page.VERSION2)
     for entry in image.entries:
@@ -108,7 +108,7 @@ def test_our_bytes_are_upstreams(image):
 
 
 def test_both_outcomes_are_tried():
-    """Sizes and contents above are such that a good part fits, and a good part doesn't."""
+    """With the sizes and contents above, many images fit, and many don't."""
     outcomes = []
 
     @settings(few, max_examples=60, derandomize=True, database=None)
@@ -125,15 +125,15 @@ def test_both_outcomes_are_tried():
 @pytest.mark.parametrize("free", range(8))
 @pytest.mark.parametrize("length", [0, 1, 31, 32, 33, 64, 3967, 3968, 3969, 4000, 4001, 8000])
 def test_our_bytes_are_upstreams_at_the_end_of_a_page(free, length):
-    """A blob or a string where ``free`` entries are left."""
+    """A blob or a string in a page with ``free`` entries left."""
     fill = [NvsEntry("ns", f"n{number}", Encoding.U8, 1) for number in range(125 - free)]
     kinds = [NvsEntry("ns", "blob", Encoding.BINARY, b"\xa5" * length)]
     if length <= 3967:
         kinds.append(NvsEntry("ns", "text", Encoding.STRING, "x" * length))
     for entry in kinds:
-        behind = NvsEntry("ns", "behind", Encoding.U8, 1)
+        after = NvsEntry("ns", "after", Encoding.U8, 1)
         namespace = NvsEntry("ns", "", Encoding.NAMESPACE, b"")
-        image = NvsImage((namespace, *fill, entry, behind), 6 * PAGE_SIZE)
+        image = NvsImage((namespace, *fill, entry, after), 6 * PAGE_SIZE)
         data = image.to_bytes()
         assert data == _generated(image)
         assert NvsImage.from_bytes(data) == image
@@ -155,7 +155,7 @@ def test_what_was_written_is_read(image):
 
 
 def _old_headers(data: bytes) -> bytes:
-    """Return an image with the page headers of older generators: all but the last page say that they are full."""
+    """Return an image with the page headers of older generators: all pages but the last are marked full."""
     pages = []
     for number in range(len(data) // PAGE_SIZE - 1):
         head = struct.pack("<LB", number, 0xFE).ljust(24, b"\xff")
@@ -179,7 +179,7 @@ def test_the_dialects_differ_in_page_headers_only(image):
 
 
 def _through_upstreams_csv(image: NvsImage) -> bytes:
-    """Return what the generator makes of our CSV: as its ``generate``, which only takes files, reads it."""
+    """Return the generator's image of our CSV, read as its ``generate`` does, which only accepts files."""
     lines = io.StringIO(image.to_csv(), newline=None)
     stream = io.BytesIO()
     nvs = upstream.nvs_open(stream, image.size - PAGE_SIZE, upstream.Page.VERSION2)
@@ -219,7 +219,7 @@ def test_csv_through_upstreams_command_line(tmp_path):
 
 
 def _read(data: bytes) -> NvsImage | None:
-    """Return what is read, or None where it is refused; everything else that is raised fails the test."""
+    """Return the image, or None if it is refused; every other exception fails the test."""
     try:
         return NvsImage.from_bytes(data)
     except FormatError as error:
@@ -251,7 +251,7 @@ def test_arbitrary_bytes(data):
 @few
 @given(st.sampled_from(Dialect), st.integers(0, 4 * PAGE_SIZE))
 def test_truncations(dialect, length):
-    """Only at the end of a page an image can end; then it lacks what stood behind."""
+    """An image can only be cut at the end of a page; then the entries after that are missing."""
     read = _read(SOUND_BYTES[dialect][:length])
     if length % PAGE_SIZE or not length:
         assert read is None
@@ -262,7 +262,7 @@ def test_truncations(dialect, length):
 @settings(few, max_examples=600)
 @given(st.sampled_from(Dialect), st.integers(0, 4 * PAGE_SIZE - 1), st.integers(1, 255))
 def test_a_changed_byte(dialect, at, bits):
-    """A change is refused, or it is one that says nothing: then the entries are the same."""
+    """A change is refused, or it has no meaning: then the entries are the same."""
     data = bytearray(SOUND_BYTES[dialect])
     data[at] ^= bits
     read = _read(bytes(data))
@@ -272,7 +272,7 @@ def test_a_changed_byte(dialect, at, bits):
 
 @pytest.mark.parametrize("bit", range(8))
 def test_a_changed_bit_in_every_byte_in_use(bit):
-    """Every byte that is in use is guarded, but for the state of pages, which has two good values."""
+    """Every byte in use is protected, except for the state of pages, which has two valid values."""
     small = NvsImage(SOUND.entries[:3], 3 * PAGE_SIZE).to_bytes()
     for at in range(64 + 32 * 7):
         changed = bytearray(small)
@@ -295,7 +295,7 @@ crafted_entries = st.builds(
 @settings(few, max_examples=300)
 @given(st.lists(crafted_entries, max_size=12))
 def test_crafted_entries_with_right_crcs(entries):
-    """What is taken can be written again, unless it is of no size that an image has."""
+    """Entries that are read without an error can be written again."""
     begin = nvs_entry((0, 0x01, 1, 0xFF), b"ns", b"\1" + b"\xff" * 7)
     read = _read(nvs_page(0, begin + b"".join(entries)) + b"\xff" * 2 * PAGE_SIZE)
     if read is not None:

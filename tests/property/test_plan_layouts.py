@@ -1,4 +1,4 @@
-"""Whatever user partition CSV comes: a plan that passes the checks is safe to flash, anything else is one message."""
+"""For any user partition CSV, a plan that passes the checks is safe to flash; all others are refused."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _check_is_safe(plan: FlashPlan) -> None:
 
 @st.composite
 def sound_tables(draw: st.DrawFn) -> tuple[str, str, dict[str, InputFile]]:
-    """Draw a chip, a CSV whose rows lie one after the other with gaps, and content that fits."""
+    """Draw a chip, a CSV whose rows don't overlap, and content that fits."""
     chip = draw(st.sampled_from(list(PACKAGES)))
     package = PACKAGES[chip]
     needed = {
@@ -117,7 +117,7 @@ def test_a_sound_table_passes(table):
 
 @st.composite
 def wild_tables(draw: st.DrawFn) -> tuple[str, str]:
-    """Draw a chip, and its own CSV with some cells replaced, rows doubled or left out."""
+    """Draw a chip, and its own CSV with some cells replaced, and rows duplicated or left out."""
     chip = draw(st.sampled_from(list(PACKAGES)))
     rows = [line.split(", ") for line in PACKAGES[chip].secondary.to_csv().splitlines()[1:]]
     numbers = st.one_of(

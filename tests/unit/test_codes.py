@@ -211,3 +211,45 @@ def test_an_unknown_code(given, name, hint):
     assert (caught.value.code, caught.value.facts["name"]) == ("unknown-code", name)
     assert caught.value.hint is not None
     assert caught.value.hint.startswith(hint)
+
+
+SEARCHES = ("startswith", "endswith", "find", "index", "count", "search", "match", "fullmatch")
+
+
+def _words_compared(tree):
+    """Yield the lines that compare, search or match the message or the hint of an error, or an error as text."""
+    for node in ast.walk(tree):
+        parts = []
+        if isinstance(node, ast.Compare):
+            parts = [node.left, *node.comparators]
+            if all(isinstance(operator, (ast.Is, ast.IsNot)) for operator in node.ops):
+                continue  # whether there is a hint at all
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            searched = node.func.attr in (
+                "startswith",
+                "endswith",
+                "find",
+                "index",
+                "count",
+                "search",
+                "match",
+                "fullmatch",
+            )
+            parts = [node.func.value, *node.args] if searched else []
+        for part in parts:
+            for inner in ast.walk(part):
+                if isinstance(inner, ast.Attribute) and inner.attr in ("message", "hint"):
+                    yield node.lineno
+
+
+def test_nothing_is_decided_by_the_words_of_a_message():
+    found = [
+        f"{file.relative_to(PACKAGE).as_posix()}:{line}"
+        for file in sorted(PACKAGE.rglob("*.py"))
+        for line in _words_compared(ast.parse(file.read_text(encoding="utf-8")))
+    ]
+    assert not found, f"decide by the code or a fact: {', '.join(found)}"
+    assert list(_words_compared(ast.parse("if 'x' in error.message: pass\nif error.hint.startswith('x'): pass"))) == [
+        1,
+        2,
+    ]

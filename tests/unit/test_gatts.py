@@ -247,7 +247,12 @@ CORRUPT_HINT = "upstream's tool of v2.0 and v2.1 writes C2 there on Python 3"
             id="header-written-as-text",
         ),
         pytest.param(
-            BYTES[:-1], "ble-data-damaged", "ble_data is cut: it says 265 bytes and has 264", "0x0", None, id="cut"
+            BYTES[:-1],
+            "ble-data-damaged",
+            "ble_data is cut: its header has 265 bytes and has 264",
+            "0x0",
+            None,
+            id="cut",
         ),
         pytest.param(
             BYTES + b"\0",

@@ -51,7 +51,7 @@ def test_check_primary():
 
 
 MULTIPLE = "partition {} doesn't start at a multiple of {}"
-UNDER_TABLE = "the partition table itself lies before that"
+UNDER_TABLE = "the partition table itself is before that"
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def _csv(old: str = "", new: str = "") -> dict[str, InputFile]:
             "user.csv:2",
             "partition-outside",
             "partition 'ble_data' (0x20000…0x24000) starts before 0x21000",
-            "the partition table itself lies before that",
+            "the partition table itself is before that",
             id="over-the-table",
         ),
         pytest.param(

@@ -102,12 +102,16 @@ def _changed(at: int, replacement: bytes) -> bytes:
             TWO[:7], "not-pki", "no PKI container: its magic F1 F1 is missing (found f1 f1)", None, id="cut-in-header"
         ),
         pytest.param(
-            TWO[:-1], "pki-damaged", "the PKI container is cut: it says 28 bytes and has 27", "0x4", id="cut-in-item"
+            TWO[:-1],
+            "pki-damaged",
+            "the PKI container is cut: its header has 28 bytes and has 27",
+            "0x4",
+            id="cut-in-item",
         ),
         pytest.param(
             _changed(4, b"\xff\xff\xff\xff"),
             "pki-damaged",
-            "the PKI container is cut: it says 4294967303 bytes and has 28",
+            "the PKI container is cut: its header has 4294967303 bytes and has 28",
             "0x4",
             id="length-over-the-data",
         ),

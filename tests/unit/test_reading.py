@@ -411,7 +411,7 @@ BAD = [
         _sample(args=json.dumps(ARGS | {"extra_esptool_args": {"chip": "esp32s3"}})),
         "",
         "no ESP-AT release has firmware for the ESP32-S3",
-        "put an AT module with one of these chips beside it",
+        "put an AT module with one of these chips next to it",
         id="chip-without-firmware",
     ),
     pytest.param(

@@ -59,7 +59,7 @@ def test_the_board_decides_before_the_package(tmp_path):
 def test_a_guess_is_marked_as_one(tmp_path):
     chosen = select(None, BoardFacts("my_board", mcu="esp32"), _package(tmp_path))
     assert (chosen.name, chosen.assumed, chosen.alternatives) == ("WROOM-32", True, ("SOLO-1",))
-    assert "nothing in its manifest tells the module" in chosen.reason
+    assert "nothing in its manifest names the module" in chosen.reason
 
 
 def test_the_package_decides_at_last(tmp_path):
@@ -141,7 +141,7 @@ def test_factory_param_values_of_a_version_that_the_module_lacks(tmp_path):
             SelectionError,
             "chip-unsupported",
             "no ESP-AT release has firmware for the ESP32-S3",
-            "put an AT module with one of these chips beside it",
+            "put an AT module with one of these chips next to it",
             id="board-without-at-firmware",
         ),
         pytest.param(

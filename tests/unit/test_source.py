@@ -197,7 +197,7 @@ def test_a_module_of_the_users_own_takes_the_package_of_what_it_is_like():
         pytest.param(
             *("latest", None, BoardFacts("s3", mcu="esp32s3"), "chip-unsupported", Place()),
             "board s3: no ESP-AT release has firmware for the ESP32-S3",
-            "beside",
+            "next to it",
             id="chip-without-firmware",
         ),
         pytest.param(

@@ -87,7 +87,7 @@ def test_a_guess_asks_to_be_settled(plan, alternatives, others):
     module = SelectedModule("WROOM-32", plan.chip, "board b: nothing is known", assumed=True, alternatives=alternatives)
     assert describe_choice(replace(plan, module=module)).splitlines()[1:] == [
         "AT module: WROOM-32 (board b: nothing is known)",
-        f"  That is a guess{others}. Settle it with module: WROOM-32 in esp_at.yml.",
+        f"  That is a guess{others}. To confirm, write module: WROOM-32 into esp_at.yml.",
     ]
 
 

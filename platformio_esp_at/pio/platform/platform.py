@@ -10,7 +10,7 @@ from platformio.platform.board import PlatformBoardConfig
 from platformio.platform.exception import UnknownBoard
 from platformio.public import PlatformBase
 
-# PlatformIO loads this file by its path: the package around it is found from there, installed or not.
+# PlatformIO loads this file by its path: so the package is found from there, installed or not.
 sys.path.append(str(Path(__file__).resolve().parents[3]))
 
 from platformio_esp_at.files import is_regular
@@ -27,7 +27,7 @@ class ModuleBoard(PlatformBoardConfig):  # type: ignore[misc] # platformio has n
 
 
 class Espressif_atPlatform(PlatformBase):  # type: ignore[misc] # noqa: N801 - PlatformIO derives the name from platform.json
-    """Borrows what it doesn't have: a board that another installed platform knows can be flashed as well."""
+    """The boards here, and those of other installed platforms: they can be flashed as well."""
 
     def get_boards(self, id_: str | None = None) -> Any:  # noqa: ANN401 - one board or a dict of them, as PlatformIO has it
         """Return the board ``id_``, or every board by its id."""
@@ -55,6 +55,6 @@ class Espressif_atPlatform(PlatformBase):  # type: ignore[misc] # noqa: N801 - P
         return list(board_manifests.board_folders(None, Path(self.config.get("platformio", "platforms_dir"))))
 
     def _add(self, board: PlatformBoardConfig) -> PlatformBoardConfig:
-        """Keep a board under its id, as one of this platform's: overrides of platformio.ini are written into it."""
+        """Store a board by its id, as one of this platform; PlatformIO writes overrides of platformio.ini into it."""
         board.manifest["platform"] = self.name
         return self._BOARDS_CACHE.setdefault(board.id, board)
