@@ -1,4 +1,4 @@
-"""``esp-at demo``: a real ``pio run -t upload_at`` of the example project, and the flash of a simulated module after it."""
+"""``esp-at demo``: a real ``pio run -t upload_at`` of the example project, then the flash of the simulated module."""
 
 from __future__ import annotations
 

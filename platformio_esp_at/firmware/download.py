@@ -129,7 +129,7 @@ def _gave_up(url: str, part: _Part, reason: str) -> PackageError:
     if not part.size:
         return PackageError("download-failed", f"{shown(url)} can't be fetched: {reason}", hint="try again later")
     of = f" of {format_amount(part.total)}" if part.total else ""
-    goes_on = "it goes on from there" if part.validator else "this server can't go on from there, it starts anew"
+    goes_on = "it resumes there" if part.validator else "this server can't resume, so it starts from the beginning"
     return PackageError(
         "download-interrupted",
         f"the download of {shown(url)} broke off at {format_amount(part.size)}{of}: {reason}",

@@ -21,7 +21,7 @@ LOCK_FILE = "esp_at.lock"
 """Next to ``esp_at.yml``."""
 
 _MAX_SIZE = 1 << 20
-_START_ANEW = "take it from version control again, or remove it to make it anew"
+_START_ANEW = "take it from version control again, or remove it to make a new one"
 
 
 def read_lock(project: Path) -> tuple[LockedPackage, ...]:
@@ -56,7 +56,7 @@ def add_to_lock(project: Path, entry: LockedPackage) -> None:
         try:
             replace_file(project / LOCK_FILE, format_lock_file((*others, entry)))
         except OSError as error:
-            hint = "it says which firmware the project was first used with; make the project's folder writable once"
+            hint = "it has the firmware that the project was first used with; make the project's folder writable once"
             raise EspAtError(
                 "lock-not-writable", f"{LOCK_FILE} can't be written: {error.strerror or error}", hint=hint
             ) from None

@@ -57,7 +57,8 @@ def module_of_release(
             "module-missing",
             f"which AT module is firmware {firmware.text} for?",
             where=firmware.where,
-            hint="say what carries it, by the option board, or what it is, by the option module: module: WROOM-32",
+            hint="name the board that carries it with the option board, or the module itself with the option module, "
+            "such as module: WROOM-32",
         )
     carried = select_module(board)
     flashed = carried if "module" in board.at else module_for_release(carried, firmware.text)

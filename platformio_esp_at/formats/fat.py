@@ -1,13 +1,12 @@
 """FAT12 and FAT16 volumes with long names, as ESP-IDF's firmware reads them.
 
-A volume is made of sectors of 512 or 4096 bytes, and a cluster is one sector::
+A volume is made of sectors of 512 bytes, as in every ESP-AT firmware, and a cluster is one sector::
 
     sectors   content
     1         boot sector
     …         FAT: one entry of 12 or 16 bits for each cluster, 0 and 1 taken; the next cluster, or all ones at the end
     …         a copy of it
-    512 x 32  root directory
-              bytes
+    32        root directory: 512 entries
     …         data: cluster 2, 3, …; folders and files
 
 Little endian::
@@ -56,13 +55,13 @@ if TYPE_CHECKING:
 
 _BOOT = struct.Struct("<3s8sHBHBHHBHHHLLBBBL11s8s")
 _SIGNATURE = b"\x55\xaa"
-_SIGNATURE_OFFSET = 510
-_SERIAL_OFFSET = 39
 _ENTRY = struct.Struct("<11sBBBHHHHHHHL")
 _MEDIUM = 0xF8
+_SECTOR_SIZE = 512
+_FATS = 2
 _ROOT_ENTRIES = 512
+_ROOT_SECTORS = _ROOT_ENTRIES * _ENTRY.size // _SECTOR_SIZE
 _MAX_SECTORS = 0xFFFF
-_SECTOR_SIZES = (512, 1024, 2048, 4096)
 
 _FAT12_CLUSTERS = 4082
 """The most that ESP-IDF's generator takes for FAT12."""
@@ -71,11 +70,9 @@ _FAT12_CLUSTERS_READ = 4085
 
 _FOLDER = 0x10
 _FILE = 0x20
-_LABEL = 0x08
 _LONG_NAME = 0x0F
 _LOWER_NAME = 0x08
 _LOWER_EXTENSION = 0x10
-_DELETED = 0xE5
 _LAST = 0x40
 _EPOCH = 0x0021  # 1980-01-01
 
@@ -93,35 +90,18 @@ _Folder: TypeAlias = "dict[str, bytes | _Folder]"
 
 @dataclass(frozen=True, slots=True)
 class _Geometry:
-    """Where everything is in a volume, in sectors."""
+    """How many sectors a volume has, and each of its FATs."""
 
-    sector_size: int
     sectors: int
-    reserved: int
-    fats: int
     fat_sectors: int
-    root_entries: int
-    cluster_sectors: int = 1
-
-    @property
-    def root(self) -> int:
-        return self.reserved + self.fats * self.fat_sectors
-
-    @property
-    def data(self) -> int:
-        return self.root + -(-self.root_entries * _ENTRY.size // self.sector_size)
 
     @property
     def clusters(self) -> int:
-        return (self.sectors - self.data) // self.cluster_sectors
-
-    @property
-    def cluster_size(self) -> int:
-        return self.cluster_sectors * self.sector_size
+        return self.sectors - 1 - _FATS * self.fat_sectors - _ROOT_SECTORS
 
     @property
     def bits(self) -> int:
-        return 12 if self.clusters <= _FAT12_CLUSTERS_READ else 16
+        return 12 if self.clusters <= _FAT12_CLUSTERS else 16
 
     @property
     def end(self) -> int:
@@ -129,49 +109,29 @@ class _Geometry:
         return (1 << self.bits) - 1
 
     @classmethod
-    def of_size(cls, size: int, sector_size: int, fats: int) -> _Geometry:
+    def of_size(cls, size: int) -> _Geometry:
         """Return the layout that ESP-IDF's generator gives a volume of so many bytes."""
-        sectors = size // sector_size
-        entries = sectors * 2 + 4 if sectors > _FAT12_CLUSTERS_READ - 1 else (sectors * 3 + 1) // 2 + 3
-        geometry = cls(sector_size, sectors, 1, fats, -(-entries // sector_size), _ROOT_ENTRIES)
+        sectors = size // _SECTOR_SIZE
+        fat_size = sectors * 2 + 4 if sectors >= _FAT12_CLUSTERS_READ else (sectors * 3 + 1) // 2 + 3
+        geometry = cls(sectors, -(-fat_size // _SECTOR_SIZE))
         if geometry.clusters < 1:
             raise LayoutError("fs-size", f"a volume of {size} bytes is too small for FAT")
         if sectors > _MAX_SECTORS:
             raise LayoutError("fs-size", f"a volume of {size} bytes is too large: {_MAX_SECTORS} sectors are the most")
         # Between the two limits the generator writes FAT16 and the firmware reads FAT12: leave these sectors unused.
         surplus = geometry.clusters - _FAT12_CLUSTERS
-        return replace(geometry, sectors=sectors - surplus) if 0 < surplus <= 3 else geometry
-
-    @classmethod
-    def from_bytes(cls, volume: bytes) -> _Geometry:
-        """Return the layout that a boot sector describes. Raises `FormatError`."""
-        if volume[_SIGNATURE_OFFSET:][:2] != _SIGNATURE:
-            raise FormatError("fat-damaged", "no FAT volume: its boot sector doesn't end with 55 AA")
-        fields = _BOOT.unpack_from(volume)
-        size, cluster_sectors, reserved, fats, entries, sectors, _, fat_sectors, _, _, _, sectors32 = fields[2:14]
-        geometry = cls(size, sectors or sectors32, reserved, fats, fat_sectors, entries, cluster_sectors)
-        sound = size in _SECTOR_SIZES and reserved and fats in (1, 2) and cluster_sectors.bit_count() == 1
-        if not (sound and fat_sectors and entries):
-            raise FormatError("fat-damaged", "not a FAT12 or FAT16 volume: its boot sector makes no sense")
-        if geometry.clusters < 1 or geometry.clusters >= 0xFFF6:
-            raise FormatError("fat-damaged", f"not a FAT12 or FAT16 volume: it has {geometry.clusters} clusters")
-        if (geometry.clusters + 2) * geometry.bits > 8 * fat_sectors * size:
-            raise FormatError("fat-damaged", "a damaged FAT volume: its FAT is too short for its clusters")
-        if len(volume) < geometry.sectors * size:
-            raise FormatError(
-                "fat-damaged", f"a FAT volume cut short: {len(volume)} of {geometry.sectors * size} bytes"
-            )
-        return geometry
+        unused = surplus if 0 < surplus <= _FAT12_CLUSTERS_READ - _FAT12_CLUSTERS else 0
+        return replace(geometry, sectors=sectors - unused)
 
     def boot_sector(self, serial: int) -> bytes:
         boot = _BOOT.pack(
             b"\xeb\xfe\x90",
             b"MSDOS5.0",
-            self.sector_size,
-            self.cluster_sectors,
-            self.reserved,
-            self.fats,
-            self.root_entries,
+            _SECTOR_SIZE,
+            1,
+            1,
+            _FATS,
+            _ROOT_ENTRIES,
             self.sectors,
             _MEDIUM,
             self.fat_sectors,
@@ -186,63 +146,33 @@ class _Geometry:
             b"Espressif".ljust(11),
             b"FAT".ljust(8),
         )
-        return (boot.ljust(_SIGNATURE_OFFSET, b"\0") + _SIGNATURE).ljust(self.sector_size, b"\0")
+        return boot.ljust(_SECTOR_SIZE - len(_SIGNATURE), b"\0") + _SIGNATURE
 
 
-def build_fat(files: Mapping[str, bytes], size: int, *, sector_size: int = 512, fats: int = 2) -> bytes:
+def build_fat(files: Mapping[str, bytes], size: int) -> bytes:
     """Return a volume of ``size`` bytes with ``files``, by their paths with ``/``; unused clusters are FF.
 
     The serial number is the CRC-32 of the rest. Raises `FormatError` for a name that FAT can't hold and `LayoutError`
     where the files don't fit.
     """
-    geometry = _Geometry.of_size(size, sector_size, fats)
+    geometry = _Geometry.of_size(size)
     volume = _Clusters(geometry)
     root = volume.add_entries(_tree(files), own=0, parent=None)
-    if len(root) > geometry.root_entries * _ENTRY.size:
-        excess = len(root) // _ENTRY.size - geometry.root_entries
+    if (excess := len(root) // _ENTRY.size - _ROOT_ENTRIES) > 0:
         raise LayoutError(
             "files-too-large",
-            f"the names of the uppermost folder take {excess} entries more than the {geometry.root_entries} it has",
+            f"the names of the uppermost folder take {excess} entries more than the {_ROOT_ENTRIES} it has",
             hint="put files into a folder, or give them short names",
         )
     if (excess := volume.used - geometry.clusters) > 0:
         raise LayoutError(
             "files-too-large",
-            f"the files need {excess * geometry.cluster_size} bytes more than the {size} bytes of the FAT volume have",
+            f"the files need {excess * _SECTOR_SIZE} bytes more than the {size} bytes of the FAT volume have",
         )
-    fat = volume.fat().ljust(geometry.fat_sectors * sector_size, b"\0")
-    root = root.ljust((geometry.data - geometry.root) * sector_size, b"\0")
-    rest = b"".join([fat * fats, root, *volume.data]).ljust(size - sector_size, b"\xff")
+    fat = volume.fat().ljust(geometry.fat_sectors * _SECTOR_SIZE, b"\0")
+    root = root.ljust(_ROOT_SECTORS * _SECTOR_SIZE, b"\0")
+    rest = b"".join([fat * _FATS, root, *volume.data]).ljust(size - _SECTOR_SIZE, b"\xff")
     return geometry.boot_sector(zlib.crc32(rest, zlib.crc32(geometry.boot_sector(0)))) + rest
-
-
-def read_fat(volume: bytes) -> dict[str, bytes]:
-    """Return the files of a volume, by their paths with ``/``. What follows the volume is left alone.
-
-    Raises `FormatError` where it is no FAT12 or FAT16 volume, or a damaged one.
-    """
-    geometry = _Geometry.from_bytes(volume)
-    chains = _Chains(volume, geometry)
-    root = volume[geometry.root * geometry.sector_size : geometry.data * geometry.sector_size]
-    files: dict[str, bytes] = {}
-    folders = [("", root)]
-    while folders:
-        place, entries = folders.pop()
-        for entry in _parse_entries(entries):
-            path = f"{place}{entry.name}"
-            if entry.is_folder:
-                folders.append((f"{path}/", b"".join(chains.read(entry.cluster, path))))
-                continue
-            content = b"".join(chains.read(entry.cluster, path)) if entry.size else b""
-            if len(content) < entry.size:
-                raise FormatError(
-                    "fat-damaged", f"a damaged FAT volume: {path!r} has fewer clusters than its size needs"
-                )
-            files[path] = content[: entry.size]
-    return dict(sorted(files.items()))
-
-
-# --- writing ---
 
 
 class _Clusters:
@@ -261,9 +191,9 @@ class _Clusters:
         """Store ``content`` in a chain of clusters and return the first: 0 where there is none."""
         if not content:
             return 0
-        first, number = len(self._fat), -(-len(content) // self.geometry.cluster_size)
+        first, number = len(self._fat), -(-len(content) // _SECTOR_SIZE)
         self._fat += [*range(first + 1, first + number), self.geometry.end]
-        self.data.append(content.ljust(number * self.geometry.cluster_size, b"\0"))
+        self.data.append(content.ljust(number * _SECTOR_SIZE, b"\0"))
         return first
 
     def add_entries(self, folder: _Folder, own: int, parent: int | None) -> bytes:
@@ -407,88 +337,3 @@ def _checksum(short: bytes) -> int:
     for byte in short:
         total = ((total & 1) << 7) + (total >> 1) + byte & 0xFF
     return total
-
-
-# --- reading ---
-
-
-class _Chains:
-    """The chains of clusters of a volume; no cluster is read twice, so that a damaged volume comes to an end."""
-
-    def __init__(self, volume: bytes, geometry: _Geometry) -> None:
-        self.volume = volume
-        self.geometry = geometry
-        self._read: set[int] = set()
-
-    def read(self, cluster: int, path: str) -> Iterator[bytes]:
-        geometry, start = self.geometry, self.geometry.data * self.geometry.sector_size
-        while True:
-            if not 2 <= cluster < geometry.clusters + 2:
-                raise FormatError(
-                    "fat-damaged", f"a damaged FAT volume: {path!r} leads to cluster {cluster}, which isn't there"
-                )
-            if cluster in self._read:
-                raise FormatError(
-                    "fat-damaged", f"a damaged FAT volume: {path!r} leads to cluster {cluster}, which is in use twice"
-                )
-            self._read.add(cluster)
-            offset = start + (cluster - 2) * geometry.cluster_size
-            yield self.volume[offset : offset + geometry.cluster_size]
-            cluster = self._next(cluster)
-            if cluster >= geometry.end - 7:
-                return
-
-    def _next(self, cluster: int) -> int:
-        start = self.geometry.reserved * self.geometry.sector_size
-        if self.geometry.bits == 16:
-            return int.from_bytes(self.volume[start + 2 * cluster :][:2], "little")
-        offset = start + cluster * 3 // 2
-        pair = int.from_bytes(self.volume[offset : offset + 2], "little")
-        return pair >> 4 if cluster % 2 else pair & 0xFFF
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    name: str
-    is_folder: bool
-    cluster: int
-    size: int
-
-
-def _parse_entries(data: bytes) -> Iterator[_Entry]:
-    long_parts: list[bytes] = []
-    for start in range(0, len(data), _ENTRY.size):
-        entry = data[start : start + _ENTRY.size]
-        if len(entry) < _ENTRY.size or not entry[0]:
-            return
-        short, attribute, lower, _, _, _, _, _, _, _, cluster, size = _ENTRY.unpack(entry)
-        if attribute & 0x3F == _LONG_NAME and entry[0] != _DELETED:
-            if entry[0] & _LAST:
-                long_parts = []
-            long_parts.append(entry)
-            continue
-        if entry[0] != _DELETED and not attribute & _LABEL and entry[:2] != b". " and entry[:3] != b".. ":
-            name = _long_name(long_parts, short) or _short_name(short, lower)
-            if _FORBIDDEN.search(name) or name in ("", ".", ".."):
-                raise FormatError("fat-damaged", f"a damaged FAT volume: {name!r} is no name")
-            yield _Entry(name, bool(attribute & _FOLDER), cluster, size)
-        long_parts = []
-
-
-def _long_name(parts: list[bytes], short: bytes) -> str | None:
-    """Return the long name that belongs to a short one, None where there is none or it belongs to another."""
-    numbers = [part[0] & ~_LAST for part in reversed(parts)]
-    if not parts or numbers != [*range(1, len(parts) + 1)] or any(part[13] != _checksum(short) for part in parts):
-        return None
-    units = b"".join(part[1:11] + part[14:26] + part[28:32] for part in reversed(parts))
-    text = units.decode("utf-16-le", errors="surrogatepass")
-    return text.partition("\0")[0]
-
-
-def _short_name(short: bytes, lower: int) -> str:
-    # 05 stands for E5, which says "deleted" as the first byte; the firmware's code page is 437 unless it is changed.
-    name = short.replace(b"\x05", b"\xe5", 1) if short.startswith(b"\x05") else short
-    stem, extension = name[:8].decode("cp437").rstrip(" "), name[8:].decode("cp437").rstrip(" ")
-    stem = stem.lower() if lower & _LOWER_NAME else stem
-    extension = extension.lower() if lower & _LOWER_EXTENSION else extension
-    return f"{stem}.{extension}" if extension else stem

@@ -25,7 +25,7 @@ _HEAD = """\
 # The firmware packages of this project as they were when first used: one that differs is refused. Commit this file.
 # To accept a package that has changed, or to let `latest` move on, remove its entries; the server is asked again then.
 """
-_START_ANEW = "take it from version control again, or remove the file to make it anew"
+_START_ANEW = "take it from version control again, or remove the file to make a new one"
 _OF_A_MODULE = ("chip", "module")
 _KEYS = ("firmware", *_OF_A_MODULE, "url", "size", "sha256")
 
@@ -79,7 +79,7 @@ def parse_lock_file(text: str) -> tuple[LockedPackage, ...]:
     if not isinstance(root, dict) or "version" not in root:
         raise FormatError("lock-damaged", "it has no version and packages", hint=_START_ANEW)
     if root["version"] != _VERSION:
-        hint = "update platformio-esp-at, or remove the file to make it anew"
+        hint = "update platformio-esp-at, or remove the file to make a new one"
         raise FormatError(
             "lock-version", f"its version is {root['version']}, {_VERSION} is the only one known here", hint=hint
         )

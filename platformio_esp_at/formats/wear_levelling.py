@@ -5,7 +5,7 @@ An image fills its partition, in sectors of 4096 bytes. As a generator makes it:
     sector   content
     0        dummy, FF: the volume's sectors move into it one by one while the flash is used
     1 …      the volume
-    …  2     safe mode only: what a write cut short is recovered from, FF
+    …  2     safe mode: what a write cut short is recovered from, FF
     …  s     state, FF after it
     …  s     the same state again
     last     config, FF after it
@@ -28,10 +28,9 @@ The state takes as many sectors ``s`` as its header and 16 bytes for each sector
 
 Sector ``i`` of the volume lies at ``(i - rounds) mod (places - 1)``, one further from the dummy on.
 
-The volume's own sectors have 512 or 4096 bytes, which changes nothing here, but safe mode exists for 512 only. A volume
-that leaves the two sectors of safe mode free is sound for a firmware in either mode; the other way round the firmware
-would write over its end. Every ESP-AT firmware has 512 and safe mode (ESP-IDF's default), although v3.1, v3.2 and
-v4.0 build their own images without it.
+Every ESP-AT firmware has safe mode (ESP-IDF's default for volumes with sectors of 512 bytes), although v3.1, v3.2 and
+v4.0 build their own images without it. A volume that leaves its two sectors free is sound for a firmware in either
+mode; the other way round the firmware would write over the volume's end.
 
 Version 1, which the tool of ESP-AT up to v3.0.0.0 still writes, ends its header at byte 32 with the CRC in the place
 of the id, and a record's first byte there is 0.
@@ -42,7 +41,6 @@ and ``components/fatfs/wl_fatfsgen.py``.
 
 from __future__ import annotations
 
-import enum
 import struct
 import zlib
 from dataclasses import dataclass
@@ -60,33 +58,27 @@ _CONFIG_SIZE = 48
 _ERASES_PER_MOVE = 16
 _BUFFER_SIZE = 32
 _VERSION = 2
+_SAFE_MODE_SECTORS = 2
 
 
-class WearLevellingMode(enum.Enum):
-    """What a firmware does about a write cut short; the value is the sectors that it keeps for that."""
-
-    PERFORMANCE = 0
-    SAFE = 2
-
-
-def volume_size(partition_size: int, mode: WearLevellingMode = WearLevellingMode.SAFE) -> int:
+def volume_size(partition_size: int) -> int:
     """Return how large a volume is in a partition of that size. Raises `LayoutError` where nothing is left for it."""
     if partition_size % SECTOR_SIZE:
         raise LayoutError(
             "fs-size", f"a partition of {partition_size} bytes isn't a whole number of {SECTOR_SIZE}-byte sectors"
         )
-    sectors = _places(partition_size // SECTOR_SIZE) - 1 - mode.value
+    sectors = _places(partition_size // SECTOR_SIZE) - 1 - _SAFE_MODE_SECTORS
     if sectors < 1:
         raise LayoutError("fs-size", f"a partition of {format_size(partition_size)} is too small for wear levelling")
     return sectors * SECTOR_SIZE
 
 
-def wrap(volume: bytes, partition_size: int, mode: WearLevellingMode = WearLevellingMode.SAFE) -> bytes:
+def wrap(volume: bytes, partition_size: int) -> bytes:
     """Return the partition's image with ``volume`` in it, which is padded with FF; the state's id is its CRC-32.
 
     Raises `LayoutError` where the volume doesn't fit.
     """
-    capacity = volume_size(partition_size, mode)
+    capacity = volume_size(partition_size)
     if len(volume) > capacity:
         raise LayoutError(
             "files-too-large", f"a volume of {len(volume)} bytes is {len(volume) - capacity} bytes too large"
@@ -101,7 +93,7 @@ def wrap(volume: bytes, partition_size: int, mode: WearLevellingMode = WearLevel
         (
             b"\xff" * SECTOR_SIZE,
             volume.ljust(capacity, b"\xff"),
-            b"\xff" * (mode.value * SECTOR_SIZE),
+            b"\xff" * (_SAFE_MODE_SECTORS * SECTOR_SIZE),
             state,
             state,
             _with_crc(config).ljust(_CONFIG_SIZE, b"\0").ljust(SECTOR_SIZE, b"\xff"),
@@ -109,16 +101,16 @@ def wrap(volume: bytes, partition_size: int, mode: WearLevellingMode = WearLevel
     )
 
 
-def unwrap(image: bytes, mode: WearLevellingMode = WearLevellingMode.PERFORMANCE) -> bytes:
+def unwrap(image: bytes) -> bytes:
     """Return the volume in ``image``, which may come from a generator or out of a flash in use.
 
-    The mode isn't written in an image. As performance mode, a volume of safe mode is read with its two sectors of
-    recovery data behind it, which a reader of FAT doesn't look at. Raises `FormatError` where there is no valid state.
+    An image doesn't record its mode: after a volume of safe mode come its two sectors of recovery data. Raises
+    `FormatError` where there is no valid state.
     """
     # The image of v4.1.1.0 lacks two sectors: read out of its partition, what follows the config is blank.
     sectors = align_up(len(image.rstrip(b"\xff")), SECTOR_SIZE) // SECTOR_SIZE
     places = _places(sectors)
-    if places - 1 - mode.value < 1 or len(image) < sectors * SECTOR_SIZE:
+    if places < 2 or len(image) < sectors * SECTOR_SIZE:
         raise FormatError("fat-damaged", "too short for an image with wear levelling")
     size = _state_size(sectors)
     state = _parse_state(image[places * SECTOR_SIZE :][:size], places)
@@ -127,7 +119,7 @@ def unwrap(image: bytes, mode: WearLevellingMode = WearLevellingMode.PERFORMANCE
         raise FormatError("fat-damaged", "no wear levelling: neither copy of its state is valid")
     return b"".join(
         image[place * SECTOR_SIZE : (place + 1) * SECTOR_SIZE]
-        for place in (state.place_of(sector, places) for sector in range(places - 1 - mode.value))
+        for place in (state.place_of(sector, places) for sector in range(places - 1))
     )
 
 

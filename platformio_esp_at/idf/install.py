@@ -30,7 +30,7 @@ idf.py has a Python of its own. Install into that one, in a terminal where ESP-I
 
 ESP-IDF 6.0 and newer: that is all. `idf.py --help` lists at-flash and its relatives.
 
-ESP-IDF 5.1 to 5.5: tell idf.py in one of two ways.
+ESP-IDF 5.1 to 5.5: add them in one of two ways.
 
   For all projects, by an environment variable (more folders are separated by ";"):
     IDF_EXTRA_ACTIONS_PATH={EXTRA_ACTIONS}

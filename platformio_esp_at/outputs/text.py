@@ -80,7 +80,7 @@ def describe_factory(plan: FlashPlan) -> str:
     rows = [(format_offset(row.offset), format_size(row.size), row.name) for row in plan.kept]
     lines = [f"The factory image erases the first {format_size(plan.flash_size)} of the flash."]
     if rows:
-        lines += ["Besides what it writes, these are lost:", *table(("Offset", "Size", "Erased"), rows)]
+        lines += ["Apart from what it writes, these are lost:", *table(("Offset", "Size", "Erased"), rows)]
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""File systems: files in, the image of a partition out, and back.
+"""File systems: files in, the image of a partition out.
 
 Which one a firmware expects follows from the partition: ``fatfs`` (data, fat) up to v5.0.1.0 holds FAT with wear
 levelling; ``fs_storage`` (data, 0xff) after that holds littlefs, unless the firmware was built with FAT. `kind_of`
@@ -11,13 +11,13 @@ import enum
 from typing import TYPE_CHECKING, Any
 
 from platformio_esp_at.errors import EspAtError, FormatError, LayoutError
-from platformio_esp_at.formats.fat import build_fat, read_fat
+from platformio_esp_at.formats.fat import build_fat
 from platformio_esp_at.formats.partition_table import SUBTYPES, PartitionType
-from platformio_esp_at.formats.wear_levelling import WearLevellingMode, unwrap, volume_size, wrap
+from platformio_esp_at.formats.wear_levelling import unwrap, volume_size, wrap
 from platformio_esp_at.units import SECTOR_SIZE, align_up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from platformio_esp_at.formats.partition_table import Partition
 
@@ -40,15 +40,10 @@ _LITTLEFS_NAME_SIZE = 64
 
 _LITTLEFS_MAGIC = b"littlefs"
 _LITTLEFS_MAGIC_OFFSET = 8
-_LITTLEFS_BLOCK_COUNT_OFFSET = 28
 _MIN_BLOCKS = 2
-_MAX_IMAGE_SIZE = 16 << 20
 
 _MAX_PATH_SIZE = 255
 """UTF-8 bytes: above what a firmware can name, and it bounds how deep folders go."""
-
-_MAX_READ_PATH = 4096
-"""Longer than any path of a sound image."""
 
 _MISSING_LIBRARY = 'pip install "platformio-esp-at[fs]"'
 
@@ -67,7 +62,9 @@ def filesystem_for(partition: Partition) -> FileSystem | None:
 
 def kind_of(image: bytes) -> FileSystem | None:
     """Return what kind of file system an image holds, None where it is none of these."""
-    if _littlefs_superblock(image) is not None:
+    # Either block of the first pair may be the current one; it starts with its revision and an entry of 8 bytes.
+    magics = (image[block + _LITTLEFS_MAGIC_OFFSET :][: len(_LITTLEFS_MAGIC)] for block in (0, SECTOR_SIZE))
+    if _LITTLEFS_MAGIC in magics:
         return FileSystem.LITTLEFS
     try:
         unwrap(image)
@@ -76,29 +73,16 @@ def kind_of(image: bytes) -> FileSystem | None:
     return FileSystem.FAT
 
 
-def build_filesystem(files: Mapping[str, bytes], *, kind: FileSystem, size: int, sector_size: int = 512) -> bytes:
+def build_filesystem(files: Mapping[str, bytes], *, kind: FileSystem, size: int) -> bytes:
     """Return an image that fills a partition of ``size`` bytes, with ``files`` by their paths with ``/``.
 
-    Same files, same bytes. ``sector_size`` is that of FAT: 512 in every ESP-AT firmware. Raises `FormatError` for a
-    path or name that the file system can't hold, `LayoutError` where the files don't fit, and `EspAtError` where
-    littlefs's library is missing.
+    Same files, same bytes. Raises `FormatError` for a path or name that the file system can't hold, `LayoutError`
+    where the files don't fit, and `EspAtError` where littlefs's library is missing.
     """
     _check_paths(files)
     if kind is FileSystem.LITTLEFS:
         return _build_littlefs(dict(sorted(files.items())), size)
-    # Safe mode is for sectors smaller than the flash's; see formats/wear_levelling.
-    mode = WearLevellingMode.SAFE if sector_size < SECTOR_SIZE else WearLevellingMode.PERFORMANCE
-    return wrap(build_fat(files, volume_size(size, mode), sector_size=sector_size), size, mode)
-
-
-def read_filesystem(image: bytes) -> dict[str, bytes]:
-    """Return the files in an image of either kind, by their paths with ``/``.
-
-    Raises `FormatError` where it is neither or damaged, and `EspAtError` where littlefs's library is missing.
-    """
-    if (block_count := _littlefs_superblock(image)) is not None:
-        return _read_littlefs(image, block_count)
-    return read_fat(unwrap(image))
+    return wrap(build_fat(files, volume_size(size)), size)
 
 
 def _check_paths(files: Mapping[str, bytes]) -> None:
@@ -137,18 +121,6 @@ def _littlefs() -> tuple[Any, Any]:
     return littlefs, littlefs.LittleFSError
 
 
-def _littlefs_superblock(image: bytes) -> int | None:
-    """Return the blocks that a littlefs says it has, None where there is none; either of two blocks may say it.
-
-    The first block of the pair starts with its revision; an entry of 8 bytes "littlefs"; the superblock's fields.
-    """
-    for block in (0, SECTOR_SIZE):
-        magic = block + _LITTLEFS_MAGIC_OFFSET
-        if image[magic : magic + len(_LITTLEFS_MAGIC)] == _LITTLEFS_MAGIC:
-            return int.from_bytes(image[block + _LITTLEFS_BLOCK_COUNT_OFFSET :][:4], "little")
-    return None
-
-
 def _build_littlefs(files: Mapping[str, bytes], size: int) -> bytes:
     if size % SECTOR_SIZE or size < _MIN_BLOCKS * SECTOR_SIZE:
         raise LayoutError(
@@ -163,25 +135,25 @@ def _build_littlefs(files: Mapping[str, bytes], size: int) -> bytes:
                     "file-name", f"{path!r}: a name of {length} bytes is longer than {_LITTLEFS_NAME_SIZE}"
                 )
     blocks = size // SECTOR_SIZE
-    image = _write_littlefs(files, blocks)
-    if image is None:
+    volume = _write_littlefs(files, blocks)
+    if volume is None:
         excess = (_littlefs_blocks(files, blocks) - blocks) * SECTOR_SIZE
         raise LayoutError(
             "files-too-large", f"the files need about {excess} bytes more than the {size} bytes of the littlefs have"
         )
-    return image
+    return bytes(volume.context.buffer)
 
 
 def _littlefs_blocks(files: Mapping[str, bytes], blocks: int) -> int:
     """Return how many blocks the files take, which are more than ``blocks``."""
     plenty = blocks + 8 * len(files) + sum(align_up(len(data), SECTOR_SIZE) for data in files.values()) // SECTOR_SIZE
-    image = _write_littlefs(files, 2 * plenty)
-    used = 2 * plenty if image is None else _mount(image, 2 * plenty).used_block_count
+    volume = _write_littlefs(files, 2 * plenty)
+    used = 2 * plenty if volume is None else volume.used_block_count
     return max(used, blocks + 1)
 
 
-def _write_littlefs(files: Mapping[str, bytes], blocks: int) -> bytes | None:
-    """Return the image, None where the files don't fit."""
+def _write_littlefs(files: Mapping[str, bytes], blocks: int) -> Any:  # noqa: ANN401  # an extra, and so are its types
+    """Return the library's volume with the files in it, None where they don't fit."""
     littlefs, failure = _littlefs()
     volume = littlefs.LittleFS(block_size=SECTOR_SIZE, block_count=blocks, name_max=_LITTLEFS_NAME_SIZE, mount=False)
     try:
@@ -198,49 +170,4 @@ def _write_littlefs(files: Mapping[str, bytes], blocks: int) -> bytes | None:
         if error.code == failure.Error.LFS_ERR_NOSPC:
             return None
         raise
-    return bytes(volume.context.buffer)
-
-
-def _mount(image: bytes, blocks: int) -> Any:  # noqa: ANN401  # the library is optional, and so are its types
-    littlefs, _ = _littlefs()
-    context = littlefs.UserContext(0)
-    context.buffer = bytearray(image.ljust(blocks * SECTOR_SIZE, b"\xff"))
-    volume = littlefs.LittleFS(context=context, block_size=SECTOR_SIZE, block_count=blocks, mount=False)
-    volume.mount()
     return volume
-
-
-def _read_littlefs(image: bytes, blocks: int) -> dict[str, bytes]:
-    if not _MIN_BLOCKS <= blocks <= _MAX_IMAGE_SIZE // SECTOR_SIZE:
-        raise FormatError("littlefs-damaged", f"a damaged littlefs: it says that it has {blocks} blocks")
-    littlefs, failure = _littlefs()
-    files: dict[str, bytes] = {}
-    left = blocks * SECTOR_SIZE
-    try:
-        volume = _mount(image, blocks)
-        for path, size in _littlefs_files(volume, most=left // 4):
-            left -= size
-            if left < 0:
-                raise FormatError("littlefs-damaged", f"a damaged littlefs: {path!r} is larger than the image")
-            file = littlefs.lfs.file_open(volume.fs, path, "rb")
-            files[path] = bytes(littlefs.lfs.file_read(volume.fs, file, size))
-            littlefs.lfs.file_close(volume.fs, file)
-    except (failure, UnicodeDecodeError) as error:
-        raise FormatError("littlefs-damaged", f"a damaged littlefs: {error}") from None
-    return dict(sorted(files.items()))
-
-
-def _littlefs_files(volume: Any, most: int) -> Iterator[tuple[str, int]]:  # noqa: ANN401
-    """Yield the files with their sizes; ``most`` bounds how many entries a damaged volume may lead to."""
-    folders = [""]
-    while folders:
-        place = folders.pop()
-        for entry in volume.scandir(place or "/"):
-            most -= 1
-            path = f"{place}/{entry.name}" if place else entry.name
-            if most < 0 or len(path) > _MAX_READ_PATH:
-                raise FormatError("littlefs-damaged", "a damaged littlefs: its folders have no end")
-            if entry.type == entry.TYPE_DIR:
-                folders.append(path)
-            else:
-                yield path, entry.size

@@ -7,13 +7,14 @@ import json
 import sys
 
 import pytest
+from filesystem_readers import files_in
 
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, LayoutError, Place
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.partition_table import PartitionTable
 from platformio_esp_at.outputs.image_set import image_set
-from platformio_esp_at.planning.filesystems import FileSystem, build_filesystem, kind_of, read_filesystem
+from platformio_esp_at.planning.filesystems import FileSystem, build_filesystem, kind_of
 from platformio_esp_at.planning.plan import FlashPlan, make_plan
 from platformio_esp_at.planning.selection import select
 from platformio_esp_at.request.layers import make_request
@@ -98,7 +99,7 @@ def test_fatfs_is_fat(tmp_path, nvs):
     assert kind_of(region.data) is FileSystem.FAT
     assert (len(region.data), region.offset, region.path) == (FAT_SIZE, 0x70000, "customized_partitions/fatfs.bin")
     assert region.origin == "FAT with wear levelling of web/"
-    assert read_filesystem(region.data) == FILES
+    assert files_in(region.data, FileSystem.FAT) == FILES
 
 
 def test_fs_storage_is_littlefs(tmp_path):
@@ -106,7 +107,7 @@ def test_fs_storage_is_littlefs(tmp_path):
     region = _region(_plan(tmp_path, "partitions: own.csv\ndata: {fs_storage: web/}\n"), "fs_storage")
     assert kind_of(region.data) is FileSystem.LITTLEFS
     assert (len(region.data), region.offset, region.origin) == (FS_SIZE, 0x60000, "littlefs of web/")
-    assert read_filesystem(region.data) == FILES
+    assert files_in(region.data, FileSystem.LITTLEFS) == FILES
 
 
 def test_the_file_system_that_the_package_has_there_decides(tmp_path):
@@ -116,12 +117,13 @@ def test_the_file_system_that_the_package_has_there_decides(tmp_path):
     region = _region(plan, "fatfs")
     assert kind_of(region.data) is FileSystem.LITTLEFS
     assert (len(region.data), region.path) == (FAT_SIZE, "fatfs.bin")
-    assert read_filesystem(region.data) == FILES
+    assert files_in(region.data, FileSystem.LITTLEFS) == FILES
 
 
 def test_an_empty_folder_is_an_empty_file_system(tmp_path):
     (tmp_path / "web").mkdir()
-    assert read_filesystem(_region(_plan(tmp_path, "data: {fatfs: web}\n", {}), "fatfs").data) == {}
+    fat = _region(_plan(tmp_path, "data: {fatfs: web}\n", {}), "fatfs").data
+    assert files_in(fat, FileSystem.FAT) == {}
 
 
 def test_the_same_files_give_the_same_bytes(tmp_path):
@@ -172,7 +174,8 @@ def test_littlefs_is_an_extra(tmp_path, monkeypatch):
     assert caught.value.where == "web/"
     assert caught.value.message == "littlefs needs the library littlefs-python"
     assert caught.value.hint == 'pip install "platformio-esp-at[fs]"'
-    assert read_filesystem(_region(_plan(tmp_path, "data: {fatfs: web}\n"), "fatfs").data) == FILES
+    fat = _region(_plan(tmp_path, "data: {fatfs: web}\n"), "fatfs").data
+    assert files_in(fat, FileSystem.FAT) == FILES
 
 
 # --- the manifest ---

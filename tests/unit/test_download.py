@@ -124,7 +124,7 @@ def test_a_later_run_resumes_where_an_earlier_one_gave_up(https_server, fetch):
     with refused("download-interrupted") as caught:
         fetch()
     assert f"the download of {https_server.url}/a.zip broke off at 192.0 KB of 293.0 KB: " in caught.value.message
-    assert caught.value.hint.startswith("run it again: it goes on from there")
+    assert caught.value.hint.startswith("run it again: it resumes there")
     https_server.asked.clear()
     https_server.files["/a.zip"].cut_after.clear()
     assert fetch() == DATA

@@ -1,13 +1,14 @@
-"""FAT12 and FAT16 volumes: the bytes, the names, and volumes that are damaged."""
+"""FAT12 and FAT16 volumes: the bytes, the names, and what FatFs reads of them."""
 
 from __future__ import annotations
 
 import struct
 
 import pytest
+from filesystem_readers import fat_files, long_names, mounted_fat, read_by_bytes
 
 from platformio_esp_at.errors import FormatError, LayoutError
-from platformio_esp_at.formats.fat import build_fat, read_fat
+from platformio_esp_at.formats.fat import build_fat
 
 SIZE = 19 * 4096
 ROOT = 3 * 512  # after the boot sector and two FATs of one sector
@@ -41,7 +42,7 @@ def test_fat16_from_4086_clusters_on():
     fits = (4086 + 1 + 2 * 17 + 32) * 512
     volume = build_fat({"a": b"x" * 513}, fits)
     assert volume[512:520] == bytes.fromhex("f8ff ffff 0300 ffff")
-    assert read_fat(volume) == {"a": b"x" * 513}
+    assert fat_files(volume) == {"a": b"x" * 513}
 
 
 @pytest.mark.parametrize("clusters", range(4080, 4090))
@@ -52,7 +53,7 @@ def test_generator_and_firmware_agree_on_the_type(clusters):
     used = sectors - 33 - 2 * fat_sectors
     assert used == (4082 if 4083 <= clusters <= 4085 else clusters)
     assert volume[512:516] == bytes.fromhex("f8ffff03" if used <= 4082 else "f8ffffff")
-    assert read_fat(volume) == {"a": b"x" * 513}
+    assert fat_files(volume) == {"a": b"x" * 513}
 
 
 @pytest.mark.parametrize(
@@ -70,14 +71,28 @@ def test_generator_and_firmware_agree_on_the_type(clusters):
         ("x+y", b"X_Y~1      ", 0, 1),
         ("füße", b"F__E~1     ", 0, 1),
         ("exactly13.txt", b"EXACTL~1TXT", 0, 1),
+        ("ж漢🙂.txt", b"___~1   TXT", 0, 1),
         ("n" * 255, b"NNNNNN~1   ", 0, 20),
+        ("🙂" * 127, b"______~1   ", 0, 20),
     ],
 )
 def test_names(name, short, case, long):
-    *long_names, entry = entries(build_fat({name: b"1"}, SIZE))
+    volume = build_fat({name: b"1"}, SIZE)
+    *before, entry = entries(volume)
     assert (entry[:11], entry[11], entry[12]) == (short, 0x20, case)
-    assert len(long_names) == long
-    assert read_fat(build_fat({name: b"1"}, SIZE)) == {name: b"1"}
+    assert len(before) == long
+    assert list(long_names(volume)) == ([name] if long else [])
+
+
+@pytest.mark.parametrize("name", ["TEST.TXT", "test.txt", "TEST.txt", "Test.txt", ".htaccess", "a.b.c", "n" * 255])
+def test_firmware_finds_the_name(name):
+    assert fat_files(build_fat({name: b"1"}, SIZE)) == {name: b"1"}
+
+
+@pytest.mark.parametrize("name", ["füße", "FÜSSE.txt", "é" * 255])
+def test_firmware_finds_a_name_of_its_code_page(name):
+    with mounted_fat(build_fat({"other": b"0", name: b"1"}, SIZE)) as fat:
+        assert read_by_bytes(fat, b"/" + name.encode("cp437")) == b"1"
 
 
 def test_long_name_entry():
@@ -91,13 +106,13 @@ def test_aliases_are_unique():
     volume = build_fat({f"folder/{name}": name.encode() for name in names}, SIZE)
     shorts = [volume[start : start + 11] for start in range(DATA, len(volume), 32) if volume[start + 11] == 0x20]
     assert len(set(shorts)) == len(names)
-    assert read_fat(volume) == {f"folder/{name}": name.encode() for name in names}
+    assert fat_files(volume) == {f"folder/{name}": name.encode() for name in names}
 
 
 def test_folders():
     files = {"a/b/c.txt": b"c", "a/d.txt": b"d", **{f"many/{number:03}": b"n" for number in range(60)}}
     volume = build_fat(files, SIZE)
-    assert read_fat(volume) == files
+    assert fat_files(volume) == files
     own, parent = volume[DATA : DATA + 32], volume[DATA + 32 : DATA + 64]
     assert (own[:12], own[26:28]) == (b".          \x10", b"\x02\0")
     assert (parent[:12], parent[26:28]) == (b"..         \x10", b"\0\0")  # 0 stands for the root
@@ -127,7 +142,7 @@ def test_refused(files, code, message):
 
 def test_too_many_bytes():
     free = 152 - 35
-    assert read_fat(build_fat({"a": bytes(free * 512)}, SIZE)) == {"a": bytes(free * 512)}
+    assert fat_files(build_fat({"a": bytes(free * 512)}, SIZE)) == {"a": bytes(free * 512)}
     with pytest.raises(LayoutError, match="need 1024 bytes more than") as caught:
         build_fat({"a": bytes(free * 512 + 1), "b": b"1"}, SIZE)
     assert caught.value.code == "files-too-large"
@@ -147,50 +162,10 @@ def test_volume_of_a_wrong_size(size):
     assert caught.value.code == "fs-size"
 
 
-def test_sectors_of_4096_bytes():
-    files = {"index.html": b"x" * 5000, "sub/a": b""}
-    volume = build_fat(files, 21 * 4096, sector_size=4096)
-    assert volume[510:512] == b"\x55\xaa"
-    assert read_fat(volume) == files
-
-
-def test_foreign_entries_are_left_out():
-    volume = bytearray(build_fat({"a": b"1", "b": b"2", "c": b"3"}, SIZE))
-    volume[ROOT] = 0xE5  # deleted
-    volume[ROOT + 32 + 11] = 0x08  # the volume's label
-    assert read_fat(bytes(volume)) == {"c": b"3"}
-
-
-def test_long_name_of_another_file_is_left_out():
-    volume = bytearray(build_fat({"long name.txt": b"1"}, SIZE))
-    volume[ROOT + 13] ^= 1
-    assert read_fat(bytes(volume)) == {"LONGNA~1.TXT": b"1"}
-
-
-def damaged(offset, data, files):
-    volume = bytearray(build_fat(files, SIZE))
-    volume[offset : offset + len(data)] = data
-    return bytes(volume)
-
-
-@pytest.mark.parametrize(
-    ("volume", "message"),
-    [
-        pytest.param(b"", "55 AA", id="empty"),
-        pytest.param(build_fat({}, SIZE)[:-1], "cut short", id="cut-short"),
-        pytest.param(damaged(11, b"\0\1", {}), "makes no sense", id="sector-size"),
-        pytest.param(damaged(13, b"\3", {}), "makes no sense", id="cluster-size"),
-        pytest.param(damaged(19, b"\x23\0", {}), "0 clusters", id="no-clusters"),
-        pytest.param(damaged(22, b"\0\0", {}), "makes no sense", id="fat32"),
-        pytest.param(damaged(19, b"\0\2", {}), "too short for its clusters", id="short-fat"),
-        pytest.param(damaged(ROOT + 26, b"\1", {"a": b"1"}), "cluster 1", id="no-cluster"),
-        pytest.param(damaged(ROOT + 29, b"\2", {"a": b"1"}), "fewer clusters", id="short-chain"),
-        pytest.param(damaged(515, b"\2\0", {"a": b"1"}), "in use twice", id="loop"),
-        pytest.param(damaged(ROOT + 32 + 26, b"\2", {"a": b"1", "b": b"2"}), "in use twice", id="shared"),
-        pytest.param(damaged(ROOT, b"/", {"a": b"1"}), "is no name", id="name"),
-    ],
-)
-def test_damaged(volume, message):
-    with pytest.raises(FormatError, match=message) as caught:
-        read_fat(volume)
-    assert caught.value.code == "fat-damaged"
+def test_firmware_adds_files():
+    files = {f"sub/{number}.txt": b"x" * 700 * number for number in range(9)}
+    more = {"own.bin": b"y" * 1500, "sub/a long name.txt": b"z" * 5000}
+    with mounted_fat(build_fat(files, SIZE)) as fat:
+        for path, data in more.items():
+            fat.write_file(f"/{path}", data)
+        assert {path: fat.read_file(f"/{path}") for path in files | more} == files | more

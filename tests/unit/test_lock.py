@@ -65,7 +65,7 @@ def test_what_cannot_be_read(tmp_path, content, code, message):
             use(tmp_path)
         assert (caught.value.code, caught.value.where) == (code, "esp_at.lock")
         assert message in caught.value.message
-        assert "remove it to make it anew" in caught.value.hint
+        assert "remove it to make a new one" in caught.value.hint
 
 
 SLOW = textwrap.dedent("""

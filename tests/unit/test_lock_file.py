@@ -83,4 +83,4 @@ def test_what_cannot_be_understood(text, where, message):
     assert caught.value.code == ("lock-version" if "its version" in message else "lock-damaged")
     assert (caught.value.where, caught.value.message) == (where, message)
     one_is_right = "contradicts" in message
-    assert ("keep the one that is right" if one_is_right else "remove the file to make it anew") in caught.value.hint
+    assert ("keep the one that is right" if one_is_right else "remove the file to make a new one") in caught.value.hint

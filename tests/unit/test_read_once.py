@@ -38,7 +38,7 @@ def count_file(event, args):
     # Files of the project alone, read and not written.
     if event == "open" and isinstance(args[0], (str, bytes)) and "r" in str(args[1] or ""):
         path = Path(args[0] if isinstance(args[0], str) else args[0].decode())
-        if path.is_absolute() and path.is_relative_to(folder) and "build" not in path.parts:
+        if path.is_absolute() and path.is_relative_to(folder) and path.relative_to(folder).parts[:1] != ("build",):
             opened[path.relative_to(folder).as_posix()] += 1
 
 def counted(owner, name):

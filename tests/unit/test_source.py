@@ -167,7 +167,7 @@ def test_a_module_of_the_users_own_takes_the_package_of_what_it_is_like():
         pytest.param(
             *("latest", None, None, "module-missing", HERE),
             "which AT module is firmware latest for?",
-            "by the option board",
+            "with the option board",
             id="no-module",
         ),
         pytest.param(

@@ -134,7 +134,7 @@ def test_who_gave_what(tmp_path):
 def test_factory(plan):
     assert describe_factory(plan) == (
         "The factory image erases the first 1MB of the flash.\n"
-        "Besides what it writes, these are lost:\n"
+        "Apart from what it writes, these are lost:\n"
         "Offset   Size  Erased\n"
         "0x10000  32KB  nvs"
     )

@@ -8,13 +8,14 @@ import zlib
 import pytest
 
 from platformio_esp_at.errors import FormatError, LayoutError
-from platformio_esp_at.formats.wear_levelling import WearLevellingMode, unwrap, volume_size, wrap
+from platformio_esp_at.formats.wear_levelling import unwrap, volume_size, wrap
 
 SECTOR = 4096
 SIZE = 25 * SECTOR  # fs_storage of most modules: 100K
 VOLUME = b"".join(bytes([number + 1]) * SECTOR for number in range(19))
 STATE = 22 * SECTOR
 COPY = 23 * SECTOR
+SPARE = b"\xff" * 2 * SECTOR
 
 
 def crc(data):
@@ -44,7 +45,7 @@ def test_layout_in_safe_mode():
     assert len(image) == SIZE
     assert image[:SECTOR] == b"\xff" * SECTOR
     assert image[SECTOR : 20 * SECTOR] == VOLUME
-    assert image[20 * SECTOR : STATE] == b"\xff" * 2 * SECTOR
+    assert image[20 * SECTOR : STATE] == SPARE
     assert image[STATE:COPY] == image[COPY : 24 * SECTOR]
     fields = (0, 22, 0, 0, 16, SECTOR, 2, zlib.crc32(VOLUME))
     assert image[STATE:][:32] == struct.pack("<8L", *fields)
@@ -54,21 +55,21 @@ def test_layout_in_safe_mode():
 
 
 @pytest.mark.parametrize(
-    ("partition", "mode", "size"),
+    ("partition", "size"),
     [
-        (SIZE, WearLevellingMode.SAFE, 19 * SECTOR),
-        (SIZE, WearLevellingMode.PERFORMANCE, 21 * SECTOR),
-        (144 * SECTOR, WearLevellingMode.SAFE, 138 * SECTOR),
-        (252 * SECTOR, WearLevellingMode.PERFORMANCE, 248 * SECTOR),
-        (253 * SECTOR, WearLevellingMode.PERFORMANCE, 247 * SECTOR),  # its records fill one more sector a state
-        (5 * SECTOR, WearLevellingMode.PERFORMANCE, SECTOR),
-        (7 * SECTOR, WearLevellingMode.SAFE, SECTOR),
+        (SIZE, 19 * SECTOR),
+        (144 * SECTOR, 138 * SECTOR),
+        (252 * SECTOR, 246 * SECTOR),
+        (253 * SECTOR, 245 * SECTOR),  # its records fill one more sector a state
+        (7 * SECTOR, SECTOR),
     ],
 )
-def test_volume_size(partition, mode, size):
-    assert volume_size(partition, mode) == size
+def test_volume_size(partition, size):
+    assert volume_size(partition) == size
     volume = bytes(range(256)) * (size // 256)
-    assert unwrap(wrap(volume, partition, mode), mode) == volume
+    image = wrap(volume, partition)
+    assert image[SECTOR:][:size] == volume
+    assert unwrap(image) == volume + SPARE
 
 
 @pytest.mark.parametrize("size", [0, SECTOR, 6 * SECTOR, SIZE + 1, SIZE - 512])
@@ -85,22 +86,18 @@ def test_volume_too_large():
 
 
 def test_short_volume_is_padded():
-    assert unwrap(wrap(b"x", SIZE), WearLevellingMode.SAFE) == b"x".ljust(len(VOLUME), b"\xff")
-
-
-def test_other_mode_reads_the_spare_sectors_too():
-    assert unwrap(wrap(VOLUME, SIZE)) == VOLUME + b"\xff" * 2 * SECTOR
+    assert wrap(b"x", SIZE)[SECTOR:STATE] == b"x".ljust(len(VOLUME), b"\xff") + SPARE
 
 
 @pytest.mark.parametrize("moves", [0, 1, 2, 20, 21, 22, 23, 45, 22 * 21 - 1, 22 * 21])
 def test_flash_in_use(moves):
-    assert unwrap(use(wrap(VOLUME, SIZE), moves), WearLevellingMode.SAFE) == VOLUME
+    assert unwrap(use(wrap(VOLUME, SIZE), moves)) == VOLUME + SPARE
 
 
 def test_copy_of_the_state_is_enough():
     image = bytearray(wrap(VOLUME, SIZE))
     image[STATE] ^= 1
-    assert unwrap(bytes(image), WearLevellingMode.SAFE) == VOLUME
+    assert unwrap(bytes(image)) == VOLUME + SPARE
 
 
 def test_version_1():
@@ -108,9 +105,9 @@ def test_version_1():
     record = b"\0".ljust(16, b"\xff")
     state = (header + struct.pack("<L", crc(header)) + 3 * record).ljust(SECTOR, b"\xff")
     dummy = b"\xff" * SECTOR
-    data = VOLUME + b"\xff" * 2 * SECTOR
+    data = VOLUME + SPARE
     image = data[: 3 * SECTOR] + dummy + data[3 * SECTOR :] + state + state + b"config".ljust(SECTOR, b"\xff")
-    assert unwrap(image, WearLevellingMode.SAFE) == VOLUME
+    assert unwrap(image) == VOLUME + SPARE
 
 
 @pytest.mark.parametrize(
