@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from platformio_esp_at.idf.project import IdfProject
     from platformio_esp_at.request.kinds import Completes
 
-_BAUD = 460800
-"""The default of idf.py, too; ``-b 115200`` helps where a USB adapter can't."""
-
 _SHORT = {"port": "-p", "baud": "-b"}
 
 
@@ -154,6 +151,7 @@ def _setup(folder: Path, output: Path | None, sdkconfig: Path | None, **options:
     from platformio_esp_at.outputs.terminal import show
     from platformio_esp_at.request.command_line import layer_of_command_line
     from platformio_esp_at.request.read import read_project
+    from platformio_esp_at.units import UPLOAD_BAUD
 
     project = _idf_project(sdkconfig, folder) if sdkconfig else None
 
@@ -165,7 +163,7 @@ def _setup(folder: Path, output: Path | None, sdkconfig: Path | None, **options:
         project=folder,
         folder=output or folder / "build" / "esp_at",
         find_board=find,
-        baud=_BAUD,
+        baud=UPLOAD_BAUD,
         report=show,
     )
 

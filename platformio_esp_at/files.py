@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from platformio_esp_at.units import format_size
+
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 
@@ -40,6 +42,19 @@ def open_regular(path: Path) -> BinaryIO:
     if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "it is neither a file nor a folder")
     return path.open("rb")
+
+
+class FileTooLargeError(OSError):
+    """A file is larger than the caller allows."""
+
+
+def read_file(path: Path, limit: int) -> bytes:
+    """Return the content of a regular file. Raises `OSError`, `FileTooLargeError` for more than ``limit`` bytes."""
+    with open_regular(path) as stream:
+        data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise FileTooLargeError(errno.EFBIG, f"it is larger than {format_size(limit)}")
+    return data
 
 
 def is_regular(path: Path) -> bool:

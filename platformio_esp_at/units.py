@@ -9,6 +9,9 @@ from platformio_esp_at.errors import FormatError
 SECTOR_SIZE = 0x1000
 """The smallest part of a flash that can be erased, in bytes."""
 
+UPLOAD_BAUD = 460800
+"""The usual speed of uploads, in baud: the default of idf.py, too. ``-b 115200`` helps if a USB adapter can't."""
+
 MAX_FLASH_SIZE = 16 << 20
 """The largest flash of a module that ESP-AT supports, in bytes: no image and no file of a project is larger."""
 

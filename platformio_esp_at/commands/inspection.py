@@ -11,16 +11,16 @@ import stat
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from platformio_esp_at.errors import EspAtError, FormatError, Place, located, printable
-from platformio_esp_at.files import file_mode, open_regular
+from platformio_esp_at.files import FileTooLargeError, file_mode, read_file
 from platformio_esp_at.firmware.factory_image import FactoryImage, is_factory_image
 from platformio_esp_at.firmware.package import FirmwarePackage, chip_of_image
 from platformio_esp_at.firmware.reading import open_package
-from platformio_esp_at.formats.esp_image import ESP8266, EspImage, app_version
-from platformio_esp_at.formats.factory_param import FactoryParam
-from platformio_esp_at.formats.gatts import COLUMNS, GattTable
+from platformio_esp_at.formats.esp_image import ESP8266, EspImage, app_version, is_esp_image
+from platformio_esp_at.formats.factory_param import FactoryParam, is_factory_param
+from platformio_esp_at.formats.gatts import COLUMNS, GattTable, is_ble_data
 from platformio_esp_at.formats.nvs import NvsImage, is_nvs
-from platformio_esp_at.formats.partition_table import PartitionTable, PartitionType
-from platformio_esp_at.formats.pki import PkiContainer, PkiType
+from platformio_esp_at.formats.partition_table import PartitionTable, PartitionType, is_partition_table
+from platformio_esp_at.formats.pki import PkiContainer, PkiType, is_pki
 from platformio_esp_at.formats.x509 import summarize
 from platformio_esp_at.outputs.text import table
 from platformio_esp_at.planning.content import MFG_NVS
@@ -81,15 +81,14 @@ def read_artifact(path: Path) -> FirmwarePackage | bytes:
 
 
 def _read_file(path: Path) -> bytes:
+    where = Place.at(file=str(path))
     try:
-        with open_regular(path) as stream:
-            data = stream.read(MAX_FLASH_SIZE + 1)
-    except OSError as error:
-        raise EspAtError("unreadable", f"can't be read: {error.strerror}", where=Place.at(file=str(path))) from None
-    if len(data) > MAX_FLASH_SIZE:
+        return read_file(path, MAX_FLASH_SIZE)
+    except FileTooLargeError:
         message = f"larger than {format_size(MAX_FLASH_SIZE)}, the largest flash of a module"
-        raise FormatError("file-too-large", message, where=Place.at(file=str(path)))
-    return data
+        raise FormatError("file-too-large", message, where=where) from None
+    except OSError as error:
+        raise EspAtError("unreadable", f"can't be read: {error.strerror}", where=where) from None
 
 
 def inspect_bytes(data: bytes) -> Decoded:
@@ -99,17 +98,17 @@ def inspect_bytes(data: bytes) -> Decoded:
 
 def _single(data: bytes) -> Decoded:
     """Decode an artefact, but no factory image: a hostile one could have itself as content."""
-    if data.startswith(b"\xaa\x50"):
+    if is_partition_table(data):
         return _partition_table(PartitionTable.from_bytes(data))
-    if data.startswith(b"\xfc\xfc"):
+    if is_factory_param(data):
         return {"kind": "factory_param", **FactoryParam.from_bytes(data).values}
-    if data.startswith(b"\xf1\xf1"):
+    if is_pki(data):
         return _pki(PkiContainer.from_bytes(data))
-    if data[2:4] == b"\x27\x95":
+    if is_ble_data(data):
         return _ble_data(GattTable.from_bytes(data))
     if is_nvs(data):
         return _nvs(NvsImage.from_bytes(data))
-    if data.startswith(b"\xe9"):
+    if is_esp_image(data):
         return _esp_image(data)
     start = data[:4].hex(" ") or "nothing"
     raise FormatError("unknown-artifact", f"no AT artefact that is known here: it starts with {start}", hint=_KNOWN)
@@ -232,7 +231,7 @@ def _content(data: bytes, *, esp_image: bool) -> Decoded:
     filled = data.rstrip(b"\xff")
     if not filled:
         return {"kind": "blank"}
-    known = data.startswith((b"\xfc\xfc", b"\xf1\xf1")) or data[2:4] == b"\x27\x95" or is_nvs(data)
+    known = is_factory_param(data) or is_pki(data) or is_ble_data(data) or is_nvs(data)
     if known or esp_image:
         try:
             return _esp_image(data) if esp_image else _single(data)
@@ -267,7 +266,7 @@ def _firmware_package(package: FirmwarePackage) -> Decoded:
         "partition_table": _partition_table(package.primary),
         "at_customize": _partition_table(package.secondary),
         "content": {
-            path: _content(data, esp_image=data.startswith(b"\xe9"))
+            path: _content(data, esp_image=is_esp_image(data))
             for path, data in {**package.files, **package.factory_params}.items()
         },
     }

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING
 from platformio_esp_at.catalog.chips import other_revision
 from platformio_esp_at.errors import EspAtError, FlashError
 from platformio_esp_at.events import EsptoolOutput
-from platformio_esp_at.units import format_offset, format_size
+from platformio_esp_at.units import UPLOAD_BAUD, format_offset, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -216,7 +216,7 @@ def check_port(port: str | None) -> None:
 def check_baud(baud: int | None) -> None:
     """Raise `EspAtError` for a speed that no chip's UART has: esptool fails on it halfway."""
     if baud is not None and not 0 < baud <= MAX_BAUD:
-        hint = "460800 is usual, 115200 the safest: --baud, baud in esp_at.yml, upload_speed in platformio.ini"
+        hint = f"{UPLOAD_BAUD} is usual, 115200 the safest: --baud, baud in esp_at.yml, upload_speed in platformio.ini"
         raise EspAtError(
             "upload-speed-invalid", f"baud is {baud}, the UART of a module takes up to {MAX_BAUD}", hint=hint
         )

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from platformio_esp_at.catalog.chips import chips
 from platformio_esp_at.errors import EspAtError, FormatError, located
 from platformio_esp_at.firmware.package import chip_of_image
-from platformio_esp_at.formats.partition_table import AT_TYPE, TABLE_SPAN, Partition, PartitionTable
+from platformio_esp_at.formats.esp_image import is_esp_image
+from platformio_esp_at.formats.partition_table import AT_TYPE, TABLE_SPAN, Partition, PartitionTable, is_partition_table
 
 _TABLE_OFFSETS = sorted({chip.partition_table_offset for chip in chips()})
-_TABLE_START = b"\xaa\x50"
-_IMAGE_START = b"\xe9"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class FactoryImage:
             primary = PartitionTable.from_bytes(data[table : table + TABLE_SPAN])
         home = next((row for row in primary if row.type == AT_TYPE and row.subtype == 0), None)
         secondary = None
-        if home is not None and data[home.offset : home.end].startswith(_TABLE_START):
+        if home is not None and is_partition_table(data[home.offset : home.end]):
             with located(offset=home.offset):
                 secondary = PartitionTable.from_bytes(data[home.offset : home.offset + TABLE_SPAN])
         chip, bootloader = _bootloader(data, table)
@@ -60,14 +59,14 @@ def is_factory_image(data: bytes) -> bool:
 
 
 def _table_offset(data: bytes) -> int | None:
-    return next((offset for offset in _TABLE_OFFSETS if data[offset:].startswith(_TABLE_START)), None)
+    return next((offset for offset in _TABLE_OFFSETS if is_partition_table(data[offset:])), None)
 
 
 def _bootloader(data: bytes, table: int) -> tuple[str | None, bytes]:
     """Return chip and bytes of the bootloader: the image at the bootloader offset of its own chip."""
     for chip in chips():
         start = data[chip.bootloader_offset : table]
-        if start.startswith(_IMAGE_START):
+        if is_esp_image(start):
             try:
                 if chip_of_image(start) == chip.key:
                     return chip.key, start

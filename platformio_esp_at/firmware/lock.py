@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import EspAtError, FormatError, PackageError, located
-from platformio_esp_at.files import open_regular, replace_file
+from platformio_esp_at.files import FileTooLargeError, read_file, replace_file
 from platformio_esp_at.firmware.cache import Cache
 from platformio_esp_at.formats.lock_file import LockedPackage, format_lock_file, parse_lock_file
 from platformio_esp_at.units import format_size
@@ -28,14 +28,13 @@ def read_lock(project: Path) -> tuple[LockedPackage, ...]:
     """Return the packages that a project has locked: none where it has no such file. Raises `EspAtError`."""
     with located(file=LOCK_FILE):
         try:
-            with open_regular(project / LOCK_FILE) as stream:
-                data = stream.read(_MAX_SIZE + 1)
+            data = read_file(project / LOCK_FILE, _MAX_SIZE)
         except FileNotFoundError:
             return ()
+        except FileTooLargeError:
+            raise FormatError("lock-damaged", f"larger than {format_size(_MAX_SIZE)}", hint=_START_ANEW) from None
         except OSError as error:
             raise EspAtError("unreadable", f"can't be read: {error.strerror or error}", hint=_START_ANEW) from None
-        if len(data) > _MAX_SIZE:
-            raise FormatError("lock-damaged", f"larger than {format_size(_MAX_SIZE)}", hint=_START_ANEW)
         try:
             return parse_lock_file(data.decode("utf-8-sig"))
         except UnicodeDecodeError:

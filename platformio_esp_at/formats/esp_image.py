@@ -210,6 +210,11 @@ class EspImage:
         return hashlib.sha256(self.data[: self.size - _DIGEST_SIZE]).digest()
 
 
+def is_esp_image(data: bytes) -> bool:
+    """Return whether ``data`` starts as an ESP image does."""
+    return data.startswith(bytes([_MAGIC]))
+
+
 def chip_revisions(image: bytes, *, esp8266: bool = False) -> ChipRevisions:
     """Return the chip revisions that an image is for, from its header alone; any for ESP8266.
 

@@ -102,6 +102,11 @@ _FIELDS = (
 )
 
 
+def is_factory_param(data: bytes) -> bool:
+    """Return whether ``data`` starts as a factory_param image does."""
+    return data.startswith(_MAGIC)
+
+
 def field_names(version: int) -> tuple[str, ...]:
     """Return the fields of a version, in the order of their offsets. Raises `FormatError` for an unknown one."""
     return tuple(field.name for field in _fields(version))

@@ -170,6 +170,11 @@ class GattTable:
         return _HEADER.pack(len(text), _MAGIC) + text
 
 
+def is_ble_data(data: bytes) -> bool:
+    """Return whether ``data`` starts as a ``ble_data`` image does."""
+    return data[2:4] == _MAGIC
+
+
 def _csv_lines(text: str) -> list[tuple[int, list[str]]]:
     """Return the number and the cells of each line that isn't blank."""
     reader = csv.reader(text.splitlines())

@@ -319,6 +319,11 @@ def _parse_flags(text: str) -> int:
     return flags
 
 
+def is_partition_table(data: bytes) -> bool:
+    """Return whether ``data`` starts with an entry of a partition table."""
+    return data.startswith(_ENTRY_MAGIC)
+
+
 def alignment_of(type_: int, app_alignment: int) -> int:
     """Return where partitions of a type may start: at multiples of this, in bytes."""
     return app_alignment if type_ == PartitionType.APP else SECTOR_SIZE

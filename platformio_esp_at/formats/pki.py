@@ -50,6 +50,11 @@ PKI_SLOTS = {f"{role}_{kind.name.lower()}": kind for role in PKI_SETS for kind i
 """The names of certificates and keys: of partitions up to v3.0.0.0, of namespaces in ``mfg_nvs`` since."""
 
 
+def is_pki(data: bytes) -> bool:
+    """Return whether ``data`` starts as a PKI container does."""
+    return data.startswith(_MAGIC)
+
+
 def pki_slot(name: str) -> str:
     """Return the name in `PKI_SLOTS`: wpa_ent, some releases' name of enterprise Wi-Fi, becomes wpa2. Others stay."""
     return name.replace("wpa_ent_", "wpa2_")

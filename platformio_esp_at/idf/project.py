@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.catalog.chips import chip, chips
 from platformio_esp_at.errors import EspAtError, FormatError, Place, SelectionError, UnknownNameError
-from platformio_esp_at.files import open_regular
+from platformio_esp_at.files import read_file
 from platformio_esp_at.request.nodes import Layer
 from platformio_esp_at.request.values import Text
 from platformio_esp_at.units import parse_size
@@ -150,8 +150,7 @@ def _description(text: str, build: Path) -> Mapping[str, Any]:
 
 def _read(file: Path) -> str | None:
     try:
-        with open_regular(file) as stream:
-            return stream.read(_MAX_FILE_SIZE).decode("utf-8", "replace")
+        return read_file(file, _MAX_FILE_SIZE).decode("utf-8", "replace")
     except FileNotFoundError:
         return None
     except OSError as error:

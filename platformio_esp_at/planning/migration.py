@@ -13,7 +13,7 @@ from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.catalog.modules import modules
 from platformio_esp_at.errors import EspAtError, FormatError, located
 from platformio_esp_at.firmware.factory_image import FactoryImage, is_factory_image
-from platformio_esp_at.formats.factory_param import FactoryParam
+from platformio_esp_at.formats.factory_param import FactoryParam, is_factory_param
 from platformio_esp_at.formats.gatts import COLUMNS, GattTable
 from platformio_esp_at.formats.nvs import NvsImage, is_nvs
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, pki_slot
@@ -72,7 +72,7 @@ def origin_of_bytes(data: bytes, name: str) -> Origin:
         return Origin(name, image.chip, contents, image.secondary, is_image=True)
     if is_nvs(data):
         return Origin(name, None, {MFG_NVS: data})
-    if data.startswith(b"\xfc\xfc"):
+    if is_factory_param(data):
         return Origin(name, None, {FACTORY_PARAM: data})
     hint = "give a firmware package, a factory image, mfg_nvs.bin or factory_param.bin"
     raise FormatError("nothing-to-migrate", "no project can be made from this", hint=hint)

@@ -13,9 +13,9 @@ from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.catalog.chips import chip
 from platformio_esp_at.catalog.modules import modules
 from platformio_esp_at.errors import EspAtError, FormatError, Place, UnknownNameError
-from platformio_esp_at.files import is_regular, listed, looked_for, open_regular
+from platformio_esp_at.files import is_regular, listed, looked_for, read_file
 from platformio_esp_at.request.kinds import is_board_file
-from platformio_esp_at.units import format_size
+from platformio_esp_at.units import UPLOAD_BAUD, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -65,8 +65,7 @@ def _kind(board: str) -> list[str]:
 def read_board(file: Path) -> BoardFacts:
     """Return the facts in a board's JSON file. Raises `FormatError`."""
     try:
-        with open_regular(file) as stream:
-            manifest = json.loads(stream.read(_MAX_MANIFEST_SIZE))
+        manifest = json.loads(read_file(file, _MAX_MANIFEST_SIZE))
     except FileNotFoundError:
         raise EspAtError(
             "file-not-found",
@@ -107,7 +106,7 @@ def module_boards() -> Mapping[str, Mapping[str, Any]]:
             "upload": {
                 "flash_size": format_size(module.flash_size),
                 "maximum_size": module.flash_size,
-                "speed": 460800,
+                "speed": UPLOAD_BAUD,
             },
             "at": {"module": module.name},
         }

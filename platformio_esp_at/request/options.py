@@ -27,6 +27,7 @@ from platformio_esp_at.request.kinds import (
     ValuesKind,
 )
 from platformio_esp_at.request.values import InputFile, InputFolder
+from platformio_esp_at.units import UPLOAD_BAUD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -120,7 +121,7 @@ class Request:
     port: Text | None = option(
         TextKind(Completes.PORTS), "serial port of the AT module's download interface", "/dev/ttyUSB1"
     )
-    baud: Speed | None = option(SpeedKind(), "speed of that port while flashing", "460800")
+    baud: Speed | None = option(SpeedKind(), "speed of that port while flashing", str(UPLOAD_BAUD))
 
     def inputs(self) -> Iterator[InputFile | InputFolder]:
         """Yield the files and folders of the project that it holds, in the order of the options."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import EspAtError, FormatError, Place, near_names, printable, unknown_name
-from platformio_esp_at.files import file_mode, looked_for, open_regular
+from platformio_esp_at.files import FileTooLargeError, file_mode, looked_for, read_file
 from platformio_esp_at.request.nodes import Layer, parse_yaml, place_of, without_blanks
 from platformio_esp_at.request.options import OPTIONS
 from platformio_esp_at.request.values import PROJECT_FILE, Firmware, InputFile, InputFolder, Text
@@ -126,19 +126,17 @@ def _read_folder(text: Text, path: Path) -> dict[str, bytes]:
 def _read(path: Path, label: str, where: Place, limit: int) -> bytes:
     """Return the content of a file of at most ``limit`` bytes. Raises `EspAtError`."""
     try:
-        with open_regular(path) as stream:
-            data = stream.read(limit + 1)
+        return read_file(path, limit)
     except FileNotFoundError:
         hint = looked_for(path)
         if "," in label:
             hint += "; a list of files is written [a.pem, b.pem]"
         raise EspAtError("file-not-found", f"{label} does not exist", where=where, hint=hint) from None
+    except FileTooLargeError:
+        raise EspAtError("file-too-large", f"{label} is larger than {format_size(limit)}", where=where) from None
     except OSError as error:
         problem = f"{label} can't be read: {error.strerror or error}"
         raise EspAtError("unreadable", problem, where=where) from None
-    if len(data) > limit:
-        raise EspAtError("file-too-large", f"{label} is larger than {format_size(limit)}", where=where)
-    return data
 
 
 def _firmware(text: Text, path: Path) -> Firmware:

@@ -3,9 +3,10 @@
 from SCons.Script import DefaultEnvironment
 
 from platformio_esp_at.pio.targets import TARGETS, add_target
+from platformio_esp_at.units import UPLOAD_BAUD
 
 env = DefaultEnvironment()
-env["UPLOAD_SPEED"] = env.get("UPLOAD_SPEED") or env.BoardConfig().get("upload.speed", 460800)
+env["UPLOAD_SPEED"] = env.get("UPLOAD_SPEED") or env.BoardConfig().get("upload.speed", UPLOAD_BAUD)
 
 for target in TARGETS:
     add_target(env.AddPlatformTarget, env, target)
