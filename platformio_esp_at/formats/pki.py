@@ -13,7 +13,7 @@ Little endian::
                     4  …  content, a PEM or DER file as it is, padded with FF to a multiple of 4
 
 Source: ESP-AT ``tools/AtPKI.py`` of v2.4.2.0. From v2.2.0.0 to v3.0.0.0 upstream's build gives CAs and keys the type of
-certificates, 2: released packages have that byte, so it is written for these releases, too.
+certificates, 2. `planning.legacy_content` decides which type a package is given; here it is only written.
 """
 
 from __future__ import annotations

@@ -36,13 +36,12 @@ def image_set(plan: FlashPlan) -> dict[str, bytes]:
         images=tuple(FlashImage(region.offset, region.path) for region in plan.regions),
         chip=plan.chip.key,
     )
-    unfilled = plan.unfilled_image()
-    factory_image = unfilled.ljust(plan.flash_size, b"\xff")
+    factory_image = plan.factory_image()
     made = {
         "download.config": format_download_config(args).encode(),
         "flasher_args.json": format_flasher_args(args).encode(),
         factory_image_path(plan): factory_image,
-        f"factory/factory_{plan.module.name}_unfilled.bin": unfilled,
+        f"factory/factory_{plan.module.name}_unfilled.bin": plan.unfilled_image(),
     }
     manifest = _manifest(plan, factory_image)
     for path, data in [*((region.path, region.data) for region in plan.regions), *made.items()]:

@@ -104,7 +104,7 @@ def _data_content(
     if name in filesystems.FILE_PARTITIONS and secondary.find(name) is None:
         name = next(filter(secondary.find, filesystems.FILE_PARTITIONS), name)
     home, own = secondary.find(name), package.content_of(name)
-    kind = (filesystems.kind_of(own) if own else None) or (filesystems.filesystem_for(home) if home else None)
+    kind = filesystems.kind_for(home, own) if home else None
     if home is None or kind is None:
         hint = "give it a file"
         raise EspAtError(

@@ -48,6 +48,14 @@ _MAX_PATH_SIZE = 255
 _MISSING_LIBRARY = 'pip install "platformio-esp-at[fs]"'
 
 
+def kind_for(home: Partition, own: bytes | None) -> FileSystem | None:
+    """Return the file system that the firmware expects in a partition; None if it isn't one for files.
+
+    The firmware package's ``own`` image decides, if there is one: a firmware may be built with either.
+    """
+    return (kind_of(own) if own else None) or filesystem_for(home)
+
+
 def filesystem_for(partition: Partition) -> FileSystem | None:
     """Return what a firmware keeps in that partition by default, None where it isn't one for files."""
     if partition.type != PartitionType.DATA:
