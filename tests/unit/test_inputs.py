@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from platformio_esp_at.catalog.boards import BoardFacts
@@ -43,9 +45,10 @@ def listed(tmp_path, setup):
 
     def write(yml: str | None, board: BoardFacts | None = None) -> set[str]:
         package(setup(yml, board), depfile=tmp_path / "deep/d.d")
-        rule, _, inputs = (tmp_path / "deep/d.d").read_text().replace("\\\n", "").partition(":")
-        assert rule == (tmp_path / "out" / MANIFEST).as_posix()
-        return {word.removeprefix(f"{tmp_path.as_posix()}/") for word in inputs.split()}
+        rule, _, inputs = (tmp_path / "deep/d.d").read_text().replace("\\\n", "").partition(": ")
+        made, *words = (word.replace("\\ ", " ") for word in re.split(r"(?<!\\)\s+", f"{rule} {inputs.strip()}"))
+        assert made == (tmp_path / "out" / MANIFEST).as_posix()
+        return {word.removeprefix(f"{tmp_path.as_posix()}/") for word in words}
 
     return write
 
