@@ -8,6 +8,8 @@ from platformio_esp_at.catalog.modules import LATEST, modules
 from platformio_esp_at.catalog.releases import released_packages
 from platformio_esp_at.commands.setup import NO_BOARD
 from platformio_esp_at.formats.pki import PKI_SLOTS
+from platformio_esp_at.planning.content import BLE_DATA, MFG_NVS
+from platformio_esp_at.planning.filesystems import FILE_PARTITIONS
 from platformio_esp_at.planning.mfg_nvs import ENCODINGS
 from platformio_esp_at.request.board_manifests import board_folders, manifests, module_boards
 from platformio_esp_at.request.kinds import Completes
@@ -44,6 +46,14 @@ def _certificates() -> Iterable[str]:
     return (f"{name}=" for name in PKI_SLOTS)
 
 
+def _partitions() -> Iterable[str]:
+    return (BLE_DATA, *FILE_PARTITIONS, *PKI_SLOTS)
+
+
+def _content() -> Iterable[str]:
+    return (f"{name}=" for name in (*FILE_PARTITIONS, MFG_NVS))
+
+
 def _ports() -> Iterable[str]:
     from serial.tools.list_ports import comports  # noqa: PLC0415 - esptool depends on it
 
@@ -56,5 +66,7 @@ _FINDERS: Mapping[Completes, Callable[[], Iterable[str]]] = {
     Completes.MODULES: _modules,
     Completes.PARAMETERS: _parameters,
     Completes.CERTIFICATES: _certificates,
+    Completes.PARTITIONS: _partitions,
+    Completes.CONTENT: _content,
     Completes.PORTS: _ports,
 }

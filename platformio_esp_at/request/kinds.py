@@ -37,6 +37,7 @@ class Completes(enum.Enum):
     PARAMETERS = "names of factory parameters"
     CERTIFICATES = "names of certificates and keys"
     PARTITIONS = "names of partitions"
+    CONTENT = "names of partitions for content"
     PORTS = "serial ports"
 
     @property
@@ -335,7 +336,7 @@ class CertificatesKind(_FilesKind["Mapping[str, tuple[InputFile, ...]]"]):
 class ContentKind(_FilesKind["Mapping[str, InputFile | InputFolder]"]):
     """A mapping of partitions to a file or a folder each."""
 
-    completes = Completes.PARTITIONS
+    completes = Completes.CONTENT
 
     def unset(self) -> Mapping[str, InputFile | InputFolder]:
         """Return no content."""
