@@ -278,7 +278,9 @@ def _parse_row(row: str, end: int, app_alignment: int, number: int) -> Partition
             "table-row-invalid", "a row is: name, type, subtype, offset, size[, flags]", hint=f"this one is: {row}"
         )
     name, type_text, subtype_text, offset_text, size_text, flags_text = (*fields, "")[:6]
-    type_ = _parse_name(type_text, {kind.name.lower(): kind for kind in PartitionType}, "partition type")
+    type_ = _parse_name(
+        "unknown-partition-type", type_text, {kind.name.lower(): kind for kind in PartitionType}, "partition type"
+    )
     subtype = _parse_subtype(type_, subtype_text)
     offset = parse_size(offset_text) if offset_text else align_up(end, alignment_of(type_, app_alignment))
     size = parse_size(size_text)
@@ -292,18 +294,18 @@ def _parse_row(row: str, end: int, app_alignment: int, number: int) -> Partition
     return Partition(name, type_, subtype, offset, size, _parse_flags(flags_text), line=number)
 
 
-def _parse_name(text: str, names: dict[str, int], kind: str) -> int:
-    """Return the number of a name, or the number that is written out."""
+def _parse_name(code: str, text: str, names: dict[str, int], kind: str) -> int:
+    """Return the number of a name, or the number that is written out; `code` is that of the error."""
     if text.lower() in names:
         return int(names[text.lower()])
     if not text[:1].isdigit():
-        raise unknown_name(f"unknown-{kind.replace(' ', '-')}", kind, text, names)
+        raise unknown_name(code, kind, text, names)
     return parse_size(text)
 
 
 def _parse_subtype(type_: int, text: str) -> int:
     if text:
-        return _parse_name(text, SUBTYPES.get(type_, {}), "partition subtype")
+        return _parse_name("unknown-partition-subtype", text, SUBTYPES.get(type_, {}), "partition subtype")
     if type_ == PartitionType.APP:
         raise FormatError("table-row-invalid", "an app partition needs a subtype", hint="write factory, ota_0 or ota_1")
     # ESP-IDF since 4.3.2; older ones wrote 0, which for data means "ota".

@@ -183,7 +183,7 @@ def example(tmp_path, idf_py):
 
     def configure(name):
         if shutil.which("xtensa-esp32-elf-gcc") is None:
-            pytest.skip("no compiler for the ESP32 on PATH: ESP-IDF can't configure a project for it")
+            pytest.skip("need a compiler for the ESP32 on PATH: without it, ESP-IDF can't configure a project")
         component = shutil.copytree(COMPONENT, tmp_path / COMPONENT.name)
         for chip, package in (("esp32", "ESP32-WROOM-32"), ("esp32c3", "ESP32-C3-MINI-1")):
             for folder in component.glob("examples/*/"):

@@ -101,7 +101,7 @@ def test_module_row(chip_key, name, row):
     assert len(name) < 32, "module_name[32] of factory parameters version 3 ends in a NUL"
     assert MODULE_KEYS <= set(row) <= MODULE_KEYS | OPTIONAL_KEYS
     assert isinstance(row["description"], str)
-    assert row["flash_size"] in {"1MB", "2MB", "4MB"}
+    assert re.fullmatch(r"(1|2|4|8|16)MB", row["flash_size"])
     assert len(row["pins"]) == 4
     assert all(-1 <= pin <= HIGHEST_GPIO[chip_key] for pin in row["pins"])
     used = [pin for pin in row["pins"] if pin >= 0]

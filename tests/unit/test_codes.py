@@ -19,10 +19,6 @@ PACKAGE = Path(platformio_esp_at.__file__).parent
 EXPLANATIONS = PACKAGE / "errors.yml"
 
 COMPOSED = {
-    ("formats/partition_table.py", "f\"unknown-{kind.replace(' ', '-')}\""): (
-        "unknown-partition-type",
-        "unknown-partition-subtype",
-    ),
     ("device/esptool.py", "code"): tuple(code for code, _, _ in esptool._FAILURES),
 }
 """Codes that are put together: by file and expression."""

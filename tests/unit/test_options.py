@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from platformio_esp_at.errors import FormatError, Place
-from platformio_esp_at.request.kinds import Kind
+from platformio_esp_at.request.kinds import Kind, ModuleKind, PathKind
 from platformio_esp_at.request.layers import layer_of_options, make_request
 from platformio_esp_at.request.options import OPTIONS, Request
 from platformio_esp_at.request.read import read_project
@@ -170,10 +170,10 @@ def test_every_field_of_a_request_is_an_option():
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_an_example_reads_the_same_in_the_project_file_and_from_the_host(folder, name):
-    for file in ("at_customize.csv", "gatts_data.csv"):
-        (folder / file).touch()
-    (folder / "table.bin").touch()
     example = OPTIONS[name].example
+    (folder / "table.bin").touch()
+    if isinstance(OPTIONS[name].kind, PathKind):
+        (folder / example).touch()
     of_file = make_request([_project(folder, f"{name}: {example}")])
     of_host = make_request([_options(folder, **{name: example})])
     assert getattr(of_file, name) != getattr(Request(), name)
@@ -193,7 +193,7 @@ def _without_places(value: object) -> object:
 WRONG = dict.fromkeys(OPTIONS, "[[a]]") | {"skip": "{a: b}"}
 
 
-@pytest.mark.parametrize("name", [name for name in OPTIONS if name != "module"])
+@pytest.mark.parametrize("name", [name for name in OPTIONS if not isinstance(OPTIONS[name].kind, ModuleKind)])
 def test_what_an_option_must_be_comes_with_its_example(folder, name):
     with pytest.raises(FormatError) as caught:
         make_request([_project(folder, f"{name}: {WRONG[name]}")])
