@@ -70,9 +70,6 @@ class GattRow:
 COLUMNS = tuple(row.name for row in fields(GattRow))
 """The columns of the CSV, in upstream's order."""
 
-PYTHON2_KEYS = ("index", "uuid", "uuid_len", "val_max_len", "value", "perm", "val_cur_len")
-"""The order of the JSON keys in releases that were built with Python 2, up to v2.1."""
-
 
 @dataclass(frozen=True, slots=True)
 class GattTable:
@@ -111,11 +108,6 @@ class GattTable:
         Like upstream, unchanged from the CSV if they were read from one, blank cells included.
         """
         return self.written or tuple(_cells(row, COLUMNS) for row in self.rows)
-
-    @classmethod
-    def from_cfg(cls, rows: Sequence[str]) -> GattTable:
-        """Return the table that the strings ``cfg0``, ``cfg1``… of ``mfg_nvs`` hold. Raises `FormatError`."""
-        return cls.from_csv("\n".join([",".join(COLUMNS), *rows]))
 
     def to_csv(self) -> str:
         """Return the CSV that gives this table again."""

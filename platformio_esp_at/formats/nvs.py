@@ -36,10 +36,10 @@ import zlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from platformio_esp_at.errors import FormatError, Place, located
+from platformio_esp_at.errors import FormatError, located
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
 PAGE_SIZE = 4096
 MIN_SIZE = 3 * PAGE_SIZE
@@ -162,16 +162,6 @@ class NvsImage:
             kept += [marker, *entries]
         return replace(self, entries=tuple(kept))
 
-    def with_value(self, namespace: str, key: str, value: Value) -> NvsImage:
-        """Return a copy with another value of an entry. Raises `KeyError` where there is none."""
-        if self.get(namespace, key) is None:
-            raise KeyError((namespace, key))
-        entries = (
-            replace(entry, value=value) if (entry.namespace, entry.key) == (namespace, key) else entry
-            for entry in self.entries
-        )
-        return replace(self, entries=tuple(entries))
-
     @classmethod
     def from_bytes(cls, data: bytes) -> NvsImage:
         """Return the image. Raises `FormatError`, naming page and entry, for a damaged one or one that was in use."""
@@ -207,34 +197,6 @@ class NvsImage:
             else:
                 writer.writerow((entry.key, "data", entry.encoding.name.lower(), entry.value))
         return lines.getvalue()
-
-    @classmethod
-    def from_csv(
-        cls, text: str, *, size: int, files: Mapping[str, bytes] | None = None, dialect: Dialect = Dialect.BLANK_TAIL
-    ) -> NvsImage:
-        """Return the image that a generator's CSV describes; ``files`` are those that its ``file`` rows name.
-
-        Raises `FormatError`, naming the line.
-        """
-        import csv  # noqa: PLC0415 - see `to_csv`
-        import io  # noqa: PLC0415
-
-        reader = csv.reader(io.StringIO(text, newline=""))
-        entries: list[NvsEntry] = []
-        try:
-            if next(reader, [])[:4] != ["key", "type", "encoding", "value"]:
-                raise FormatError(
-                    "nvs-csv-invalid", "an NVS CSV starts with key,type,encoding,value", where=Place.at(line=1)
-                )
-            for cells in reader:
-                if cells and not cells[0].startswith("#"):
-                    with located(line=reader.line_num):
-                        entries.append(_entry_of_cells(cells, entries[-1].namespace if entries else "", files or {}))
-        except csv.Error as error:
-            raise FormatError(
-                "nvs-csv-invalid", f"the NVS CSV can't be read: {error}", where=Place.at(line=reader.line_num)
-            ) from None
-        return cls(tuple(entries), size, dialect)
 
 
 def is_nvs(data: bytes) -> bool:
@@ -424,53 +386,6 @@ def _dialect_of(pages: Sequence[_Page]) -> Dialect:
     if any(page.state == _STATE_ACTIVE for page in pages):
         return Dialect.BLANK_TAIL
     return Dialect.FULL_PAGES if any(page.state == _STATE_FULL for page in pages) else Dialect.BLANK_TAIL
-
-
-def _entry_of_cells(cells: Sequence[str], namespace: str, files: Mapping[str, bytes]) -> NvsEntry:
-    key, type_, encoding_text, text = (*cells, "", "", "")[:4]
-    if type_ == "namespace":
-        return NvsEntry(key, "", Encoding.NAMESPACE, b"")
-    if type_ == "file":
-        if text not in files:
-            raise FormatError("nvs-csv-invalid", f"the file {text!r} of {key!r} does not exist")
-        data = files[text]
-        return (
-            NvsEntry(namespace, key, Encoding.BINARY, data)
-            if encoding_text == "binary"
-            else _of_text(namespace, key, encoding_text, _text_of_file(data, text))
-        )
-    if type_ != "data":
-        raise FormatError("nvs-csv-invalid", f"unknown type {type_!r}", hint="known: namespace, data, file")
-    return _of_text(namespace, key, encoding_text, text)
-
-
-def _text_of_file(data: bytes, name: str) -> str:
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        raise FormatError("nvs-csv-invalid", f"the file {name!r} isn't text") from None
-
-
-def _of_text(namespace: str, key: str, encoding_text: str, text: str) -> NvsEntry:
-    import base64  # noqa: PLC0415 - see `to_csv`
-
-    names = {encoding.name.lower(): encoding for encoding in Encoding if encoding is not Encoding.NAMESPACE}
-    try:
-        if encoding_text in ("hex2bin", "base64"):
-            data = bytes.fromhex(text) if encoding_text == "hex2bin" else base64.b64decode(text, validate=True)
-            return NvsEntry(namespace, key, Encoding.BINARY, data)
-        encoding = names[encoding_text]
-        if encoding.is_number:
-            return NvsEntry(namespace, key, encoding, int(text))
-    except KeyError:
-        raise FormatError(
-            "nvs-csv-invalid", f"unknown encoding {encoding_text!r}", hint=f"known: {', '.join(names)}"
-        ) from None
-    except ValueError as error:
-        raise (
-            error if isinstance(error, FormatError) else FormatError("nvs-csv-invalid", f"{key} can't be {text!r}")
-        ) from None
-    return NvsEntry(namespace, key, encoding, text.encode() if encoding is Encoding.BINARY else text)
 
 
 # --- writing ---

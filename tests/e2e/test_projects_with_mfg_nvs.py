@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+from nvs_images import with_value
 
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.firmware.reading import open_package
@@ -86,9 +87,9 @@ def _expected(package: FirmwarePackage, values: Mapping[str, int | str], certs: 
     """Return the package's own image with just these parameters, certificates and rows in it, entry by entry."""
     image = NvsImage.from_bytes(package.content_of("mfg_nvs"))
     for name, value in values.items():
-        image = image.with_value("factory_param", name, value)
+        image = with_value(image, "factory_param", name, value)
     for name, path in (("mqtt_ca", "ca.pem"), ("mqtt_cert", "device.der"), ("mqtt_key", "device.key")):
-        image = image.with_value(name, name, certs[f"certs/{path}"])
+        image = with_value(image, name, name, certs[f"certs/{path}"])
     before = [entry for entry in image.entries if entry.namespace != "ble_data"]
     marker = NvsEntry("ble_data", "", image.entries[0].encoding, b"")
     text = image.get("ble_data", "cfg0")

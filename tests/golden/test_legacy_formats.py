@@ -25,7 +25,7 @@ from platformio_esp_at.formats.download_config import FlashArgs, format_download
 from platformio_esp_at.formats.esp_image import ESP8266, EspImage, FlashSettings, flash_sizes
 from platformio_esp_at.formats.factory_param import FactoryParam, field_names
 from platformio_esp_at.formats.flasher_args import format_flasher_args, parse_flasher_args
-from platformio_esp_at.formats.gatts import COLUMNS, PYTHON2_KEYS, GattTable
+from platformio_esp_at.formats.gatts import COLUMNS, GattTable
 from platformio_esp_at.formats.partition_table import APP_ALIGNMENT, ESP8266_APP_ALIGNMENT, PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer, PkiType
 from platformio_esp_at.units import parse_size
@@ -196,6 +196,9 @@ def test_pki(golden, entry):
 
 
 # -- GATTS --
+
+PYTHON2_KEYS = ("index", "uuid", "uuid_len", "val_max_len", "value", "perm", "val_cur_len")
+"""The order of the JSON keys in releases that were built with Python 2, up to v2.1."""
 
 
 def _gatts(golden: Path, entry: dict) -> GattTable:

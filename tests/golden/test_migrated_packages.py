@@ -97,7 +97,7 @@ def test_from_v2_to_v4(tmp_path, reference, source):
         assert [image.get(slot, key).value for key in image.keys(slot)] == [item.content for item in items]
 
     rows = [image.get(GATTS, key).value for key in image.keys(GATTS)]
-    assert GattTable.from_cfg(rows).rows == GattTable.from_bytes(old.content_of("ble_data")).rows
+    assert GattTable.from_csv("\n".join(rows)).rows == GattTable.from_bytes(old.content_of("ble_data")).rows
     kept = NvsImage.from_bytes(new.content_of("mfg_nvs"))
     others = set(kept.namespaces) - set(slots) - {GATTS, "factory_param"}
     assert others

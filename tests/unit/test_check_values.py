@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+from nvs_images import with_value
 
 from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.checks.plan import check_values
@@ -174,7 +175,7 @@ def test_a_risky_parameter_is_warned_of(tmp_path):
 def test_what_the_package_has_by_itself_is_warned_of(tmp_path, nvs):
     if nvs:
         data = NvsImage.from_bytes(sample_package(nvs=True)["customized_partitions/mfg_nvs.bin"])
-        contents = {"mfg_nvs": data.with_value("factory_param", "uart_tx_pin", 6).to_bytes()}
+        contents = {"mfg_nvs": with_value(data, "factory_param", "uart_tx_pin", 6).to_bytes()}
     else:
         data = FactoryParam.from_bytes(sample_package()["customized_partitions/factory_param.bin"])
         changed = data.replace({"uart_tx_pin": 6}).to_bytes()

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import NoEncryption, PrivateFo
 from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nvs_images import generated_from_csv, with_value
 
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.commands.inspection import describe, inspect_bytes, inspect_path, nvs_csv
@@ -292,7 +293,7 @@ def test_a_private_key_is_never_shown(tmp_path, kind, form):
     key = _key_file(kind, form)
     container = PkiContainer.of(PkiType.CERT, [key]).to_bytes()
     nvs = NvsImage.from_bytes(NVS[f"{USER}/mfg_nvs.bin"])
-    nvs = nvs.with_value("mqtt_key", "mqtt_key", key).with_value("server_cert", "server_cert", key)
+    nvs = with_value(with_value(nvs, "mqtt_key", "mqtt_key", key), "server_cert", "server_cert", key)
     images = {
         "pki.bin": container,
         "nvs.bin": nvs.to_bytes(),
@@ -341,7 +342,7 @@ def test_the_csv_has_the_keys(tmp_path):
     (tmp_path / "new.bin").write_bytes(_image(NVS))
     image = NvsImage.from_bytes(NVS[f"{USER}/mfg_nvs.bin"])
     for name in ("new", "new.bin", f"new/{USER}/mfg_nvs.bin"):
-        assert NvsImage.from_csv(nvs_csv(tmp_path / name), size=image.size) == image
+        assert generated_from_csv(nvs_csv(tmp_path / name), image.size) == image.to_bytes()
     (tmp_path / "param.bin").write_bytes(LEGACY[f"{USER}/factory_param.bin"])
     with pytest.raises(FormatError, match="there is no mfg_nvs in it") as caught:
         nvs_csv(tmp_path / "param.bin")

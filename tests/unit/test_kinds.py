@@ -426,7 +426,7 @@ def test_option_refuses(option, text, code, message, hint):
         ("factory_param", Completes.PARAMETERS, True, "NAME=VALUE"),
         ("pki", Completes.CERTIFICATES, True, "NAME=FILE"),
         ("gatts", Completes.FILES, False, "PATH"),
-        ("data", Completes.PARTITIONS, True, "NAME=FILE"),
+        ("data", Completes.CONTENT, True, "NAME=FILE"),
         ("skip", Completes.PARTITIONS, True, "NAME"),
         ("port", Completes.PORTS, False, None),
         ("baud", Completes.NOTHING, False, None),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nvs_images import with_value
 
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.modules import module as find_module
@@ -284,7 +285,7 @@ def test_the_project_goes_before_the_module():
 
 def test_the_modules_name_is_compared_without_case():
     """An image for wroom-32 is WROOM-32's: what it has stays."""
-    own = BASE.with_value(PARAMETERS, "module_name", "wroom-32").with_value(PARAMETERS, "uart_tx_pin", 33)
+    own = with_value(with_value(BASE, PARAMETERS, "module_name", "wroom-32"), PARAMETERS, "uart_tx_pin", 33)
     assert _make(own) == own
 
 
@@ -308,7 +309,7 @@ def test_own_module(package, base):
 def test_own_module_like_the_packages_starts_from_what_the_package_has(package):
     """A build of one's own may have changed its module: the catalog's row doesn't replace that."""
     own = CustomModule(Text("MY-BOARD", HERE), Text("WROOM-32", HERE), _texts(uart_tx_pin="4"))
-    base = BASE.with_value(PARAMETERS, "uart_rx_pin", 33)
+    base = with_value(BASE, PARAMETERS, "uart_rx_pin", 33)
     image = _make(base, module=select(own, None, package))
     assert _changed(image, base) == {"factory_param.module_name": "MY-BOARD", "factory_param.uart_tx_pin": 4}
 

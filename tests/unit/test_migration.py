@@ -166,7 +166,7 @@ def test_from_v2_to_v4(tmp_path, chip, changed):
     }
 
     rows = [image.get(GATTS, key).value for key in image.keys(GATTS)]
-    assert GattTable.from_cfg(rows).rows == GattTable.from_bytes(was["ble_data"]).rows
+    assert GattTable.from_csv("\n".join(rows)).rows == GattTable.from_bytes(was["ble_data"]).rows
 
 
 @pytest.mark.parametrize("chip", BOTH)

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import replace
 
 import pytest
+from nvs_images import with_value
 
 from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.catalog.modules import module as find_module
@@ -448,7 +449,7 @@ def test_wiring_is_read_from_mfg_nvs(tmp_path):
 
 def test_wiring_of_an_mfg_nvs_of_the_users_own(tmp_path):
     package = _package(tmp_path, "esp32c6")
-    own = NvsImage.from_bytes(package.content_of("mfg_nvs")).with_value("factory_param", "uart_tx_pin", 10)
+    own = with_value(NvsImage.from_bytes(package.content_of("mfg_nvs")), "factory_param", "uart_tx_pin", 10)
     assert _plan(package, data={"mfg_nvs": _file(own.to_bytes())}).wiring.tx == 10
 
 
