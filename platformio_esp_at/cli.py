@@ -5,6 +5,7 @@ Commands load what they need when they run, so that ``--help`` and the completio
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -33,6 +34,7 @@ _SHORT = {"port": "-p", "baud": "-b"}
 
 def main() -> None:
     """Run the command line; every expected failure ends here, as one message."""
+    gc.disable()  # a run is short, and what it leaves is freed with it: a sixth of the CPU time of `package`
     _clean_up_when_ended()
     if sys.stdout is None:
         # Closed (>&-): a stream that fails, as a full disk does, instead of none, which would hide that all is lost.
@@ -48,6 +50,8 @@ def main() -> None:
         if error.filename is not None or not any(_drop_if_full(stream, "\n") for stream in (sys.stdout, sys.stderr)):
             raise
         _fail(f"the output can't be written: {error.strerror or error}")
+    finally:
+        gc.freeze()  # or Python looks through all objects once more when it ends
 
 
 def _fail(message: str) -> NoReturn:
