@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from platformio_esp_at.checks.plan import check_plan
-from platformio_esp_at.demo.sample_package import sample_package
+from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError, Place
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.planning.plan import FlashPlan, make_plan
 from platformio_esp_at.planning.selection import select
 from platformio_esp_at.request.options import Request
-from platformio_esp_at.request.values import Text
+from platformio_esp_at.request.values import InputFile, Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from platformio_esp_at.catalog.boards import BoardFacts
 
 HERE = Place.at(file="esp_at.yml", line=7)
+KEY = b"-----BEGIN %b-----\nS3CR3T\n" % b"PRIVATE KEY"
 
 
 def sample_plan(
@@ -40,6 +41,23 @@ def sample_plan(
     package = open_package(root)
     wanted = Text(module, HERE) if module else None
     return make_plan(package, select(wanted, None, package), Request(**request))
+
+
+def plan_of_zip(folder: Path, chip: str = "esp32", **request: object) -> FlashPlan:
+    """Return the plan for the sample package as it is released, a zip called AT_PACK.zip."""
+    path = folder / "AT_PACK.zip"
+    write_sample_package(path, chip)
+    package = open_package(path)
+    return make_plan(package, select(None, None, package), Request(**request))
+
+
+def changed_plan(folder: Path) -> FlashPlan:
+    """Return the plan for that zip with another pin, and with `KEY`, which nobody else may read."""
+    return plan_of_zip(
+        folder,
+        pki={"mqtt_key": (InputFile("certs/key.pem", Place.at(file="esp_at.yml", line=3), KEY),)},
+        factory_param={"uart_tx_pin": Text("4", Place.at(file="esp_at.yml", line=5))},
+    )
 
 
 def refusal(plan: FlashPlan, kind: type[EspAtError], board: BoardFacts | None = None) -> EspAtError:

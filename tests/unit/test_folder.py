@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from plans import KEY, changed_plan, plan_of_zip
 
-from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.errors import EspAtError, PackageError, Place
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.outputs import folder as folders
@@ -23,28 +23,12 @@ from platformio_esp_at.outputs.image_set import MANIFEST, image_set
 from platformio_esp_at.planning.plan import FlashPlan, Region, make_plan
 from platformio_esp_at.planning.selection import select
 from platformio_esp_at.request.options import Request
-from platformio_esp_at.request.values import InputFile, Text
+from platformio_esp_at.request.values import InputFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FOLDER = "customized_partitions"
-KEY = b"-----BEGIN %b-----\nS3CR3T\n" % b"PRIVATE KEY"
-
-
-def _plan(tmp_path: Path, chip: str = "esp32", **request) -> FlashPlan:
-    path = tmp_path / "AT_PACK.zip"
-    write_sample_package(path, chip)
-    package = open_package(path)
-    return make_plan(package, select(None, None, package), Request(**request))
-
-
-def _changed_plan(tmp_path: Path) -> FlashPlan:
-    return _plan(
-        tmp_path,
-        pki={"mqtt_key": (InputFile("certs/key.pem", Place.at(file="esp_at.yml", line=3), KEY),)},
-        factory_param={"uart_tx_pin": Text("4", Place.at(file="esp_at.yml", line=5))},
-    )
 
 
 def _files(folder: Path) -> dict[str, bytes]:
@@ -62,13 +46,13 @@ def _refusal(plan: FlashPlan, folder: Path) -> EspAtError:
 
 @pytest.mark.parametrize("chip", ["esp32", "esp32c3", "esp32c6", "esp8266"])
 def test_the_image_set_is_written(tmp_path, chip):
-    plan = _plan(tmp_path, chip)
+    plan = plan_of_zip(tmp_path, chip)
     write_image_set(plan, tmp_path / "out")
     assert _files(tmp_path / "out") == image_set(plan)
 
 
 def test_what_is_written_is_a_firmware_package_again(tmp_path):
-    plan = _changed_plan(tmp_path)
+    plan = changed_plan(tmp_path)
     write_image_set(plan, tmp_path / "out")
     package = open_package(tmp_path / "out")
     again = make_plan(package, select(None, None, package), Request())
@@ -81,7 +65,7 @@ def test_what_is_written_is_a_firmware_package_again(tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="need the file modes of POSIX")
 def test_what_may_hold_keys_is_its_owners_alone(tmp_path):
-    plan = _changed_plan(tmp_path)
+    plan = changed_plan(tmp_path)
     write_image_set(plan, tmp_path / "out")
     modes = {path: stat.S_IMODE((tmp_path / "out" / path).stat().st_mode) & 0o077 for path in _files(tmp_path / "out")}
     private = {path for path, mode in modes.items() if not mode}
@@ -95,7 +79,7 @@ def test_what_may_hold_keys_is_its_owners_alone(tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="need the file modes of POSIX")
 def test_content_without_an_image_in_the_package_is_private_too(tmp_path):
-    plan = _plan(tmp_path, data={"fatfs": InputFile("fs.img", Place.at(file="esp_at.yml", line=3), KEY)})
+    plan = plan_of_zip(tmp_path, data={"fatfs": InputFile("fs.img", Place.at(file="esp_at.yml", line=3), KEY)})
     write_image_set(plan, tmp_path / "out")
     assert stat.S_IMODE((tmp_path / "out" / FOLDER / "fatfs.bin").stat().st_mode) == 0o600
 
@@ -105,7 +89,7 @@ def test_content_without_an_image_in_the_package_is_private_too(tmp_path):
 
 @pytest.mark.parametrize("folder", ["out", "a/b/out", ".pio/build/at"])
 def test_new_folder(tmp_path, folder):
-    write_image_set(_plan(tmp_path), tmp_path / folder)
+    write_image_set(plan_of_zip(tmp_path), tmp_path / folder)
     assert (tmp_path / folder / MANIFEST).is_file()
     assert [
         path.name for path in (tmp_path / folder).parent.iterdir() if path.name.startswith(f".{Path(folder).name}-")
@@ -114,13 +98,13 @@ def test_new_folder(tmp_path, folder):
 
 def test_empty_folder(tmp_path):
     (tmp_path / "out").mkdir()
-    write_image_set(_plan(tmp_path), tmp_path / "out")
+    write_image_set(plan_of_zip(tmp_path), tmp_path / "out")
     assert (tmp_path / "out/download.config").is_file()
 
 
 def test_an_earlier_run_is_replaced_whole(tmp_path):
-    write_image_set(_plan(tmp_path, "esp32c6"), tmp_path / "out")
-    plan = _plan(tmp_path)
+    write_image_set(plan_of_zip(tmp_path, "esp32c6"), tmp_path / "out")
+    plan = plan_of_zip(tmp_path)
     write_image_set(plan, tmp_path / "out")
     assert _files(tmp_path / "out") == image_set(plan)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["AT_PACK.zip", "out"]
@@ -131,7 +115,7 @@ def test_refuses_a_folder_with_other_files(tmp_path, name):
     other = tmp_path / "out" / name
     other.parent.mkdir(parents=True)
     other.write_bytes(b"mine")
-    error = _refusal(_plan(tmp_path), tmp_path / "out")
+    error = _refusal(plan_of_zip(tmp_path), tmp_path / "out")
     assert error.code == "output-folder-foreign"
     assert error.message == f"{tmp_path / 'out'} holds other files: {name}"
     assert error.hint == "move them away, or name a new or empty folder: its content is replaced"
@@ -140,7 +124,7 @@ def test_refuses_a_folder_with_other_files(tmp_path, name):
 
 @pytest.mark.parametrize("name", ["mine.zip", "factory/mine.bin", "mine/esp_at_manifest.json"])
 def test_refuses_to_replace_other_files_of_an_earlier_run(tmp_path, name):
-    plan = _plan(tmp_path)
+    plan = plan_of_zip(tmp_path)
     write_image_set(plan, tmp_path / "out")
     (tmp_path / "out" / name).parent.mkdir(exist_ok=True)
     (tmp_path / "out" / name).write_bytes(b"mine")
@@ -149,7 +133,7 @@ def test_refuses_to_replace_other_files_of_an_earlier_run(tmp_path, name):
 
 
 def test_a_link_among_an_earlier_runs_files_is_another_file(tmp_path):
-    plan = _plan(tmp_path)
+    plan = plan_of_zip(tmp_path)
     write_image_set(plan, tmp_path / "out")
     (tmp_path / "out/link").symlink_to(tmp_path, target_is_directory=True)
     assert _refusal(plan, tmp_path / "out").message.endswith(" holds other files: link")
@@ -159,7 +143,7 @@ def test_many_other_files_are_counted(tmp_path):
     (tmp_path / "out").mkdir()
     for number in range(7):
         (tmp_path / "out" / f"{number}.txt").touch()
-    message = _refusal(_plan(tmp_path), tmp_path / "out").message
+    message = _refusal(plan_of_zip(tmp_path), tmp_path / "out").message
     assert message.endswith(" holds other files: 0.txt, 1.txt, 2.txt and 4 more")
 
 
@@ -168,7 +152,7 @@ def test_many_other_files_are_counted(tmp_path):
     [b"", b"{", b"[]", b"\xff", b"{}", b'{"files": 7}', b'{"files": {}}', b'{"files": [["mine.zip"]]}', b"[" * 100000],
 )
 def test_a_manifest_that_lists_nothing_is_somebody_elses(tmp_path, text):
-    plan = _plan(tmp_path)
+    plan = plan_of_zip(tmp_path)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / MANIFEST).write_bytes(text)
     assert _refusal(plan, tmp_path / "out").message.endswith(f" holds other files: {MANIFEST}")
@@ -177,7 +161,7 @@ def test_a_manifest_that_lists_nothing_is_somebody_elses(tmp_path, text):
 
 def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path):
     (tmp_path / "link").symlink_to("elsewhere/out", target_is_directory=True)
-    for plan in (_plan(tmp_path, "esp32c6"), _plan(tmp_path)):
+    for plan in (plan_of_zip(tmp_path, "esp32c6"), plan_of_zip(tmp_path)):
         write_image_set(plan, tmp_path / "link")
         assert (tmp_path / "link").is_symlink()
         assert _files(tmp_path / "elsewhere/out") == image_set(plan)
@@ -187,7 +171,7 @@ def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path):
 def test_refuses_to_replace_where_somebody_is(tmp_path, monkeypatch, inside):
     (tmp_path / "out" / inside).mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "out" / inside)
-    error = _refusal(_plan(tmp_path), Path(os.path.relpath(tmp_path / "out")))
+    error = _refusal(plan_of_zip(tmp_path), Path(os.path.relpath(tmp_path / "out")))
     assert error.message == f"the image set can't replace {tmp_path / 'out'}: it is or contains the current folder"
     assert error.code == "output-is-current-folder"
     assert error.hint == "name a folder of its own, such as esp_at: the whole folder is replaced"
@@ -196,7 +180,7 @@ def test_refuses_to_replace_where_somebody_is(tmp_path, monkeypatch, inside):
 
 def test_refuses_a_file_in_place_of_the_folder(tmp_path):
     (tmp_path / "out").write_bytes(b"mine")
-    error = _refusal(_plan(tmp_path), tmp_path / "out")
+    error = _refusal(plan_of_zip(tmp_path), tmp_path / "out")
     assert error.message == f"{tmp_path / 'out'} can't be written: Not a directory"
     assert error.code == "not-writable"
     assert error.hint == "the image set needs a folder with room for it that you can write"
@@ -205,7 +189,7 @@ def test_refuses_a_file_in_place_of_the_folder(tmp_path):
 
 def test_file_in_place_of_the_parent(tmp_path):
     (tmp_path / "file").write_bytes(b"mine")
-    error = _refusal(_plan(tmp_path), tmp_path / "file/out")
+    error = _refusal(plan_of_zip(tmp_path), tmp_path / "file/out")
     assert error.message.startswith(f"{tmp_path / 'file/out'} can't be written: ")
     assert error.code == "not-writable"
     assert (tmp_path / "file").read_bytes() == b"mine"
@@ -231,7 +215,7 @@ def _closed_folder(folder: Path, mode: int) -> Iterator[Path]:
 @pytest.mark.parametrize("mode", [0o500, 0], ids=["not-to-write", "not-to-look-into"])
 @pytest.mark.parametrize("name", ["out", "a/b/out"])
 def test_parent_that_cant_be_written(tmp_path, mode, name):
-    plan = _plan(tmp_path)
+    plan = plan_of_zip(tmp_path)
     with _closed_folder(tmp_path / "parent", mode) as parent:
         error = _refusal(plan, parent / name)
     assert error.message == f"{parent / name} can't be written: Permission denied"
@@ -271,7 +255,7 @@ def test_several_runs_publish_at_once(tmp_path):
     plans = {}
     for chip in ("esp32", "esp32c6"):
         (tmp_path / chip).mkdir()
-        plans[chip] = _plan(tmp_path / chip, chip)
+        plans[chip] = plan_of_zip(tmp_path / chip, chip)
     command = [sys.executable, "-c", PUBLISH, tmp_path / "out", *(tmp_path / chip / "AT_PACK.zip" for chip in plans)]
     runs = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -292,8 +276,8 @@ def test_several_runs_publish_at_once(tmp_path):
 @pytest.mark.parametrize("same_number", [False, True], ids=["new-inode", "inode-used-again"])
 def test_looking_while_another_run_publishes(tmp_path, monkeypatch, same_number):
     """The files of one set, the manifest of the next: nothing in there is somebody else's."""
-    plan = _plan(tmp_path)
-    write_image_set(_plan(tmp_path, "esp32c6"), tmp_path / "out")
+    plan = plan_of_zip(tmp_path)
+    write_image_set(plan_of_zip(tmp_path, "esp32c6"), tmp_path / "out")
     write_image_set(plan, tmp_path / "next")
     listed, identity = folders._listed, folders._identity
 
@@ -354,7 +338,7 @@ def test_what_killed_runs_left_goes_with_the_next_one(tmp_path):
         _left_behind(tmp_path / "mine", hours=2),
     ]
     (tmp_path / ".ou[t]-linklink.unfinished").symlink_to(tmp_path / "mine", target_is_directory=True)
-    write_image_set(_plan(tmp_path), tmp_path / "ou[t]")
+    write_image_set(plan_of_zip(tmp_path), tmp_path / "ou[t]")
     assert not stale.exists()
     assert all((folder / "new/key.bin").is_file() for folder in others)
     assert (tmp_path / ".ou[t]-linklink.unfinished").is_symlink()
@@ -382,7 +366,7 @@ CLASHES = [
 @pytest.mark.parametrize("earlier", [False, True], ids=["first-run", "second-run"])
 @pytest.mark.parametrize(("region", "code"), CLASHES)
 def test_nothing_is_half_written(tmp_path, earlier, region, code):
-    plan = _plan(tmp_path)
+    plan = plan_of_zip(tmp_path)
     if earlier:
         write_image_set(plan, tmp_path / "out")
     before = _files(tmp_path)

@@ -5,41 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
+from plans import KEY, changed_plan, plan_of_zip
 
-from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
-from platformio_esp_at.errors import PackageError, Place
-from platformio_esp_at.firmware.reading import open_package
+from platformio_esp_at.demo.sample_package import sample_package
+from platformio_esp_at.errors import PackageError
 from platformio_esp_at.formats.download_config import parse_download_config
 from platformio_esp_at.formats.flasher_args import parse_flasher_args
 from platformio_esp_at.outputs.image_set import MANIFEST, factory_image_path, image_set
-from platformio_esp_at.planning.plan import FlashPlan, Region, make_plan
-from platformio_esp_at.planning.selection import select
-from platformio_esp_at.request.options import Request
-from platformio_esp_at.request.values import InputFile, Text
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from platformio_esp_at.planning.plan import Region
 
 FOLDER = "customized_partitions"
-KEY = b"-----BEGIN %b-----\nS3CR3T\n" % b"PRIVATE KEY"
-
-
-def _plan(tmp_path: Path, chip: str = "esp32", **request) -> FlashPlan:
-    path = tmp_path / "AT_PACK.zip"
-    write_sample_package(path, chip)
-    package = open_package(path)
-    return make_plan(package, select(None, None, package), Request(**request))
-
-
-def _changed_plan(tmp_path: Path) -> FlashPlan:
-    return _plan(
-        tmp_path,
-        pki={"mqtt_key": (InputFile("certs/key.pem", Place.at(file="esp_at.yml", line=3), KEY),)},
-        factory_param={"uart_tx_pin": Text("4", Place.at(file="esp_at.yml", line=5))},
-    )
 
 
 # --- the files ---
@@ -47,7 +24,7 @@ def _changed_plan(tmp_path: Path) -> FlashPlan:
 
 @pytest.mark.parametrize("chip", ["esp32", "esp32c3", "esp32c6", "esp8266"])
 def test_every_image_and_the_files_that_list_them(tmp_path, chip):
-    plan = _plan(tmp_path, chip)
+    plan = plan_of_zip(tmp_path, chip)
     files = image_set(plan)
     places = [(region.offset, region.path) for region in plan.regions]
     for args in (
@@ -68,7 +45,7 @@ def test_every_image_and_the_files_that_list_them(tmp_path, chip):
 
 
 def test_factory_images(tmp_path):
-    plan = _plan(tmp_path)
+    plan = plan_of_zip(tmp_path)
     files = image_set(plan)
     full, unfilled = files["factory/factory_WROOM-32.bin"], files["factory/factory_WROOM-32_unfilled.bin"]
     assert factory_image_path(plan) == "factory/factory_WROOM-32.bin"
@@ -78,7 +55,7 @@ def test_factory_images(tmp_path):
 
 
 def test_two_regions_may_share_a_file(tmp_path):
-    plan = _plan(tmp_path)
+    plan = plan_of_zip(tmp_path)
     app = next(region for region in plan.regions if region.path == "esp-at.bin")
     files = image_set(replace(plan, regions=(*plan.regions, replace(app, name="ota_1", offset=0x280000))))
     images = parse_download_config(files["download.config"].decode()).images
@@ -87,7 +64,7 @@ def test_two_regions_may_share_a_file(tmp_path):
 
 @pytest.mark.parametrize("path", ["esp-at.bin", "download.config", "flasher_args.json", MANIFEST])
 def test_two_different_files_of_one_path(tmp_path, path):
-    plan = _plan(tmp_path)
+    plan = plan_of_zip(tmp_path)
     with pytest.raises(PackageError) as caught:
         image_set(replace(plan, regions=(*plan.regions, Region("x", 0x60000, b"x", path, "me"))))
     assert (caught.value.code, caught.value.where) == ("image-path-twice", path)
@@ -98,7 +75,7 @@ def test_two_different_files_of_one_path(tmp_path, path):
 
 
 def test_manifest(tmp_path):
-    plan = _changed_plan(tmp_path)
+    plan = changed_plan(tmp_path)
     manifest = json.loads(image_set(plan)[MANIFEST])
     assert manifest["firmware_package"]["name"] == "AT_PACK"
     assert manifest["firmware_package"]["sha256"] == hashlib.sha256((tmp_path / "AT_PACK.zip").read_bytes()).hexdigest()
@@ -129,26 +106,26 @@ def _sha256(data: bytes) -> str:
 
 
 def test_manifest_has_the_parameters_of_mfg_nvs(tmp_path):
-    values = json.loads(image_set(_plan(tmp_path, "esp32c6"))[MANIFEST])["factory_param"]
+    values = json.loads(image_set(plan_of_zip(tmp_path, "esp32c6"))[MANIFEST])["factory_param"]
     assert (values["version"], values["module_name"], values["uart_tx_pin"]) == (4, "ESP32C6-4MB", 7)
 
 
 def test_same_bytes_wherever_and_whenever(tmp_path, monkeypatch):
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
-    one = image_set(_changed_plan(tmp_path / "one"))
+    one = image_set(changed_plan(tmp_path / "one"))
     monkeypatch.setattr("time.time", lambda: 0.0)
-    two = image_set(_changed_plan(tmp_path / "two"))
+    two = image_set(changed_plan(tmp_path / "two"))
     assert one == two
     assert list(one) == list(two)
 
 
 def test_no_path_of_this_machine_and_no_key_in_the_manifest(tmp_path):
-    text = image_set(_changed_plan(tmp_path))[MANIFEST].decode()
+    text = image_set(changed_plan(tmp_path))[MANIFEST].decode()
     assert str(tmp_path) not in text
     assert "S3CR3T" not in text
 
 
 def test_the_manifest_lists_every_file(tmp_path):
-    files = image_set(_changed_plan(tmp_path))
+    files = image_set(changed_plan(tmp_path))
     assert json.loads(files[MANIFEST])["files"] == list(files)

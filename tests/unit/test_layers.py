@@ -5,25 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from project_layers import options_layer, project_layer, write_files
 
 from platformio_esp_at.errors import EspAtError, Place, UnknownNameError
 from platformio_esp_at.request.layers import (
     input_paths,
     layer_of_board,
-    layer_of_options,
     make_request,
     wanted_board,
 )
 from platformio_esp_at.request.options import Request
-from platformio_esp_at.request.read import read_project
 from platformio_esp_at.request.values import CustomModule, Speed, Text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from platformio_esp_at.request.nodes import Layer
-
-FILES = ["fw.zip", "user.csv", "gatts.csv", "certs/ca.pem", "certs/one.pem", "certs/two.pem", "table.bin"]
 
 PROJECT = """\
 firmware: fw.zip
@@ -43,21 +39,7 @@ baud: 921600
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """Return a folder with files whose content is their path."""
-    for name in FILES:
-        file = tmp_path / name
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(name)
-    return tmp_path
-
-
-def _project(folder: Path, text: str) -> Layer:
-    (folder / "esp_at.yml").write_text(text)
-    return read_project(folder)
-
-
-def _options(folder: Path, **options: str) -> Layer:
-    return layer_of_options(options, base=folder, spelling="custom_at_{}".format)
+    return write_files(tmp_path)
 
 
 def _at(option: str) -> Place:
@@ -68,8 +50,8 @@ def _at(option: str) -> Place:
 
 
 def test_a_later_layer_wins(folder):
-    weak = _project(folder, PROJECT)
-    strong = _options(folder, module="MINI-1", skip="fatfs", port="COM3", gatts="user.csv")
+    weak = project_layer(folder, PROJECT)
+    strong = options_layer(folder, module="MINI-1", skip="fatfs", port="COM3", gatts="user.csv")
     request = make_request([weak, strong])
     assert request.module == Text("MINI-1", _at("module"))
     assert [name.text for name in request.skip] == ["fatfs"]
@@ -79,29 +61,29 @@ def test_a_later_layer_wins(folder):
 
 
 def test_mappings_are_merged(folder):
-    strong = _options(
+    strong = options_layer(
         folder, factory_param="uart_tx_pin = 1\nuart_rx_pin = 3", pki="mqtt_ca = certs/two.pem", data="other=table.bin"
     )
-    request = make_request([_project(folder, PROJECT), strong])
+    request = make_request([project_layer(folder, PROJECT), strong])
     values = {name: text.text for name, text in request.factory_param.items()}
     assert values == {"uart_tx_pin": "1", "country_code": "NO", "uart_rx_pin": "3"}
-    assert [file.data for file in request.pki["mqtt_ca"]] == [b"certs/two.pem"]
+    assert [file.data for file in request.pki["mqtt_ca"]] == [b"two"]
     assert len(request.pki["client_cert"]) == 2
     assert set(request.data) == {"my_partition", "other"}
 
 
 def test_an_own_module_is_replaced_and_not_merged(folder):
-    weak = _project(folder, "module: {name: A, based_on: WROOM-32, uart_tx_pin: 4}")
-    strong = _options(folder, module="{name: B, based_on: MINI-1}")
+    weak = project_layer(folder, "module: {name: A, based_on: WROOM-32, uart_tx_pin: 4}")
+    strong = options_layer(folder, module="{name: B, based_on: MINI-1}")
     assert make_request([weak, strong]).module == CustomModule(
         Text("B", _at("module")), Text("MINI-1", _at("module")), {}
     )
 
 
 def test_an_own_module_of_a_later_layer_takes_nothing_from_an_earlier_one(folder):
-    weak = _project(folder, "module: {name: A, based_on: WROOM-32}")
+    weak = project_layer(folder, "module: {name: A, based_on: WROOM-32}")
     with pytest.raises(EspAtError) as caught:
-        make_request([weak, _options(folder, module="{name: B}")])
+        make_request([weak, options_layer(folder, module="{name: B}")])
     assert (caught.value.code, caught.value.place) == ("module-not-based", _at("module"))
 
 
@@ -112,40 +94,44 @@ def test_paths_start_at_the_layers_own_folder(folder):
     inner = folder / "inner"
     inner.mkdir()
     (inner / "user.csv").write_text("inner")
-    request = make_request([_project(folder, "firmware: fw.zip"), _options(inner, partitions="user.csv")])
+    request = make_request([project_layer(folder, "firmware: fw.zip"), options_layer(inner, partitions="user.csv")])
     assert request.firmware.path == folder / "fw.zip"
     assert request.partitions.data == b"inner"
-    assert make_request([_options(inner, firmware=str(folder / "fw.zip"))]).firmware.path == folder / "fw.zip"
+    assert make_request([options_layer(inner, firmware=str(folder / "fw.zip"))]).firmware.path == folder / "fw.zip"
 
 
 def test_home_folder(folder, monkeypatch):
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("USERPROFILE", str(folder))
-    assert make_request([_options(folder / "else", firmware="~/fw.zip")]).firmware.path == folder / "fw.zip"
+    assert make_request([options_layer(folder / "else", firmware="~/fw.zip")]).firmware.path == folder / "fw.zip"
 
 
 # --- the board that carries the module ---
 
 
 def test_wanted_board(folder):
-    layers = [_options(folder, board="one"), _options(folder, board="two"), _options(folder, port="COM3")]
+    layers = [
+        options_layer(folder, board="one"),
+        options_layer(folder, board="two"),
+        options_layer(folder, port="COM3"),
+    ]
     assert wanted_board(layers) == Text("two", _at("board"))
     assert wanted_board(layers[2:]) is None
 
 
 def test_the_board_is_known_before_other_options_are_read(folder):
-    layers = [_options(folder, firmware="none.zip", gatts="none.csv", board="one")]
+    layers = [options_layer(folder, firmware="none.zip", gatts="none.csv", board="one")]
     assert wanted_board(layers) == Text("one", _at("board"))
 
 
 def test_the_path_of_a_board_starts_at_the_layers_own_folder(folder):
-    layers = [_project(folder, "board: own/my.json"), _options(folder / "inner", port="COM3")]
+    layers = [project_layer(folder, "board: own/my.json"), options_layer(folder / "inner", port="COM3")]
     of_project = Text(str(folder / "own/my.json"), Place.at(file="esp_at.yml", line=1))
     assert wanted_board(layers) == make_request(layers).board == of_project
-    inner = [*layers, _options(folder / "inner", board="my.json")]
+    inner = [*layers, options_layer(folder / "inner", board="my.json")]
     assert wanted_board(inner) == Text(str(folder / "inner/my.json"), _at("board"))
-    assert wanted_board([_options(folder, board=str(folder / "x.JSON"))]).text == str(folder / "x.JSON")
-    assert wanted_board([_options(folder, board="none")]).text == "none"
+    assert wanted_board([options_layer(folder, board=str(folder / "x.JSON"))]).text == str(folder / "x.JSON")
+    assert wanted_board([options_layer(folder, board="none")]).text == "none"
 
 
 # --- the options of a board ---
@@ -166,7 +152,7 @@ def test_board(folder):
     assert (request.module, request.baud) == (None, Speed(460800, where))
     assert request.skip == (Text("ble_data", where),)
     assert request.factory_param == {"uart_tx_pin": Text("4", where)}
-    assert request.pki["mqtt_ca"][0].data == b"certs/ca.pem"
+    assert request.pki["mqtt_ca"][0].data == b"ca"
     assert request.firmware.path == folder / "fw.zip"
 
 
@@ -184,14 +170,14 @@ def test_unknown_option_of_a_board(folder):
 
 def test_unknown_option_of_the_host(folder):
     with pytest.raises(UnknownNameError) as caught:
-        _options(folder, firmwar="x")
+        options_layer(folder, firmwar="x")
     assert str(caught.value) == "custom_at_firmwar: unknown option 'firmwar'\n  did you mean firmware?"
     assert (caught.value.code, caught.value.facts["name"]) == ("unknown-option", "firmwar")
 
 
 def test_an_unknown_option_is_refused_though_it_is_blank(folder):
     with pytest.raises(UnknownNameError):
-        _options(folder, firmwar=" ")
+        options_layer(folder, firmwar=" ")
     with pytest.raises(UnknownNameError):
         layer_of_board("my_board", {"firmwares": ""}, base=folder)
 
@@ -201,8 +187,8 @@ def test_an_unknown_option_is_refused_though_it_is_blank(folder):
 
 def test_input_paths_are_what_the_request_reads(folder):
     layers = [
-        _project(folder, f"{PROJECT}partitions: user.csv\n"),
-        _options(folder, board="my.json", pki="mqtt_ca = certs/two.pem"),
+        project_layer(folder, f"{PROJECT}partitions: user.csv\n"),
+        options_layer(folder, board="my.json", pki="mqtt_ca = certs/two.pem"),
     ]
     paths = [path.relative_to(folder).as_posix() for path in input_paths(iter(layers))]
     assert paths == [
@@ -217,6 +203,6 @@ def test_input_paths_are_what_the_request_reads(folder):
 
 
 def test_layers_may_be_an_iterator(folder):
-    layers = [_project(folder, PROJECT), _options(folder, port="COM3")]
+    layers = [project_layer(folder, PROJECT), options_layer(folder, port="COM3")]
     assert make_request(iter(layers)) == make_request(layers)
     assert wanted_board(iter(layers)) == wanted_board(layers)

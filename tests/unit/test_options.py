@@ -6,28 +6,17 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import pytest
+from project_layers import options_layer, project_layer, write_files
 
 from platformio_esp_at.errors import FormatError, Place
 from platformio_esp_at.request.kinds import Kind, ModuleKind, PathKind
-from platformio_esp_at.request.layers import layer_of_options, make_request
+from platformio_esp_at.request.layers import make_request
 from platformio_esp_at.request.options import OPTIONS, Request
-from platformio_esp_at.request.read import read_project
 from platformio_esp_at.request.values import Firmware, InputFile, InputFolder, Speed, Text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from platformio_esp_at.request.nodes import Layer
-
-FILES = {
-    "fw.zip": b"zip",
-    "user.csv": b"# csv",
-    "gatts.csv": b"index",
-    "certs/ca.pem": b"ca",
-    "certs/one.pem": b"one",
-    "certs/two.pem": b"two",
-    "table.bin": b"table",
-}
 
 PROJECT = """\
 firmware: fw.zip
@@ -51,20 +40,7 @@ baud: 921600
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    for name, data in FILES.items():
-        file = tmp_path / name
-        file.parent.mkdir(exist_ok=True)
-        file.write_bytes(data)
-    return tmp_path
-
-
-def _project(folder: Path, text: str) -> Layer:
-    (folder / "esp_at.yml").write_text(text)
-    return read_project(folder)
-
-
-def _options(folder: Path, **options: str) -> Layer:
-    return layer_of_options(options, base=folder, spelling="custom_at_{}".format)
+    return write_files(tmp_path)
 
 
 def _line(number: int) -> Place:
@@ -75,7 +51,7 @@ def _line(number: int) -> Place:
 
 
 def test_every_option_in_the_project_file(folder):
-    request = make_request([_project(folder, PROJECT)])
+    request = make_request([project_layer(folder, PROJECT)])
     assert request == Request(
         firmware=Firmware(Text("fw.zip", _line(1)), folder / "fw.zip"),
         board=Text("esp32dev", _line(2)),
@@ -113,7 +89,7 @@ def test_every_option_as_text_of_the_host(folder):
         "baud": "0x1C200",
     }
     at = {name: Place.at(option=f"custom_at_{name}") for name in OPTIONS}
-    assert make_request([_options(folder, **options)]) == Request(
+    assert make_request([options_layer(folder, **options)]) == Request(
         firmware=Firmware(Text("fw.zip", at["firmware"]), folder / "fw.zip"),
         board=Text("esp32dev", at["board"]),
         module=Text("WROOM-32", at["module"]),
@@ -139,7 +115,7 @@ def test_every_option_as_text_of_the_host(folder):
 
 
 def test_nothing_is_asked_for(folder):
-    request = make_request([_options(folder, module="  ")])
+    request = make_request([options_layer(folder, module="  ")])
     assert request == Request()
     assert {name: getattr(request, name) for name in OPTIONS} == {
         **dict.fromkeys(("firmware", "board", "module", "partitions", "gatts", "port", "baud")),
@@ -153,7 +129,7 @@ def test_nothing_is_asked_for(folder):
 @pytest.mark.parametrize("value", ["", "~", "null", '""', "[]", "{}", "  # nothing"], ids=repr)
 def test_a_blank_option_of_the_project_file_is_not_set(folder, value):
     text = "".join(f"{name}: {value}\n" for name in OPTIONS)
-    assert make_request([_project(folder, text)]) == Request()
+    assert make_request([project_layer(folder, text)]) == Request()
 
 
 # --- the list ---
@@ -174,8 +150,8 @@ def test_an_example_reads_the_same_in_the_project_file_and_from_the_host(folder,
     (folder / "table.bin").touch()
     if isinstance(OPTIONS[name].kind, PathKind):
         (folder / example).touch()
-    of_file = make_request([_project(folder, f"{name}: {example}")])
-    of_host = make_request([_options(folder, **{name: example})])
+    of_file = make_request([project_layer(folder, f"{name}: {example}")])
+    of_host = make_request([options_layer(folder, **{name: example})])
     assert getattr(of_file, name) != getattr(Request(), name)
     assert _without_places(getattr(of_file, name)) == _without_places(getattr(of_host, name))
 
@@ -196,7 +172,7 @@ WRONG = dict.fromkeys(OPTIONS, "[[a]]") | {"skip": "{a: b}"}
 @pytest.mark.parametrize("name", [name for name in OPTIONS if not isinstance(OPTIONS[name].kind, ModuleKind)])
 def test_what_an_option_must_be_comes_with_its_example(folder, name):
     with pytest.raises(FormatError) as caught:
-        make_request([_project(folder, f"{name}: {WRONG[name]}")])
+        make_request([project_layer(folder, f"{name}: {WRONG[name]}")])
     error = caught.value
     assert (error.where, error.code, error.facts["option"]) == ("esp_at.yml:1", "option-invalid", name)
     assert (error.message, error.hint) == (
@@ -211,7 +187,7 @@ def test_what_an_option_must_be_comes_with_its_example(folder, name):
 def test_inputs_are_all_files_in_the_order_of_the_options(folder):
     (folder / "web").mkdir()
     (folder / "web/index.html").write_bytes(b"<p>")
-    request = make_request([_project(folder, PROJECT.replace("table.bin", "table.bin\n  fatfs: web"))])
+    request = make_request([project_layer(folder, PROJECT.replace("table.bin", "table.bin\n  fatfs: web"))])
     assert [(type(source), source.label) for source in request.inputs()] == [
         (InputFile, "user.csv"),
         (InputFile, "certs/ca.pem"),

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from project_layers import options_layer, project_layer, write_files
 
 from platformio_esp_at.errors import EspAtError, Place
-from platformio_esp_at.request.layers import layer_of_options, make_request
+from platformio_esp_at.request.layers import make_request
 from platformio_esp_at.request.nodes import Layer
 from platformio_esp_at.request.read import read_project
 from platformio_esp_at.request.values import Firmware, InputFolder, Text
@@ -18,38 +19,15 @@ from platformio_esp_at.request.values import Firmware, InputFolder, Text
 if TYPE_CHECKING:
     from platformio_esp_at.request.options import Request
 
-FILES = {
-    "fw.zip": b"zip",
-    "user.csv": b"# csv",
-    "gatts.csv": b"index",
-    "certs/ca.pem": b"ca",
-    "certs/one.pem": b"one",
-    "certs/two.pem": b"two",
-    "table.bin": b"table",
-}
-
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    for name, data in FILES.items():
-        file = tmp_path / name
-        file.parent.mkdir(exist_ok=True)
-        file.write_bytes(data)
-    return tmp_path
-
-
-def _project(folder: Path, text: str | bytes) -> Layer:
-    (folder / "esp_at.yml").write_bytes(text.encode() if isinstance(text, str) else text)
-    return read_project(folder)
-
-
-def _options(folder: Path, **options: str) -> Layer:
-    return layer_of_options(options, base=folder, spelling="custom_at_{}".format)
+    return write_files(tmp_path)
 
 
 def _request(folder: Path, text: str) -> Request:
     """Return the request of a project file with this text from line 2 on."""
-    return make_request([_project(folder, f"firmware: fw.zip\n{text}")])
+    return make_request([project_layer(folder, f"firmware: fw.zip\n{text}")])
 
 
 def _refused(folder: Path, text: str) -> EspAtError:
@@ -62,7 +40,7 @@ def _refused(folder: Path, text: str) -> EspAtError:
 
 
 def test_options_and_their_lines(folder):
-    assert _project(folder, "port: COM3\n\nskip: [a]\n") == Layer(
+    assert project_layer(folder, "port: COM3\n\nskip: [a]\n") == Layer(
         folder,
         {
             "port": Text("COM3", Place.at(file="esp_at.yml", line=1)),
@@ -79,7 +57,7 @@ def test_a_value_stays_the_text_that_was_written(folder, word):
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# only a comment\n", "---\n"], ids=repr)
 def test_empty_project_file(folder, text):
-    assert _project(folder, text) == Layer(folder, {})
+    assert project_layer(folder, text) == Layer(folder, {})
 
 
 def test_no_project_file(tmp_path):
@@ -87,7 +65,7 @@ def test_no_project_file(tmp_path):
 
 
 def test_project_file_with_a_byte_order_mark(folder):
-    assert make_request([_project(folder, "\ufefffirmware: fw.zip")]).firmware.path == folder / "fw.zip"
+    assert make_request([project_layer(folder, "\ufefffirmware: fw.zip")]).firmware.path == folder / "fw.zip"
 
 
 # --- what is wrong in the project file ---
@@ -197,7 +175,7 @@ def test_project_file_with_a_byte_order_mark(folder):
 )
 def test_project_file_refuses(tmp_path, text, where, code, message, hint):
     with pytest.raises(EspAtError) as caught:
-        _project(tmp_path, text)
+        project_layer(tmp_path, text)
     assert (caught.value.where, caught.value.code) == (where, code)
     assert caught.value.message.startswith(message)
     assert caught.value.hint is None if hint is None else caught.value.hint.startswith(hint)
@@ -262,11 +240,11 @@ def test_a_folder_is_read_with_all_its_files(folder):
 
 def test_a_comma_is_part_of_a_path(folder):
     (folder / "a,b.pem").write_bytes(b"comma")
-    request = make_request([_options(folder, pki="mqtt_ca=a,b.pem\nother=['a,b.pem', fw.zip]")])
+    request = make_request([options_layer(folder, pki="mqtt_ca=a,b.pem\nother=['a,b.pem', fw.zip]")])
     assert [file.data for file in request.pki["mqtt_ca"]] == [b"comma"]
     assert [file.data for file in request.pki["other"]] == [b"comma", b"zip"]
     with pytest.raises(EspAtError) as caught:
-        make_request([_options(folder, pki="mqtt_ca=certs/one.pem, certs/two.pem")])
+        make_request([options_layer(folder, pki="mqtt_ca=certs/one.pem, certs/two.pem")])
     assert caught.value.code == "file-not-found"
     assert caught.value.hint.endswith("; a list of files is written [a.pem, b.pem]")
 
@@ -287,7 +265,7 @@ def test_what_would_never_end_is_not_opened(folder, text, code, message):
     os.mkfifo(folder / "pipe")
     os.mkfifo(folder / "in/pipe")
     with pytest.raises(EspAtError) as caught:
-        make_request([_project(folder, text)])
+        make_request([project_layer(folder, text)])
     assert (caught.value.where, caught.value.code, caught.value.message) == ("esp_at.yml:1", code, message)
 
 
@@ -375,8 +353,11 @@ def test_different_files_have_different_labels(folder):
     (inner / "table.bin").write_bytes(b"inner")
     paths = [folder / "certs/ca.pem", inner / "ca.pem", inner / "../certs/ca.pem", "certs/ca.pem"]
     pki = "\n".join(f"key{number} = {path}" for number, path in enumerate(paths))
-    layers = [_project(folder, "firmware: fw.zip\ndata: {a: table.bin}"), _options(inner, data="b = table.bin")]
-    request = make_request([*layers, _options(folder, pki=pki)])
+    layers = [
+        project_layer(folder, "firmware: fw.zip\ndata: {a: table.bin}"),
+        options_layer(inner, data="b = table.bin"),
+    ]
+    request = make_request([*layers, options_layer(folder, pki=pki)])
     assert [file.label for files in request.pki.values() for file in files] == [
         "ca.pem",
         "ca.pem (2)",
@@ -423,7 +404,7 @@ NO_RELEASE = "it is no release either: those are written v4.1.1.0; see esp-at re
 )
 def test_firmware_that_does_not_exist(folder, firmware, hint):
     with pytest.raises(EspAtError) as caught:
-        make_request([_project(folder, f"firmware: {firmware}")])
+        make_request([project_layer(folder, f"firmware: {firmware}")])
     assert (caught.value.where, caught.value.code) == ("esp_at.yml:1", "firmware-not-found")
     assert caught.value.message == f"firmware package {firmware!r} does not exist"
     assert caught.value.hint == hint.format(path=folder / firmware)
@@ -435,20 +416,20 @@ def test_firmware_that_does_not_exist(folder, firmware, hint):
 )
 def test_firmware_by_name(folder, text):
     named = Firmware(Text(text, Place.at(file="esp_at.yml", line=1)))
-    assert make_request([_project(folder, f"firmware: {text}")]).firmware == named
+    assert make_request([project_layer(folder, f"firmware: {text}")]).firmware == named
 
 
 def test_a_file_goes_before_a_released_package_of_its_name(folder):
     file = folder / "ESP32-SOLO-AT-V4.1.1.0.zip"
     file.write_bytes(b"")
-    assert make_request([_project(folder, f"firmware: {file.name}")]).firmware.path == file
+    assert make_request([project_layer(folder, f"firmware: {file.name}")]).firmware.path == file
 
 
 def test_firmware_in_a_closed_folder(folder, monkeypatch):
     def closed(*_args: object, **_options: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    layer = _project(folder, "firmware: fw.zip")
+    layer = project_layer(folder, "firmware: fw.zip")
     monkeypatch.setattr(os, "stat", closed)
     with pytest.raises(EspAtError) as caught:
         make_request([layer])
