@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from platformio_esp_at.commands.lookups import Listing
     from platformio_esp_at.commands.setup import Setup
     from platformio_esp_at.idf.project import IdfProject
-    from platformio_esp_at.request.kinds import Completes
 
 _SHORT = {"port": "-p", "baud": "-b"}
 
@@ -124,25 +123,28 @@ def _project_params() -> list[click.Parameter]:
         click.Option(["--sdkconfig"], type=sdkconfig, metavar="FILE", help=about),
     ]
     for name, parameter in parameters().items():
-        completes = OPTIONS[name].kind.completes
         params.append(
             click.Option(
                 [*parameter["names"], *filter(None, [_SHORT.get(name)])],
                 multiple=parameter["multiple"],
                 metavar=parameter["metavar"],
                 help=parameter["help"],
-                shell_complete=_completer(completes),
+                shell_complete=_completer(OPTIONS[name].kind.completes.name),
             )
         )
     return params
 
 
-def _completer(completes: Completes) -> Any:  # noqa: ANN401 - click's
+def _completer(what: str) -> Any:  # noqa: ANN401 - click's
+    """Return the completion of a member of `Completes`, by its name: the class is loaded when it is used."""
+
     def complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
         from platformio_esp_at.commands.completions import completions
+        from platformio_esp_at.request.kinds import Completes
 
+        completes = Completes[what]
         found = completions(completes, incomplete)
         files = [CompletionItem(incomplete, type="file")] if completes.has_files else []
         return [*map(CompletionItem, found), *files]
@@ -261,7 +263,7 @@ def _as_json(value: object) -> str:
     return json.dumps(value, indent=2)
 
 
-_chip = click.option("--chip", help="only those of a chip, such as esp32c3")
+_chip = click.option("--chip", shell_complete=_completer("CHIPS"), help="only those of a chip, such as esp32c3")
 _json = click.option("--json", "as_json", is_flag=True, help="for programs")
 
 
@@ -281,7 +283,7 @@ def modules(*, chip: str | None, as_json: bool) -> None:
 
 @cli.command()
 @_chip
-@click.option("--module", help="only those of an AT module, such as WROOM-32")
+@click.option("--module", shell_complete=_completer("MODULES"), help="only those of an AT module, such as WROOM-32")
 @_json
 def releases(*, chip: str | None, module: str | None, as_json: bool) -> None:
     """List the firmware packages that Espressif has released."""
@@ -301,7 +303,7 @@ def boards(*, chip: str | None, as_json: bool) -> None:
 
 
 @cli.command("module-for")
-@click.argument("board")
+@click.argument("board", shell_complete=_completer("KNOWN_BOARDS"))
 @click.option("--release", help="for firmware of that release, such as v4.1.1.0 (default: any)")
 @_json
 def module_for(*, board: str, release: str | None, as_json: bool) -> None:
@@ -324,7 +326,7 @@ def module_for(*, board: str, release: str | None, as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("code", required=False)
+@click.argument("code", required=False, shell_complete=_completer("CODES"))
 @_json
 def explain(*, code: str | None, as_json: bool) -> None:
     """Explain the CODE of an error or a warning, such as pin-taken; without one, list all."""

@@ -11,7 +11,7 @@ import stat
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from platformio_esp_at.units import format_size
 
@@ -55,6 +55,15 @@ def read_file(path: Path, limit: int) -> bytes:
     if len(data) > limit:
         raise FileTooLargeError(errno.EFBIG, f"it is larger than {format_size(limit)}")
     return data
+
+
+def load_yaml(path: Path) -> Any:  # noqa: ANN401 - YAML; the caller gives it a type
+    """Return the content of a YAML file of ours."""
+    import yaml  # noqa: PLC0415 - many runs need none
+
+    # libyaml, if PyYAML was built with it, needs a tenth of the time.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - both are safe
 
 
 def is_regular(path: Path) -> bool:

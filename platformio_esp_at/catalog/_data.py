@@ -6,13 +6,11 @@ import functools
 from pathlib import Path
 from typing import Any
 
+from platformio_esp_at.files import load_yaml
+
 
 @functools.cache
 def load(name: str) -> Any:  # noqa: ANN401 - YAML; each module here gives its own file a type
     """Return the content of the catalog file ``name``. Don't change it: all callers get the same object."""
-    import yaml  # noqa: PLC0415 - importing the catalog costs nothing until something is looked up
-
     # Without importlib.resources (5 ms): the package is always a folder, since PlatformIO uses its files by path.
-    text = (Path(__file__).parent / name).read_text(encoding="utf-8")
-    # libyaml, if PyYAML was built with it, needs a tenth of the time.
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
+    return load_yaml(Path(__file__).parent / name)

@@ -1,11 +1,13 @@
-"""What a shell can complete: modules, boards, releases, ports, and names inside an option's value."""
+"""What a shell can complete: modules, boards, releases, ports, chips, codes, and names inside an option's value."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from platformio_esp_at.catalog.chips import chips
 from platformio_esp_at.catalog.modules import LATEST, modules
 from platformio_esp_at.catalog.releases import released_packages
+from platformio_esp_at.commands.explain import all_codes
 from platformio_esp_at.commands.setup import NO_BOARD
 from platformio_esp_at.formats.pki import PKI_SLOTS
 from platformio_esp_at.planning.content import BLE_DATA, MFG_NVS
@@ -30,8 +32,12 @@ def _releases() -> Iterable[str]:
 
 
 def _boards() -> Iterable[str]:
+    return (NO_BOARD, *_known_boards())
+
+
+def _known_boards() -> Iterable[str]:
     own = (file.stem for folder in board_folders() for file in manifests(folder))
-    return (NO_BOARD, *module_boards(), *own)
+    return (*module_boards(), *own)
 
 
 def _modules() -> Iterable[str]:
@@ -60,13 +66,24 @@ def _ports() -> Iterable[str]:
     return (port.device for port in comports())
 
 
+def _chips() -> Iterable[str]:
+    return (chip.key for chip in chips())
+
+
+def _codes() -> Iterable[str]:
+    return (found.code for found in all_codes())
+
+
 _FINDERS: Mapping[Completes, Callable[[], Iterable[str]]] = {
     Completes.FIRMWARE: _releases,
     Completes.BOARDS: _boards,
+    Completes.KNOWN_BOARDS: _known_boards,
     Completes.MODULES: _modules,
     Completes.PARAMETERS: _parameters,
     Completes.CERTIFICATES: _certificates,
     Completes.PARTITIONS: _partitions,
     Completes.CONTENT: _content,
     Completes.PORTS: _ports,
+    Completes.CHIPS: _chips,
+    Completes.CODES: _codes,
 }

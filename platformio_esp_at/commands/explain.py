@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
-from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from platformio_esp_at import errors
 from platformio_esp_at.errors import near_names, unknown_name
+from platformio_esp_at.files import load_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_FILE = "errors.yml"
+_FILE = Path(errors.__file__).with_suffix(".yml")
 
 
 class Explanation(NamedTuple):
@@ -46,9 +48,4 @@ def all_codes() -> tuple[Explanation, ...]:
 @functools.cache
 def _explanations() -> Mapping[str, Explanation]:
     """Return the explanations by code, in the order of the file."""
-    import yaml  # noqa: PLC0415 - only where a code is looked up
-
-    text = resources.files("platformio_esp_at").joinpath(_FILE).read_text(encoding="utf-8")
-    # libyaml takes a tenth of the time, where PyYAML was built with it.
-    rows = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
-    return {code: Explanation(code, row["means"], row["do"]) for code, row in rows.items()}
+    return {code: Explanation(code, row["means"], row["do"]) for code, row in load_yaml(_FILE).items()}

@@ -27,7 +27,7 @@ MOST_SETS = 2
 
 
 class Completes(enum.Enum):
-    """What a shell can complete for an option."""
+    """What a shell can complete for an option, or for a word of a look-up."""
 
     NOTHING = "nothing"
     FILES = "files"
@@ -39,11 +39,14 @@ class Completes(enum.Enum):
     PARTITIONS = "names of partitions"
     CONTENT = "names of partitions for content"
     PORTS = "serial ports"
+    KNOWN_BOARDS = "boards that are one, and files"
+    CHIPS = "chips"
+    CODES = "codes of errors and warnings"
 
     @property
     def has_files(self) -> bool:
         """Whether the path of a file can be given instead."""
-        return self in (Completes.FILES, Completes.FIRMWARE, Completes.BOARDS)
+        return self in (Completes.FILES, Completes.FIRMWARE, Completes.BOARDS, Completes.KNOWN_BOARDS)
 
 
 class Given(NamedTuple):

@@ -358,6 +358,20 @@ def test_values_are_completed(command, words, answers, completed):
     assert completed(f"{command} {words}") == answers
 
 
+@pytest.mark.parametrize(
+    ("words", "answers"),
+    [
+        ("explain pin-of-u", [("plain", "pin-of-usb")]),
+        ("modules --chip esp32c6", [("plain", "esp32c6"), ("plain", "esp32c61")]),
+        ("releases --module wroom-3", [("plain", "WROOM-32")]),
+        ("module-for non", [("file", "non")]),
+        ("module-for esp32-c3-devkitm", [("plain", "esp32-c3-devkitm-1"), ("file", "esp32-c3-devkitm")]),
+    ],
+)
+def test_words_of_look_ups_are_completed(words, answers, completed):
+    assert completed(words) == answers
+
+
 def test_commands_and_options_are_completed(completed):
     assert ("plain", "explain") in completed("expl")
     assert ("plain", "--factory-param") in completed("info --fac")
