@@ -57,7 +57,7 @@ def _plan(entry: dict, golden: Path, folder: Path) -> FlashPlan:
     package = open_package(folder)
     request = Request(module=Text(entry["module"], Place.at(option="module")))
     plan = make_plan(package, select(request.module, None, package), request)
-    check_plan(plan, None)
+    assert check_plan(plan, None) == ()
     return plan
 
 
