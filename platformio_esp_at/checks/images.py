@@ -18,8 +18,9 @@ def check_images(plan: FlashPlan) -> None:
             continue
         with located(file=region.path):
             if not image.digest_valid:
-                hint = "the file is damaged: download the firmware package again"
-                raise PackageError("image-digest", "the image's SHA-256 doesn't match its bytes", hint=hint)
+                raise PackageError(
+                    "image-digest", "the image's SHA-256 doesn't match its bytes", hint=plan.package.origin_hint
+                )
             if image.chip_id != plan.chip.image_chip_id:
                 message = f"not an image for {plan.chip.display_name} (chip id {image.chip_id})"
                 raise PackageError("image-other-chip", message, hint="take the firmware package of the module's chip")
@@ -30,5 +31,5 @@ def check_images(plan: FlashPlan) -> None:
             "revisions-contradict",
             message,
             where=Place.at(package=plan.package.name),
-            hint="download the firmware package again",
+            hint=plan.package.origin_hint,
         )

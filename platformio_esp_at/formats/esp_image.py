@@ -140,22 +140,29 @@ class EspImage:
                 "not-an-image",
                 f"no ESP image: it starts with {data[:1].hex() or 'nothing'} instead of e9",
                 where=Place.at(offset=0),
+                hint="name the .bin that ESP-IDF's build or esptool elf2image makes",
             )
         if len(data) < header:
-            raise FormatError("image-cut", f"the ESP image is cut: {len(data)} bytes are less than its header")
+            raise FormatError(
+                "image-cut",
+                f"the ESP image is cut: {len(data)} bytes are less than its header",
+                hint="copy the file again from where it was made, and compare the sizes",
+            )
         hash_appended = not esp8266 and data[23] == 1
         end, checksum = _walk_segments(data, header)
         end = align_up(end + 1, 16)
         if end + (_DIGEST_SIZE if hash_appended else 0) > len(data):
             raise FormatError(
-                "image-cut", f"the ESP image is cut: it ends at {format_offset(len(data))}, before its checksum"
+                "image-cut",
+                f"the ESP image is cut: it ends at {format_offset(len(data))}, before its checksum",
+                hint="copy the file again from where it was made, and compare the sizes",
             )
         if data[end - 1] != checksum:
             raise FormatError(
                 "image-checksum",
                 f"the ESP image's checksum is {data[end - 1]:#04x}, its segments give {checksum:#04x}",
                 where=Place.at(offset=end - 1),
-                hint="the file is damaged: take it from the firmware package again",
+                hint="the file is damaged: copy it again from where it was made",
             )
         chip_id = None if esp8266 else int.from_bytes(data[12:14], "little")
         return cls(data, chip_id, end + (_DIGEST_SIZE if hash_appended else 0), hash_appended)
@@ -223,7 +230,11 @@ def chip_revisions(image: bytes, *, esp8266: bool = False) -> ChipRevisions:
     if esp8266:
         return ChipRevisions()
     if len(image) < _LONG_HEADER:
-        raise FormatError("image-cut", f"the ESP image is cut: {len(image)} bytes are less than its header")
+        raise FormatError(
+            "image-cut",
+            f"the ESP image is cut: {len(image)} bytes are less than its header",
+            hint="copy the file again from where it was made, and compare the sizes",
+        )
     chip_id, old, first, last = struct.unpack_from("<HBHH", image, 12)
     if last == 0 or (last == _NO_LAST and first == 0):
         return ChipRevisions(old if chip_id == _ESP32C3_ID else old * 100)
@@ -249,13 +260,23 @@ def _walk_segments(data: bytes, at: int) -> tuple[int, int]:
     """Return the offset after the last segment, and the checksum of all segments."""
     count = data[1]
     if not 0 < count <= _MAX_SEGMENTS:
-        raise FormatError("image-damaged", f"an ESP image with {count} segments", where=Place.at(offset=1))
+        raise FormatError(
+            "image-damaged",
+            f"an ESP image with {count} segments",
+            where=Place.at(offset=1),
+            hint="name the .bin that ESP-IDF's build or esptool elf2image makes",
+        )
     checksum = _CHECKSUM_SEED
     for number in range(count):
         begin = at + _SEGMENT.size
         length = _SEGMENT.unpack_from(data, at)[1] if begin <= len(data) else 0
         if not length or begin + length > len(data):
-            raise FormatError("image-cut", f"the ESP image is cut inside segment {number}", where=Place.at(offset=at))
+            raise FormatError(
+                "image-cut",
+                f"the ESP image is cut inside segment {number}",
+                where=Place.at(offset=at),
+                hint="copy the file again from where it was made, and compare the sizes",
+            )
         checksum = reduce(xor, _xor_fold(data[begin : begin + length]), checksum)
         at = begin + length
     return at, checksum

@@ -14,7 +14,7 @@ from platformio_esp_at.formats.esp_image import ChipRevisions
 SAMPLE = sample_package("esp32")
 CONFIG = SAMPLE["download.config"].decode()
 BOOTLOADER = "bootloader/bootloader.bin"
-AGAIN = "the file is damaged: download the firmware package again"
+AGAIN = "unpack the firmware package's zip again; in an esp-at build folder, run build.py build again"
 
 
 def _damaged(data: bytes, at: int) -> bytes:
@@ -30,7 +30,7 @@ def _damaged(data: bytes, at: int) -> bytes:
             "image-checksum",
             "esp-at.bin:0x402f",
             "the ESP image's checksum is ",
-            "the file is damaged: take it from the firmware package again",
+            "unpack the firmware package's zip again; in an esp-at build folder, run build.py build again",
             id="checksum",
         ),
         pytest.param(
@@ -48,7 +48,7 @@ def _damaged(data: bytes, at: int) -> bytes:
             "image-cut",
             "esp-at.bin:0x18",
             "the ESP image is cut inside segment 0",
-            None,
+            "unpack the firmware package's zip again; in an esp-at build folder, run build.py build again",
             id="cut",
         ),
         pytest.param(
@@ -57,7 +57,7 @@ def _damaged(data: bytes, at: int) -> bytes:
             "not-an-image",
             "esp-at.bin:0x0",
             "no ESP image: it starts with 6e instead of e9",
-            None,
+            "unpack the firmware package's zip again; in an esp-at build folder, run build.py build again",
             id="text",
         ),
         pytest.param(
@@ -75,7 +75,7 @@ def _damaged(data: bytes, at: int) -> bytes:
             "image-cut",
             "esp-at.bin:0x18",
             "the ESP image is cut inside segment 0",
-            None,
+            "unpack the firmware package's zip again; in an esp-at build folder, run build.py build again",
             id="esp8266",
         ),
     ],
@@ -117,7 +117,7 @@ def test_programs_for_different_silicon(tmp_path):
     assert error.code == "revisions-contradict"
     assert str(error) == (
         "AT_PACK: bootloader and application are for different revisions of the chip\n"
-        "  download the firmware package again"
+        "  unpack the firmware package's zip again; in an esp-at build folder, run build.py build again"
     )
 
 
