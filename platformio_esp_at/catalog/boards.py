@@ -49,7 +49,10 @@ class BoardFacts:
         where = Place.at(board=board_id)
         if not isinstance(manifest, Mapping):
             raise FormatError(
-                "board-manifest-invalid", f"the manifest must be an object, not {_kind(manifest)}", where=where
+                "board-manifest-invalid",
+                f"the manifest must be an object, not {_kind(manifest)}",
+                where=where,
+                hint="write the manifest as {…}, with the keys name, build and upload",
             )
         build, upload, debug = (_block(manifest, name, where) for name in ("build", "upload", "debug"))
         mcu = _text(build, "build.mcu", where).strip().lower()
@@ -146,17 +149,28 @@ def _block(manifest: Mapping[str, object], name: str, where: Place) -> Mapping[s
     if block is None:
         return {}
     if not isinstance(block, Mapping):
-        raise FormatError("board-manifest-invalid", f"{name} must be an object, not {_kind(block)}", where=where)
+        raise FormatError(
+            "board-manifest-invalid",
+            f"{name} must be an object, not {_kind(block)}",
+            where=where,
+            hint=f'write "{name}": {{…}} in the board\'s JSON file',
+        )
     return block
 
 
 def _text(block: Mapping[str, object], key: str, where: Place) -> str:
     """Return the string under the last part of ``key``, or "" where there is none."""
-    value = block.get(key.rpartition(".")[2])
+    last = key.rpartition(".")[2]
+    value = block.get(last)
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise FormatError("board-manifest-invalid", f"{key} must be a string, not {_kind(value)}", where=where)
+        raise FormatError(
+            "board-manifest-invalid",
+            f"{key} must be a string, not {_kind(value)}",
+            where=where,
+            hint=f'write "{last}": "TEXT" in the board\'s JSON file',
+        )
     return value
 
 
@@ -166,7 +180,10 @@ def _flags(build: Mapping[str, object], where: Place) -> str:
         return " ".join(flags)
     if isinstance(flags, (list, tuple)):
         raise FormatError(
-            "board-manifest-invalid", "build.extra_flags has something in it that is not a string", where=where
+            "board-manifest-invalid",
+            "build.extra_flags has something in it that is not a string",
+            where=where,
+            hint='write each flag in double quotes in the board\'s JSON file: ["-DNAME"]',
         )
     return _text(build, "build.extra_flags", where)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.catalog.chips import chip, chips
 from platformio_esp_at.errors import EspAtError, FormatError, Place, SelectionError, UnknownNameError
-from platformio_esp_at.files import read_file
+from platformio_esp_at.files import read_file, reading_hint
 from platformio_esp_at.request.nodes import Layer
 from platformio_esp_at.request.values import Text
 from platformio_esp_at.units import parse_size
@@ -136,15 +136,17 @@ def _check_chip(target: str) -> None:
         ) from None
 
 
+_RECONFIGURE = "configure the project again: idf.py reconfigure"
+
+
 def _description(text: str, build: Path) -> Mapping[str, Any]:
     where = Place.at(file=str(build / "project_description.json"))
     try:
         description = json.loads(text)
     except (ValueError, RecursionError) as error:
-        hint = "configure the project again: idf.py reconfigure"
-        raise FormatError("idf-project-damaged", f"not JSON: {error}", where=where, hint=hint) from None
+        raise FormatError("idf-project-damaged", f"not JSON: {error}", where=where, hint=_RECONFIGURE) from None
     if not isinstance(description, dict):
-        raise FormatError("idf-project-damaged", "it must be an object", where=where)
+        raise FormatError("idf-project-damaged", "it must be an object", where=where, hint=_RECONFIGURE)
     return description
 
 
@@ -155,5 +157,8 @@ def _read(file: Path) -> str | None:
         return None
     except OSError as error:
         raise EspAtError(
-            "unreadable", f"can't be read: {error.strerror or error}", where=Place.at(file=str(file))
+            "unreadable",
+            f"can't be read: {error.strerror or error}",
+            where=Place.at(file=str(file)),
+            hint=reading_hint(file, error),
         ) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from platformio_esp_at import events
-from platformio_esp_at.errors import printable
+from platformio_esp_at.errors import hint_lines, printable
 from platformio_esp_at.formats.esp_image import ChipRevisions
 from platformio_esp_at.units import format_amount, format_offset, format_size
 
@@ -35,8 +35,8 @@ def error_text(error: EspAtError) -> str:
 
 def notice_text(notice: Notice) -> str:
     """Return a warning or a note: one line, and the next step if it has one."""
-    hint = [f"  {printable(line)}" for line in (notice.hint or "").splitlines()]
-    return "\n".join([f"{'Warning' if notice.is_warning else 'Note'}: {notice}  [{notice.code}]", *hint])
+    kind = "Warning" if notice.is_warning else "Note"
+    return "\n".join([f"{kind}: {notice}  [{notice.code}]", *hint_lines(notice.marked_hint)])
 
 
 def describe_choice(plan: FlashPlan) -> str:

@@ -262,7 +262,10 @@ def test_at_module_of_an_odd_type():
     with pytest.raises(FormatError) as caught:
         select_module(board(at={"module": ["WROOM-32"]}))
     assert caught.value.code == "board-manifest-invalid"
-    assert str(caught.value) == "board my_board: at.module must be a string, not a list"
+    assert (
+        str(caught.value) == "board my_board: at.module must be a string, not a list\n"
+        '  write "module": "TEXT" in the board\'s JSON file'
+    )
 
 
 def test_an_empty_at_module_is_none():

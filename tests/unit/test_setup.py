@@ -96,7 +96,7 @@ def test_a_board_may_name_the_firmware(project):
 def test_unknown_board(project):
     with pytest.raises(UnknownNameError) as caught:
         prepare(project.setup(board="misspelt"))
-    assert str(caught.value) == "--board: unknown board 'misspelt'"
+    assert str(caught.value) == "--board: unknown board 'misspelt'\n  write esp32dev"
     assert caught.value.code == "unknown-board"
 
 

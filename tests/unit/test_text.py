@@ -109,9 +109,10 @@ def test_update_that_keeps_nothing(plan):
 
 
 def test_notes(plan):
-    notices = (warning("odd", "mind this"), note("kept", "and that"))
+    notices = (warning("odd", "mind this", hint="mend it"), note("kept", "and that"))
     lines = describe_update(replace(plan, notes=notices)).splitlines()
-    assert lines[lines.index("Warning: mind this  [odd]") + 1] == "Note: and that  [kept]"
+    assert lines[lines.index("Warning: mind this  [odd]") + 1] == "  mend it"
+    assert lines[lines.index("  mend it") + 1] == "Note: and that  [kept]"
 
 
 def test_who_gave_what(tmp_path):
@@ -173,17 +174,20 @@ def test_nothing_reaches_the_terminal_raw(plan):
 def test_an_error_has_its_code_after_the_first_line():
     error = FormatError("bad-row", "bad row", where=Place.at(file="a.csv", line=3), hint="write another\nor none")
     assert error_text(error) == "a.csv:3: bad row  [bad-row]\n  write another\n  or none"
-    assert error_text(EspAtError("odd", "it is odd")) == "it is odd  [odd]"
+    assert error_text(EspAtError("odd", "it is odd", hint="mend it")) == "it is odd  [odd]\n  mend it"
 
 
 def test_each_of_several_errors_has_its_code():
     problems = [
         FormatError("no-size", "no size", where=Place.at(line=2), hint="write one"),
-        FormatError("no-type", "no type", where=Place.at(line=5)),
+        FormatError("no-type", "no type", where=Place.at(line=5), hint="write app"),
     ]
     with pytest.raises(FormatError) as caught:
         raise_all(problems)
-    assert error_text(caught.value) == "2 problems:\n2: no size  [no-size]\n  write one\n5: no type  [no-type]"
+    assert (
+        error_text(caught.value)
+        == "2 problems:\n2: no size  [no-size]\n  write one\n5: no type  [no-type]\n  write app"
+    )
 
 
 def test_an_error_reaches_no_terminal_raw():
@@ -193,7 +197,8 @@ def test_an_error_reaches_no_terminal_raw():
 
 def test_a_notice_has_its_kind_and_its_code():
     where = Place.at(file="a.csv", line=3)
-    assert notice_text(warning("odd", "mind this", where=where)) == "Warning: a.csv:3: mind this  [odd]"
+    mind = warning("odd", "mind this", where=where, hint="mend it")
+    assert notice_text(mind) == "Warning: a.csv:3: mind this  [odd]\n  mend it"
     assert notice_text(note("kept", "it stays")) == "Note: it stays  [kept]"
     assert notice_text(note("kept", "a\n\x1b")) == "Note: a\\n\\x1b  [kept]"
     taken = EspAtError("pin-taken", "GPIO6 is taken", hint="free:\nGPIO\x1b").as_warning()
@@ -217,7 +222,7 @@ def test_events_of_a_plan(plan):
     ("event", "text"),
     [
         (events.Verified(12), "The device has all 12 images of the plan.\n"),
-        (events.Noticed(warning("odd", "mind this")), "Warning: mind this  [odd]\n"),
+        (events.Noticed(warning("odd", "mind this", hint="mend it")), "Warning: mind this  [odd]\n  mend it\n"),
         (events.DownloadStarted("https://a/b.zip", 2336705), "Downloading https://a/b.zip (2.2 MB)\n"),
         (events.DownloadStarted("https://a/b.zip", None), "Downloading https://a/b.zip\n"),
         (
