@@ -11,13 +11,10 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-    Spelling: TypeAlias = Callable[[str, str], str]
-    """How a host writes an option: from its name and its value (empty: the option alone) to text."""
 
 Fact: TypeAlias = "str | int | tuple[str, ...]"
 
@@ -41,11 +38,20 @@ def setting(option: str, value: str = "") -> str:
     return f"\x0e{option}\x1f{value}\x0f"
 
 
-def in_project_file(option: str, value: str) -> str:
+class Spelling(NamedTuple):
+    """How a host writes the options that hints name."""
+
+    write: Callable[[str, str], str]
+    """Returns an option with its value; an empty value means the option alone."""
+    file: str = ""
+    """Where the host's options are, such as ``platformio.ini``; empty if `write` names it, or if it needs no name."""
+
+
+def as_yaml(option: str, value: str) -> str:
     """Return an option as ``esp_at.yml`` has it.
 
-    >>> in_project_file("module", "WROOM-32"), in_project_file("factory_param.uart_tx_pin", "17")
-    ('module: WROOM-32', 'factory_param: {uart_tx_pin: 17}')
+    >>> as_yaml("module", "WROOM-32"), as_yaml("factory_param.uart_tx_pin", "17"), as_yaml("skip", "")
+    ('module: WROOM-32', 'factory_param: {uart_tx_pin: 17}', 'skip')
     """
     name, _, inner = option.partition(".")
     if inner:
@@ -53,17 +59,28 @@ def in_project_file(option: str, value: str) -> str:
     return f"{name}: {value}" if value else name
 
 
-def spelled(text: str, spelling: Spelling = in_project_file) -> str:
-    """Return a hint with each mark of `setting` written in a host's spelling.
+IN_PROJECT_FILE = Spelling(as_yaml)
+"""The spelling without a host."""
 
-    >>> spelled(f"write {setting('port', 'PORT')}", lambda option, value: f"--{option} {value}")
-    'write --port PORT'
+
+def spelled(text: str, spelling: Spelling = IN_PROJECT_FILE) -> str:
+    """Return a hint with each mark of `setting` in a host's spelling; the file is named after the last value.
+
+    >>> spelled(f"write {setting('port', 'PORT')}", Spelling(as_yaml, "esp_at.yml"))
+    'write port: PORT in esp_at.yml'
     """
     import re  # noqa: PLC0415 - only what has a mark needs it
 
     if "\x0e" not in text:
         return text
-    return re.sub("\x0e([^\x0f\x1f]*)\x1f([^\x0f]*)\x0f", lambda mark: spelling(mark[1], mark[2]), text)
+    marks = list(re.finditer("\x0e([^\x0f\x1f]*)\x1f([^\x0f]*)\x0f", text))
+    last = next((mark.start() for mark in reversed(marks) if mark[2]), None)
+    parts, at = [], 0
+    for mark in marks:
+        file = f" in {spelling.file}" if spelling.file and mark.start() == last else ""
+        parts += [text[at : mark.start()], spelling.write(mark[1], mark[2]), file]
+        at = mark.end()
+    return "".join([*parts, text[at:]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +286,7 @@ def unknown_name(
     return UnknownNameError(code, f"unknown {kind} {name!r}", where=where, hint=hint, name=name)
 
 
-def hint_lines(hint: str | None, spelling: Spelling = in_project_file) -> list[str]:
+def hint_lines(hint: str | None, spelling: Spelling = IN_PROJECT_FILE) -> list[str]:
     """Return the lines below a message that have its hint; none where there is none."""
     return [f"  {printable(line)}" for line in spelled(hint or "", spelling).splitlines()]
 

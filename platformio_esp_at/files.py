@@ -117,6 +117,8 @@ def reading_hint(path: Path, error: OSError) -> str:
     """Return what to do about a file or folder that can't be read."""
     if error.errno in _NO_PERMISSION:
         return _permission_hint(path, "r")
+    if error.errno == errno.ENOENT:
+        return looked_for(path.absolute())
     if error.errno == errno.EISDIR:
         return f"name a file inside {path}, or rename that folder"
     if error.errno == errno.ELOOP:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from platformio_esp_at.catalog import _data
 from platformio_esp_at.catalog.chips import Chip, chip
 from platformio_esp_at.catalog.modules import LATEST, Module, module, modules, release_key
-from platformio_esp_at.errors import EspAtError, FormatError, Place, SelectionError, UnknownNameError
+from platformio_esp_at.errors import EspAtError, FormatError, Place, SelectionError, UnknownNameError, setting
 from platformio_esp_at.units import format_size, parse_size
 
 _LARGEST_FLASH = 1 << 30
@@ -303,7 +303,7 @@ def _check_contradictions(facts: BoardFacts, found: Chip) -> None:
         conflict = f"its extra_flags have BOARD_HAS_PSRAM, and no {without_psram} has PSRAM"
     else:
         return
-    hint = "correct its manifest, or say which module it carries: module: NAME in esp_at.yml, board_at.module"
+    hint = f"correct its manifest, or name the module that it carries: {setting('module', 'NAME')}"
     raise SelectionError("board-contradiction", f"board {facts.id} contradicts itself: {conflict}", hint=hint)
 
 

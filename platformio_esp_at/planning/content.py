@@ -86,7 +86,7 @@ def make_content(
                 "content-twice",
                 f"{content.partition} has content from two options",
                 where=where,
-                hint="remove it from data:",
+                hint=f"remove it from {setting('data')}",
             )
         by_name[content.partition] = content
     return by_name

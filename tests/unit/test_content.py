@@ -308,13 +308,13 @@ def test_refuses_content_twice(tmp_path, request_, name, image):
     with pytest.raises(EspAtError) as caught:
         _make(tmp_path, _package(tmp_path), data=data, **request_)
     assert caught.value.code == "content-twice"
-    assert str(caught.value) == f"esp_at.yml:9: {name} has content from two options\n  remove it from data:"
+    assert str(caught.value) == f"esp_at.yml:9: {name} has content from two options\n  remove it from data"
 
 
 @pytest.mark.parametrize(
     ("name", "data", "code", "where", "hint"),
     [
-        ("fatfs", b"", "file-empty", str(HERE), "to leave fatfs as the module has it, remove it from data:"),
+        ("fatfs", b"", "file-empty", str(HERE), "to leave fatfs as the module has it, remove it from data"),
         (
             "factory_param",
             b"x",
@@ -324,14 +324,14 @@ def test_refuses_content_twice(tmp_path, request_, name, image):
         ),
         (
             *("mqtt_ca", CERT, "not-pki", "x.bin"),
-            "data: takes a finished image; for a certificate or key, write pki: {mqtt_ca: FILE}",
+            "data takes a finished image; for a certificate or key, write pki: {mqtt_ca: FILE}",
         ),
         (
             "ble_data",
             GATTS,
             "not-ble-data",
             "x.bin",
-            "data: takes a finished image; for a GATT table, write gatts: FILE",
+            "data takes a finished image; for a GATT table, write gatts: FILE",
         ),
     ],
 )

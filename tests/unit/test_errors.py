@@ -13,7 +13,9 @@ from platformio_esp_at.errors import (
     PackageError,
     Place,
     SelectionError,
+    Spelling,
     UnknownNameError,
+    as_yaml,
     located,
     near_names,
     note,
@@ -210,8 +212,15 @@ def test_a_hint_that_is_not_about_the_format_stays(kind):
 def test_a_setting_is_written_as_the_host_does():
     hint = f"write {setting('module', 'NAME')} or remove {setting('skip')}"
     assert spelled(hint) == "write module: NAME or remove skip"
-    assert spelled(hint, lambda option, value: f"<{option}|{value}>") == "write <module|NAME> or remove <skip|>"
-    assert spelled("write another", "{}{}".format) == "write another"
+    assert spelled(hint, Spelling("<{}|{}>".format)) == "write <module|NAME> or remove <skip|>"
+    assert spelled("write another", Spelling("{}{}".format)) == "write another"
+
+
+def test_the_file_of_the_settings_is_named_once():
+    hint = f"write {setting('board', 'none')} and {setting('port', 'PORT')}, or remove {setting('skip')}"
+    spelling = Spelling(as_yaml, "esp_at.yml")
+    assert spelled(hint, spelling) == "write board: none and port: PORT in esp_at.yml, or remove skip"
+    assert spelled(f"remove {setting('skip')}", spelling) == "remove skip"
 
 
 def test_a_setting_inside_a_mapping():

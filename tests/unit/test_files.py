@@ -97,6 +97,7 @@ def test_an_owner_without_a_name(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("number", "hint"),
     [
+        (errno.ENOENT, f"looked for {Path('a').absolute()}"),
         (errno.EISDIR, "name a file inside {}, or rename that folder"),
         (errno.ELOOP, "the link {} leads to itself: remove it, and make it again"),
         (errno.EILSEQ, "set LC_ALL=C.UTF-8, or PYTHONUTF8=1"),

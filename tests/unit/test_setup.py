@@ -108,12 +108,7 @@ def test_no_firmware(project):
     with pytest.raises(EspAtError) as caught:
         prepare(project.setup())
     assert (caught.value.code, caught.value.message) == ("firmware-missing", "no firmware package is named")
-    for way in (
-        "firmware: latest into esp_at.yml",
-        "custom_at_firmware = latest",
-        "--firmware latest",
-        "path of a zip",
-    ):
+    for way in ("write firmware: latest; esp-at releases", "path of a zip"):
         assert way in caught.value.hint
 
 

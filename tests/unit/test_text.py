@@ -9,7 +9,7 @@ import pytest
 
 from platformio_esp_at import events
 from platformio_esp_at.demo.sample_package import write_sample_package
-from platformio_esp_at.errors import EspAtError, FormatError, Place, note, raise_all, warning
+from platformio_esp_at.errors import EspAtError, FormatError, Place, Spelling, note, raise_all, setting, warning
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.outputs.text import (
     _EVENTS,
@@ -28,6 +28,7 @@ from platformio_esp_at.planning.selection import SelectedModule, select
 from platformio_esp_at.request.options import Request
 from platformio_esp_at.request.values import InputFile, Text
 
+HOST = Spelling("<{}={}>".format, "host.ini")
 KEY = b"-----BEGIN %b-----\nS3CR3T\n" % b"PRIVATE KEY"
 
 
@@ -87,7 +88,7 @@ def test_a_guess_asks_to_be_settled(plan, alternatives, others):
     module = SelectedModule("WROOM-32", plan.chip, "board b: nothing is known", assumed=True, alternatives=alternatives)
     assert describe_choice(replace(plan, module=module)).splitlines()[1:] == [
         "AT module: WROOM-32 (board b: nothing is known)",
-        f"  That is a guess{others}. To confirm, write module: WROOM-32 into esp_at.yml.",
+        f"  That is a guess{others}. To confirm, write module: WROOM-32.",
     ]
 
 
@@ -193,6 +194,32 @@ def test_each_of_several_errors_has_its_code():
 def test_an_error_reaches_no_terminal_raw():
     error = EspAtError("odd", "m\x1b\n", where=Place.at(file="\x1b"), hint="h\x1b")
     assert error_text(error) == "\\x1b: m\\x1b\\n  [odd]\n  h\\x1b"
+
+
+def test_a_host_writes_options_its_own_way():
+    hint = f"write {setting('module', 'NAME')}"
+    error = EspAtError("odd", "it is odd", hint=hint)
+    assert error_text(error, HOST) == "it is odd  [odd]\n  write <module=NAME> in host.ini"
+    assert notice_text(error.as_warning(), HOST) == "Warning: it is odd  [odd]\n  write <module=NAME> in host.ini"
+    assert event_text(events.Noticed(error.as_warning()), HOST).endswith("\n  write <module=NAME> in host.ini\n")
+    with pytest.raises(EspAtError) as caught:
+        raise_all([error, error])
+    assert error_text(caught.value, HOST).count("write <module=NAME> in host.ini") == 2
+
+
+def test_what_stands_in_the_project_file_is_changed_there():
+    error = EspAtError("odd", "it is odd", where=Place.at(file="esp_at.yml", line=3), hint=setting("module", "NAME"))
+    assert error_text(error, HOST) == "esp_at.yml:3: it is odd  [odd]\n  module: NAME"
+    assert notice_text(error.as_warning(), HOST).endswith("\n  module: NAME")
+
+
+def test_a_guess_is_confirmed_in_the_host_s_way(plan):
+    assumed = replace(plan, module=replace(plan.module, assumed=True))
+    assert "To confirm, write <module=" in describe_choice(assumed, HOST)
+    for event in (events.Planned(assumed), events.Described(assumed)):
+        assert "To confirm, write <module=" in event_text(event, HOST)
+    noticed = replace(plan, notes=(note("kept", "it stays", hint=f"write {setting('port', 'PORT')}"),))
+    assert "  write <port=PORT> in host.ini\n" in event_text(events.Updated(noticed), HOST)
 
 
 def test_a_notice_has_its_kind_and_its_code():
