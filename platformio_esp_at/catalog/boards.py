@@ -431,10 +431,6 @@ _ESP32_FAMILIES = (*_ESP32_NAMES, _MINI_1)
 """The hints that name a module; the others only show what it has."""
 
 
-_GENERIC_VARIANTS = ("", "esp32")
-"""What Arduino's generic ESP32 board has as its variant, and many manifests for boards of any kind with it."""
-
-
 def _esp32(facts: BoardFacts) -> _Pick:
     _check_supported(facts)
     if pick := _first_hint(facts, _ESP32_NAMES):
@@ -443,10 +439,15 @@ def _esp32(facts: BoardFacts) -> _Pick:
         return _Pick("ESP32-D2WD", f"it has only {format_size(facts.flash_size)} of flash", is_likely=True)
     if pick := _first_hint(facts, _ESP32_SIGNS):
         by_flag_alone = pick == _first_hint(facts, (_PSRAM_FLAG,)) and not _first_hint(facts, (_WROVER_DEBUGGER,))
-        return pick._replace(assumed=by_flag_alone and facts.variant.lower() in _GENERIC_VARIANTS)
+        return pick._replace(assumed=by_flag_alone and _is_generic(facts))
     return _Pick(
         "WROOM-32", "nothing in its manifest names the module, and most ESP32 boards carry this one", assumed=True
     )
+
+
+def _is_generic(facts: BoardFacts) -> bool:
+    """Return whether the manifest is that of no board: it has the variant and the define of Arduino's generic ESP32."""
+    return facts.variant.lower() == "esp32" or re.search(r"-D\s*ARDUINO_ESP32_DEV\b", facts.extra_flags) is not None
 
 
 def _check_supported(facts: BoardFacts) -> None:

@@ -196,7 +196,7 @@ def module(chip: str, name: str) -> Module:
         raise _unsupported(found, limit)
     error = unknown_name("unknown-module", f"{found.display_name} AT module", name, _names(modules(found.key)))
     if sizes := [cover for row in modules(found.key) for cover in row.covers if _differs_in_flash(cover, name)]:
-        error.hint = f"it comes with several sizes of flash: write {' or '.join(sizes)}"
+        error.hint = f"it comes with several sizes of flash: write {' or '.join(sizes)}; {error.hint}"
     others = [m for m in modules() if folded_name(name) in map(folded_name, (m.name, *m.covers))]
     if others:
         owners = ", ".join(chips.chip(other.chip).display_name for other in others)

@@ -5,6 +5,7 @@ Also what upstream's table of supported modules says of hardware that the user n
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.catalog.boards import carries_psram
@@ -77,11 +78,8 @@ def flash_warnings(plan: FlashPlan, board: BoardFacts | None) -> Iterator[Notice
             f"the manifest of board {board.id} has the room for a sketch only, which shows "
             f"{format_size(board.flash_size)} of flash or more; the firmware needs {needed}"
         )
-        yield warning(
-            "flash-size-assumed",
-            f"{message}: if the board has that, write board_upload.flash_size = {needed} into platformio.ini",
-            board=board.id,
-        )
+        hint = f"if the board has that, write board_upload.flash_size = {needed} into platformio.ini"
+        yield replace(warning("flash-size-assumed", message, board=board.id), hint=hint)
 
 
 def check_limits(selected: SelectedModule, package: FirmwarePackage) -> None:
@@ -113,10 +111,11 @@ def pin_limit_warnings(plan: FlashPlan, request: Request) -> Iterator[Notice]:
     if limit and limit.other_pins and not given & {"uart_tx_pin", "uart_rx_pin"}:
         message = (
             f"{limit.name} needs other pins for the AT port than those of {plan.module.name} firmware, as Espressif's "
-            "table of supported modules has it: write uart_tx_pin and uart_rx_pin into factory_param, with GPIOs that it "
-            "leads out"
+            "table of supported modules has it"
         )
-        yield warning("module-needs-pins", message, where=Place.at(option="module"), name=limit.name)
+        hint = "write uart_tx_pin and uart_rx_pin into factory_param, with GPIOs that the module leads out"
+        found = warning("module-needs-pins", message, where=Place.at(option="module"), name=limit.name)
+        yield replace(found, hint=hint)
 
 
 def _made_for(package: FirmwarePackage) -> tuple[Module, ...]:

@@ -35,11 +35,13 @@ def pin_problems(
     usual: Mapping[str, int] | None = None,
     uart_port: int | None = None,
     used_by_board: Mapping[int, str] | None = None,
+    ethernet: bool = False,
 ) -> PinReport:
     """Return the problems and warnings of these pins of a module.
 
     ``usual``: upstream's pins for the module; an unchanged pin gives no warning, unless the board uses its GPIO.
-    ``used_by_board``: what the board connects to its GPIOs. Pins missing in ``pins`` are not checked.
+    ``used_by_board``: what the board connects to its GPIOs. ``ethernet``: whether the board may have a PHY, whose GPIOs
+    are then not advised. Pins missing in ``pins`` are not checked.
     """
     found = chips.chip(chip)
     gpios = chip_gpios(found.key)
@@ -49,6 +51,7 @@ def pin_problems(
         used={name: gpio for name, gpio in pins.items() if gpio != UNUSED},
         taken=_taken(gpios, psram=psram, in_package_flash=in_package_flash),
         board=used_by_board or {},
+        phy=gpios.rmii if ethernet else frozenset(),
     )
     problems = [*check.unusable(), *check.doubled()]
     if found.key == _ESP8266:
@@ -72,6 +75,8 @@ class _Check(NamedTuple):
     """GPIOs that can't be used, with what uses them."""
     board: Mapping[int, str]
     """GPIOs that the board uses, with what it connects to them."""
+    phy: frozenset[int]
+    """GPIOs that an Ethernet PHY may use."""
 
     def unusable(self) -> Iterator[EspAtError]:
         for name, gpio in self.used.items():
@@ -142,7 +147,7 @@ class _Check(NamedTuple):
             return "the UART pins of the ESP8266 are TX 15 with RX 13, or TX 1 with RX 3"
         gpios = self.gpios
         awkward = {*self.taken, *self.board, *self.used.values(), *self._download_pins}
-        awkward |= {*gpios.usb, *gpios.strapping, *gpios.remarks}
+        awkward |= {*gpios.usb, *gpios.strapping, *gpios.remarks, *self.phy}
         if name not in _INPUTS:
             awkward |= gpios.input_only
         nearest = sorted(gpios.exist - awkward, key=lambda gpio: (abs(gpio - wanted), gpio))[:_CHOICES]
@@ -170,6 +175,7 @@ def _unroutable_on_esp8266(pins: Mapping[str, int]) -> Iterator[EspAtError]:
             f"the ESP8266 has no UART with TX on GPIO{tx} and RX on GPIO{rx}",
             where=Place.at(parameter="uart_tx_pin"),
             hint=f"take {known}",
+            conflicts_with=("uart_rx_pin",),
         )
         return
     for line in ("cts", "rts"):

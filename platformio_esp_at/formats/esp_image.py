@@ -288,7 +288,7 @@ def _word(words: dict[str, int], number: int) -> str:
 
 
 def _stated_word(words: dict[str, int], stated: str, read: str) -> str:
-    """Return ``stated`` where the word ``read`` from the header has its number, or where ``read`` isn't the only one."""
+    """Return ``stated`` where it has the number of ``read``, the header's word, or where that number has more words."""
     if stated in words:
         return stated if words[stated] == words.get(read) else read
     is_ambiguous = list(words.values()).count(words.get(read, -1)) > 1
