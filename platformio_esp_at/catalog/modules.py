@@ -233,8 +233,9 @@ class Limit(NamedTuple):
 
 def limit_of(chip: str, name: str) -> Limit | None:
     """Return the limit of hardware by its marketing name, None where it has none. ``chip`` is a key."""
-    limits = _limits(chip)
-    found = (limits.get(folded_name(spelling)) for spelling in _without_suffixes(name))
+    limits, prefix = _limits(chip), folded_name(chips.chip(chip).display_name)
+    folded = [folded_name(spelling) for spelling in _without_suffixes(name)]
+    found = (limits.get(spelling) or limits.get(prefix + spelling) for spelling in folded)
     return next(filter(None, found), None)
 
 

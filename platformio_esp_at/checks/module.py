@@ -39,11 +39,14 @@ def check_flash_size(
         owners.append((f"module {selected.row.name}", selected.row.flash_size))
     for owner, size in owners:
         if size is not None and size < flash_size:
+            hint = "take a firmware package for that flash size, or name the module that is really there"
+            if selected.assumed and (made_for := _made_for(package)):
+                hint = f"the module is a guess: if the board carries another one, write module: {made_for[0].name}"
             raise SelectionError(
                 "flash-too-small",
                 f"the firmware package {package.name} needs {format_size(flash_size)} of flash, "
                 f"{owner} has {format_size(size)}",
-                hint="take a firmware package for that flash size, or name the module that is really there",
+                hint=hint,
             )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from platformio_esp_at.catalog.gpios import NOT_LED_OUT, PINS, has_in_package_flash
@@ -180,6 +182,22 @@ def test_pins_that_the_board_uses():
     assert found.message.startswith(
         "the board's own wiring is in the way: GPIO17 (uart_tx_pin) is its LED, GPIO16 (uart_rx_pin) isn't led out: "
         "choose other pins in factory_param; free on this chip, if your board doesn't use them: GPIO18, "
+    )
+
+
+def test_pins_of_an_ethernet_phy_are_not_advised():
+    pins = {"uart_tx_pin": 6, "uart_rx_pin": 24}
+    facts = {"psram": False, "in_package_flash": False}
+    for problem in pin_problems("esp32", pins, ethernet=True, **facts).problems:
+        numbers = {int(number) for number in re.findall(r"GPIO(\d+)", problem.hint)}
+        assert len(numbers) == 4
+        assert not numbers & {0, 16, 17, 18, 19, 21, 22, 23, 25, 26, 27}
+    without = pin_problems("esp32", pins, **facts).problems[1].hint
+    assert "GPIO23, GPIO25" in without
+    assert (
+        pin_problems("esp32c3", {"uart_tx_pin": 12}, ethernet=True, **facts)
+        == pin_problems("esp32c3", {"uart_tx_pin": 12}, **facts)
+        or "GPIO10" in pin_problems("esp32c3", {"uart_tx_pin": 12}, ethernet=True, **facts).problems[0].hint
     )
 
 
