@@ -194,11 +194,8 @@ def test_pins_of_an_ethernet_phy_are_not_advised():
         assert not numbers & {0, 16, 17, 18, 19, 21, 22, 23, 25, 26, 27}
     without = pin_problems("esp32", pins, **facts).problems[1].hint
     assert "GPIO23, GPIO25" in without
-    assert (
-        pin_problems("esp32c3", {"uart_tx_pin": 12}, ethernet=True, **facts)
-        == pin_problems("esp32c3", {"uart_tx_pin": 12}, **facts)
-        or "GPIO10" in pin_problems("esp32c3", {"uart_tx_pin": 12}, ethernet=True, **facts).problems[0].hint
-    )
+    c3 = {"uart_tx_pin": 12}
+    assert str(pin_problems("esp32c3", c3, ethernet=True, **facts)) == str(pin_problems("esp32c3", c3, **facts))
 
 
 def test_uart0_wants_its_own_pins():
