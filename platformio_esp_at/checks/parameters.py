@@ -417,7 +417,7 @@ def _other_pins_or_module(problem: EspAtError, plan: FlashPlan, hardware: _Hardw
     if problem.code == "pin-taken" and own is not None and own != plan.module.row:
         choice, release = Choice(own.chip, own.name, ""), plan.package.release
         name = (module_for_release(choice, release) if release else choice).module
-        return f"{hint}, or name the board's own module: module: {name}"
+        return f"{hint}, or write module: {name} for the board's own module"
     return hint
 
 

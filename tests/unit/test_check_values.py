@@ -330,8 +330,8 @@ def test_pins_of_the_module_on_the_boards_psram(tmp_path, nvs):
     ]
     assert problems[0].hint == (
         "free on this chip, if your board doesn't use them: GPIO18, GPIO13, GPIO21, GPIO23\n"
-        "this value comes with WROOM-32: write another one as uart_tx_pin into factory_param, or name the board's own "
-        "module: module: WROVER-32"
+        "this value comes with WROOM-32: write another one as uart_tx_pin into factory_param, or write module: "
+        "WROVER-32 for the board's own module"
     )
     for yml in ("module: WROOM-32\nfactory_param: {uart_tx_pin: 18, uart_rx_pin: 13}\n", "module: WROVER-32\n"):
         found = _check(tmp_path, yml, board=WROVER, nvs=nvs)
@@ -344,7 +344,7 @@ def test_the_module_to_name_is_the_one_that_the_release_has_for_the_board(tmp_pa
     plan = make_plan(package, select(None, None, package), Request())
     with pytest.raises(EspAtError) as caught:
         check_values(plan, WROVER, Request(), now=NOW)
-    assert caught.value.problems[0].hint.endswith("or name the board's own module: module: MINI-1")
+    assert caught.value.problems[0].hint.endswith("or write module: MINI-1 for the board's own module")
 
 
 @pytest.mark.parametrize("nvs", [False, True], ids=["legacy", "mfg_nvs"])
@@ -355,7 +355,7 @@ def test_pins_of_the_module_on_the_flash_in_the_package_of_the_boards_chip(tmp_p
         ("pin-taken", "GPIO17 is taken by the flash in the chip's package"),
         ("pin-taken", "GPIO16 is taken by the flash in the chip's package"),
     ]
-    assert problems[0].hint.endswith("or name the board's own module: module: PICO-D4")
+    assert problems[0].hint.endswith("or write module: PICO-D4 for the board's own module")
     assert _check(tmp_path, "module: PICO-D4\n", board=board, nvs=nvs) == ()
 
 
