@@ -31,6 +31,7 @@ class ChipGpios(NamedTuple):
     flash: frozenset[int]
     in_package_flash: frozenset[int]
     psram: frozenset[int]
+    in_package_psram: frozenset[int]
     usb: frozenset[int]
     strapping: frozenset[int]
     rmii: frozenset[int]
@@ -57,7 +58,7 @@ def _gpios() -> dict[str, ChipGpios]:
 
 
 def _chip_gpios(row: Mapping[str, Any]) -> ChipGpios:
-    sets = ("exist", "input_only", "flash", "in_package_flash", "psram", "usb", "strapping", "rmii")
+    sets = ("exist", "input_only", "flash", "in_package_flash", "psram", "in_package_psram", "usb", "strapping", "rmii")
     return ChipGpios(
         **{name: frozenset(_numbers(row.get(name, ()))) for name in sets},
         remarks=row["remarks"],

@@ -22,6 +22,7 @@ from platformio_esp_at.catalog.boards import (
 from platformio_esp_at.catalog.gpios import PINS, UART_PINS, UNUSED, chip_gpios, has_in_package_flash
 from platformio_esp_at.checks.pins import pin_problems
 from platformio_esp_at.errors import EspAtError, FormatError, Notice, Place, raise_all, warning
+from platformio_esp_at.planning.content import MFG_NVS
 from platformio_esp_at.planning.mfg_nvs import RENAMED
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def check_parameters(
     chip: str,
     psram: bool,
     in_package_flash: bool,
+    in_package_psram: bool = False,
     usual: Mapping[str, int | str] | None = None,
     used_by_board: Mapping[int, str] | None = None,
     ethernet: bool = False,
@@ -99,6 +101,7 @@ def check_parameters(
         pins,
         psram=psram,
         in_package_flash=in_package_flash,
+        in_package_psram=in_package_psram,
         usual={name: int(value) for name, value in check.usual.items() if name in PINS},
         uart_port=check.number("uart_port"),
         used_by_board=used_by_board,
@@ -339,20 +342,24 @@ def check_parameters_of(plan: FlashPlan, board: BoardFacts | None, request: Requ
         chip=plan.chip.key,
         psram=hardware.psram,
         in_package_flash=hardware.in_package_flash,
+        in_package_psram=hardware.in_package_psram,
         usual=_usual_parameters(plan),
         used_by_board=used_gpios(board) if board else None,
         ethernet=board is not None and has_ethernet(board),
     )
     given = {_parameter(name): text for name, text in {**plan.module.changes, **request.factory_param}.items()}
+    own_file = request.data.get(MFG_NVS)
     refused = []
     for problem in problems:
         text = next((given[name] for name in map(_parameter, _involved(problem)) if name in given), None)
         if text is not None:
             problem.locate(text.where)
+        elif own_file is not None:
+            problem.locate(Place.at(file=own_file.label))
         if hardware.is_in_doubt(problem) or (text is None and not _stops_module(problem, plan, hardware)):
             yield problem.as_warning()
             continue
-        if text is None:
+        if text is None and own_file is None:
             problem.hint = f"{problem.hint}\n{_other_pins_or_module(problem, plan, hardware)}"
         refused.append(problem)
     raise_all(refused)
@@ -364,6 +371,7 @@ class _Hardware(NamedTuple):
 
     psram: bool
     in_package_flash: bool
+    in_package_psram: bool
     taken: frozenset[int]
     """GPIOs that flash and PSRAM take for sure."""
     doubtful: frozenset[int]
@@ -388,8 +396,16 @@ def _hardware(plan: FlashPlan, board: BoardFacts | None) -> _Hardware:
         taken |= gpios.psram
     if any(has_in_package_flash(chip, found.name) for found in sure):
         taken |= gpios.in_package_flash
+    in_package_psram = _PSRAM_SUFFIX.search(plan.module.hardware) is not None
+    if in_package_psram:
+        taken |= gpios.in_package_psram
     psram = any(found.psram for found in rows) or carries_psram(board)
-    return _Hardware(psram, in_package, taken, (gpios.psram if psram else frozenset()) - taken, of_board)
+    doubtful = (gpios.psram if psram else frozenset()) - taken
+    return _Hardware(psram, in_package, in_package_psram, taken, doubtful, of_board)
+
+
+_PSRAM_SUFFIX = re.compile(r"[-_][NH]\d+R\d+[A-Z]*\s*$", re.IGNORECASE)
+"""The end of a module's name that shows PSRAM in its chip: ``ESP32-WROOM-32E-N8R2``."""
 
 
 # Without these, the UART has no speed, no port or no line: the firmware ends in an assertion, or nobody hears it.

@@ -32,6 +32,7 @@ def pin_problems(
     *,
     psram: bool,
     in_package_flash: bool,
+    in_package_psram: bool = False,
     usual: Mapping[str, int] | None = None,
     uart_port: int | None = None,
     used_by_board: Mapping[int, str] | None = None,
@@ -49,7 +50,7 @@ def pin_problems(
         chip=found,
         gpios=gpios,
         used={name: gpio for name, gpio in pins.items() if gpio != UNUSED},
-        taken=_taken(gpios, psram=psram, in_package_flash=in_package_flash),
+        taken=_taken(gpios, psram=psram, in_package_flash=in_package_flash, in_package_psram=in_package_psram),
         board=used_by_board or {},
         phy=gpios.rmii if ethernet else frozenset(),
     )
@@ -154,10 +155,11 @@ class _Check(NamedTuple):
         return f"free on this chip, if your board doesn't use them: {', '.join(f'GPIO{gpio}' for gpio in nearest)}"
 
 
-def _taken(gpios: ChipGpios, *, psram: bool, in_package_flash: bool) -> dict[int, str]:
+def _taken(gpios: ChipGpios, *, psram: bool, in_package_flash: bool, in_package_psram: bool) -> dict[int, str]:
     flash = gpios.in_package_flash if in_package_flash else gpios.flash
     owner = "the flash in the chip's package" if in_package_flash else "the SPI flash"
-    taken = dict.fromkeys(gpios.psram if psram else (), "the PSRAM")
+    taken = dict.fromkeys(gpios.in_package_psram if in_package_psram else (), "the PSRAM in the chip's package")
+    taken |= dict.fromkeys(gpios.psram if psram else (), "the PSRAM")
     return taken | dict.fromkeys(flash, owner)
 
 

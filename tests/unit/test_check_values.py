@@ -218,6 +218,14 @@ def test_what_the_package_has_by_itself_is_warned_of_if_the_module_answers(tmp_p
     assert found.code == code
 
 
+def test_a_finished_image_of_the_project_is_named(tmp_path):
+    own = _with_parameters("esp32", nvs=True, uart_tx_pin=34)["mfg_nvs"]
+    (problem,) = _refusal(tmp_path, "data: {mfg_nvs: own.bin}\n", nvs=True, files={"own.bin": own})
+    assert (problem.code, problem.where) == ("pin-input-only", "own.bin:uart_tx_pin")
+    assert problem.hint.startswith("free on this chip")
+    assert "factory_param" not in problem.hint
+
+
 def test_a_line_that_is_missing_in_the_package(tmp_path):
     """Up to v3.0.0.0, the firmware has pins of its own for it; since then it has none."""
     found = _warning(tmp_path, "", contents=_with_parameters("esp32", nvs=False, uart_rx_pin=-1))
@@ -313,6 +321,18 @@ def test_psram_of_the_board_counts_though_another_module_is_named(tmp_path):
 def test_a_board_without_psram(tmp_path, board):
     found = _check(tmp_path, "module: WROOM-32\nfactory_param: {uart_tx_pin: 16, uart_rx_pin: 17}\n", board=board)
     assert [notice.code for notice in found] == ["pin-remark", "pin-remark"]
+
+
+@pytest.mark.parametrize("name", ["ESP32-WROOM-32E-N8R2", "esp32-wroom-32ue-h4r2", "WROOM-32E-N16R2X"])
+@pytest.mark.parametrize("nvs", [False, True], ids=["legacy", "mfg_nvs"])
+def test_psram_in_the_package_of_the_modules_chip(tmp_path, name, nvs):
+    (problem,) = _refusal(tmp_path, f"module: {name}\n", nvs=nvs)
+    assert (problem.code, problem.where) == ("pin-taken", "uart_rx_pin")
+    assert problem.message == "GPIO16 is taken by the PSRAM in the chip's package"
+    assert problem.hint.endswith("this value comes with WROOM-32: write another one as uart_rx_pin into factory_param")
+    assert _check(tmp_path, f"module: {name}\nfactory_param: {{uart_rx_pin: 4}}\n", nvs=nvs) == ()
+    (problem,) = _refusal(tmp_path, f"module: {name}\nfactory_param:\n  uart_rx_pin: 16\n", nvs=nvs)
+    assert problem.where == "esp_at.yml:4:uart_rx_pin"
 
 
 def test_psram_of_the_module(tmp_path):

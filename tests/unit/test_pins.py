@@ -76,6 +76,13 @@ def test_a_pin_of_the_psram_is_refused_where_there_is_psram(chip, gpio):
     assert not _report(chip, uart_tx_pin=gpio).problems
 
 
+def test_a_pin_of_the_psram_in_the_package():
+    facts = {"psram": False, "in_package_flash": False, "in_package_psram": True}
+    (error,) = pin_problems("esp32", {"uart_tx_pin": 17, "uart_rx_pin": 16}, **facts).problems
+    assert (error.code, error.where) == ("pin-taken", "uart_rx_pin")
+    assert error.message == "GPIO16 is taken by the PSRAM in the chip's package"
+
+
 @pytest.mark.parametrize(("chip", "gpio"), [("esp32", 16), ("esp32", 17), ("esp32c2", 11)])
 def test_a_pin_of_the_flash_in_the_package(chip, gpio):
     error = _refusal(chip, in_package_flash=True, uart_tx_pin=gpio)
