@@ -74,7 +74,7 @@ class BoardFacts:
             name=_text(manifest, "name", where),
             mcu=mcu,
             variant=_text(build, "build.variant", where),
-            extra_flags=_flags(build, where),
+            extra_flags=_words(build, "build.extra_flags", where),
             flash_size=flash_size,
             flash_size_is_least=is_least,
             openocd=_text(debug, "debug.openocd_board", where) or _text(debug, "debug.openocd_target", where),
@@ -198,15 +198,19 @@ def _text(block: Mapping[str, object], key: str, where: Place) -> str:
     return value
 
 
-def _flags(build: Mapping[str, object], where: Place) -> str:
-    flags = build.get("extra_flags")
-    if isinstance(flags, (list, tuple)) and all(isinstance(flag, str) for flag in flags):
-        return " ".join(flags)
-    if isinstance(flags, (list, tuple)):
+def _words(block: Mapping[str, object], key: str, where: Place) -> str:
+    """Return the string under the last part of ``key``, or the strings of a list there."""
+    words = block.get(key.rpartition(".")[2])
+    if isinstance(words, (list, tuple)) and all(isinstance(word, str) for word in words):
+        return " ".join(words)
+    if isinstance(words, (list, tuple)):
         raise FormatError(
-            "board-manifest-invalid", "build.extra_flags has something in it that is not a string", where=where
+            "board-manifest-invalid",
+            f"{key} has something in it that is not a string",
+            where=where,
+            hint=f"write only strings into {key}",
         )
-    return _text(build, "build.extra_flags", where)
+    return _text(block, key, where)
 
 
 def _flash_size(
@@ -232,10 +236,10 @@ _LINKER_SCRIPT = re.compile(r"\.flash\.(\d+)([mk])[^\s/\\]*\.ld\b", re.IGNORECAS
 def _flash_of_layout(build: Mapping[str, object], where: Place) -> int:
     """Return the flash that an ESP8266's linker script is for (``eagle.flash.4m2m.ld``: 4 MB); 0 where none says."""
     arduino = build.get("arduino")
-    scripts = [_text(build, "build.ldscript", where)]
+    scripts = [_words(build, "build.ldscript", where)]
     if isinstance(arduino, Mapping):
-        scripts.append(_text(arduino, "build.arduino.ldscript", where))
-    for text in (*scripts, _flags(build, where)):
+        scripts.append(_words(arduino, "build.arduino.ldscript", where))
+    for text in (*scripts, _words(build, "build.extra_flags", where)):
         if match := _LINKER_SCRIPT.search(text):
             size = int(match[1][:_MAX_DIGITS]) << (20 if match[2] in "mM" else 10)
             return size if size <= _LARGEST_FLASH else 0

@@ -389,17 +389,19 @@ def _hardware(plan: FlashPlan, board: BoardFacts | None) -> _Hardware:
     rows = [found for found in (row, of_board) if found is not None]
     sure = [found for found in (None if plan.module.assumed else row, of_board) if found is not None]
     in_package = any(has_in_package_flash(chip, found.name) for found in rows)
+    in_package_psram = _PSRAM_SUFFIX.search(plan.module.hardware) is not None
+    # Where the user names PSRAM in the chip's package, the board's PSRAM is that one.
+    elsewhere = not in_package_psram or (row is not None and row.psram)
     taken = gpios.flash & gpios.in_package_flash
     if rows and not in_package:
         taken |= gpios.flash
-    if any(found.psram for found in sure):
+    if elsewhere and any(found.psram for found in sure):
         taken |= gpios.psram
     if any(has_in_package_flash(chip, found.name) for found in sure):
         taken |= gpios.in_package_flash
-    in_package_psram = _PSRAM_SUFFIX.search(plan.module.hardware) is not None
     if in_package_psram:
         taken |= gpios.in_package_psram
-    psram = any(found.psram for found in rows) or carries_psram(board)
+    psram = elsewhere and (any(found.psram for found in rows) or carries_psram(board))
     doubtful = (gpios.psram if psram else frozenset()) - taken
     return _Hardware(psram, in_package, in_package_psram, taken, doubtful, of_board)
 

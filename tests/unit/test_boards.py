@@ -98,6 +98,7 @@ def test_the_flash_of_an_esp8266_by_its_linker_script(script, flash_size):
     for build in (
         {"arduino": {"ldscript": script}},
         {"ldscript": script},
+        {"arduino": {"ldscript": [script]}},
         {"extra_flags": ["-DESP8266", f"-Wl,-T{script}"]},
         {"ldscript": "own.ld", "arduino": {"ldscript": script}},
     ):

@@ -333,6 +333,10 @@ def test_psram_in_the_package_of_the_modules_chip(tmp_path, name, nvs):
     assert _check(tmp_path, f"module: {name}\nfactory_param: {{uart_rx_pin: 4}}\n", nvs=nvs) == ()
     (problem,) = _refusal(tmp_path, f"module: {name}\nfactory_param:\n  uart_rx_pin: 16\n", nvs=nvs)
     assert problem.where == "esp_at.yml:4:uart_rx_pin"
+    # A project that uses PSRAM has that of the module: GPIO17 is free.
+    board = BoardFacts("this project", mcu="esp32", sdkconfig="CONFIG_SPIRAM")
+    assert _check(tmp_path, f"module: {name}\nfactory_param: {{uart_rx_pin: 4}}\n", nvs=nvs, board=board) == ()
+    assert len(_refusal(tmp_path, "module: WROOM-32\n", nvs=nvs, board=board)) == 2
 
 
 def test_psram_of_the_module(tmp_path):
