@@ -103,9 +103,10 @@ def select_module(facts: BoardFacts) -> Choice:
     block that doesn't exist.
     """
     found = _chip(facts)
-    pick = _named(facts, found) or _exception(facts, found) or _by_rule(facts, found)
+    named = _named(facts, found)
+    pick = named or _exception(facts, found) or _by_rule(facts, found)
     chosen = module(found.key, pick.module)
-    if not (facts.flash_size_is_least and _named(facts, found)):
+    if named is None or not facts.flash_size_is_least:
         _check_flash(facts, chosen)
     return Choice(
         chip=found.key,
