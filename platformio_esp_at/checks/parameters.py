@@ -70,6 +70,7 @@ def check_parameters(
     chip: str,
     psram: bool,
     in_package_flash: bool,
+    outside_flash: bool | None = None,
     in_package_psram: bool = False,
     usual: Mapping[str, int | str] | None = None,
     used_by_board: Mapping[int, str] | None = None,
@@ -101,6 +102,7 @@ def check_parameters(
         pins,
         psram=psram,
         in_package_flash=in_package_flash,
+        outside_flash=outside_flash,
         in_package_psram=in_package_psram,
         usual={name: int(value) for name, value in check.usual.items() if name in PINS},
         uart_port=check.number("uart_port"),
@@ -342,6 +344,7 @@ def check_parameters_of(plan: FlashPlan, board: BoardFacts | None, request: Requ
         chip=plan.chip.key,
         psram=hardware.psram,
         in_package_flash=hardware.in_package_flash,
+        outside_flash=hardware.outside_flash,
         in_package_psram=hardware.in_package_psram,
         usual=_usual_parameters(plan),
         used_by_board=used_gpios(board) if board else None,
@@ -371,6 +374,7 @@ class _Hardware(NamedTuple):
 
     psram: bool
     in_package_flash: bool
+    outside_flash: bool
     in_package_psram: bool
     taken: frozenset[int]
     """GPIOs that flash and PSRAM take for sure."""
@@ -389,11 +393,12 @@ def _hardware(plan: FlashPlan, board: BoardFacts | None) -> _Hardware:
     rows = [found for found in (row, of_board) if found is not None]
     sure = [found for found in (None if plan.module.assumed else row, of_board) if found is not None]
     in_package = any(has_in_package_flash(chip, found.name) for found in rows)
+    outside = not all(has_in_package_flash(chip, found.name) for found in rows) or not rows
     in_package_psram = _PSRAM_SUFFIX.search(plan.module.hardware) is not None
     # Where the user names PSRAM in the chip's package, the board's PSRAM is that one.
     elsewhere = not in_package_psram or (row is not None and row.psram)
     taken = gpios.flash & gpios.in_package_flash
-    if rows and not in_package:
+    if rows and outside:
         taken |= gpios.flash
     if elsewhere and any(found.psram for found in sure):
         taken |= gpios.psram
@@ -403,7 +408,7 @@ def _hardware(plan: FlashPlan, board: BoardFacts | None) -> _Hardware:
         taken |= gpios.in_package_psram
     psram = elsewhere and (any(found.psram for found in rows) or carries_psram(board))
     doubtful = (gpios.psram if psram else frozenset()) - taken
-    return _Hardware(psram, in_package, in_package_psram, taken, doubtful, of_board)
+    return _Hardware(psram, in_package, outside, in_package_psram, taken, doubtful, of_board)
 
 
 _PSRAM_SUFFIX = re.compile(r"[-_][NH]\d+R\d+[A-Z]*\s*$", re.IGNORECASE)

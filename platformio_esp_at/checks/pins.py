@@ -32,6 +32,7 @@ def pin_problems(
     *,
     psram: bool,
     in_package_flash: bool,
+    outside_flash: bool | None = None,
     in_package_psram: bool = False,
     usual: Mapping[str, int] | None = None,
     uart_port: int | None = None,
@@ -40,9 +41,10 @@ def pin_problems(
 ) -> PinReport:
     """Return the problems and warnings of these pins of a module.
 
-    ``usual``: upstream's pins for the module; an unchanged pin gives no warning, unless the board uses its GPIO.
-    ``used_by_board``: what the board connects to its GPIOs. ``ethernet``: whether the board may have a PHY, whose GPIOs
-    are then not advised. Pins missing in ``pins`` are not checked.
+    ``in_package_flash``, ``outside_flash``: whether the flash may be inside and outside the chip's package; None: it is
+    outside if it isn't inside. ``usual``: upstream's pins for the module; an unchanged pin gives no warning, unless the
+    board uses its GPIO. ``used_by_board``: what the board connects to its GPIOs. ``ethernet``: whether it may have a PHY,
+    whose GPIOs are then not advised. Pins missing in ``pins`` are not checked.
     """
     found = chips.chip(chip)
     gpios = chip_gpios(found.key)
@@ -50,7 +52,11 @@ def pin_problems(
         chip=found,
         gpios=gpios,
         used={name: gpio for name, gpio in pins.items() if gpio != UNUSED},
-        taken=_taken(gpios, psram=psram, in_package_flash=in_package_flash, in_package_psram=in_package_psram),
+        taken={
+            **(_in_package_psram(gpios) if in_package_psram else {}),
+            **(dict.fromkeys(gpios.psram, "the PSRAM") if psram else {}),
+            **_flash(gpios, inside=in_package_flash, outside=outside_flash),
+        },
         board=used_by_board or {},
         phy=gpios.rmii if ethernet else frozenset(),
     )
@@ -155,12 +161,15 @@ class _Check(NamedTuple):
         return f"free on this chip, if your board doesn't use them: {', '.join(f'GPIO{gpio}' for gpio in nearest)}"
 
 
-def _taken(gpios: ChipGpios, *, psram: bool, in_package_flash: bool, in_package_psram: bool) -> dict[int, str]:
-    flash = gpios.in_package_flash if in_package_flash else gpios.flash
-    owner = "the flash in the chip's package" if in_package_flash else "the SPI flash"
-    taken = dict.fromkeys(gpios.in_package_psram if in_package_psram else (), "the PSRAM in the chip's package")
-    taken |= dict.fromkeys(gpios.psram if psram else (), "the PSRAM")
-    return taken | dict.fromkeys(flash, owner)
+def _in_package_psram(gpios: ChipGpios) -> dict[int, str]:
+    return dict.fromkeys(gpios.in_package_psram, "the PSRAM in the chip's package")
+
+
+def _flash(gpios: ChipGpios, *, inside: bool, outside: bool | None) -> dict[int, str]:
+    taken = dict.fromkeys(gpios.in_package_flash if inside else (), "the flash in the chip's package")
+    if outside or (outside is None and not inside):
+        taken |= dict.fromkeys(gpios.flash, "the SPI flash")
+    return taken
 
 
 def _unroutable_on_esp8266(pins: Mapping[str, int]) -> Iterator[EspAtError]:

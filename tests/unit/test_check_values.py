@@ -380,7 +380,17 @@ def test_pins_of_the_module_on_the_flash_in_the_package_of_the_boards_chip(tmp_p
         ("pin-taken", "GPIO16 is taken by the flash in the chip's package"),
     ]
     assert problems[0].hint.endswith("or write module: PICO-D4 for the board's own module")
+    assert "GPIO10" not in problems[0].hint
     assert _check(tmp_path, "module: PICO-D4\n", board=board, nvs=nvs) == ()
+
+
+@pytest.mark.parametrize("module", ["MINI-1", "PICO-D4", "WROVER-32"])
+@pytest.mark.parametrize("gpio", [6, 9, 10, 16])
+def test_flash_outside_of_the_chip_whatever_firmware_the_board_has(tmp_path, module, gpio):
+    """A WROVER may have the firmware of a module with the flash in its chip: its own flash is outside all the same."""
+    board = BoardFacts("own", name="WROVER of ours", mcu="esp32")
+    (problem,) = _refusal(tmp_path, f"module: {module}\nfactory_param:\n  uart_tx_pin: {gpio}\n", board=board)
+    assert (problem.code, problem.where) == ("pin-taken", "esp_at.yml:4:uart_tx_pin")
 
 
 @pytest.mark.parametrize(
