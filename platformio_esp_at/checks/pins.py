@@ -43,8 +43,8 @@ def pin_problems(
 
     ``in_package_flash``, ``outside_flash``: whether the flash may be inside and outside the chip's package; None: it is
     outside if it isn't inside. ``usual``: upstream's pins for the module; an unchanged pin gives no warning, unless the
-    board uses its GPIO. ``used_by_board``: what the board connects to its GPIOs. ``ethernet``: whether it may have a PHY,
-    whose GPIOs are then not advised. Pins missing in ``pins`` are not checked.
+    board uses its GPIO. ``used_by_board``: what the board connects to its GPIOs. ``ethernet``: whether it may have a
+    PHY, whose GPIOs are then not advised. Pins missing in ``pins`` are not checked.
     """
     found = chips.chip(chip)
     gpios = chip_gpios(found.key)
