@@ -22,7 +22,15 @@ from platformio_esp_at.catalog.modules import (
     release_key,
     unsupported_modules,
 )
-from platformio_esp_at.errors import EspAtError, FormatError, Place, SelectionError, UnknownNameError, located
+from platformio_esp_at.errors import (
+    EspAtError,
+    FormatError,
+    Place,
+    SelectionError,
+    UnknownNameError,
+    located,
+    setting,
+)
 from platformio_esp_at.units import format_size, parse_size
 
 _LARGEST_FLASH = 1 << 30
@@ -63,7 +71,10 @@ class BoardFacts:
         where = Place.at(board=board_id)
         if not isinstance(manifest, Mapping):
             raise FormatError(
-                "board-manifest-invalid", f"the manifest must be an object, not {_kind(manifest)}", where=where
+                "board-manifest-invalid",
+                f"the manifest must be an object, not {_kind(manifest)}",
+                where=where,
+                hint="write the manifest as {…}, with the keys name, build and upload",
             )
         build, upload, debug = (_block(manifest, name, where) for name in ("build", "upload", "debug"))
         mcu = _text(build, "build.mcu", where).strip().lower()
@@ -185,17 +196,28 @@ def _block(manifest: Mapping[str, object], name: str, where: Place) -> Mapping[s
     if block is None:
         return {}
     if not isinstance(block, Mapping):
-        raise FormatError("board-manifest-invalid", f"{name} must be an object, not {_kind(block)}", where=where)
+        raise FormatError(
+            "board-manifest-invalid",
+            f"{name} must be an object, not {_kind(block)}",
+            where=where,
+            hint=f'write "{name}": {{…}} in the board\'s JSON file',
+        )
     return block
 
 
 def _text(block: Mapping[str, object], key: str, where: Place) -> str:
     """Return the string under the last part of ``key``, or "" where there is none."""
-    value = block.get(key.rpartition(".")[2])
+    last = key.rpartition(".")[2]
+    value = block.get(last)
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise FormatError("board-manifest-invalid", f"{key} must be a string, not {_kind(value)}", where=where)
+        raise FormatError(
+            "board-manifest-invalid",
+            f"{key} must be a string, not {_kind(value)}",
+            where=where,
+            hint=f'write "{last}": "TEXT" in the board\'s JSON file',
+        )
     return value
 
 
@@ -209,7 +231,7 @@ def _words(block: Mapping[str, object], key: str, where: Place) -> str:
             "board-manifest-invalid",
             f"{key} has something in it that is not a string",
             where=where,
-            hint=f"write only strings into {key}",
+            hint=f'write each part of {key} in double quotes in the board\'s JSON file: ["-DNAME"]',
         )
     return _text(block, key, where)
 
@@ -354,7 +376,7 @@ def _check_contradictions(facts: BoardFacts, found: Chip) -> None:
         conflict = f"its extra_flags have BOARD_HAS_PSRAM, and no {without_psram} has PSRAM"
     else:
         return
-    hint = "correct its manifest, or say which module it carries: module: NAME in esp_at.yml, board_at.module"
+    hint = f"correct its manifest, or name the module that it carries: {setting('module', 'NAME')}"
     raise SelectionError("board-contradiction", f"board {facts.id} contradicts itself: {conflict}", hint=hint)
 
 

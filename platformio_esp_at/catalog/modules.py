@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from platformio_esp_at.catalog import _data, chips
-from platformio_esp_at.errors import FormatError, SelectionError, UnknownNameError, unknown_name
+from platformio_esp_at.errors import FormatError, SelectionError, UnknownNameError, setting, unknown_name
 from platformio_esp_at.units import parse_size
 
 if TYPE_CHECKING:
@@ -341,8 +341,8 @@ def _unsupported(chip: chips.Chip, limit: Limit) -> UnknownNameError:
     return UnknownNameError(
         "module-unsupported",
         f"{limit.name} runs with none of the released firmware, as Espressif's table of supported modules has it",
-        hint=f"build ESP-AT for it: {_BUILD_GUIDE.format(chip=chip.key)}; then set firmware to that build folder, and "
-        "module to its module name",
+        hint=f"build ESP-AT for it: {_BUILD_GUIDE.format(chip=chip.key)}; then write "
+        f"{setting('firmware', 'PATH/OF/esp-at/build')} and {setting('module', 'ITS-NAME')}",
         name=limit.name,
     )
 

@@ -5,13 +5,12 @@ Also what upstream's table of supported modules says of hardware that the user n
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.catalog.boards import carries_psram
 from platformio_esp_at.catalog.modules import limit_of, modules
 from platformio_esp_at.catalog.modules import module as find_module
-from platformio_esp_at.errors import Place, SelectionError, warning
+from platformio_esp_at.errors import Place, SelectionError, setting, warning
 from platformio_esp_at.units import format_size
 
 if TYPE_CHECKING:
@@ -41,7 +40,8 @@ def check_flash_size(
         if size is not None and size < flash_size:
             hint = "take a firmware package for that flash size, or name the module that is really there"
             if selected.assumed and (made_for := _made_for(package)):
-                hint = f"the module is a guess: if the board carries another one, write module: {made_for[0].name}"
+                name = setting("module", made_for[0].name)
+                hint = f"the module is a guess: if the board carries another one, write {name}"
             raise SelectionError(
                 "flash-too-small",
                 f"the firmware package {package.name} needs {format_size(flash_size)} of flash, "
@@ -82,7 +82,7 @@ def flash_warnings(plan: FlashPlan, board: BoardFacts | None) -> Iterator[Notice
             f"{format_size(board.flash_size)} of flash or more; the firmware needs {needed}"
         )
         hint = f"if the board has that, write board_upload.flash_size = {needed} into platformio.ini"
-        yield replace(warning("flash-size-assumed", message, board=board.id), hint=hint)
+        yield warning("flash-size-assumed", message, hint=hint, board=board.id)
 
 
 def check_limits(selected: SelectedModule, package: FirmwarePackage) -> None:
@@ -116,9 +116,9 @@ def pin_limit_warnings(plan: FlashPlan, request: Request) -> Iterator[Notice]:
             f"{limit.name} needs other pins for the AT port than those of {plan.module.name} firmware, as Espressif's "
             "table of supported modules has it"
         )
-        hint = "write uart_tx_pin and uart_rx_pin into factory_param, with GPIOs that the module leads out"
-        found = warning("module-needs-pins", message, where=Place.at(option="module"), name=limit.name)
-        yield replace(found, hint=hint)
+        pins = " and ".join(setting(f"factory_param.{name}") for name in ("uart_tx_pin", "uart_rx_pin"))
+        hint = f"write {pins}, with GPIOs that the module leads out"
+        yield warning("module-needs-pins", message, where=Place.at(option="module"), hint=hint, name=limit.name)
 
 
 def _made_for(package: FirmwarePackage) -> tuple[Module, ...]:

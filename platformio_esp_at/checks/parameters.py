@@ -21,7 +21,7 @@ from platformio_esp_at.catalog.boards import (
 )
 from platformio_esp_at.catalog.gpios import PINS, UART_PINS, UNUSED, chip_gpios, has_in_package_flash
 from platformio_esp_at.checks.pins import pin_problems
-from platformio_esp_at.errors import EspAtError, FormatError, Notice, Place, raise_all, warning
+from platformio_esp_at.errors import EspAtError, FormatError, Notice, Place, raise_all, setting, warning
 from platformio_esp_at.planning.content import MFG_NVS
 from platformio_esp_at.planning.mfg_nvs import RENAMED
 
@@ -190,7 +190,12 @@ class _Check(NamedTuple):
             )
         elif baudrate > _PATTERN_BAUDRATE_MAX and self.chip not in ("esp32", "esp8266"):
             message = f"above {_PATTERN_BAUDRATE_MAX} baud, +++ can't end the passthrough mode"
-            yield warning("passthrough-end", message, where=Place.at(parameter="uart_baudrate"))
+            yield warning(
+                "passthrough-end",
+                message,
+                where=Place.at(parameter="uart_baudrate"),
+                hint=f"write {_PATTERN_BAUDRATE_MAX} or less, or end that mode by the pin or a reset",
+            )
 
     def _no_uart(self) -> Iterator[EspAtError]:
         """Yield a problem if other values contradict a baud rate of -1: AT commands over SDIO or SPI."""
@@ -242,7 +247,12 @@ class _Check(NamedTuple):
             )
         elif code[:2] not in _COUNTRIES:
             message = f"ESP-IDF's list of countries doesn't have {code[:2]}, so the firmware may not accept it"
-            yield warning("country-unknown", message, where=Place.at(parameter="country_code"))
+            yield warning(
+                "country-unknown",
+                message,
+                where=Place.at(parameter="country_code"),
+                hint="write a country of that list, such as DE or US, or 01 for world safe",
+            )
 
     def _channels(self) -> Iterator[EspAtError | Notice]:
         start, count = self.number("start_channel"), self.number("channel_num")
@@ -253,7 +263,7 @@ class _Check(NamedTuple):
                     "channel-invalid",
                     f"{channel} is outside 1…{_CHANNEL_MAX}",
                     where=Place.at(parameter=name),
-                    hint="usual are 1 and 13",
+                    hint="write start_channel 1 and channel_num 13, which are usual",
                 )
                 return
         if start is None or count is None or _UNSET_BYTE in (start, count):
@@ -280,14 +290,21 @@ class _Check(NamedTuple):
             )
         elif start > 1:
             message = f"channel_num is the last channel in this release: channels {start} to {count}"
-            yield warning("last-channel", message, where=Place.at(parameter="channel_num"))
+            yield warning(
+                "last-channel",
+                message,
+                where=Place.at(parameter="channel_num"),
+                hint=f"write {count} only if that is meant; start_channel 1 and channel_num 13 are usual",
+            )
 
     def _power(self, name: str, power: int) -> Iterator[EspAtError | Notice]:
         if power == _UNSET_BYTE and not self.in_mfg_nvs:
             return
         if self.number("version") == 1 and power < _POWER_IGNORED_BELOW:
             message = f"this firmware ignores values below {_POWER_IGNORED_BELOW}"
-            yield warning("power-ignored", message, where=Place.at(parameter=name))
+            yield warning(
+                "power-ignored", message, where=Place.at(parameter=name), hint=f"write {_POWER_IGNORED_BELOW} or more"
+            )
             return
         esp8266 = self.chip == "esp8266"
         highest = _POWER_MAX_ESP8266 if esp8266 else _POWER_MAX
@@ -302,13 +319,13 @@ class _Check(NamedTuple):
             )
         elif power < _POWER_MIN:
             message = f"{power * _POWER_UNIT:g} dBm is below the {_POWER_MIN * _POWER_UNIT:g} that AT+RFPOWER starts at"
-            yield warning("power-low", message, where=Place.at(parameter=name))
+            yield warning("power-low", message, where=Place.at(parameter=name), hint=f"write {_POWER_MIN} or more")
 
     # --- storage ---
 
     def store(self) -> Iterator[EspAtError]:
         if self.number("sys_store") not in (None, 0, 1):
-            hint = "1 saves what AT commands set to flash, 0 doesn't"
+            hint = "write 1 to save what AT commands set to flash, or 0"
             yield EspAtError(
                 "sys-store-invalid",
                 f"{self.number('sys_store')} is neither 0 nor 1",
@@ -363,7 +380,7 @@ def check_parameters_of(plan: FlashPlan, board: BoardFacts | None, request: Requ
             yield problem.as_warning()
             continue
         if text is None and own_file is None:
-            problem.hint = f"{problem.hint}\n{_other_pins_or_module(problem, plan, hardware)}"
+            problem.marked_hint = f"{problem.marked_hint}\n{_other_pins_or_module(problem, plan, hardware)}"
         refused.append(problem)
     raise_all(refused)
     yield from warnings
@@ -435,12 +452,12 @@ def _stops_module(problem: EspAtError, plan: FlashPlan, hardware: _Hardware) -> 
 def _other_pins_or_module(problem: EspAtError, plan: FlashPlan, hardware: _Hardware) -> str:
     """Return the next step for a value that came with firmware package and module."""
     parameter = problem.facts["parameter"]
-    hint = f"this value comes with {plan.module.name}: write another one as {parameter} into factory_param"
+    hint = f"this value comes with {plan.module.name}: write another one with {setting(f'factory_param.{parameter}')}"
     own = hardware.of_board
     if problem.code == "pin-taken" and own is not None and own != plan.module.row:
         choice, release = Choice(own.chip, own.name, ""), plan.package.release
         name = (module_for_release(choice, release) if release else choice).module
-        return f"{hint}, or write module: {name} for the board's own module"
+        return f"{hint}, or write {setting('module', name)} for the board's own module"
     return hint
 
 
