@@ -19,7 +19,13 @@ from platformio_esp_at.checks.layout import (
     overlapping_regions,
     overwritten_partitions,
 )
-from platformio_esp_at.checks.module import check_family, check_flash_size
+from platformio_esp_at.checks.module import (
+    check_family,
+    check_flash_size,
+    check_limits,
+    flash_warnings,
+    pin_limit_warnings,
+)
 from platformio_esp_at.checks.parameters import check_parameters_of
 from platformio_esp_at.checks.primary import unusable_primary
 from platformio_esp_at.checks.release import differences_from_release, layout_of_release, other_generation
@@ -46,6 +52,7 @@ def check_plan(plan: FlashPlan, board: BoardFacts | None) -> tuple[Notice, ...]:
     """
     check_flash_size(plan.module, board, plan.flash_size, plan.package)
     check_family(plan.module, board, plan.package)
+    check_limits(plan.module, plan.package)
     esp8266 = plan.chip.key == ESP8266
     with located(file=plan.package.primary_image.path):
         check_primary(
@@ -79,6 +86,8 @@ def check_values(plan: FlashPlan, board: BoardFacts | None, request: Request, *,
     """
     return (
         *crystal_warnings(plan.chip, known_crystal_mhz(board) if board else None),
+        *flash_warnings(plan, board),
+        *pin_limit_warnings(plan, request),
         *check_parameters_of(plan, board, request),
         *_check_pki(request, now),
         *_check_gatts(plan, request),

@@ -86,7 +86,7 @@ class FlashPlan:
     package: FirmwarePackage
     module: SelectedModule
     settings: FlashSettings
-    """Flash mode, frequency and size, as the bootloader's header has them."""
+    """Flash mode, frequency and size, as the bootloader's header has them, in the firmware package's words."""
     flash_size: int
     """The flash size that the firmware is laid out for, in bytes."""
     regions: tuple[Region, ...]
@@ -151,7 +151,7 @@ def make_plan(package: FirmwarePackage, module: SelectedModule, request: Request
     return FlashPlan(
         package=package,
         module=module,
-        settings=bootloader.flash_settings(package.chip.key),
+        settings=bootloader.flash_settings_as(package.args.settings, package.chip.key),
         flash_size=_flash_size(package, bootloader),
         regions=regions,
         primary=package.primary,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -19,6 +21,7 @@ from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.nvs import NvsImage
 from platformio_esp_at.formats.partition_table import PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer
+from platformio_esp_at.outputs.image_set import image_set
 from platformio_esp_at.planning.plan import FlashPlan, Region, Wiring, make_plan
 from platformio_esp_at.planning.selection import SelectedModule, select
 from platformio_esp_at.request.options import Request
@@ -375,6 +378,20 @@ def test_the_bootloaders_own_flash_size(tmp_path, size):
     plan = _plan(_package(tmp_path, config=_config("--flash_size 4MB", f"--flash_size {size}")))
     assert _regions(plan)["bootloader"].data == SAMPLE["bootloader/bootloader.bin"]
     assert (plan.settings.size, plan.flash_size) == ("4MB", 4 << 20)
+
+
+@pytest.mark.parametrize("freq", ["80m", "40m", "keep"])
+def test_a_frequency_that_the_header_cannot_tell_stays_as_the_package_has_it(tmp_path, freq):
+    config = sample_package("esp32c6")["download.config"].decode()
+    stated = re.search(r"--flash_freq (\w+)", config)[1]
+    plan = _plan(_package(tmp_path, "esp32c6", config=config.replace(f"--flash_freq {stated}", f"--flash_freq {freq}")))
+    assert plan.settings.freq == freq
+    files = image_set(plan)
+    assert f"--flash_freq {freq}" in files["download.config"].decode()
+    assert json.loads(files["flasher_args.json"])["flash_settings"]["flash_freq"] == freq
+    bootloader = _regions(plan)["bootloader"].data
+    assert bootloader[3] & 0xF == 0
+    assert bootloader == sample_package("esp32c6")["bootloader/bootloader.bin"]
 
 
 def test_another_memory_map_of_esp8266(tmp_path):
