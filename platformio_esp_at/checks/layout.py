@@ -88,6 +88,11 @@ def missing_parameters(plan: FlashPlan) -> Iterator[EspAtError]:
     if not any(region.name in ESSENTIAL for region in plan.regions):
         wanted = MFG_NVS if plan.package.has_mfg_nvs else FACTORY_PARAM
         hint = "without it the module answers on other pins"
+        if plan.secondary_source != plan.package.secondary_image.path:
+            hint = (
+                "add its row, which esp-at table PACKAGE prints; or name only partitions of your own: those are added "
+                "to the firmware package's table"
+            )
         yield LayoutError(
             "parameters-missing",
             f"the partition table has no {wanted}",
@@ -99,8 +104,10 @@ def missing_parameters(plan: FlashPlan) -> Iterator[EspAtError]:
 def misplaced_regions(plan: FlashPlan) -> Iterator[EspAtError]:
     """Yield a problem for an image that starts inside a sector, leaves the flash, or is larger than its partition."""
     homes: dict[int, tuple[Partition, str]] = {}
-    for table, source in ((plan.primary, plan.package.primary_image.path), (plan.secondary, plan.secondary_source)):
-        homes |= {row.offset: (row, source) for row in table}
+    homes |= {row.offset: (row, plan.package.primary_image.path) for row in plan.primary}
+    # A row without a line is the package's own, to which the CSV adds others.
+    table = plan.package.secondary_image.path
+    homes |= {row.offset: (row, table if row.line is None else plan.secondary_source) for row in plan.secondary}
     for region in plan.regions:
         if region.offset % SECTOR_SIZE:
             message = f"{region.name} goes to {format_offset(region.offset)}, inside a sector of the flash"
@@ -157,3 +164,26 @@ def overwritten_partitions(plan: FlashPlan) -> Iterator[EspAtError]:
                     where=Place.at(file=region.path),
                     hint=hint,
                 )
+
+
+def moved_partitions(plan: FlashPlan) -> Iterator[EspAtError]:
+    """Yield a problem for a partition of the project's own that can't stay where it is and would lose its content.
+
+    Its offset is blank in the CSV, so nobody asked for the move, and nothing is written to it.
+    """
+    written = {region.name for region in plan.regions}
+    for own in plan.own:
+        row = own.partition
+        if own.recorded is None or not own.moves or own.is_fixed or row.name in written:
+            continue
+        was, now = format_offset(own.recorded), format_offset(row.offset)
+        yield LayoutError(
+            "partition-would-move",
+            f"partition {row.name!r} can't stay at {was} with {plan.package.name}: {own.obstacle}",
+            where=Place.at(file=plan.secondary_source, line=row.line),
+            hint=f"what it holds would be lost: give it content under data:, or write {now} as its offset to move it "
+            f"without its content, or remove its entry from partitions: in esp_at.lock",
+            partition=row.name,
+            recorded=own.recorded,
+            offset=row.offset,
+        )

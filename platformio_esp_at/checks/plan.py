@@ -15,6 +15,7 @@ from platformio_esp_at.checks.layout import (
     check_secondary,
     misplaced_regions,
     missing_parameters,
+    moved_partitions,
     overlapping_regions,
     overwritten_partitions,
 )
@@ -55,6 +56,7 @@ def check_plan(plan: FlashPlan, board: BoardFacts | None) -> None:
             *misplaced_regions(plan),
             *overlapping_regions(plan),
             *overwritten_partitions(plan),
+            *moved_partitions(plan),
         ]
     )
     check_images(plan)

@@ -11,7 +11,7 @@ from functools import reduce
 from operator import and_
 from typing import TYPE_CHECKING, NamedTuple
 
-from platformio_esp_at.errors import EspAtError, PackageError, Place, located, note, unknown_name, warning
+from platformio_esp_at.errors import EspAtError, LayoutError, PackageError, Place, located, note, unknown_name, warning
 from platformio_esp_at.formats.esp_image import (
     ESP8266,
     ChipRevisions,
@@ -24,7 +24,7 @@ from platformio_esp_at.formats.partition_table import Partition, PartitionTable,
 from platformio_esp_at.formats.pki import PKI_SLOTS
 from platformio_esp_at.planning.content import BLE_DATA, ESSENTIAL, FIRMWARE_PACKAGE, make_content
 from platformio_esp_at.request.values import InputFile
-from platformio_esp_at.units import SECTOR_SIZE, align_up, parse_size
+from platformio_esp_at.units import SECTOR_SIZE, align_up, format_offset, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from platformio_esp_at.formats.download_config import FlashImage
     from platformio_esp_at.formats.gatts import GattTable
     from platformio_esp_at.planning.content import Content
+    from platformio_esp_at.planning.own_partitions import OwnPartition
     from platformio_esp_at.planning.selection import SelectedModule
     from platformio_esp_at.request.options import Request
 
@@ -105,6 +106,8 @@ class FlashPlan:
     """The files of the project that it was made from, by their paths as the user wrote them."""
     gatts: GattTable | None = field(default=None, repr=False)
     """The project's GATT table, if it has one."""
+    own: tuple[OwnPartition, ...] = ()
+    """The partitions that the project adds to the firmware package's table."""
 
     @property
     def chip(self) -> Chip:
@@ -135,16 +138,19 @@ class FlashPlan:
         return b"".join(parts)
 
 
-def make_plan(package: FirmwarePackage, module: SelectedModule, request: Request) -> FlashPlan:
+def make_plan(
+    package: FirmwarePackage, module: SelectedModule, request: Request, recorded: Mapping[str, int] | None = None
+) -> FlashPlan:
     """Return the plan that flashes ``package`` for ``module`` as ``request`` asks for.
 
-    Raises an `EspAtError` for a request that can't be understood or that the package can't fulfil.
+    ``recorded``: where the project's own partitions were placed before; see `user_table`. Raises an `EspAtError` for a
+    request that can't be understood or that the package can't fulfil.
     """
-    secondary = _secondary_table(package, request)
+    secondary, own = _user_table(package, request, recorded or {})
     contents = make_content(package, module, request, secondary)
     bootloader = _bootloader(package)
     regions = (
-        *_system_regions(package, bootloader, secondary, request),
+        *_system_regions(package, bootloader, secondary, _origin_of_table(request, own)),
         *_user_regions(package, secondary, contents, _skipped(package, request, secondary, contents)),
     )
     values = next((contents[name].parameters for name in ESSENTIAL if name in contents), None)
@@ -157,12 +163,16 @@ def make_plan(package: FirmwarePackage, module: SelectedModule, request: Request
         primary=package.primary,
         secondary=secondary,
         secondary_source=request.partitions.label if request.partitions else package.secondary_image.path,
-        kept=_kept(package, secondary, regions),
+        kept=_kept(package, secondary, regions, own),
         parameters=values,
         wiring=_wiring(package.chip, values),
-        notes=(*_notes(package, request, secondary), *_moves(package, secondary, regions)),
+        notes=(
+            *_notes(package, request, secondary),
+            *_moves(package, secondary, regions, own),
+        ),
         inputs=_inputs(request),
         gatts=next(filter(None, (content.gatts for content in contents.values())), None),
+        own=own,
     )
 
 
@@ -170,9 +180,12 @@ def make_plan(package: FirmwarePackage, module: SelectedModule, request: Request
 
 
 def _system_regions(
-    package: FirmwarePackage, bootloader: EspImage, secondary: PartitionTable, request: Request
+    package: FirmwarePackage, bootloader: EspImage, secondary: PartitionTable, origin: str
 ) -> Iterator[Region]:
-    """Yield the images outside the user partitions; all but bootloader and user table are the package's own."""
+    """Yield the images outside the user partitions; all but bootloader and user table are the package's own.
+
+    ``origin``: that of the user table.
+    """
     for image in package.args.images:
         name = package.name_of(image)
         if _is_user_image(package, image):
@@ -180,8 +193,8 @@ def _system_regions(
         region = Region(name, image.offset, package.files[image.path], image.path, FIRMWARE_PACKAGE)
         if image == package.bootloader:
             region = replace(region, data=bootloader.to_bytes(), program=bootloader)
-        elif image == package.secondary_image and request.partitions:
-            region = replace(region, data=secondary.to_bytes(), origin=request.partitions.label)
+        elif image == package.secondary_image and origin != FIRMWARE_PACKAGE:
+            region = replace(region, data=secondary.to_bytes(), origin=origin)
         elif any(row.offset == image.offset and row.type == PartitionType.APP for row in package.primary):
             with located(file=image.path):
                 program = EspImage.from_bytes(region.data, esp8266=package.chip.key == ESP8266)
@@ -243,12 +256,21 @@ def _flash_size(package: FirmwarePackage, bootloader: EspImage) -> int:
     return parse_size(word.removesuffix("-c1"))
 
 
-def _secondary_table(package: FirmwarePackage, request: Request) -> PartitionTable:
+def _user_table(
+    package: FirmwarePackage, request: Request, recorded: Mapping[str, int]
+) -> tuple[PartitionTable, tuple[OwnPartition, ...]]:
     if request.partitions is None:
-        return package.secondary
-    text = request.partitions.text()
-    with located(file=request.partitions.label):
-        return PartitionTable.from_csv(text, first_offset=package.secondary_image.offset + SECTOR_SIZE)
+        return package.secondary, ()
+    from platformio_esp_at.planning import own_partitions  # noqa: PLC0415 - 5 ms that only an own table needs
+
+    return own_partitions.user_table(package, request.partitions, recorded)
+
+
+def _origin_of_table(request: Request, own: Sequence[OwnPartition]) -> str:
+    """Return where the user partition table comes from, for people."""
+    if request.partitions is None:
+        return FIRMWARE_PACKAGE
+    return f"{FIRMWARE_PACKAGE}, with {request.partitions.label}" if own else request.partitions.label
 
 
 def _skipped(
@@ -279,12 +301,18 @@ def _inside_mfg_nvs(package: FirmwarePackage) -> tuple[str, ...]:
 # --- notes, kept partitions, wiring ---
 
 
-def _kept(package: FirmwarePackage, secondary: PartitionTable, regions: Iterable[Region]) -> tuple[Partition, ...]:
+def _kept(
+    package: FirmwarePackage,
+    secondary: PartitionTable,
+    regions: Iterable[Region],
+    own: Iterable[OwnPartition],
+) -> tuple[Partition, ...]:
     """Return the partitions that are not written, and that the project's table doesn't move."""
     written = {region.offset for region in regions}
     rows = [row for row in package.primary if row != package.home] + [
         row for row in secondary if _is_in_place(row, package.secondary)
     ]
+    rows += [added.partition for added in own]
     return tuple(sorted((row for row in rows if row.offset not in written), key=lambda row: row.offset))
 
 
@@ -293,14 +321,23 @@ def _is_in_place(row: Partition, table: PartitionTable) -> bool:
     return own is not None and (own.offset, own.size) == (row.offset, row.size)
 
 
-def _moves(package: FirmwarePackage, secondary: PartitionTable, regions: Sequence[Region]) -> Iterator[Notice]:
+def _moves(
+    package: FirmwarePackage,
+    secondary: PartitionTable,
+    regions: Sequence[Region],
+    own: Iterable[OwnPartition],
+) -> Iterator[Notice]:
     """Yield a note for each partition that the project's table adds or moves, or that another image overwrites."""
     written = {region.name for region in regions}
+    added = {row.partition.name: row for row in own}
     for row in secondary:
         if row.name in written or _is_in_place(row, package.secondary):
             continue
-        own = package.secondary.find(row.name)
-        was = f"was {own} in the firmware package: what it held is not moved" if own else "is new"
+        if row.name in added and added[row.name].recorded is not None:
+            yield from _moves_of_own(added[row.name])
+            continue
+        before = package.secondary.find(row.name)
+        was = f"was {before} in the firmware package: what it held is not moved" if before else "is new"
         yield note(
             "partition-moved", f"{row} {was}; its first content is what the flash has there now", partition=row.name
         )
@@ -310,6 +347,19 @@ def _moves(package: FirmwarePackage, secondary: PartitionTable, regions: Sequenc
             yield note(
                 "partition-replaced", f"{over.name} is written where the firmware package had {row}", partition=row.name
             )
+
+
+def _moves_of_own(own: OwnPartition) -> Iterator[Notice]:
+    """Yield what there is to know of an added partition that `esp_at.lock` has, and that keeps its content."""
+    row = own.partition
+    if own.moves:
+        message = f"{row} was at {format_offset(own.recorded or 0)}: what it held is not moved"
+        hint = f"to keep what it holds, write {format_offset(own.recorded or 0)} as its offset"
+        where = Place.at(line=row.line)
+        yield LayoutError("partition-moved", message, where=where, hint=hint, partition=row.name).as_warning()
+    elif not own.is_first_free:
+        message = f"{row} stays where esp_at.lock has it, so that it keeps what it holds"
+        yield note("partition-stays", message, partition=row.name)
 
 
 def _wiring(chip: Chip, values: Mapping[str, int | str] | None) -> Wiring | None:

@@ -15,6 +15,7 @@ TARGETS = {
     ),
     "verify_at": ("Verify AT Firmware", "Compare the AT module's flash with the image set"),
     "info_at": ("Show AT Flash Plan", "Show what upload_at writes and keeps, without a device"),
+    "table_at": ("Show AT User Partitions", "Show the AT module's user partition table as CSV"),
 }
 INI = """\
     [env:it]

@@ -268,7 +268,7 @@ ROW_FORM = "a row is: name, type, subtype, offset, size[, flags]"
             FormatError,
             "table-row-invalid",
             "partition 'a' starts at 0x9000, after the end that its negative size gives",
-            None,
+            "write its size without the minus, such as 4K",
             id="end-before-offset",
         ),
         pytest.param(
