@@ -48,6 +48,9 @@ ESP8266_APP_ALIGNMENT = SECTOR_SIZE
 """ESP8266_RTOS_SDK allows an app at any sector."""
 
 _ENTRY = struct.Struct("<2sBBLL16sL")
+MAX_PARTITIONS = TABLE_SIZE // _ENTRY.size - 2
+"""How many rows a table has room for, besides the MD5 row and the blank one that ends it."""
+
 _ENTRY_MAGIC = b"\xaa\x50"
 _MD5_HEAD = b"\xeb\xeb" + b"\xff" * 14
 _BLANK_ENTRY = b"\xff" * _ENTRY.size

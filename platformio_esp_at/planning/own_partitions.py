@@ -12,11 +12,13 @@ The rows of the package stay as they are; the added ones are put in between by t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from platformio_esp_at.errors import EspAtError, FormatError, LayoutError, Place, located, near_names, raise_all
 from platformio_esp_at.formats.partition_table import (
     APP_ALIGNMENT,
+    MAX_PARTITIONS,
     TABLE_SPAN,
     Partition,
     PartitionRow,
@@ -53,7 +55,7 @@ class OwnPartition(NamedTuple):
     recorded: int | None
     """Where ``esp_at.lock`` has it; None if it doesn't know it."""
     obstacle: str
-    """Why it can't stay there, for people; empty where it can, or where the CSV gives its offset."""
+    """Why it can't be there, for people; empty where it can."""
     is_first_free: bool
     """Whether it would be where it is without the record, too."""
 
@@ -133,23 +135,42 @@ def _gaps(home: Partition, occupied: Iterable[_Span]) -> Iterator[tuple[int, int
 
 
 def _added(package: FirmwarePackage, rows: PartitionRows, recorded: Mapping[str, int]) -> UserTable:
-    occupied = _occupied(package, package.secondary)
+    _check_number(package, rows)
+    home, occupied = package.home, _occupied(package, package.secondary)
+    fixed, problems = _fixed(home, rows, occupied)
+    taken = [*occupied, *map(_Span.of, fixed.values())]
     open_rows = [row for row in rows if row.offset is None]
-    fixed, problems = _fixed(package.home, rows, occupied)
-    placing = _place(package.home, open_rows, [*occupied, *map(_Span.of, fixed.values())], recorded)
-    raise_all([*problems, *placing.problems])
-    afresh = _place(package.home, open_rows, [*occupied, *map(_Span.of, fixed.values())], {})
-    own = tuple(
-        OwnPartition(
-            fixed.get(row.line) or placing.placed[row.line],
-            is_fixed=row.line in fixed,
-            recorded=recorded.get(row.name),
-            obstacle=placing.obstacles.get(row.line, ""),
-            is_first_free=row.line in fixed or afresh.placed.get(row.line) == placing.placed[row.line],
+    placed, unplaced = _place(home, open_rows, taken, recorded)
+    raise_all([*problems, *unplaced])
+    afresh, _ = _place(home, open_rows, taken, {})
+    partitions = [fixed.get(row.line) or placed[row.line] for row in rows]
+    own = []
+    for partition, row in zip(partitions, rows, strict=True):
+        before, obstacle = recorded.get(row.name), ""
+        if before is not None and before != partition.offset:
+            others = [*occupied, *(_Span.of(other) for other in partitions if other is not partition)]
+            obstacle = _obstacle(replace(partition, offset=before), home, others)
+        own.append(
+            OwnPartition(
+                partition,
+                is_fixed=row.offset is not None,
+                recorded=before,
+                obstacle=obstacle,
+                is_first_free=row.offset is not None or afresh.get(row.line) == partition,
+            )
         )
-        for row in rows
-    )
-    return UserTable(_merged(package.secondary, [added.partition for added in own]), own)
+    return UserTable(_merged(package.secondary, partitions), tuple(own))
+
+
+def _check_number(package: FirmwarePackage, rows: PartitionRows) -> None:
+    """Refuse more rows than a table has room for: placing them takes time."""
+    number = len(rows.rows) + len(package.secondary.partitions)
+    if number > MAX_PARTITIONS:
+        raise FormatError(
+            "table-full",
+            f"{len(rows.rows)} partitions and those of the firmware package are {number}: more than a table holds",
+            hint=f"leave out {number - MAX_PARTITIONS} of them: a table has room for {MAX_PARTITIONS}",
+        )
 
 
 def _merged(table: PartitionTable, own: Iterable[Partition]) -> PartitionTable:
@@ -180,44 +201,36 @@ def _fixed(
     return fixed, problems
 
 
-class _Placing(NamedTuple):
-    """Where rows without an offset go; all by the line of the CSV."""
-
-    placed: Mapping[int, Partition]
-    obstacles: Mapping[int, str]
-    """What is in the way where `esp_at.lock` has a row."""
-    problems: Sequence[EspAtError]
-    """One for each row that can't be placed."""
-
-
 def _place(
     home: Partition, rows: Iterable[PartitionRow], occupied: Iterable[_Span], recorded: Mapping[str, int]
-) -> _Placing:
-    """Place rows without an offset: those that are recorded where they are, if they can stay, then all others."""
+) -> tuple[dict[int, Partition], list[EspAtError]]:
+    """Place rows without an offset: those that are recorded where they are, if they can stay, then all others.
+
+    Returns the partitions by the line of the CSV, and a problem for each row that can't be placed.
+    """
     spans, problems = list(occupied), list[EspAtError]()
     placed: dict[int, Partition] = {}
-    obstacles: dict[int, str] = {}
+
+    def put(partition: Partition, line: int) -> None:
+        placed[line] = partition
+        spans.append(_Span.of(partition))
+
+    for row in rows:
+        if row.name in recorded and row.size >= 0:
+            partition = row.at(recorded[row.name])
+            if not _obstacle(partition, home, spans):
+                put(partition, row.line)
     for row in rows:
         if row.size < 0:
             problems.append(_no_size(row))
-        elif row.name in recorded:
-            partition = row.at(recorded[row.name])
-            if obstacle := _obstacle(partition, home, spans):
-                obstacles[row.line] = obstacle
+        elif row.line not in placed:
+            gaps = list(_gaps(home, spans))
+            offset = next((at for at, end in _starts(row, gaps) if at + row.size <= end), None)
+            if offset is None:
+                problems.append(_no_room(row, home, gaps))
             else:
-                placed[row.line] = partition
-                spans.append(_Span.of(partition))
-    for row in rows:
-        if row.line in placed or row.size < 0:
-            continue
-        gaps = list(_gaps(home, spans))
-        offset = next((at for at, end in _starts(row, gaps) if at + row.size <= end), None)
-        if offset is None:
-            problems.append(_no_room(row, home, gaps))
-            continue
-        placed[row.line] = row.at(offset)
-        spans.append(_Span.of(placed[row.line]))
-    return _Placing(placed, obstacles, problems)
+                put(row.at(offset), row.line)
+    return placed, problems
 
 
 def _starts(row: PartitionRow, gaps: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:

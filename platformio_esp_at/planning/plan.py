@@ -27,7 +27,7 @@ from platformio_esp_at.request.values import InputFile
 from platformio_esp_at.units import SECTOR_SIZE, align_up, format_offset, parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from platformio_esp_at.catalog.chips import Chip
     from platformio_esp_at.errors import Notice
@@ -154,6 +154,8 @@ def make_plan(
         *_user_regions(package, secondary, contents, _skipped(package, request, secondary, contents)),
     )
     values = next((contents[name].parameters for name in ESSENTIAL if name in contents), None)
+    source = request.partitions.label if request.partitions else package.secondary_image.path
+    known = [row for row in own if row.recorded is not None]
     return FlashPlan(
         package=package,
         module=module,
@@ -162,13 +164,14 @@ def make_plan(
         regions=regions,
         primary=package.primary,
         secondary=secondary,
-        secondary_source=request.partitions.label if request.partitions else package.secondary_image.path,
+        secondary_source=source,
         kept=_kept(package, secondary, regions, own),
         parameters=values,
         wiring=_wiring(package.chip, values),
         notes=(
             *_notes(package, request, secondary),
-            *_moves(package, secondary, regions, own),
+            *_moves(package, secondary, regions, [row.partition.name for row in known]),
+            *_moves_of_own(known, regions, source),
         ),
         inputs=_inputs(request),
         gatts=next(filter(None, (content.gatts for content in contents.values())), None),
@@ -322,22 +325,18 @@ def _is_in_place(row: Partition, table: PartitionTable) -> bool:
 
 
 def _moves(
-    package: FirmwarePackage,
-    secondary: PartitionTable,
-    regions: Sequence[Region],
-    own: Iterable[OwnPartition],
+    package: FirmwarePackage, secondary: PartitionTable, regions: Sequence[Region], known: Collection[str]
 ) -> Iterator[Notice]:
-    """Yield a note for each partition that the project's table adds or moves, or that another image overwrites."""
+    """Yield a note for each partition that the project's table adds or moves, or that another image overwrites.
+
+    ``known``: the added partitions that aren't new, see `_moves_of_own`.
+    """
     written = {region.name for region in regions}
-    added = {row.partition.name: row for row in own}
     for row in secondary:
-        if row.name in written or _is_in_place(row, package.secondary):
+        if row.name in written or row.name in known or _is_in_place(row, package.secondary):
             continue
-        if row.name in added and added[row.name].recorded is not None:
-            yield from _moves_of_own(added[row.name])
-            continue
-        before = package.secondary.find(row.name)
-        was = f"was {before} in the firmware package: what it held is not moved" if before else "is new"
+        own = package.secondary.find(row.name)
+        was = f"was {own} in the firmware package: what it held is not moved" if own else "is new"
         yield note(
             "partition-moved", f"{row} {was}; its first content is what the flash has there now", partition=row.name
         )
@@ -349,17 +348,23 @@ def _moves(
             )
 
 
-def _moves_of_own(own: OwnPartition) -> Iterator[Notice]:
-    """Yield what there is to know of an added partition that `esp_at.lock` has, and that keeps its content."""
-    row = own.partition
-    if own.moves:
-        message = f"{row} was at {format_offset(own.recorded or 0)}: what it held is not moved"
-        hint = f"to keep what it holds, write {format_offset(own.recorded or 0)} as its offset"
-        where = Place.at(line=row.line)
-        yield LayoutError("partition-moved", message, where=where, hint=hint, partition=row.name).as_warning()
-    elif not own.is_first_free:
-        message = f"{row} stays where esp_at.lock has it, so that it keeps what it holds"
-        yield note("partition-stays", message, partition=row.name)
+def _moves_of_own(known: Iterable[OwnPartition], regions: Iterable[Region], source: str) -> Iterator[Notice]:
+    """Yield what there is to know of added partitions that `esp_at.lock` has, and that keep their content."""
+    written = {region.name for region in regions}
+    for own in known:
+        row, recorded = own.partition, own.recorded
+        if row.name in written or recorded is None:
+            continue
+        if own.moves:
+            message = f"{row} was at {format_offset(recorded)}: what it held is not moved"
+            hint = f"to keep what it holds, write {format_offset(recorded)} as its offset"
+            if own.obstacle:
+                hint = f"it can't stay there, since {own.obstacle}: give it content under data:, if it needs any"
+            where = Place.at(file=source, line=row.line)
+            yield LayoutError("partition-moved", message, where=where, hint=hint, partition=row.name).as_warning()
+        elif not own.is_first_free:
+            message = f"{row} stays where esp_at.lock has it, so that it keeps what it holds"
+            yield note("partition-stays", message, partition=row.name)
 
 
 def _wiring(chip: Chip, values: Mapping[str, int | str] | None) -> Wiring | None:

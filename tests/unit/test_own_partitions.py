@@ -11,7 +11,7 @@ from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, LayoutError, Place
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.download_config import FlashImage
-from platformio_esp_at.formats.partition_table import PartitionTable
+from platformio_esp_at.formats.partition_table import MAX_PARTITIONS, PartitionTable
 from platformio_esp_at.planning.own_partitions import AT_PARTITIONS, UserTable, free_room, user_table
 from platformio_esp_at.request.values import InputFile
 
@@ -191,6 +191,18 @@ def test_overlaps(sample, csv, message, hint):
     error = _refused(sample(), csv, LayoutError)
     assert (error.code, error.where, error.message) == ("table-overlap", f"own.csv:{csv.count(chr(10))}", message)
     assert error.hint.startswith(hint)
+
+
+def test_more_than_a_table_holds(sample):
+    package = sample(nvs=True)
+    rows = "".join(f"a{number}, 0x40, 0x20, {number * 0x1000 + 0x3D000:#x}, 1\n" for number in range(92))
+    with pytest.raises(LayoutError):
+        _made(package, rows)  # what is free ends before
+    assert 92 + len(package.secondary.partitions) == MAX_PARTITIONS
+    error = _refused(package, f"{rows}b, 0x40, 1, , 1\nc, 0x40, 1, , 1\n", FormatError)
+    assert (error.code, error.where) == ("table-full", "own.csv")
+    assert error.message == "94 partitions and those of the firmware package are 96: more than a table holds"
+    assert error.hint == "leave out 2 of them: a table has room for 94"
 
 
 @pytest.mark.parametrize(
