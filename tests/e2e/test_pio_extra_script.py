@@ -86,6 +86,12 @@ def test_the_extra_script_on_the_flash_only_platform_runs_a_target_once(project,
     assert said.count("Offset ") == 2  # what is written, and what is kept
 
 
+def test_the_table_of_a_project(project, at_pio, shim):
+    own = {"esp_at.py": shim, "own.csv": "ours, 0x40, 15, , 4K\n"}
+    folder = project(f"{BOTH}custom_at_partitions = own.csv\n", **own)
+    assert "\nours, 0x40, 0x0f, 0x3d000, 0x1000\nfatfs, " in at_pio("run -t table_at", folder).stdout
+
+
 @pytest.mark.parametrize("target", ["upload_at", "upload"])
 def test_the_extra_script_on_the_flash_only_platform_flashes(target, project, at_pio, shim, used_module):
     module = used_module()

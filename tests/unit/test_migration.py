@@ -348,6 +348,18 @@ def test_own_partitions_and_what_they_hold(tmp_path):
     rebuilt = _build(tmp_path, package, files)
     assert rebuilt.secondary == changed.secondary
     assert rebuilt.factory_image() == changed.factory_image()
+    # What the project file says serves the other generation, with the same places.
+    assert b"# For releases with another layout, keep only the partitions of your own in at_customize.csv.\n" in (
+        files["esp_at.yml"]
+    )
+    rows = [line for line in csv.splitlines(keepends=True) if line.partition(",")[0] not in AT_PARTITIONS]
+    assert len(rows) == 1 + 3
+    write_sample_package(tmp_path / "NEW.zip", nvs=True)
+    new = open_package(tmp_path / "NEW.zip")
+    added = user_table(new, InputFile("at_customize.csv", HERE, "".join(rows).encode()), {})
+    assert [own.partition for own in added.own] == [
+        changed.secondary.find(name) for name in ("my-data", "my_data", "blank")
+    ]
 
 
 def test_no_table_is_written_where_there_is_no_own_partition(tmp_path):
