@@ -119,11 +119,13 @@ def prepare(setup: Setup, *, lock: bool = True) -> Job:
     found = find(setup, asked)
     module = select(request.module, board, found.package)
     plan = make_plan(found.package, module, request, recorded_offsets(setup, asked, found, module))
-    check_plan(plan, board)
-    warnings = check_values(plan, board, request, now=datetime.now(timezone.utc))
+    notices = (
+        *check_plan(plan, board),
+        *check_values(plan, board, request, now=datetime.now(timezone.utc)),
+    )
     if lock:
         _lock(setup.project, found, plan)
-    plan = replace(plan, notes=(*plan.notes, *warnings))
+    plan = replace(plan, notes=(*plan.notes, *notices))
     return Job(plan, request, asked.firmware, asked.layers, asked.on_own_board)
 
 

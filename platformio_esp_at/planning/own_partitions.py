@@ -26,9 +26,7 @@ from platformio_esp_at.formats.partition_table import (
     PartitionTable,
     alignment_of,
 )
-from platformio_esp_at.formats.pki import PKI_SLOTS, pki_names
-from platformio_esp_at.planning.content import BLE_DATA, FACTORY_PARAM, MFG_NVS
-from platformio_esp_at.planning.filesystems import FILE_PARTITIONS
+from platformio_esp_at.planning.content import AT_PARTITIONS
 from platformio_esp_at.units import SECTOR_SIZE, align_up, format_offset, format_size
 
 if TYPE_CHECKING:
@@ -36,14 +34,6 @@ if TYPE_CHECKING:
 
     from platformio_esp_at.firmware.package import FirmwarePackage
     from platformio_esp_at.request.values import InputFile
-
-AT_PARTITIONS = frozenset(
-    {FACTORY_PARAM, BLE_DATA, MFG_NVS, *FILE_PARTITIONS, *(name for slot in PKI_SLOTS for name in pki_names(slot))}
-)
-"""The names that ESP-AT itself gives to user partitions, in all releases, and to what is inside ``mfg_nvs``.
-
-Source: ESP-AT ``module_config/*/at_customize.csv`` of v1.0.0.0 to v5.0.1.0.
-"""
 
 
 class OwnPartition(NamedTuple):

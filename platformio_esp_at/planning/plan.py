@@ -125,6 +125,11 @@ class FlashPlan:
         esp8266 = self.chip.key == ESP8266
         return reduce(and_, (chip_revisions(region.data, esp8266=esp8266) for region in self.programs))
 
+    def place_of(self, row: Partition) -> Place:
+        """Return where a row of the user table is written: in the project's CSV, or in the package that it adds to."""
+        is_added_to = self.own and row.line is None
+        return Place.at(file=self.package.secondary_image.path if is_added_to else self.secondary_source, line=row.line)
+
     def factory_image(self) -> bytes:
         """Return all regions in one image of the whole flash, FF between them."""
         return self.unfilled_image().ljust(self.flash_size, b"\xff")
@@ -264,7 +269,7 @@ def _user_table(
 ) -> tuple[PartitionTable, tuple[OwnPartition, ...]]:
     if request.partitions is None:
         return package.secondary, ()
-    from platformio_esp_at.planning import own_partitions  # noqa: PLC0415 - 5 ms that only an own table needs
+    from platformio_esp_at.planning import own_partitions  # noqa: PLC0415 - only an own table needs it
 
     return own_partitions.user_table(package, request.partitions, recorded)
 
@@ -386,8 +391,8 @@ def _notes(package: FirmwarePackage, request: Request, secondary: PartitionTable
     for image in package.args.images:
         name = package.name_of(image)
         if _is_user_image(package, image) and not secondary.find(name):
-            message = f"{image.path} is not written: the partition CSV has no row {name}"
-            yield note("image-not-written", message, partition=name)
+            message = f"{image.path} is not written, since the partition CSV has no row {name}: the firmware misses it"
+            yield warning("image-not-written", message, partition=name)
     for row in secondary:
         own = package.secondary.find(row.name)
         if own and (own.type, own.subtype) != (row.type, row.subtype):

@@ -17,7 +17,8 @@ from platformio_esp_at.errors import LayoutError, Place, located
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.download_config import FlashImage
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable
-from platformio_esp_at.planning.own_partitions import AT_PARTITIONS, UserTable, free_room, user_table
+from platformio_esp_at.planning.content import AT_PARTITIONS
+from platformio_esp_at.planning.own_partitions import UserTable, free_room, user_table
 from platformio_esp_at.request.values import InputFile
 from platformio_esp_at.units import SECTOR_SIZE
 

@@ -12,7 +12,8 @@ from platformio_esp_at.errors import EspAtError, FormatError, LayoutError, Place
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.download_config import FlashImage
 from platformio_esp_at.formats.partition_table import MAX_PARTITIONS, PartitionTable
-from platformio_esp_at.planning.own_partitions import AT_PARTITIONS, UserTable, free_room, user_table
+from platformio_esp_at.planning.content import AT_PARTITIONS
+from platformio_esp_at.planning.own_partitions import UserTable, free_room, user_table
 from platformio_esp_at.request.values import InputFile
 
 if TYPE_CHECKING:
