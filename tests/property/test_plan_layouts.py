@@ -102,7 +102,7 @@ def test_a_sound_table_passes(table):
     chip, csv, data = table
     names = {line.partition(",")[0] for line in csv.splitlines()[2:]}
     if names and names.isdisjoint(AT_PARTITIONS):
-        return  # it is added to the package's table: see `test_own_partitions`
+        return  # it is added to the package's table: see `test_added_partitions`
     if f"\n{PARAMETERS[chip]}," not in csv:
         with pytest.raises(EspAtError) as caught:
             check_plan(_plan(chip, csv, data=data), None)
