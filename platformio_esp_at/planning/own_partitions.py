@@ -105,11 +105,11 @@ class _Span(NamedTuple):
 
 
 def _occupied(package: FirmwarePackage, table: PartitionTable) -> list[_Span]:
-    """Return what partitions and images occupy, also an image that no row of the table has."""
-    images = [
-        (image.offset, image.offset + len(package.files[image.path]), image.path) for image in package.args.images
-    ]
-    return [*map(_Span.of, table), *(_Span(*image) for image in images)]
+    """Return what the partitions of a table occupy, and the images that aren't for a partition of the package's."""
+    homes = {row.offset for row in package.secondary}
+    others = [image for image in package.args.images if image.offset not in homes]
+    images = [_Span(image.offset, image.offset + len(package.files[image.path]), image.path) for image in others]
+    return [*map(_Span.of, table), *images]
 
 
 def _gaps(home: Partition, occupied: Iterable[_Span]) -> Iterator[tuple[int, int]]:

@@ -455,6 +455,20 @@ def test_a_partition_that_may_be_where_it_is(tmp_path, row, recorded, data):
     check_plan(sample_plan(tmp_path, partitions=_own(row), recorded=recorded, data=files), None)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        pytest.param("0x3b000, 0x2000", "0x3a000, 0x2000", "table-overlap", id="tables"),
+        pytest.param("factory_param, 0x40", "factory_param, 0x41", "partition-type", id="types"),
+    ],
+)
+def test_what_is_wrong_with_the_package_is_not_in_the_csv(tmp_path, old, new, code):
+    wrong = PartitionTable.from_csv(USER_CSV.replace(old, new), first_offset=0).to_bytes()
+    plan = sample_plan(tmp_path, files={"at_customize.bin": wrong}, partitions=_own("mine, 0x40, 5, , 4K\n"))
+    error = refusal(plan, LayoutError)
+    assert (error.code, error.where) == (code, "at_customize.bin")
+
+
 def test_rows_of_the_package_are_not_in_the_csv(tmp_path):
     """What doesn't fit into one is told with the file that has its row."""
     plan = sample_plan(

@@ -141,6 +141,8 @@ def test_free_room(sample):
     assert free_room(package, package.secondary) == ((0x3D000, 0x70000),)
     made = _made(package, "a, 0x40, 0x20, 0x50000, 4K\nb, 0x40, 0x20, 0x3d000, 1\n")
     assert free_room(package, made.table) == ((0x3E000, 0x50000), (0x51000, 0x70000))
+    whole = _made(package, "factory_param, 0x40, 8, 0x50000, 4K\n")
+    assert free_room(package, whole.table) == ((0x21000, 0x50000), (0x51000, 0x100000))
     esp8266 = sample("esp8266")
     assert free_room(esp8266, esp8266.secondary) == ()
 
