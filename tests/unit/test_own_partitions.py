@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from platformio_esp_at.catalog.layouts import release_layout
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, LayoutError, Place
 from platformio_esp_at.firmware.reading import open_package
@@ -276,3 +277,53 @@ def test_an_offset_of_the_csv_wins(sample):
     assert (own.partition.offset, own.is_fixed, own.moves, own.is_unrecorded) == (0x50000, True, True, True)
     (own,) = _made(sample(), "my_data, 0x40, 0x20, 0x3d000, 16K\n", my_data=0x3D000).own
     assert (own.is_fixed, own.moves, own.is_unrecorded) == (True, False, False)
+
+
+# --- the layouts of the releases ---
+
+
+def _with_layout(package: FirmwarePackage, chip: str, module_config: str, release: str) -> FirmwarePackage:
+    """Return a package with the tables of a release, of whose images only the user table is in the way."""
+    layout = release_layout(chip, module_config, release)
+    primary = PartitionTable.from_csv(layout.primary, first_offset=0)
+    home = primary.find("at_customize")
+    table = FlashImage(home.offset, package.secondary_image.path)
+    return replace(
+        package,
+        primary=primary,
+        secondary=PartitionTable.from_csv(layout.secondary, first_offset=home.offset + 0x1000),
+        secondary_image=table,
+        args=package.args._replace(images=(table,)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new", "place", "obstacle"),
+    [
+        ("esp32 module_esp32_default", "v2.0.0.0", "v4.1.1.0", 0x3D000, ""),
+        ("esp32 module_wrover-32", "v3.0.0.0", "v3.1.0.0", 0x3D000, ""),
+        ("esp32c2 module_esp32c2_default", "v3.0.0.0", "v4.1.1.0", 0x3E000, ""),
+        ("esp32c3 module_esp32c3_default", "v2.2.0.0", "v5.0.1.0", 0x3E000, ""),
+        (
+            "esp32s2 module_esp32s2_default",
+            "v2.1.0.0",
+            "v3.4.0.0",
+            0x3A000,
+            "'mfg_nvs' (0x21000…0x3d000) is there",
+        ),
+        (
+            "esp32c5 module_esp32c5_default",
+            "v4.1.1.0",
+            "v5.0.1.0",
+            0x3E000,
+            "'mfg_nvs' (0x31000…0x50000) is there",
+        ),
+    ],
+)
+def test_from_one_release_to_another(sample, module, old, new, place, obstacle):
+    """Most layouts leave the same room; where one doesn't, the partition can't stay."""
+    csv = "my_data, 0x40, 0x20, , 8K\n"
+    (own,) = _made(_with_layout(sample(), *module.split(), old), csv).own
+    assert own.partition.offset == place
+    (own,) = _made(_with_layout(sample(), *module.split(), new), csv, my_data=place).own
+    assert (own.moves, own.obstacle) == (bool(obstacle), obstacle)
