@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import EspAtError, LayoutError, PackageError, Place, raise_all
+from platformio_esp_at.errors import EspAtError, LayoutError, PackageError, Place, raise_all, setting
 from platformio_esp_at.formats.partition_table import (
     APP_ALIGNMENT,
     SUBTYPES,
@@ -58,26 +58,36 @@ def _check(
 ) -> None:
     problems: list[EspAtError] = []
 
-    def problem(code: str, row: Partition, message: str, hint: str | None = None) -> None:
+    def problem(code: str, row: Partition, message: str, hint: str) -> None:
         where = Place.at(line=row.line)
         problems.append(LayoutError(code, f"partition {message}", where=where, hint=hint, partition=row.name))
 
     names: dict[str, Partition] = {}
     for row in table:
         if row.name in names:
-            problem("partition-twice", row, f"name {row.name!r} is used twice", "the firmware finds partitions by name")
+            problem(
+                "partition-twice",
+                row,
+                f"name {row.name!r} is used twice",
+                "rename one of the two: the firmware finds partitions by name",
+            )
         names.setdefault(row.name, row)
         alignment = alignment_of(row.type, app_alignment)
         if row.offset % alignment:
-            problem("partition-misaligned", row, f"{row} doesn't start at a multiple of {format_offset(alignment)}")
+            problem(
+                "partition-misaligned",
+                row,
+                f"{row} doesn't start at a multiple of {format_offset(alignment)}",
+                f"write {format_offset(align_up(row.offset, alignment))} as its offset",
+            )
         if not row.size:
-            problem("partition-empty", row, f"{row} has no size")
+            problem("partition-empty", row, f"{row} has no size", "write its size, such as 0x1000")
         if row.offset < first:
             problem(
                 "partition-outside",
                 row,
                 f"{row} starts before {format_offset(first)}",
-                "the partition table itself is before that",
+                f"write {format_offset(first)} or more as its offset: the partition table itself is before that",
             )
         if last is not None and row.end > last:
             problem(
@@ -94,19 +104,21 @@ def _check(
     raise_all(problems)
 
 
-def _shrink(row: Partition, last: int) -> str | None:
-    return f"at most {format_size(last - row.offset)} fit there" if row.offset < last else None
+def _shrink(row: Partition, last: int) -> str:
+    if row.offset < last:
+        return f"write {format_size(last - row.offset)} or less as its size"
+    return f"move it to an offset before {format_offset(last)}, or remove the row"
 
 
 def missing_parameters(plan: FlashPlan) -> Iterator[EspAtError]:
     """Yield a problem for a plan without the partition that has the UART pins."""
     if not any(region.name in ESSENTIAL for region in plan.regions):
         wanted = MFG_NVS if plan.package.has_mfg_nvs else FACTORY_PARAM
-        hint = "without it the module answers on other pins"
+        hint = f"add a row {wanted}: without it the module answers on other pins"
         if plan.secondary_source != plan.package.secondary_image.path:
             hint = (
-                "add its row, which esp-at table PACKAGE prints; or name only partitions of your own: those are added "
-                "to the firmware package's table"
+                f"add the row {wanted}, which esp-at table PACKAGE prints; or name only partitions of your own: those "
+                "are added to the firmware package's table"
             )
         yield LayoutError(
             "parameters-missing",
@@ -223,12 +235,13 @@ def moved_partitions(plan: FlashPlan) -> Iterator[EspAtError]:
         if own.recorded is None or not own.moves or own.is_fixed or row.name in written:
             continue
         was, now = format_offset(own.recorded), format_offset(row.offset)
+        content = setting(f"data.{row.name}", "FILE")
         yield LayoutError(
             "partition-would-move",
             f"partition {row.name!r} can't stay at {was} with {plan.package.name}: {own.obstacle}",
             where=plan.place_of(row),
-            hint=f"what it holds would be lost: give it content under data:, or write {now} as its offset to move it "
-            f"without its content, or remove its entry from partitions: in esp_at.lock",
+            hint=f"what it holds would be lost: give it content, {content}; or write {now} as its offset to move it "
+            "without its content; or remove its entry from partitions: in esp_at.lock",
             partition=row.name,
             recorded=own.recorded,
             offset=row.offset,

@@ -5,17 +5,19 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from platformio_esp_at.errors import IN_PROJECT_FILE
 from platformio_esp_at.events import EsptoolOutput, TableMade
 from platformio_esp_at.outputs.text import event_text
 
 if TYPE_CHECKING:
     from typing import TextIO
 
+    from platformio_esp_at.errors import Spelling
     from platformio_esp_at.events import Event
 
 
-def show(event: Event, *, on: TextIO | None = None) -> None:
-    """Print an event at once, on the output unless another stream is given.
+def show(event: Event, spelling: Spelling = IN_PROJECT_FILE, *, on: TextIO | None = None) -> None:
+    """Print an event at once, on the output unless another stream is given, options as the host writes them.
 
     Raises `OSError` where it can't be written.
     """
@@ -24,10 +26,10 @@ def show(event: Event, *, on: TextIO | None = None) -> None:
         encoding = stream.encoding or "utf-8"
         # esptool redraws its progress bars in one line, which must keep its width.
         unknown = "replace" if isinstance(event, EsptoolOutput) else "backslashreplace"
-        stream.write(event_text(event).encode(encoding, unknown).decode(encoding))
+        stream.write(event_text(event, spelling).encode(encoding, unknown).decode(encoding))
         stream.flush()  # progress is shown while it happens, also through a pipe
 
 
-def show_table_alone(event: Event) -> None:
+def show_table_alone(event: Event, spelling: Spelling = IN_PROJECT_FILE) -> None:
     """Print a table on the output, and all else on the error output: ``esp-at table > at_customize.csv``."""
-    show(event, on=sys.stdout if isinstance(event, TableMade) else sys.stderr)
+    show(event, spelling, on=sys.stdout if isinstance(event, TableMade) else sys.stderr)

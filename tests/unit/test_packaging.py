@@ -114,7 +114,11 @@ def test_a_release_that_would_move_it_is_refused(own):
         assert caught.value.message == (
             "partition 'my_data' can't stay at 0x21000 with NEW: 'mfg_nvs' (0x21000…0x3d000) is there"
         )
-        for way in ("content under data:", "write 0x3d000 as its offset", "remove its entry from partitions:"):
+        for way in (
+            "content, data: {my_data: FILE}",
+            "write 0x3d000 as its offset",
+            "remove its entry from partitions:",
+        ):
             assert way in caught.value.hint
         assert {"partition": "my_data", "recorded": 0x21000, "offset": 0x3D000}.items() <= caught.value.facts.items()
     assert own.files() == before
@@ -138,7 +142,8 @@ def test_with_an_offset_it_may_move_and_a_warning_says_so(own):
     assert (notice.code, notice.is_warning, str(notice.place)) == ("partition-moved", True, "own.csv:1")
     assert notice.message == "'my_data' (0x3d000…0x3f000) was at 0x21000: what it held is not moved"
     assert notice.hint == (
-        "it can't stay there, since 'mfg_nvs' (0x21000…0x3d000) is there: give it content under data:, if it needs any"
+        "it can't stay there, since 'mfg_nvs' (0x21000…0x3d000) is there: "
+        "if it needs content, write data: {my_data: FILE}"
     )
     assert read_lock(own.root).partitions == (MY_DATA._replace(offset=0x3D000),)
     assert _codes(packaging.package(own.setup(firmware="NEW.zip"))) == []
