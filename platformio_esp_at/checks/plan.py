@@ -16,6 +16,7 @@ from platformio_esp_at.checks.layout import (
     misdirected_images,
     misplaced_regions,
     missing_parameters,
+    moved_partitions,
     overlapping_regions,
     overwritten_partitions,
 )
@@ -61,6 +62,9 @@ def check_plan(plan: FlashPlan, board: BoardFacts | None) -> tuple[Notice, ...]:
             flash_size=plan.flash_size,
             app_alignment=ESP8266_APP_ALIGNMENT if esp8266 else APP_ALIGNMENT,
         )
+    if plan.own:
+        with located(file=plan.package.secondary_image.path):
+            check_secondary(plan.package.secondary, home=plan.package.home)
     with located(file=plan.secondary_source):
         check_secondary(plan.secondary, home=plan.package.home)
     release = layout_of_release(plan)
@@ -72,6 +76,7 @@ def check_plan(plan: FlashPlan, board: BoardFacts | None) -> tuple[Notice, ...]:
             *misplaced_regions(plan),
             *overlapping_regions(plan),
             *overwritten_partitions(plan),
+            *moved_partitions(plan),
         ]
     )
     check_images(plan)

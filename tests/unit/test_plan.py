@@ -227,6 +227,32 @@ def test_a_new_partition_without_content_is_noted(tmp_path):
     assert found.message.startswith("'mine' (0x60000…0x61000) is new; ")
 
 
+@pytest.mark.parametrize("chip", ["esp32", "esp32c6"])
+def test_a_csv_of_own_rows_is_added(tmp_path, chip):
+    package = _package(tmp_path, chip)
+    plan = _plan(package, partitions=_file("mine, 0x40, 0x20, , 0x1000\n", "own.csv"))
+    (own,) = plan.own
+    assert own.partition in plan.secondary.partitions
+    assert own.partition in plan.kept
+    assert plan.secondary_source == "own.csv"
+    alone = _regions(_plan(package))
+    changed = {name: region for name, region in _regions(plan).items() if region != alone[name]}
+    assert set(changed) == {"at_customize"}
+    assert changed["at_customize"].origin == "firmware package, with own.csv"
+    assert PartitionTable.from_bytes(changed["at_customize"].data) == plan.secondary
+
+
+def test_content_of_an_added_partition(tmp_path):
+    csv = _file("mine, 0x40, 0x20, , 0x1000\n", "own.csv")
+    plan = _plan(_package(tmp_path), partitions=csv, data={"mine": _file(b"own", "own.bin")})
+    assert plan.regions[-1] == Region("mine", 0x3D000, b"own", f"{FOLDER}/mine.bin", "own.bin")
+    assert (plan.notes, "mine" in {row.name for row in plan.kept}) == ((), False)
+
+
+def test_a_whole_table_adds_nothing(tmp_path):
+    assert _plan(_package(tmp_path), partitions=_file(USER_CSV + "mine, 0x40, 0x20, 0x60000, 4K\n")).own == ()
+
+
 def test_what_takes_the_place_of_another_partition_is_noted(tmp_path):
     """fatfs has no row any more, and mqtt_ca is written over the beginning of what it held."""
     lines = USER_CSV.replace("0x3b000, 0x2000", "0x70000, 0x2000").splitlines(keepends=True)
