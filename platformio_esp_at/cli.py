@@ -175,9 +175,9 @@ def _setup(folder: Path, output: Path | None, sdkconfig: Path | None, **options:
 
 
 def _idf_project(sdkconfig: Path, folder: Path) -> IdfProject:
-    from platformio_esp_at.idf.project import IdfProject, layer_of_sdkconfig, parse_sdkconfig
+    from platformio_esp_at.idf.project import IdfProject, layer_of_sdkconfig, parse_sdkconfig, read_sdkconfig
 
-    config = parse_sdkconfig(sdkconfig.read_text(encoding="utf-8", errors="replace"))
+    config = parse_sdkconfig(read_sdkconfig(sdkconfig))
     return IdfProject(config.get("CONFIG_IDF_TARGET", ""), config, layer_of_sdkconfig(config, base=folder))
 
 

@@ -17,10 +17,10 @@ from platformio_esp_at.events import Noticed
 from platformio_esp_at.files import is_regular
 from platformio_esp_at.firmware.cache import Cache, CachedFile, CacheError
 from platformio_esp_at.firmware.download import NotThereError, UnreachableError, allows_http, download
-from platformio_esp_at.firmware.lock import check_locked, read_lock
+from platformio_esp_at.firmware.lock import LOCK_FILE, check_locked, read_lock
 from platformio_esp_at.firmware.mirror import MIRROR, Mirror
-from platformio_esp_at.firmware.package import FoundFirmware
-from platformio_esp_at.firmware.reading import MAX_ZIP_SIZE, open_package
+from platformio_esp_at.firmware.package import FoundFirmware, other_release
+from platformio_esp_at.firmware.reading import MAX_ZIP_SIZE, ZIP_MAGIC, open_package
 from platformio_esp_at.firmware.source import Source, source_of_name, source_of_release
 from platformio_esp_at.formats.lock_file import LockedPackage
 from platformio_esp_at.urls import (
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from platformio_esp_at.request.values import CustomModule, Firmware, Text
 
 
-_ZIP_MAGIC = b"PK"
+_IMAGE_STARTS = (b"\xff", b"\xe9", b"\xea", b"\xaa\x50")
+"""Starts of factory images, and of what is taken for one: `reading` tells what it is."""
 
 
 def fetch_firmware(
@@ -172,7 +173,7 @@ class _Wanted:
         if validator is None:
             return None
         try:
-            _check_zip(file, shown(place))
+            _check_start(file, shown(place))
             return _Downloaded(self._checked(file, shown(place)), shown(place), validator)
         except EspAtError:
             file.unlink()
@@ -190,13 +191,25 @@ class _Wanted:
         if self.known:
             check_locked(place, size, package.sha256, self.known)
         if self.source.chip and package.chip.key != self.source.chip:
-            raise PackageError(
+            raise self._other(
                 "firmware-other-chip",
                 f"{place} is a package for {package.chip.display_name}, "
                 f"but {file.name} must be for {find_chip(self.source.chip).display_name}",
-                hint="it was not kept: put the right zip there",
             )
+        if self.source.release and (found := other_release(package, self.source.release)):
+            message = f"{place} is not {self.source.release}, which {file.name} must be: {found}"
+            raise self._other("firmware-other-release", message, release=self.source.release)
         return _Opened(package, size)
+
+    def _other(self, code: str, message: str, **facts: str) -> PackageError:
+        """Return the error for a package that isn't the one of its name; a cached one is forgotten."""
+        Cache.of_this_user().forget(shown(self.source.url))
+        own = "if you want this one all the same, name the path of the zip: firmware: PATH"
+        if self.known:
+            hint = f"remove its entries (firmware: {self.known.firmware}) from {LOCK_FILE}, and run it again; {own}"
+        else:
+            hint = f"it was not kept: put the right zip there; {own}"
+        return PackageError(code, message, hint=hint, **facts)
 
     def _missing(self, mirror: Mirror | None, cache: Cache, error: PackageError) -> PackageError:
         """Return the error for a package that is neither in the cache nor on its server."""
@@ -216,8 +229,12 @@ class _Wanted:
         return error
 
 
-def _check_zip(file: Path, place: str) -> None:
+def _check_start(file: Path, place: str) -> None:
+    """Raise `PackageError` for a download that begins neither as a zip nor, if it isn't called one, as an image."""
     with file.open("rb") as stream:
-        if stream.read(len(_ZIP_MAGIC)) != _ZIP_MAGIC:
-            hint = "open it in a browser: it may be a login page or an error page"
-            raise PackageError("not-a-zip", f"the file from {place} is not a zip", hint=hint)
+        start = stream.read(len(ZIP_MAGIC))
+    may_be_image = file.suffix.lower() != ".zip" and start.startswith(_IMAGE_STARTS)
+    if start != ZIP_MAGIC and not may_be_image:
+        hint = "open it in a browser: it may be a login page or an error page"
+        what = "not a zip" if file.suffix.lower() == ".zip" else "neither a zip nor a factory image"
+        raise PackageError("not-a-zip", f"the file from {place} is {what}", hint=hint)

@@ -56,7 +56,7 @@ class Project:
         self.cache = cache
         self.monkeypatch = monkeypatch
         self.events: list[Event] = []
-        write_sample_package(self.file(f"{NAME}.zip"), "esp32")
+        write_sample_package(self.file(f"{NAME}.zip"), "esp32", nvs=True)
         monkeypatch.setenv("ESP_AT_MIRROR", str(self.mirror))
 
     def file(self, name):
@@ -111,7 +111,7 @@ def sha256(data: bytes) -> str:
 
 def other_package(chip: str = "esp32") -> bytes:
     """Return a zip that is as good as the sample, differs, and takes several pieces to download."""
-    return sample_zip({**sample_package(chip), "README.txt": random.Random(1).randbytes(60_000)})  # noqa: S311
+    return sample_zip({**sample_package(chip, nvs=True), "README.txt": random.Random(1).randbytes(60_000)})  # noqa: S311
 
 
 def sample_zip(files: dict[str, bytes]) -> bytes:
@@ -141,7 +141,7 @@ def test_what_the_lock_has(project):
 
 
 def test_the_module_decides_which_package_of_a_release(project):
-    write_sample_package(project.file("ESP32-SOLO-AT-V4.1.1.0.zip"), "esp32")
+    write_sample_package(project.file("ESP32-SOLO-AT-V4.1.1.0.zip"), "esp32", nvs=True)
     assert project.open("v4.1.1.0", "solo-1").name == "ESP32-SOLO-AT-V4.1.1.0"
     assert project.open("v4.1.1.0", "WROOM-32", None).name == NAME
 
@@ -460,7 +460,7 @@ def test_a_lock_that_cannot_be_written(project):
 
 def test_a_zip_for_another_chip_is_not_kept(project):
     good = project.file(f"{NAME}.zip").read_bytes()
-    write_sample_package(project.file(f"{NAME}.zip"), "esp32c3")
+    write_sample_package(project.file(f"{NAME}.zip"), "esp32c3", nvs=True)
     with refused("firmware-other-chip") as caught:
         project.open()
     assert caught.value.place == HERE
@@ -497,7 +497,7 @@ def test_a_mirror_with_a_query(project, https_server, monkeypatch):
 
 
 def test_a_module_that_takes_the_firmware_of_another(project):
-    write_sample_package(project.file("ESP32-MINI-1-AT-V4.1.1.0.zip"), "esp32")
+    write_sample_package(project.file("ESP32-MINI-1-AT-V4.1.1.0.zip"), "esp32", nvs=True)
     project.open("latest", "WROVER-32")
     noticed, *others = project.events
     assert others == [Copying(project.mirror / "ESP32-MINI-1-AT-V4.1.1.0.zip")]
