@@ -198,18 +198,17 @@ class _Wanted:
             )
         if self.source.release and (found := other_release(package, self.source.release)):
             message = f"{place} is not {self.source.release}, which {file.name} must be: {found}"
-            raise self._other("firmware-other-release", message, release=self.source.release)
+            also = "if this is the one that you want, name it by its path: firmware: PATH"
+            raise self._other("firmware-other-release", message, also, release=self.source.release)
         return _Opened(package, size)
 
-    def _other(self, code: str, message: str, **facts: str) -> PackageError:
+    def _other(self, code: str, message: str, *also: str, **facts: str) -> PackageError:
         """Return the error for a package that isn't the one of its name; a cached one is forgotten."""
         Cache.of_this_user().forget(shown(self.source.url))
-        own = "if you want this one all the same, name the path of the zip: firmware: PATH"
+        next_step = "it was not kept: put the right zip there"
         if self.known:
-            hint = f"remove its entries (firmware: {self.known.firmware}) from {LOCK_FILE}, and run it again; {own}"
-        else:
-            hint = f"it was not kept: put the right zip there; {own}"
-        return PackageError(code, message, hint=hint, **facts)
+            next_step = f"remove its entries (firmware: {self.known.firmware}) from {LOCK_FILE}, and run it again"
+        return PackageError(code, message, hint="; ".join([next_step, *also]), **facts)
 
     def _missing(self, mirror: Mirror | None, cache: Cache, error: PackageError) -> PackageError:
         """Return the error for a package that is neither in the cache nor on its server."""

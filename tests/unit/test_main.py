@@ -1,0 +1,65 @@
+"""``python -m platformio_esp_at``, and what `esp-at` runs: the command line, and a Ctrl-C before it is there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from platformio_esp_at import __version__
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parents[2]
+START = {
+    "module": ["-m", "platformio_esp_at"],
+    "script": ["-c", "import sys\nfrom platformio_esp_at.__main__ import main\nsys.exit(main())"],
+}
+CTRL_C = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n"
+
+
+def _run(words, folder):
+    """Run Python in a folder, whose modules come first."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])}
+    command = [sys.executable, *words]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("start", START)
+def test_version(start, tmp_path):
+    done = _run([*START[start], "--version"], tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"esp-at, version {__version__}\n")
+
+
+def test_the_script_of_the_wheel_is_this_one():
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts == {"esp-at": "platformio_esp_at.__main__:main"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, a process can't send itself a Ctrl-C")
+@pytest.mark.parametrize("start", START)
+@pytest.mark.parametrize("module", ["click", "platformio_esp_at/cli", "platformio_esp_at/errors"])
+def test_ctrl_c_while_it_loads(start, module, tmp_path):
+    """A module that is still loading when the signal comes: the own ones are those of a copy."""
+    if module == "click":
+        (tmp_path / "click.py").write_text(CTRL_C)
+    else:
+        for file in (ROOT / "platformio_esp_at").glob("*.py"):
+            (tmp_path / "platformio_esp_at").mkdir(exist_ok=True)
+            text = file.read_text() if file.stem != module.rpartition("/")[2] else CTRL_C
+            (tmp_path / "platformio_esp_at" / file.name).write_text(text)
+    done = _run([*START[start], "--version"], tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Aborted!\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a signal")
+def test_ctrl_c_with_no_error_output(tmp_path):
+    (tmp_path / "click.py").write_text(CTRL_C)
+    done = _run(["-c", "import sys; sys.stderr = None\nfrom platformio_esp_at.__main__ import main\nmain()"], tmp_path)
+    assert (done.returncode, done.stderr) == (130, "")
