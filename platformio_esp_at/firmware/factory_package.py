@@ -373,4 +373,3 @@ def _not_at(image: FactoryImage) -> PackageError:
     else:
         message = f"there is no user partition table at {format_offset(image.home.offset)}, in at_customize"
     return PackageError("firmware-not-at", message, hint=f"for ESP-AT, {_TAKE}")
-

@@ -191,24 +191,27 @@ class _Wanted:
         if self.known:
             check_locked(place, size, package.sha256, self.known)
         if self.source.chip and package.chip.key != self.source.chip:
-            raise self._other(
+            raise PackageError(
                 "firmware-other-chip",
                 f"{place} is a package for {package.chip.display_name}, "
                 f"but {file.name} must be for {find_chip(self.source.chip).display_name}",
+                hint=self._forgotten(),
             )
         if self.source.release and (found := other_release(package, self.source.release)):
-            message = f"{place} is not {self.source.release}, which {file.name} must be: {found}"
-            also = "if this is the one that you want, name it by its path: firmware: PATH"
-            raise self._other("firmware-other-release", message, also, release=self.source.release)
+            raise PackageError(
+                "firmware-other-release",
+                f"{place} is not {self.source.release}, which {file.name} must be: {found}",
+                hint=f"{self._forgotten()}; if this is the one that you want, name it by its path: firmware: PATH",
+                release=self.source.release,
+            )
         return _Opened(package, size)
 
-    def _other(self, code: str, message: str, *also: str, **facts: str) -> PackageError:
-        """Return the error for a package that isn't the one of its name; a cached one is forgotten."""
+    def _forgotten(self) -> str:
+        """Forget the cached package of the URL, which isn't the one of its name; return the next step."""
         Cache.of_this_user().forget(shown(self.source.url))
-        next_step = "it was not kept: put the right zip there"
         if self.known:
-            next_step = f"remove its entries (firmware: {self.known.firmware}) from {LOCK_FILE}, and run it again"
-        return PackageError(code, message, hint="; ".join([next_step, *also]), **facts)
+            return f"remove its entries (firmware: {self.known.firmware}) from {LOCK_FILE}, and run it again"
+        return "it was not kept: put the right zip there"
 
     def _missing(self, mirror: Mirror | None, cache: Cache, error: PackageError) -> PackageError:
         """Return the error for a package that is neither in the cache nor on its server."""

@@ -19,7 +19,6 @@ from platformio_esp_at.formats.download_config import (
 from platformio_esp_at.formats.esp_image import FlashSettings
 from platformio_esp_at.units import format_offset, parse_size
 
-
 _BUILD_AGAIN = "download the firmware package again; or run idf.py build, which writes the file anew"
 
 

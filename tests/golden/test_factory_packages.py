@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ALL = [*FACTORY, *IMAGES]
-NAMED_BY_ITSELF = {
-    "esp32": ("v2.", "v3.", "v4.", "HEAD"),
-}
 
 
 def _id(entry: dict) -> str:
@@ -48,7 +45,9 @@ def _image(golden: Path, entry: dict) -> bytes:
             data = own.read_bytes() if own.exists() else _part(golden, entry, path)
             if image.path.endswith("bootloader.bin"):
                 built = data
-                data = EspImage.from_bytes(data).with_flash_settings(args.settings, find_chip(entry["platform"]).key).data
+                data = (
+                    EspImage.from_bytes(data).with_flash_settings(args.settings, find_chip(entry["platform"]).key).data
+                )
                 if "combine" in entry["tool"]:
                     data = data[:-32] + built[-32:]
             parts.append((image.offset, data))

@@ -396,7 +396,12 @@ BAD = [
         id="config-with-an-unknown-option",
     ),
     pytest.param(
-        "flash-args-invalid", _sample(args="{"), "flasher_args.json", "not JSON: ", None, id="flasher_args-not-json"
+        "flash-args-invalid",
+        _sample(args="{"),
+        "flasher_args.json",
+        "not JSON: ",
+        "idf.py build",
+        id="flasher_args-not-json",
     ),
     pytest.param(
         "package-inconsistent",
@@ -443,7 +448,7 @@ BAD = [
         _sample(config=_config("0x1000 bootloader/bootloader.bin ", "")),
         "",
         "incomplete: its download.config names no bootloader.bin, the bootloader",
-        None,
+        AGAIN,
         id="no-bootloader",
     ),
     pytest.param(
@@ -451,7 +456,7 @@ BAD = [
         _sample(config=_config(f"0x8000 {PRIMARY} ", "")),
         "",
         "incomplete: its download.config names no partition-table.bin or partitions_at.bin, the partition table",
-        None,
+        AGAIN,
         id="no-partition-table",
     ),
     pytest.param(
@@ -459,16 +464,34 @@ BAD = [
         _sample(config=_config("0x20000 at_customize.bin ", "")),
         "",
         "incomplete: its download.config names no at_customize.bin, the user partition table",
-        None,
+        AGAIN,
         id="no-user-partition-table",
     ),
     pytest.param(
-        "package-incomplete",
-        _sample(config=f"{CONFIG} 0x30000 at_customize.bin"),
+        "image-named-twice",
+        _sample(config=f"{CONFIG} 0x32000 at_customize.bin"),
         "",
-        "incomplete: its download.config names more than one at_customize.bin, the user partition table",
-        None,
+        "its download.config names the user partition table more than once: "
+        "0x20000 at_customize.bin and 0x32000 at_customize.bin",
+        "keep the one that belongs to this package in download.config",
         id="two-user-partition-tables",
+    ),
+    pytest.param(
+        "image-named-twice",
+        _sample(config=f"{CONFIG} 0x12000 ota_data_initial.bin"),
+        "",
+        "its download.config names the OTA data more than once: "
+        "0x10000 ota_data_initial.bin and 0x12000 ota_data_initial.bin",
+        "remove the others",
+        id="two-ota-data",
+    ),
+    pytest.param(
+        "image-named-twice",
+        _sample(config=f"{CONFIG} 0x10000 other.bin", **{"other.bin": b"x"}),
+        "download.config",
+        "two files go to 0x10000: ota_data_initial.bin and other.bin",
+        "keep the line with the file that belongs to 0x10000",
+        id="two-files-at-one-offset",
     ),
     pytest.param(
         "package-incomplete",
@@ -525,6 +548,14 @@ def test_refuses(tmp_path, code, files, where, message, hint):
         assert error.facts["package"] == path.name
         assert error.message.startswith(message) if message.endswith(": ") else error.message == message
         assert error.hint is None if hint is None else hint in error.hint
+
+
+def test_images_that_are_named_twice_count_once(tmp_path):
+    """As in the released package for the WROOM-02: ESP-AT's build joins two lists."""
+    again = f"32768 ./{PRIMARY} 0x10000 ota_data_initial.bin"
+    once = open_package(_folder(tmp_path / "once", _sample()))
+    twice = open_package(_zip(tmp_path / "twice.zip", _sample(config=f"{CONFIG} {again}")))
+    assert (twice.args, twice.files) == (once.args, once.files)
 
 
 def test_nothing_there(tmp_path):
