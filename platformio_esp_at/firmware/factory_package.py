@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.chips import chips
 from platformio_esp_at.catalog.modules import MODULE_NAME, modules
-from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, located, note
+from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, located, warning
 from platformio_esp_at.firmware.factory_image import FactoryImage, is_factory_image
 from platformio_esp_at.firmware.package import FirmwarePackage, read_program, release_of
 from platformio_esp_at.formats.download_config import FlashArgs, FlashImage
@@ -279,12 +279,13 @@ def _factory_params(image: FactoryImage, module: str | None) -> dict[str, bytes]
 
 
 def _notes(image: FactoryImage, placed: dict[int, FlashImage], contents: dict[str, bytes]) -> Iterator[Notice]:
-    """Yield a note for what the image has and an update doesn't write."""
+    """Yield a warning for what the image has and an update doesn't write."""
     for row in image.primary:
         if (row.type, row.subtype) in _SAVED and image.content_of(row).strip(b"\xff"):
-            yield note(
+            yield warning(
                 "dump-of-used-module",
                 f"{row.name} in it holds what a used module has saved, such as Wi-Fi passwords: it is not written",
+                hint="to be sure what else is in it, take the factory image as released (factory_MODULE.bin)",
                 partition=row.name,
                 offset=row.offset,
             )
@@ -297,9 +298,10 @@ def _notes(image: FactoryImage, placed: dict[int, FlashImage], contents: dict[st
         rest[start : start + size] = b"\xff" * size
     if len(outside := rest.lstrip(b"\xff\0")):
         offset = len(rest) - len(outside)
-        yield note(
+        yield warning(
             "image-bytes-outside",
             f"the bytes at {format_offset(offset)} are in no partition: they are not written",
+            hint="if the firmware needs them, write the image itself: esptool write_flash 0x0 FILE",
             offset=offset,
         )
 
