@@ -57,6 +57,9 @@ _OTA_DATA_NAME = "ota_data_initial.bin"
 _FACTORY_PARAM = re.compile(r"factory_param(?:_(?P<module>.+))?\.bin")
 _FACTORY_IMAGE = re.compile(r"factory_(?P<module>.+?)(?:_unfilled)?\.bin")
 
+_NONOS_FILE = re.compile(r"boot_v1\.\d.*\.bin|user[12]\..+\.bin|eagle\.(?:flash|irom0text)\.bin", re.IGNORECASE)
+"""The files of a release of the ESP8266 NonOS SDK's AT firmware."""
+
 
 def open_package(path: Path) -> FirmwarePackage:
     """Return the firmware package in a folder, a zip or a factory image.
@@ -263,19 +266,35 @@ def _package_folder(names: list[str]) -> str:
     # In an esp-at build folder, the bootloader project has such files too, in a deeper folder.
     outermost = {path for path in folders if not any(path != other and path.startswith(other) for other in folders)}
     if not outermost:
-        zips = sorted(name for name in names if name.lower().endswith(".zip"))
-        hint = "take the zip as Espressif releases it, or the build folder of an esp-at checkout"
-        if zips:
-            hint = f"it holds {', '.join(zips[:3])}: unpack it, and name the zip inside"
-        raise PackageError(
-            "not-a-package", "not a firmware package: there is no download.config and no flasher_args.json", hint=hint
-        )
+        raise _no_list_of_images(names)
     if len(outermost) > 1:
         some = ", ".join(sorted(outermost)[:3])
         raise PackageError(
             "several-packages", f"{len(outermost)} firmware packages, such as {some}", hint="point to one of them"
         )
     return outermost.pop()
+
+
+def _no_list_of_images(names: list[str]) -> PackageError:
+    """Return the error for a folder or zip without a ``download.config``; the next step depends on what it holds."""
+    files = [PurePosixPath(name).name for name in names]
+    if any(map(_NONOS_FILE.fullmatch, files)):
+        return PackageError(
+            "firmware-nonos",
+            "firmware of the ESP8266 NonOS SDK (AT up to v1.7): it has another layout and no partition table",
+            hint="take ESP-AT for the ESP8266, such as firmware: v2.2.1.0; "
+            "or write these files with esptool, as their own manual says",
+        )
+    hint = "take the zip as Espressif releases it, or the build folder of an esp-at checkout"
+    inside = sorted(name for name, file in zip(names, files, strict=True) if file.lower().endswith(".zip"))
+    images = sorted(name for name, file in zip(names, files, strict=True) if _FACTORY_IMAGE.fullmatch(file))
+    if inside:
+        hint = f"it holds {', '.join(inside[:3])}: unpack it, and name the zip inside"
+    elif images := [name for name in images if not _FACTORY_PARAM.fullmatch(PurePosixPath(name).name)]:
+        hint = f"it holds {', '.join(images[:3])}: unpack it, and name the factory image inside"
+    return PackageError(
+        "not-a-package", "not a firmware package: there is no download.config and no flasher_args.json", hint=hint
+    )
 
 
 def _read_args(tree: _Tree, inside: Mapping[str, str]) -> FlashArgs:

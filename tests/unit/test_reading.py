@@ -246,6 +246,22 @@ BAD = [
         id="another-zip",
     ),
     pytest.param(
+        "not-a-package",
+        {"vendor/factory_X.bin": b"x", "vendor/factory_param_X.bin": b"x"},
+        "",
+        NOT_A_PACKAGE,
+        "it holds vendor/factory_X.bin: unpack it, and name the factory image inside",
+        id="only-a-factory-image",
+    ),
+    pytest.param(
+        "firmware-nonos",
+        {"bin/boot_v1.7.bin": b"\xe9", "bin/at/512+512/user1.1024.new.2.bin": b"\xea"},
+        "",
+        "firmware of the ESP8266 NonOS SDK (AT up to v1.7): it has another layout and no partition table",
+        "such as firmware: v2.2.1.0",
+        id="nonos",
+    ),
+    pytest.param(
         "several-packages",
         {f"{side}/{name}": data for side in ("b", "a") for name, data in SAMPLE.items()},
         "",
