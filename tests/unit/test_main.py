@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -44,17 +45,15 @@ def test_the_script_of_the_wheel_is_this_one():
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there, a process can't send itself a Ctrl-C")
 @pytest.mark.parametrize("start", START)
-@pytest.mark.parametrize("module", ["click", "platformio_esp_at/cli", "platformio_esp_at/errors"])
+@pytest.mark.parametrize(
+    "module",
+    ["click.py", *(f"platformio_esp_at/{name}.py" for name in ("cli", "errors", "commands/packaging", "events"))],
+)
 def test_ctrl_c_while_it_loads(start, module, tmp_path):
-    """A module that is still loading when the signal comes: the own ones are those of a copy."""
-    if module == "click":
-        (tmp_path / "click.py").write_text(CTRL_C)
-    else:
-        for file in (ROOT / "platformio_esp_at").glob("*.py"):
-            (tmp_path / "platformio_esp_at").mkdir(exist_ok=True)
-            text = file.read_text() if file.stem != module.rpartition("/")[2] else CTRL_C
-            (tmp_path / "platformio_esp_at" / file.name).write_text(text)
-    done = _run([*START[start], "--version"], tmp_path)
+    """In a copy, one module is still loading when the signal comes; some are loaded when their command runs."""
+    shutil.copytree(ROOT / "platformio_esp_at", tmp_path / "platformio_esp_at", ignore=shutil.ignore_patterns("*.pyc"))
+    (tmp_path / module).write_text(CTRL_C)
+    done = _run([*START[start], "package"], tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "Aborted!\n")
 
 
@@ -63,3 +62,18 @@ def test_ctrl_c_with_no_error_output(tmp_path):
     (tmp_path / "click.py").write_text(CTRL_C)
     done = _run(["-c", "import sys; sys.stderr = None\nfrom platformio_esp_at.__main__ import main\nmain()"], tmp_path)
     assert (done.returncode, done.stderr) == (130, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a signal")
+def test_ctrl_c_before_anything_is_loaded(tmp_path):
+    (tmp_path / "signal.py").write_text("raise KeyboardInterrupt")
+    done = _run(START["script"], tmp_path)
+    assert (done.returncode, done.stderr) == (130, "Aborted!\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a signal")
+def test_an_ignored_ctrl_c_stays_ignored(tmp_path):
+    """As in a shell script, for what runs in the background."""
+    (tmp_path / "click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nraise SystemExit(7)")
+    start = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n" + START["script"][1]
+    assert _run(["-c", start], tmp_path).returncode == 7
