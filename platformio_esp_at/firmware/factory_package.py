@@ -30,8 +30,8 @@ from platformio_esp_at.formats.esp_image import (
     flash_sizes,
     is_esp_image,
 )
-from platformio_esp_at.formats.factory_param import FactoryParam
-from platformio_esp_at.formats.nvs import NvsImage
+from platformio_esp_at.formats.factory_param import FactoryParam, is_factory_param
+from platformio_esp_at.formats.nvs import NvsImage, is_nvs
 from platformio_esp_at.formats.partition_table import (
     SUBTYPES,
     TABLE_SIZE,
@@ -39,6 +39,7 @@ from platformio_esp_at.formats.partition_table import (
     PartitionType,
     is_partition_table,
 )
+from platformio_esp_at.formats.pki import is_pki
 from platformio_esp_at.units import MAX_FLASH_SIZE, format_offset, format_size, parse_size
 
 if TYPE_CHECKING:
@@ -322,13 +323,22 @@ def _not_an_image(data: bytes) -> PackageError:
         )
     if is_esp_image(data):
         return _program_alone(data)
-    if is_partition_table(data):
-        return _part("a partition table alone")
+    for is_one, what in _PARTS.items():
+        if is_one(data):
+            return _part(f"{what} alone")
     return PackageError(
         "not-a-package",
         "neither a zip nor a factory image: there is no partition table at any of its places",
         hint=f"{_TAKE}; a factory image begins with what belongs to offset 0x0 of the flash",
     )
+
+
+_PARTS = {
+    is_partition_table: "a partition table",
+    is_factory_param: "the factory parameters (factory_param)",
+    is_nvs: "parameters and certificates (mfg_nvs)",
+    is_pki: "certificates or keys",
+}
 
 
 def _program_alone(data: bytes) -> PackageError:

@@ -112,3 +112,20 @@ def test_image_of_a_real_package_rebuilds_itself(name, reference, tmp_path):
             assert _rebuilt(plan, file) == file.read_bytes()
             count += 1
     assert count == (1 if "V2.0" in name else 2)
+
+
+@pytest.mark.parametrize("name", [*REAL, "ESP8266-01_RTOS_AT_Bin_V2.2.1"])
+@pytest.mark.parametrize("unfilled", [False, True])
+def test_the_image_that_is_made_of_a_real_package(name, unfilled, reference, tmp_path):
+    """It flashes the same bytes as the package: to the same offsets, with the same settings, for the same module."""
+    package = open_package(reference / "at-packages" / name)
+    modules = {"ESP8266-01_RTOS_AT_Bin_V2.2.1": "ESP8266_1MB"}
+    wanted = Text(modules[name], Place.at(option="module")) if name in modules else None
+    plan = make_plan(package, select(wanted, None, package), Request())
+    file = tmp_path / f"dump{'_unfilled' if unfilled else ''}.bin"
+    file.write_bytes(plan.unfilled_image() if unfilled else plan.factory_image())
+    again = _plan(file)
+    assert _rebuilt(again, file) == file.read_bytes()
+    assert (again.module.name, again.settings, again.notes) == (plan.module.name, plan.settings, ())
+    assert {region.offset for region in again.regions} == {region.offset for region in plan.regions}
+    assert {region.name: region.offset for region in again.programs} == {r.name: r.offset for r in plan.programs}

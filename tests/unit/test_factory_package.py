@@ -356,6 +356,24 @@ NEEDS = ": a module needs bootloader, partition tables and parameters, too"
             APPLICATION[:1000], "firmware-part-alone", f"an ESP image alone, and it is damaged or cut{NEEDS}", id="cut"
         ),
         pytest.param(SAMPLE[PRIMARY], "firmware-part-alone", f"a partition table alone{NEEDS}", id="table"),
+        pytest.param(
+            SAMPLE["customized_partitions/factory_param.bin"],
+            "firmware-part-alone",
+            f"the factory parameters (factory_param) alone{NEEDS}",
+            id="factory_param",
+        ),
+        pytest.param(
+            sample_package("esp32", nvs=True)["customized_partitions/mfg_nvs.bin"],
+            "firmware-part-alone",
+            f"parameters and certificates (mfg_nvs) alone{NEEDS}",
+            id="mfg_nvs",
+        ),
+        pytest.param(
+            SAMPLE["customized_partitions/mqtt_ca.bin"],
+            "firmware-part-alone",
+            f"certificates or keys alone{NEEDS}",
+            id="pki",
+        ),
         pytest.param(b"\xea\x04" + bytes(0x1000), "firmware-nonos", None, id="nonos-application"),
         pytest.param(
             b"\xe9\x03".ljust(0x1000, b"\xff") + b"\xea\x04" + bytes(99),
