@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.chips import chips
 from platformio_esp_at.catalog.modules import MODULE_NAME, modules
-from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, located, warning
+from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, located, setting, warning
 from platformio_esp_at.firmware.factory_image import FactoryImage, is_factory_image
 from platformio_esp_at.firmware.package import FirmwarePackage, read_program, release_of
 from platformio_esp_at.formats.download_config import FlashArgs, FlashImage
@@ -318,7 +318,7 @@ def _not_an_image(data: bytes) -> PackageError:
         return PackageError(
             "firmware-nonos",
             "firmware of the ESP8266 NonOS SDK (AT up to v1.7): it has another layout and no partition table",
-            hint="take ESP-AT for the ESP8266, such as firmware: v2.2.1.0; "
+            hint=f"take ESP-AT for the ESP8266, such as {setting('firmware', 'v2.2.1.0')}; "
             "or write this file with esptool, as its own manual says",
         )
     if is_esp_image(data):
@@ -367,10 +367,11 @@ def _no_bootloader(data: bytes) -> EspAtError:
     for offset in places:
         if is_esp_image(data[offset : offset + 1]):
             try:
-                with located(offset=offset):
+                with located(
+                    Place.at(offset=offset), origin_hint=f"the file is damaged: download it again, or {_TAKE}"
+                ):
                     chip, _ = read_program(data[offset:])
             except EspAtError as error:
-                error.hint = error.hint or f"the file is damaged: download it again, or {_TAKE}"
                 return error
             name, starts = find_chip(chip).display_name, format_offset(find_chip(chip).bootloader_offset)
             message = f"the bootloader at {format_offset(offset)} is for {name}, which starts at {starts}"

@@ -12,7 +12,7 @@ from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.releases import (
     is_release_name,
 )
-from platformio_esp_at.errors import EspAtError, PackageError, located, warning
+from platformio_esp_at.errors import EspAtError, PackageError, located, setting, warning
 from platformio_esp_at.events import Noticed
 from platformio_esp_at.files import is_regular
 from platformio_esp_at.firmware.cache import Cache, CachedFile, CacheError
@@ -142,7 +142,16 @@ class _Wanted:
             if cached is None:
                 raise self._missing(mirror, cache, error) from None
             message = f"taking {cached.path.name} from the cache: {error.message}"
-            self.report(Noticed(warning("firmware-from-cache", message, cause=error.code)))
+            self.report(
+                Noticed(
+                    warning(
+                        "firmware-from-cache",
+                        message,
+                        cause=error.code,
+                        hint=f"go online and run again to have the server's file: {url}",
+                    )
+                )
+            )
             return self._checked(cached.path, url)
         if downloaded is not None:
             cache.admit(url, file, source=downloaded.place, validator=downloaded.validator)
@@ -198,10 +207,11 @@ class _Wanted:
                 hint=self._forgotten(),
             )
         if self.source.release and (found := other_release(package, self.source.release)):
+            own = f"if this is the one that you want, name it by its path: {setting('firmware', 'PATH')}"
             raise PackageError(
                 "firmware-other-release",
                 f"{place} is not {self.source.release}, which {file.name} must be: {found}",
-                hint=f"{self._forgotten()}; if this is the one that you want, name it by its path: firmware: PATH",
+                hint=f"{self._forgotten()}; {own}",
                 release=self.source.release,
             )
         return _Opened(package, size)

@@ -19,8 +19,6 @@ from platformio_esp_at.formats.download_config import (
 from platformio_esp_at.formats.esp_image import FlashSettings
 from platformio_esp_at.units import format_offset, parse_size
 
-_BUILD_AGAIN = "download the firmware package again; or run idf.py build, which writes the file anew"
-
 
 def parse_flasher_args(text: str) -> FlashArgs:
     """Return the settings, images and chip of a ``flasher_args.json``. Raises `FormatError`, naming the key."""
@@ -29,14 +27,23 @@ def parse_flasher_args(text: str) -> FlashArgs:
     except FormatError:
         raise
     except (ValueError, RecursionError) as error:
-        raise FormatError("flash-args-invalid", f"not JSON: {error}", hint=_BUILD_AGAIN) from None
+        raise FormatError(
+            "flash-args-invalid",
+            f"not JSON: {error}",
+            hint="see where it breaks: python -m json.tool flasher_args.json",
+        ) from None
     files = _object(root.get("flash_files"), "flash_files")
     images = []
     for offset, path in files.items():
         with located(key=f"flash_files.{offset}"):
             images.append(FlashImage(parse_size(offset), _text(path).replace("\\", "/")))
     if not images:
-        raise FormatError("flash-args-invalid", "it names no image", where=Place.at(key="flash_files"))
+        raise FormatError(
+            "flash-args-invalid",
+            "it names no image",
+            where=Place.at(key="flash_files"),
+            hint='write {"0x8000": "partition_table/partition-table.bin", …}',
+        )
     chip = _object(root.get("extra_esptool_args", {}), "extra_esptool_args").get("chip")
     with located(key="flash_files"):
         distinct = distinct_images(images)
@@ -62,7 +69,10 @@ def _settings(root: dict[str, Any]) -> FlashSettings:
         words = root.get("write_flash_args", [])
         if not isinstance(words, list) or len(words) % 2:
             raise FormatError(
-                "flash-args-invalid", "it must be a list of options and values", where=Place.at(key="write_flash_args")
+                "flash-args-invalid",
+                "it must be a list of options and values",
+                where=Place.at(key="write_flash_args"),
+                hint='write ["--flash_mode", "dio", …]',
             )
         pairs = list(zip(words[::2], words[1::2], strict=True))
     with located(key="flash_settings"):
@@ -72,7 +82,9 @@ def _settings(root: dict[str, Any]) -> FlashSettings:
 def _object(value: Any, key: str) -> dict[str, Any]:  # noqa: ANN401 - what json.loads gave
     """Return a JSON object with the dashes of its keys as underscores."""
     if not isinstance(value, dict):
-        raise FormatError("flash-args-invalid", "it must be an object", where=Place.at(key=key))
+        raise FormatError(
+            "flash-args-invalid", "it must be an object", where=Place.at(key=key), hint=f'write "{key}": {{…}}'
+        )
     return _unique([(name.replace("-", "_"), inner) for name, inner in value.items()])
 
 
@@ -92,5 +104,5 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _text(value: Any) -> str:  # noqa: ANN401 - what json.loads gave
     if not isinstance(value, str):
-        raise FormatError("flash-args-invalid", f"{value!r} must be text")
+        raise FormatError("flash-args-invalid", f"{value!r} must be text", hint=f'write it in double quotes: "{value}"')
     return value
