@@ -89,8 +89,8 @@ class Request:
 
     firmware: Firmware | None = option(
         FirmwareKind(),
-        "firmware package: a release (v4.1.1.0, latest), a zip or folder as released, its URL, or an esp-at build "
-        "folder",
+        "firmware package: a release (v4.1.1.0, latest), a zip or folder as released, a factory image, its URL, or an "
+        "esp-at build folder",
         "v4.1.1.0",
     )
     board: Text | None = option(
