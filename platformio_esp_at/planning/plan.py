@@ -250,7 +250,9 @@ def _secondary_table(package: FirmwarePackage, request: Request) -> PartitionTab
         return package.secondary
     text = request.partitions.text()
     with located(file=request.partitions.label):
-        return PartitionTable.from_csv(text, first_offset=package.secondary_image.offset + SECTOR_SIZE)
+        table = PartitionTable.from_csv(text, first_offset=package.secondary_image.offset + SECTOR_SIZE)
+        table.to_bytes()  # refuses a table that is too long, while the file is known
+        return table
 
 
 def _skipped(
