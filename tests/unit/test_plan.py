@@ -523,8 +523,6 @@ def test_images_are_not_in_the_repr(tmp_path):
 def test_a_table_with_too_many_rows_is_refused_with_its_file(tmp_path):
     others = (f"p{number}, 0x40, 0x20, {0x31000 + number * 0x1000:#x}, 0x1000\n" for number in range(100))
     rows = "".join(["factory_param, 0x40, 8, 0x30000, 4K\n", *others])
-        f"p{number}, 0x40, 0x20, {0x31000 + number * 0x1000:#x}, 0x1000\n" for number in range(100)
-    )
     with pytest.raises(FormatError) as caught:
         _plan(_package(tmp_path), partitions=InputFile("own.csv", HERE, rows.encode()))
     assert (caught.value.code, caught.value.where) == ("table-full", "own.csv:95")
