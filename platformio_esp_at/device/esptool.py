@@ -55,22 +55,22 @@ _FAILURES = (
     (
         "port-unavailable",
         r"could not open|no such file|port is busy|permission",
-        "check the port's name, and that nothing else has it open",
+        f"write the module's port, {setting('port', 'PORT')}; close other programs that have it open",
     ),
     (
         "module-not-responding",
         r"failed to connect|no serial data|invalid head of packet|timed out",
-        "hold BOOT, tap RESET (or EN), and try again; or name another port",
+        f"hold BOOT, tap RESET (or EN), and try again; or write another port, {setting('port', 'PORT')}",
     ),
     (
         "device-other-chip",
         r"this chip is|unexpected chip|wrong chip|--chip",
-        "the device on this port is another chip than the firmware is for",
+        f"write the port of the right module, {setting('port', 'PORT')}; or take the firmware package of this chip",
     ),
     (
         "device-flash-too-small",
         r"flash size|does not fit|will not fit|larger than",
-        "the device's flash is smaller than the firmware is laid out for",
+        "take the firmware package for a module with that flash; esp-at modules lists them",
     ),
 )
 """Failures of esptool: our code, a pattern of esptool's message, and the next step."""

@@ -33,7 +33,7 @@ from platformio_esp_at.outputs.terminal import show
 
 IMAGES = [(0x8000, "partition_table/partition-table.bin"), (0x1000, "bootloader/bootloader.bin")]
 NOWHERE = "/dev/no-such-port" if sys.platform != "win32" else "COM255"
-PORT_HINT = "check the port's name, and that nothing else has it open"
+PORT_HINT = "write the module's port, port: PORT; close other programs that have it open"
 
 
 class Printed:
@@ -271,28 +271,28 @@ def test_a_defect_of_a_front_end_ends_esptool(tmp_path):
             "For troubleshooting steps visit: https://example.com",
             "module-not-responding",
             "Failed to connect to ESP32: No serial data received.",
-            "hold BOOT, tap RESET (or EN), and try again; or name another port",
+            "hold BOOT, tap RESET (or EN), and try again; or write another port, port: PORT",
             id="no-answer",
         ),
         pytest.param(
             "A fatal error occurred: This chip is ESP32-C3, not ESP32. Wrong chip argument?\n",
             "device-other-chip",
             "This chip is ESP32-C3, not ESP32. Wrong chip argument?",
-            "the device on this port is another chip than the firmware is for",
+            "write the port of the right module, port: PORT; or take the firmware package of this chip",
             id="another-chip",
         ),
         pytest.param(
             "A fatal error occurred: File esp-at.bin (length 4) at offset 0 will not fit in 2097152 bytes of flash.",
             "device-flash-too-small",
             "File esp-at.bin (length 4) at offset 0 will not fit in 2097152 bytes of flash.",
-            "the device's flash is smaller than the firmware is laid out for",
+            "take the firmware package for a module with that flash; esp-at modules lists them",
             id="flash-too-small",
         ),
         pytest.param(
             "ERROR: A fatal error occurred: Timed out waiting for packet header",
             "module-not-responding",
             "Timed out waiting for packet header",
-            "hold BOOT, tap RESET (or EN), and try again; or name another port",
+            "hold BOOT, tap RESET (or EN), and try again; or write another port, port: PORT",
             id="silence",
         ),
         pytest.param(
