@@ -34,7 +34,7 @@ from platformio_esp_at.formats.esp_image import EspImage, app_version, chip_revi
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.flasher_args import parse_flasher_args
 from platformio_esp_at.formats.gatts import GattTable
-from platformio_esp_at.formats.lock_file import LockedPackage, format_lock_file, parse_lock_file
+from platformio_esp_at.formats.lock_file import Lock, LockedPackage, LockedPartition, format_lock_file, parse_lock_file
 from platformio_esp_at.formats.nvs import PAGE_SIZE, NvsImage
 from platformio_esp_at.formats.ota_data import OtaData
 from platformio_esp_at.formats.partition_table import TABLE_SIZE, PartitionTable
@@ -255,9 +255,12 @@ def _pems() -> tuple[bytes, ...]:
 
 
 _LOCK = format_lock_file(
-    (
-        LockedPackage("v4.1.1.0", URL, 2336705, "0" * 64, "esp32", "WROOM-32"),
-        LockedPackage(f"{URL}?v=2", f"{URL}?v=2", 1, "1" * 64),
+    Lock(
+        packages=(
+            LockedPackage("v4.1.1.0", URL, 2336705, "0" * 64, "esp32", "WROOM-32"),
+            LockedPackage(f"{URL}?v=2", f"{URL}?v=2", 1, "1" * 64),
+        ),
+        partitions=(LockedPartition("esp32", "WROOM-32", "mine", 0x40000),),
     )
 ).encode()
 _YML = b"""\
