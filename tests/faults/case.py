@@ -16,6 +16,7 @@ from platformio_esp_at.formats.partition_table import Partition, PartitionTable,
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
     from platformio_esp_at.catalog.boards import BoardFacts
 
@@ -34,8 +35,8 @@ class Case:
     files: Mapping[str, bytes] = field(repr=False)
     options: Mapping[str, Any] = field(default_factory=dict)
     """What ``esp_at.yml`` says besides firmware and module."""
-    project: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-    """The project's files by their paths; one named esp_at.yml takes the place of ``options``."""
+    project: Mapping[str, bytes | Path] = field(default_factory=dict, repr=False)
+    """The project's files by their paths, links as what they lead to; esp_at.yml takes the place of ``options``."""
     board: BoardFacts | None = None
     archive: bytes | None = field(default=None, repr=False)
     """The zip itself, where ``files`` can't say it."""
@@ -48,7 +49,7 @@ class Case:
 
     @functools.cached_property
     def args(self) -> FlashArgs:
-        return parse_download_config(self.files[CONFIG].decode())
+        return parse_download_config(self.files[CONFIG].decode(errors="replace"))
 
     @functools.cached_property
     def primary(self) -> PartitionTable:
@@ -159,9 +160,14 @@ class Case:
         }
         return self.with_files(files)
 
-    def asking(self, files: Mapping[str, bytes] | None = None, **options: object) -> Case:
+    def asking(self, files: Mapping[str, bytes | Path] | None = None, **options: object) -> Case:
         """Return a copy whose project has other options and files."""
         return replace(self, options={**self.options, **options}, project={**self.project, **(files or {})})
+
+    def saying(self, text: str) -> Case:
+        """Return a copy whose ``esp_at.yml`` has this text after the lines that every case has."""
+        lines = f"firmware: ../{self.name}.zip\nmodule: {self.module}\n"
+        return replace(self, project={**self.project, "esp_at.yml": (lines + text).encode()})
 
     def to_zip(self) -> bytes:
         return zip_of(self.files) if self.archive is None else self.archive

@@ -5,12 +5,14 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from faults.case import Case
+
+T = TypeVar("T")
 
 MOST = 20
 """Faults of one kind."""
@@ -46,12 +48,23 @@ class Rule:
     """Codes that count although they don't name what the fault changed."""
 
     def faults(self, cases: Sequence[Case]) -> list[Fault]:
-        """Return `MOST` faults at most, of as many cases as possible; which case is first depends on the rule."""
-        first = zlib.crc32(self.name.encode()) % len(cases)
-        turned = [*cases[first:], *cases[:first]]
-        of_each = ([Fault(self, case, *made) for made in self.makes(case)] for case in turned)
+        """Return `MOST` faults at most, of as many cases and variants as possible.
+
+        The rule's name decides which case is first, and each case begins with another variant.
+        """
+        start = zlib.crc32(self.name.encode())
+        of_each = []
+        for number, case in enumerate(_turned(cases, start)):
+            made = [Fault(self, case, *variant) for variant in self.makes(case)]
+            of_each.append(_turned(made, number))
         rounds = zip_longest(*of_each)
         return [fault for faults in rounds for fault in faults if fault][:MOST]
+
+
+def _turned(items: Sequence[T], start: int) -> list[T]:
+    """Return the items from the ``start``-th on, those before it last."""
+    start = start % len(items) if items else 0
+    return [*items[start:], *items[:start]]
 
 
 def rule(

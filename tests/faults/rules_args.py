@@ -132,7 +132,8 @@ def flash_size_too_large(case: Case) -> Iterator[tuple[str, Case]]:
         yield size, case.with_settings(size=size)
 
 
-@rule("esptool knows no such setting, and stops after the first erase, or the flash can't be read")
+@rule("esptool knows no such setting, and stops after the first erase, or the flash can't be read",
+      codes="unknown-flash-setting flash-args-invalid")  # fmt: skip
 def flash_setting_of_nonsense(case: Case) -> Iterator[tuple[str, Case]]:
     yield "mode", case.with_settings(mode="quad")
     yield "freq", case.with_settings(freq="33m")
@@ -150,10 +151,10 @@ def config_of_nonsense(case: Case) -> Iterator[tuple[str, Case]]:
     yield "cut", case.with_config(text.rpartition(" ")[0])
     yield "offset", case.with_config(text.replace("0x", "x", 1))
     yield "option", case.with_config(f"--erase_all yes {text}")
-    yield "negative", case.with_config(text.replace("0x", "-0x", 1))
+    yield "negative", case.with_config(text.replace("0x8000 ", "-0x8000 ").replace("0xc000 ", "-0xc000 "))
 
 
-@rule("two lists contradict each other: one of them is for another chip")
+@rule("two lists contradict each other: one of them is for another chip", codes="package-inconsistent")
 def chip_contradicts(case: Case) -> Iterator[tuple[str, Case]]:
     if "flasher_args.json" in case.files:
         text = case.files["flasher_args.json"].decode()

@@ -157,7 +157,7 @@ def application_of_other_generation(case: Case) -> Iterator[tuple[str, Case]]:
                 yield other.name, case.with_("esp-at", other["esp-at"])
 
 
-@rule("no chip is of a revision that both accept")
+@rule("no chip is of a revision that both accept", codes="revisions-contradict")
 def revisions_contradict(case: Case) -> Iterator[tuple[str, Case]]:
     if case.chip_name != "esp8266" and all(case[what][23] == 1 for what in PROGRAMS):
         for first, last in ((400, 499), (101, 199)):

@@ -214,7 +214,7 @@ _ANY = "package-inconsistent package-incomplete partition-outside table-overlap 
 _flip_rule("offset_bit_flipped", "the row points elsewhere: into another partition, or outside the flash",
            "offset", 4, (12, 13, 16, 20, 0), ("nvs", "otadata", "app", "at_customize", "nvs"), codes=_ANY)  # fmt: skip
 _flip_rule("size_bit_flipped", "the partition ends inside a page or in another partition, or is too small",
-           "size", 8, (16, 12, 2, 24, 13), ("nvs", "otadata", "nvs", "app", "otadata"), codes=_ANY)  # fmt: skip
+           "size", 8, (16, 3, 2, 24, 13), ("nvs", "otadata", "nvs", "app", "otadata"), codes=_ANY)  # fmt: skip
 _flip_rule("type_bit_flipped", "the firmware doesn't find a partition of another type",
            "type", 2, (1, 6, 1, 1), ("nvs", "otadata", "app", "at_customize"), codes=_ANY)  # fmt: skip
 _flip_rule("subtype_bit_flipped", "the firmware doesn't find a partition of another subtype",
@@ -280,7 +280,8 @@ def table_md5_wrong(case: Case) -> Iterator[tuple[str, Case]]:
     yield "at_customize", case.with_("at_customize", _flipped(user, user.index(b"\xeb\xeb") + 20, 5))
 
 
-@rule("the user table's rows are for another layout than the primary one's")
+@rule("the user table's rows are for another layout than the primary one's",
+      codes="package-incomplete package-inconsistent package-without-parameters")  # fmt: skip
 def tables_of_two_layouts(case: Case) -> Iterator[tuple[str, Case]]:
     shifted = [replace(row, offset=row.offset + 0x40000) for row in case.secondary]
     yield "user rows shifted", case.with_secondary(shifted)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from faults.case import Case
 
-_LOST = "parameters-missing package-inconsistent"
+_LOST = "parameters-missing package-without-parameters package-inconsistent"
 
 
 @rule("the firmware finds no parameters and answers on its built-in pins", codes=_LOST)

@@ -51,7 +51,10 @@ def try_case(case: Case) -> Trial:
         Path(folder, f"{case.name}.zip").write_bytes(case.to_zip())
         for name, data in case.project.items():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_bytes(data)
+            if isinstance(data, Path):
+                (root / name).symlink_to(data)
+            else:
+                (root / name).write_bytes(data)
         if "esp_at.yml" not in case.project:
             options = {"firmware": f"../{case.name}.zip", "module": case.module, **case.options}
             options = {name: value for name, value in options.items() if value is not None}
@@ -108,7 +111,7 @@ def _touched(fault: Fault) -> Iterator[str]:
     for name, value in now.options.items():
         yield name
         if isinstance(value, dict):
-            yield from map(str, value)
+            yield from map(str, (*value, *value.values()))
         if isinstance(value, (list, str)):
             yield from (str(item) for item in ([value] if isinstance(value, str) else value))
     if now.module != was.module:
