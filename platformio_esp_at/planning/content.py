@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 FACTORY_PARAM = "factory_param"
 BLE_DATA = "ble_data"
 MFG_NVS = "mfg_nvs"
+FS_STORAGE = "fs_storage"
+"""The partition for files after v5.0.1.0; its subtype, 0xff, says nothing."""
+FILE_PARTITIONS = ("fatfs", FS_STORAGE)
+"""What the partition for files is called, up to v5.0.1.0 and after: a project's folder goes to either."""
 FIRMWARE_PACKAGE = "firmware package"
 """The origin of bytes that stay unchanged."""
 
@@ -101,8 +105,8 @@ def _data_content(
         return Content(name, data, source.label, source.where, values)
     from platformio_esp_at.planning import filesystems  # noqa: PLC0415 - 5 ms that only a folder needs
 
-    if name in filesystems.FILE_PARTITIONS and secondary.find(name) is None:
-        name = next(filter(secondary.find, filesystems.FILE_PARTITIONS), name)
+    if name in FILE_PARTITIONS and secondary.find(name) is None:
+        name = next(filter(secondary.find, FILE_PARTITIONS), name)
     home, own = secondary.find(name), package.content_of(name)
     kind = filesystems.kind_for(home, own) if home else None
     if home is None or kind is None:
