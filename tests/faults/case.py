@@ -75,6 +75,11 @@ class Case:
         return len(self["esp-at"]) > 1 << 18
 
     @property
+    def of_release(self) -> bool:
+        """Whether it is a release's package, or made of what a release's tools made."""
+        return "V" in self.name.rpartition("-AT")[2] or "Bin_V" in self.name
+
+    @property
     def parameters(self) -> str:
         """The partition with the UART pins."""
         return "mfg_nvs" if self.modern else "factory_param"

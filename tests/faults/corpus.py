@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import pkgutil
@@ -31,6 +32,7 @@ def rules() -> dict[str, Rule]:
     return RULES
 
 
+@functools.cache
 def every_case() -> tuple[Case, ...]:
     """Return every clean case: with ESP_AT_REFERENCE, also those of the reference data."""
     reference = os.environ.get("ESP_AT_REFERENCE")

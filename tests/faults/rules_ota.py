@@ -59,7 +59,8 @@ def ota_data_cut(case: Case) -> Iterator[tuple[str, Case]]:
             yield f"{size} bytes", case.with_(_OTA, b"\xff" * size)
 
 
-@rule("it selects the second slot, where nothing is written: an old application or none starts")
+@rule("it selects the second slot, where nothing is written: an old application or none starts",
+      codes="application-missing")  # fmt: skip
 def ota_data_selects_second_slot(case: Case) -> Iterator[tuple[str, Case]]:
     if case.has(_OTA) and case.primary.find("ota_1"):
         yield "first sector", case.with_(_OTA, _ota_data(_entry(2)))

@@ -137,7 +137,7 @@ def programs_swapped(case: Case) -> Iterator[tuple[str, Case]]:
     yield "the bootloader twice", case.with_("esp-at", case["bootloader"])
 
 
-@rule("a program of another chip doesn't run", codes="package-inconsistent")
+@rule("a program of another chip doesn't run", codes="package-inconsistent application-other-generation")
 def program_of_other_chip(case: Case) -> Iterator[tuple[str, Case]]:
     others = [other for other in sample_cases() if other.chip_name != case.chip_name]
     for other in others[:3]:
@@ -146,7 +146,7 @@ def program_of_other_chip(case: Case) -> Iterator[tuple[str, Case]]:
 
 
 @rule("the application of the other generation looks for other partitions: it has no parameters, no certificates",
-      codes="parameters-missing package-inconsistent")  # fmt: skip
+      codes="application-other-generation")  # fmt: skip
 def application_of_other_generation(case: Case) -> Iterator[tuple[str, Case]]:
     from faults.corpus import every_case  # noqa: PLC0415 - it imports this
 

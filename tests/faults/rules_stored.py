@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import struct
 from dataclasses import replace
@@ -24,6 +25,7 @@ def _pki(case: Case) -> list[str]:
     return [row.name for row in case.secondary if row.name in PKI_SLOTS and case.has(row.name)]
 
 
+@functools.cache
 def _real(data: bytes) -> bool:
     """Return whether this is a certificate or a key, and not a stand-in."""
     try:

@@ -25,8 +25,10 @@ def parameters_row_gone(case: Case) -> Iterator[tuple[str, Case]]:
 
 @rule("the firmware looks for the partition by its type and subtype", codes=_LOST)
 def parameters_row_other_kind(case: Case) -> Iterator[tuple[str, Case]]:
-    for word, changes in (("type", {"type": 0x41}), ("subtype", {"subtype": 0x63}), ("app", {"type": 0})):
+    for word, changes in (("type", {"type": 0x41}), ("app", {"type": 0})):
         yield word, case.with_row(case.parameters, **changes)
+    if case.modern:  # before, the chips have different subtypes, and only the name tells
+        yield "subtype", case.with_row(case.parameters, subtype=0x63)
 
 
 @rule("the firmware looks for the partition by its name", codes=_LOST)

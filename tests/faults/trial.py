@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import re
 import traceback
 from enum import Enum
@@ -43,29 +45,38 @@ class Verdict(NamedTuple):
     said: str
 
 
+@functools.cache
+def _folder() -> Path:
+    """Return a folder of this process, which goes with it: to make and remove one for each trial takes long."""
+    folder = TemporaryDirectory(prefix="faults-")
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
+
+
 def try_case(case: Case) -> Trial:
-    """Return what `prepare` says of a case, in a folder of its own."""
-    with TemporaryDirectory(prefix="faults-") as folder:
-        root = Path(folder, "project")
-        root.mkdir()
-        Path(folder, f"{case.name}.zip").write_bytes(case.to_zip())
-        for name, data in case.project.items():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            if isinstance(data, Path):
-                (root / name).symlink_to(data)
-            else:
-                (root / name).write_bytes(data)
-        if "esp_at.yml" not in case.project:
-            options = {"firmware": f"../{case.name}.zip", "module": case.module, **case.options}
-            options = {name: value for name, value in options.items() if value is not None}
-            (root / "esp_at.yml").write_text(yaml.safe_dump(options, allow_unicode=True), encoding="utf-8")
-        try:
-            layers = (read_project(root),)
-            job = prepare(Setup(layers, root, root / "out", lambda _: case.board, lambda _: None), lock=False)
-        except EspAtError as error:
-            return Trial(refusals=error.problems or (error,))
-        except Exception:  # noqa: BLE001 - a traceback is a miss, not the end of the corpus
-            return Trial(crash=traceback.format_exc().splitlines()[-1])
+    """Return what `prepare` says of a case."""
+    package, root = _folder() / f"{case.name}.zip", _folder() / "project"
+    options = {"firmware": f"../{package.name}", "module": case.module, **case.options}
+    text = yaml.safe_dump({name: value for name, value in options.items() if value is not None}, allow_unicode=True)
+    files = {"esp_at.yml": text.encode(), **case.project}
+    package.write_bytes(case.to_zip())
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, Path):
+            (root / name).symlink_to(content)
+        else:
+            (root / name).write_bytes(content)
+    try:
+        layers = (read_project(root),)
+        job = prepare(Setup(layers, root, root / "out", lambda _: case.board, lambda _: None), lock=False)
+    except EspAtError as error:
+        return Trial(refusals=error.problems or (error,))
+    except Exception:  # noqa: BLE001 - a traceback is a miss, not the end of the corpus
+        return Trial(crash=traceback.format_exc().splitlines()[-1])
+    finally:
+        package.unlink()
+        for name in files:
+            (root / name).unlink()
     return Trial(notices=job.plan.notes)
 
 
