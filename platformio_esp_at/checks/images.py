@@ -23,12 +23,19 @@ _MAPPED = 1 << 20
 
 def check_images(plan: FlashPlan) -> None:
     """Check bootloader and applications. Raises `PackageError` with all problems of the first one that has some."""
+    bootloader = plan.package.bootloader.offset
     for region in plan.programs:
         image = region.program
         if image is None:
             continue
         with located(file=region.path):
-            raise_all(list(_problems(image, plan.chip, region.offset)))
+            problems = [*_problems(image, plan.chip, region.offset)]
+            if region.offset == bootloader:
+                problems += _application_as_bootloader(image, plan.chip.memory)
+            elif image.data == plan.package.bootloader_program.data:
+                message = "the application is the same program as the bootloader"
+                problems.append(PackageError("programs-mixed-up", message, hint="download the firmware package again"))
+            raise_all(problems)
     revisions = plan.chip_revisions
     if revisions.first > revisions.last:
         message = "bootloader and application are for different revisions of the chip"
@@ -52,6 +59,14 @@ def _problems(image: EspImage, chip: Chip, offset: int) -> Iterator[EspAtError]:
     if chip.memory:
         yield from _outside_memory(image, chip.memory, chip.display_name)
         yield from _linked_elsewhere(image, chip.memory, offset)
+
+
+def _application_as_bootloader(image: EspImage, memory: Memory | None) -> Iterator[EspAtError]:
+    """Yield a problem for an application where the bootloader should be: the ROM can't start code in flash."""
+    in_flash = memory and any(part.address in memory.flash for part in image.segments)
+    if image.describes_application or in_flash:
+        message = "this is an application, where the bootloader should be"
+        yield PackageError("programs-mixed-up", message, hint="download the firmware package again")
 
 
 def _bad_addresses(image: EspImage) -> Iterator[EspAtError]:

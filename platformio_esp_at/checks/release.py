@@ -11,6 +11,7 @@ from platformio_esp_at.catalog.layouts import Layout, release_layout
 from platformio_esp_at.errors import EspAtError, Notice, PackageError, Place, note, warning
 from platformio_esp_at.formats.partition_table import PartitionTable, PartitionType
 from platformio_esp_at.planning.content import FACTORY_PARAM, MFG_NVS
+from platformio_esp_at.units import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,3 +76,8 @@ def _changed(table: PartitionTable, expected: PartitionTable, where: Place, rele
         names = ", ".join(row.name for row in rows)
         message = f"other partitions than {release} has: {names}"
         yield note("layout-differs", message, where=where, partitions=tuple(row.name for row in rows))
+    for row in rows:
+        usual = expected.find(row.name)
+        if usual and row.type == PartitionType.APP and row.size < usual.size:
+            message = f"{row} is smaller than in {release} ({format_size(usual.size)}): an update may not fit"
+            yield warning("layout-slot-small", message, where=where, partition=row.name, size=row.size)

@@ -194,6 +194,11 @@ class EspImage:
         return not self.hash_appended or self.data[self.size - _DIGEST_SIZE : self.size] == self._digest()
 
     @property
+    def describes_application(self) -> bool:
+        """Whether its first segment starts as that of an application of ESP-IDF; a bootloader's never does."""
+        return self.data.startswith(_APP_DESC_MAGIC, self.segments[0].offset)
+
+    @property
     def chip_revisions(self) -> ChipRevisions:
         """The chip revisions that it runs on."""
         return chip_revisions(self.data, esp8266=self.chip_id is None)

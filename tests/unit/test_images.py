@@ -8,7 +8,7 @@ from functools import reduce
 from operator import xor
 
 import pytest
-from esp_images import for_revisions
+from esp_images import for_revisions, with_start
 from plans import refusal, sample_plan
 
 from platformio_esp_at.checks.plan import check_plan
@@ -108,6 +108,23 @@ def test_any_value_but_0_says_that_there_is_a_digest(tmp_path, flag):
     files = {"esp-at.bin": app[:23] + bytes([flag]) + app[24:]}
     error = refusal(sample_plan(tmp_path, files=files), PackageError)
     assert (error.code, error.where) == ("image-digest", "esp-at.bin")
+
+
+def test_an_application_where_the_bootloader_should_be(tmp_path):
+    """An application of ESP-IDF starts with its description, one for ESP8266 has code in flash."""
+    described = with_start(SAMPLE[BOOTLOADER], b"\x32\x54\xcd\xab")
+    error = refusal(sample_plan(tmp_path / "esp32", files={BOOTLOADER: described}), PackageError)
+    assert (error.code, error.where) == ("programs-mixed-up", BOOTLOADER)
+    assert error.message == "this is an application, where the bootloader should be"
+    in_flash = _esp8266((0x40200010, bytes(64)))
+    error = refusal(sample_plan(tmp_path / "esp8266", "esp8266", files={BOOTLOADER: in_flash}), PackageError)
+    assert (error.code, error.where) == ("programs-mixed-up", BOOTLOADER)
+
+
+def test_the_bootloader_twice(tmp_path):
+    error = refusal(sample_plan(tmp_path, files={"esp-at.bin": SAMPLE[BOOTLOADER]}), PackageError)
+    assert (error.code, error.where) == ("programs-mixed-up", "esp-at.bin")
+    assert error.message == "the application is the same program as the bootloader"
 
 
 # --- addresses, which no digest holds in a bootloader of ESP8266 ---

@@ -51,6 +51,18 @@ def test_no_slot_for_an_update(tmp_path):
     )
 
 
+def test_a_small_slot_for_an_update(tmp_path):
+    def change(rows):
+        return [replace(row, size=0x80000) if row.name == "ota_1" else row for row in rows]
+
+    found = check_plan(_plan_of_release(tmp_path, files=_table(PRIMARY_FILE, change)), None)
+    assert [notice.code for notice in found] == ["layout-differs", "layout-slot-small"]
+    assert found[1].is_warning
+    assert found[1].message == (
+        "'ota_1' (0x280000…0x300000) is smaller than in v2.4.0.0 (1536KB): an update may not fit"
+    )
+
+
 def test_other_partitions(tmp_path):
     def change(rows):
         return [*(replace(row, size=0x1000) if row.name == "fatfs" else row for row in rows), mine]
