@@ -15,7 +15,9 @@ def main() -> None:
     from faults.trial import Outcome  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(prog="python tests/faults", description=__doc__)
-    parser.add_argument("--list", choices=[outcome.value for outcome in Outcome], help="name the faults with this outcome")
+    parser.add_argument(
+        "--list", choices=[outcome.value for outcome in Outcome], help="name the faults with this outcome"
+    )
     parser.add_argument("rules", nargs="*", metavar="RULE", help="only these (default: all)")
     arguments = parser.parse_args()
     reference = os.environ.get("ESP_AT_REFERENCE")

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import functools
 import io
+import re
 import zipfile
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from platformio_esp_at.catalog.chips import Chip, chip
-from platformio_esp_at.formats.download_config import FlashArgs, FlashImage, format_download_config
-from platformio_esp_at.formats.download_config import parse_download_config
+from platformio_esp_at.formats.download_config import (
+    FlashArgs,
+    FlashImage,
+    format_download_config,
+    parse_download_config,
+)
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable, PartitionType
 
 if TYPE_CHECKING:
@@ -77,7 +82,7 @@ class Case:
     @property
     def of_release(self) -> bool:
         """Whether it is a release's package, or made of what a release's tools made."""
-        return "V" in self.name.rpartition("-AT")[2] or "Bin_V" in self.name
+        return re.search(r"V\d", self.name) is not None
 
     @property
     def parameters(self) -> str:
@@ -137,7 +142,9 @@ class Case:
         """Return a copy whose ``download.config`` sends an image elsewhere."""
         wanted = self.image(stem)
         assert wanted, stem
-        return self.with_images(replace(image, offset=offset) if image == wanted else image for image in self.args.images)
+        return self.with_images(
+            replace(image, offset=offset) if image == wanted else image for image in self.args.images
+        )
 
     def with_primary(self, rows: Iterable[Partition]) -> Case:
         return self.with_(self.table, replace(self.primary, partitions=tuple(rows)).to_bytes())
@@ -161,7 +168,9 @@ class Case:
         if self.modern:
             return self.with_("mfg_nvs", change(self["mfg_nvs"]))
         files = {
-            path: change(data) for path, data in self.files.items() if PurePosixPath(path).stem.startswith("factory_param")
+            path: change(data)
+            for path, data in self.files.items()
+            if PurePosixPath(path).stem.startswith("factory_param")
         }
         return self.with_files(files)
 

@@ -9,7 +9,6 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from faults.case import CONFIG, Case
-
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.demo.sample_package import sample_package
 from platformio_esp_at.formats.download_config import parse_download_config
@@ -56,7 +55,12 @@ _ROWS = (
 def sample_cases() -> tuple[Case, ...]:
     """Return the cases of our own sample packages, both generations, every chip."""
     return tuple(
-        Case(f"SAMPLE-{name}-{module}{'-NVS' if nvs else ''}", name, module, _images(sample_package(name, module=module, nvs=nvs)))
+        Case(
+            f"SAMPLE-{name}-{module}{'-NVS' if nvs else ''}",
+            name,
+            module,
+            _images(sample_package(name, module=module, nvs=nvs)),
+        )
         for name, module, nvs in _SAMPLES
     )
 
@@ -83,7 +87,9 @@ def _released(path: Path, chip: str, module: str) -> Case:
     root: Path | zipfile.Path = path
     if path.suffix == ".zip":
         archive = zipfile.ZipFile(path)
-        config = next(name for name in archive.namelist() if PurePosixPath(name).name == CONFIG and "__MACOSX" not in name)
+        config = next(
+            name for name in archive.namelist() if PurePosixPath(name).name == CONFIG and "__MACOSX" not in name
+        )
         root = zipfile.Path(archive, config).parent
     return Case(path.name.removesuffix(".zip"), chip, module, _images(dict(_files(root, ""))))
 
@@ -110,6 +116,9 @@ def _row(golden: Path, row: str) -> Case:
         files[image.path] = (
             gzip.decompress(packed.read_bytes()) if packed.exists() else next(filter(Path.exists, places)).read_bytes()
         )
+    files |= {
+        f"customized_partitions/{own.name}": own.read_bytes() for own in (golden / row).glob("factory_param_*.bin")
+    }
     number = release.partition("_")[0]
     version = f"-AT-{number.upper()}" if number != "HEAD" else ""
     return Case(f"{platform}-{module}{version}", chip, module, files)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from faults.case import CONFIG
 from faults.rule import rule
-
 from platformio_esp_at.formats.pki import PKI_SLOTS
 from platformio_esp_at.units import SECTOR_SIZE, parse_size
 
@@ -23,27 +22,26 @@ def line_of_system_gone(case: Case) -> Iterator[tuple[str, Case]]:
         yield stem, case.without_line(stem)
 
 
-@rule("the parameters aren't written: a new module answers on its built-in pins, a used one on its old ones")
-def line_of_parameters_gone(case: Case) -> Iterator[tuple[str, Case]]:
-    if case.modern:
-        yield "line", case.without_line("mfg_nvs")
-        yield "line and file", case.without_line("mfg_nvs").without_files(case.path("mfg_nvs"))
-
-
 @rule("the PHY data isn't written: the firmware aborts (CONFIG_ESP_PHY_INIT_DATA_IN_PARTITION), or isn't calibrated")
 def line_of_phy_gone(case: Case) -> Iterator[tuple[str, Case]]:
     if case.has("phy_init_data"):
         yield "line", case.without_line("phy_init_data")
 
 
-@rule("a new module has no certificate or key here, a used one its old one: no TLS")
+@rule(
+    "a new module has no certificate or key here, a used one its old one: no TLS",
+    still_works="TLS without a certificate of the module's own works, and so do boot and AT commands",
+)
 def line_of_pki_gone(case: Case) -> Iterator[tuple[str, Case]]:
     for row in case.secondary:
         if row.name in PKI_SLOTS and case.has(row.name):
             yield row.name, case.without_line(row.name)
 
 
-@rule("a new module has no GATT services")
+@rule(
+    "a new module has no GATT services",
+    still_works="boot, AT commands and TLS don't use GATT",
+)
 def line_of_ble_gone(case: Case) -> Iterator[tuple[str, Case]]:
     if case.has("ble_data"):
         yield "line", case.without_line("ble_data")
@@ -61,8 +59,14 @@ def _swapped(case: Case, one: str, other: str) -> Case:
 
 @rule("two images lie where the other one belongs: nothing starts", codes="package-inconsistent package-incomplete")
 def offsets_of_system_swapped(case: Case) -> Iterator[tuple[str, Case]]:
-    for one, other in (("bootloader", "esp-at"), ("bootloader", case.table), ("esp-at", "at_customize"),
-                       (case.table, "at_customize"), (case.table, "ota_data_initial"), ("esp-at", "ota_data_initial")):  # fmt: skip
+    for one, other in (
+        ("bootloader", "esp-at"),
+        ("bootloader", case.table),
+        ("esp-at", "at_customize"),
+        (case.table, "at_customize"),
+        (case.table, "ota_data_initial"),
+        ("esp-at", "ota_data_initial"),
+    ):
         if case.has(one, other):
             yield f"{one}, {other}", _swapped(case, one, other)
 
@@ -77,14 +81,28 @@ def offsets_of_user_images_swapped(case: Case) -> Iterator[tuple[str, Case]]:
             yield f"{one}, {other}", _swapped(case, one, other)
 
 
-@rule("the image starts a sector from where it is looked for", codes="package-inconsistent package-incomplete image-overlap")
+@rule(
+    "the image starts a sector from where it is looked for",
+    codes="package-inconsistent package-incomplete image-overlap",
+)
 def offset_off_by_a_sector(case: Case) -> Iterator[tuple[str, Case]]:
-    for stem in ("esp-at", case.parameters, "at_customize", "bootloader", "ota_data_initial", "client_cert", "phy_init_data"):
+    for stem in (
+        "esp-at",
+        case.parameters,
+        "at_customize",
+        "bootloader",
+        "ota_data_initial",
+        "client_cert",
+        "phy_init_data",
+    ):
         if image := case.image(stem):
             yield stem, case.moved(stem, image.offset + SECTOR_SIZE)
 
 
-@rule("the image starts inside a sector, where no partition starts", codes="package-inconsistent package-incomplete image-overlap")
+@rule(
+    "the image starts inside a sector, where no partition starts",
+    codes="package-inconsistent package-incomplete image-overlap",
+)
 def offset_inside_a_sector(case: Case) -> Iterator[tuple[str, Case]]:
     for stem in ("esp-at", case.parameters, case.table, "ota_data_initial"):
         if image := case.image(stem):
@@ -93,7 +111,11 @@ def offset_inside_a_sector(case: Case) -> Iterator[tuple[str, Case]]:
 
 @rule("the image is written outside the flash, or wraps over the bootloader", codes="image-outside-flash")
 def offset_outside_flash(case: Case) -> Iterator[tuple[str, Case]]:
-    for stem, offset in (("client_cert", 16 << 20), (case.parameters, 32 << 20), ("ota_data_initial", (4 << 30) - 0x2000)):
+    for stem, offset in (
+        ("client_cert", 16 << 20),
+        (case.parameters, 32 << 20),
+        ("ota_data_initial", (4 << 30) - 0x2000),
+    ):
         if case.has(stem):
             yield stem, case.moved(stem, offset)
 
@@ -108,7 +130,10 @@ def two_images_at_one_offset(case: Case) -> Iterator[tuple[str, Case]]:
 
 @rule("an image of nobody's is written over what the module keeps", codes="image-over-partition image-overlap")
 def image_over_what_is_kept(case: Case) -> Iterator[tuple[str, Case]]:
-    for word, offset in (("nvs + 1 sector", case.row("nvs").offset + SECTOR_SIZE), ("the table", case.image(case.table).offset)):
+    for word, offset in (
+        ("nvs + 1 sector", case.row("nvs").offset + SECTOR_SIZE),
+        ("the table", case.image(case.table).offset),
+    ):
         more = replace(case.image("esp-at"), path="more.bin", offset=offset)
         yield word, case.with_files({"more.bin": b"\xff" * 0x3000}).with_images([*case.args.images, more])
 
@@ -160,5 +185,3 @@ def chip_contradicts(case: Case) -> Iterator[tuple[str, Case]]:
         text = case.files["flasher_args.json"].decode()
         other = "esp32c3" if case.chip_name != "esp32c3" else "esp32"
         yield other, case.with_files({"flasher_args.json": text.replace(f'"{case.chip_name}"', f'"{other}"').encode()})
-
-

@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
-from faults.rule import rule
 from x509_files import dsa_key, ec_key, key_bytes, name_of, rsa_key
+
+from faults.rule import rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +61,7 @@ def key() -> bytes:
 
 
 def tls(case: Case, **files: bytes) -> Case:
-    """Return a copy whose project has certificate, key and CA for its clients; ``cert``, ``key``, ``ca`` replace them."""
+    """Return a copy whose project has certificate, key and CA for its clients; ``files`` replace them."""
     own = {"cert": leaf(), "key": key(), "ca": root(), **files}
     return case.asking(
         {f"certs/{name}.pem": data for name, data in own.items()},
@@ -121,7 +122,10 @@ def chain_broken(case: Case) -> Iterator[tuple[str, Case]]:
     under = _signed("Module", ec_key("leaf"), issuer="Middle", by=ec_key("middle"))
     yield "order", tls(case, cert=middle + under)
     yield "other issuer", tls(case, cert=under + root())
-    yield "other signature", tls(case, cert=_signed("Module", ec_key("leaf"), issuer="Middle", by=ec_key("no")) + middle)
+    yield (
+        "other signature",
+        tls(case, cert=_signed("Module", ec_key("leaf"), issuer="Middle", by=ec_key("no")) + middle),
+    )
 
 
 def _cut(pem: bytes, *, at: int, by: bytes) -> bytes:
@@ -140,7 +144,9 @@ def pem_damaged(case: Case) -> Iterator[tuple[str, Case]]:
 
 @rule("the file is something else: no TLS")
 def pki_file_is_other_content(case: Case) -> Iterator[tuple[str, Case]]:
-    both = serialize_key_and_certificates(b"a", ec_key("leaf"), x509.load_pem_x509_certificate(leaf()), None, NoEncryption())
+    both = serialize_key_and_certificates(
+        b"a", ec_key("leaf"), x509.load_pem_x509_certificate(leaf()), None, NoEncryption()
+    )
     request = x509.CertificateSigningRequestBuilder(name_of("Module")).sign(ec_key("leaf"), hashes.SHA256())
     for word, data in {
         "empty": b"",
@@ -163,7 +169,10 @@ def critical_extension(case: Case) -> Iterator[tuple[str, Case]]:
     yield "nameConstraints", tls(case, ca=_signed("Root", ec_key("root"), (_CA, True), (constraints, True)))
     policies = x509.PolicyConstraints(0, None)
     yield "policyConstraints", tls(case, ca=_signed("Root", ec_key("root"), (_CA, True), (policies, True)))
-    yield "inhibitAnyPolicy", tls(case, ca=_signed("Root", ec_key("root"), (_CA, True), (x509.InhibitAnyPolicy(0), True)))
+    yield (
+        "inhibitAnyPolicy",
+        tls(case, ca=_signed("Root", ec_key("root"), (_CA, True), (x509.InhibitAnyPolicy(0), True))),
+    )
     own = x509.UnrecognizedExtension(ObjectIdentifier("1.2.3.4.5"), b"\x05\x00")
     yield "own", tls(case, cert=_signed("Module", ec_key("leaf"), (own, True)))
 
@@ -220,13 +229,19 @@ def certificate_out_of_date(case: Case) -> Iterator[tuple[str, Case]]:
 def ca_that_may_not_sign(case: Case) -> Iterator[tuple[str, Case]]:
     usage = _key_usage(digital_signature=True)
     yield "no keyCertSign", tls(case, ca=_signed("Root", ec_key("root"), (_CA, True), (usage, True)))
-    yield "CA false", tls(case, ca=_signed("Root", ec_key("root"), (x509.BasicConstraints(ca=False, path_length=None), True)))
+    yield (
+        "CA false",
+        tls(case, ca=_signed("Root", ec_key("root"), (x509.BasicConstraints(ca=False, path_length=None), True))),
+    )
 
 
 @rule("a server that checks the purpose refuses the client's certificate",
       still_works="servers that don't ask for a certificate, or not for its purpose, accept the module")  # fmt: skip
 def client_certificate_for_servers(case: Case) -> Iterator[tuple[str, Case]]:
-    yield "serverAuth", tls(case, cert=_signed("Module", ec_key("leaf"), x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])))
+    yield (
+        "serverAuth",
+        tls(case, cert=_signed("Module", ec_key("leaf"), x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]))),
+    )
 
 
 _PEM_FORMS = {
@@ -234,7 +249,9 @@ _PEM_FORMS = {
     "tabs": lambda pem: pem.replace(b"\n", b"\n\t"),
     "indented": lambda pem: b"  " + pem.rstrip(b"\n").replace(b"\n", b"\n  ") + b"\n",
     "one line": lambda pem: _marked(pem, b" ".join(pem.splitlines()[1:-1])),
-    "spaces inside": lambda pem: _marked(pem, b"\n".join(line[:20] + b"   " + line[20:] for line in pem.splitlines()[1:-1])),
+    "spaces inside": lambda pem: _marked(
+        pem, b"\n".join(line[:20] + b"   " + line[20:] for line in pem.splitlines()[1:-1])
+    ),
     "spaces at ends": lambda pem: pem.replace(b"\n", b"  \n"),
     "NUL in front": lambda pem: b"\0" + pem,
     "END before BEGIN": lambda pem: b"-----END CERTIFICATE-----\n" + pem,
@@ -253,3 +270,42 @@ def pem_in_odd_form(case: Case) -> Iterator[tuple[str, Case]]:
     turn = len(case.name) % len(forms)
     for word, change in forms[turn:] + forms[:turn]:
         yield word, tls(case, ca=change(root()))
+
+
+@rule("the sets are mixed: each certificate goes with the key of the other one")
+def sets_swapped(case: Case) -> Iterator[tuple[str, Case]]:
+    files = {
+        "a.pem": leaf(),
+        "a.key": key(),
+        "b.pem": _signed("Other", ec_key("other")),
+        "b.key": key_bytes(ec_key("other")),
+    }
+    pki = {"client_cert": ["a.pem", "b.pem"], "client_key": ["b.key", "a.key"]}
+    yield "keys", case.asking(files, pki=pki)
+
+
+@rule("Mbed TLS doesn't know the signature, and so can't read the certificate")
+def signature_of_unknown_kind(case: Case) -> Iterator[tuple[str, Case]]:
+    strange = ed25519.Ed25519PrivateKey.generate()
+    yield "Ed25519", tls(case, cert=_signed("Module", ec_key("leaf"), by=strange))
+    yield "DSA", tls(case, cert=_signed("Module", ec_key("leaf"), by=dsa_key()))
+    yield "CA", tls(case, ca=_signed("Root", ec_key("root"), (_CA, True), by=strange))
+
+
+@rule("the package's key isn't that of the project's certificate: a server that asks for it refuses the module",
+      still_works="TLS without a certificate of the module's own works, and so do boot and AT commands")  # fmt: skip
+def certificate_without_its_key(case: Case) -> Iterator[tuple[str, Case]]:
+    if _has_pair(case):
+        yield "certificate", case.asking({"a.pem": leaf()}, pki={"client_cert": "a.pem"})
+        yield "key", case.asking({"a.key": key()}, pki={"client_key": "a.key"})
+
+
+def _has_pair(case: Case) -> bool:
+    return case.modern or (case.has("client_cert", "client_key"))
+
+
+@rule("two certificates of one key: who has one of the two peers' trust has both",
+      still_works="each certificate goes with its key, and TLS works", a_note_will_do=True)  # fmt: skip
+def one_key_twice(case: Case) -> Iterator[tuple[str, Case]]:
+    files = {"a.pem": leaf(), "b.pem": _signed("Other", ec_key("leaf")), "a.key": key(), "b.key": key()}
+    yield "client", case.asking(files, pki={"client_cert": ["a.pem", "b.pem"], "client_key": ["a.key", "b.key"]})

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from faults.rule import rule
-
 from platformio_esp_at.formats.pki import PKI_SLOTS
 
 if TYPE_CHECKING:
@@ -70,7 +69,10 @@ def pki_is_other_content(case: Case) -> Iterator[tuple[str, Case]]:
     yield from _contents(case, *(row.name for row in case.secondary if row.name in PKI_SLOTS))
 
 
-@rule("the firmware finds no GATT services: its BLE server doesn't start")
+@rule(
+    "the firmware finds no GATT services: its BLE server doesn't start",
+    still_works="boot, AT commands and TLS don't use GATT",
+)
 def ble_data_is_other_content(case: Case) -> Iterator[tuple[str, Case]]:
     yield from _contents(case, "ble_data")
 

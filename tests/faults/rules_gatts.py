@@ -57,10 +57,15 @@ def gatt_value_of_odd_digits(case: Case) -> Iterator[tuple[str, Case]]:
 def gatt_row_of_nonsense(case: Case) -> Iterator[tuple[str, Case]]:
     if _reads(case):
         for word, row in (
-            ("uuid_len", "2,24,0xC300,0x01,1,1,30"), ("uuid too short", "2,128,0xC300,0x01,1,1,30"), ("no uuid", "2,16,,0x01,1,1,30"),
-            ("uuid", "2,16,0xC3ZZ,0x01,1,1,30"), ("perm", "2,16,0xC300,0x8000,1,1,30"), ("perm text", "2,16,0xC300,rw,1,1,30"),
-            ("value", "2,16,0xC300,0x01,1,1,hello"), ("index", "7,16,0xC300,0x01,1,1,30"),
-        ):  # fmt: skip
+            ("uuid_len", "2,24,0xC300,0x01,1,1,30"),
+            ("uuid too short", "2,128,0xC300,0x01,1,1,30"),
+            ("no uuid", "2,16,,0x01,1,1,30"),
+            ("uuid", "2,16,0xC3ZZ,0x01,1,1,30"),
+            ("perm", "2,16,0xC300,0x8000,1,1,30"),
+            ("perm text", "2,16,0xC300,rw,1,1,30"),
+            ("value", "2,16,0xC300,0x01,1,1,hello"),
+            ("index", "7,16,0xC300,0x01,1,1,30"),
+        ):
             yield word, _table(case, *_with(2, row))
 
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import esp_images
+
 from faults.cases import sample_cases
 from faults.rule import rule
-
 from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.errors import UnknownNameError
@@ -20,9 +20,15 @@ if TYPE_CHECKING:
 
 _NO_MODULE = "unknown-module"
 _BOARDS = {
-    "esp32": "esp32dev", "esp32s2": "esp32-s2-saola-1", "esp32c2": "esp32-c2-devkitm-1", "esp32c3": "esp32-c3-devkitm-1",
-    "esp32c5": "esp32-c5-devkitc-1", "esp32c6": "esp32-c6-devkitc-1", "esp32c61": "esp32-c61-devkitc1", "esp8266": "d1_mini",
-}  # fmt: skip
+    "esp32": "esp32dev",
+    "esp32s2": "esp32-s2-saola-1",
+    "esp32c2": "esp32-c2-devkitm-1",
+    "esp32c3": "esp32-c3-devkitm-1",
+    "esp32c5": "esp32-c5-devkitc-1",
+    "esp32c6": "esp32-c6-devkitc-1",
+    "esp32c61": "esp32-c61-devkitc1",
+    "esp8266": "d1_mini",
+}
 
 
 def _board(chip: str, flash_size: str = "4MB", name: str = "", **build: str) -> BoardFacts:
@@ -113,7 +119,10 @@ def board_without_firmware(case: Case) -> Iterator[tuple[str, Case]]:
         yield chip, replace(case, module=None, board=_board(chip))
 
 
-@rule("the firmware isn't there, or which one is meant can't be known", codes="firmware-not-found not-a-file not-a-package zip-damaged")
+@rule(
+    "the firmware isn't there, or which one is meant can't be known",
+    codes="firmware-not-found not-a-file not-a-package zip-damaged",
+)
 def firmware_not_there(case: Case) -> Iterator[tuple[str, Case]]:
     for name in ("nothere.zip", ".", "esp_at.yml"):
         yield name, case.asking(firmware=name)

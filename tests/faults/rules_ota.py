@@ -11,7 +11,6 @@ import zlib
 from typing import TYPE_CHECKING
 
 from faults.rule import rule
-
 from platformio_esp_at.units import SECTOR_SIZE
 
 if TYPE_CHECKING:
@@ -20,7 +19,9 @@ if TYPE_CHECKING:
     from faults.case import Case
 
 _OTA = "ota_data_initial"
-_TRIES_ALL = "an entry without a right CRC counts for nothing: the bootloader tries all slots, and finds the application"
+_TRIES_ALL = (
+    "an entry without a right CRC counts for nothing: the bootloader tries all slots, and finds the application"
+)
 
 
 def _ota_data(first: bytes, second: bytes = b"") -> bytes:
@@ -132,3 +133,13 @@ def phy_data_sent_elsewhere(case: Case) -> Iterator[tuple[str, Case]]:
     if case.has("phy_init_data"):
         yield "nvs", case.moved("phy_init_data", case.row("nvs").offset)
         yield "after nvs begins", case.moved("phy_init_data", case.row("nvs").offset + SECTOR_SIZE)
+
+
+@rule("a bit that is 0 makes an entry of a blank sector: no CRC fits, and its state may be one that isn't started",
+      still_works=_TRIES_ALL)  # fmt: skip
+def ota_data_bit_flipped(case: Case) -> Iterator[tuple[str, Case]]:
+    if case.has(_OTA):
+        for at in (0, 3, SECTOR_SIZE + 1):
+            blank = bytearray(b"\xff" * 2 * SECTOR_SIZE)
+            blank[at] ^= 0x10
+            yield f"{at:#x}", case.with_(_OTA, bytes(blank))

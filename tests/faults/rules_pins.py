@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from faults.rule import rule
-
 from platformio_esp_at.catalog.gpios import ChipGpios, chip_gpios
 
 if TYPE_CHECKING:
@@ -53,7 +52,13 @@ def pin_input_only(case: Case) -> Iterator[tuple[str, Case]]:
 
 @rule("the chip has no such pin: the module never answers", codes=_ROUTES)
 def pin_that_does_not_exist(case: Case) -> Iterator[tuple[str, Case]]:
-    for name, gpio in (("uart_tx_pin", 60), ("uart_rx_pin", 99), ("uart_cts_pin", 60), ("uart_rx_pin", -7), ("uart_tx_pin", 1000)):
+    for name, gpio in (
+        ("uart_tx_pin", 60),
+        ("uart_rx_pin", 99),
+        ("uart_cts_pin", 60),
+        ("uart_rx_pin", -7),
+        ("uart_tx_pin", 1000),
+    ):
         yield f"{name} {gpio}", _asking(case, **{name: gpio})
 
 
@@ -71,7 +76,9 @@ def pin_unset(case: Case) -> Iterator[tuple[str, Case]]:
             yield name, _asking(case, **{name: -1})
 
 
-@rule("the ESP8266 has its UART on TX 15 with RX 13, or TX 1 with RX 3: elsewhere the module never answers", codes=_ROUTES)
+@rule(
+    "the ESP8266 has its UART on TX 15 with RX 13, or TX 1 with RX 3: elsewhere the module never answers", codes=_ROUTES
+)
 def pin_not_routable(case: Case) -> Iterator[tuple[str, Case]]:
     if case.chip_name == "esp8266":
         for tx, rx in ((1, 13), (15, 3), (4, 5), (13, 15)):
@@ -123,7 +130,11 @@ def country_invalid(case: Case) -> Iterator[tuple[str, Case]]:
 
 @rule("Wi-Fi has no channels, or none that exist: the module connects nowhere")
 def channels_invalid(case: Case) -> Iterator[tuple[str, Case]]:
-    for word, values in (("start 0", {"start_channel": 0}), ("15", {"channel_num": 15}), ("none", {"start_channel": 12, "channel_num": 11 if not case.modern else 9})):
+    for word, values in (
+        ("start 0", {"start_channel": 0}),
+        ("15", {"channel_num": 15}),
+        ("none", {"start_channel": 12, "channel_num": 11 if not case.modern else 9}),
+    ):
         yield word, _asking(case, **values)
 
 
@@ -135,7 +146,13 @@ def power_invalid(case: Case) -> Iterator[tuple[str, Case]]:
 
 @rule("a value that can't be stored becomes another one: 300 is 44 in a byte", codes="not-a-number parameter-range")
 def parameter_of_nonsense(case: Case) -> Iterator[tuple[str, Case]]:
-    for name, value in (("uart_tx_pin", "GPIO5"), ("channel_num", "300"), ("uart_baudrate", "115200 baud"), ("uart_rx_pin", "5.0"), ("uart_tx_pin", "010x")):
+    for name, value in (
+        ("uart_tx_pin", "GPIO5"),
+        ("channel_num", "300"),
+        ("uart_baudrate", "115200 baud"),
+        ("uart_rx_pin", "5.0"),
+        ("uart_tx_pin", "010x"),
+    ):
         yield f"{name} {value}", _asking(case, **{name: value})
 
 

@@ -12,13 +12,13 @@ from operator import xor
 from typing import TYPE_CHECKING
 
 import esp_images
+
 from faults.cases import sample_cases
 from faults.rule import rule
-
 from platformio_esp_at.formats.esp_image import EspImage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from faults.case import Case
 
@@ -54,24 +54,18 @@ def _with_checksum(case: Case, what: str, at: int, value: bytes) -> bytes:
     return _with_digest(case, what, changed)
 
 
-def _on_both(change: Callable[[bytes], bytes]) -> Callable[[Case], Iterator[tuple[str, Case]]]:
-    def makes(case: Case) -> Iterator[tuple[str, Case]]:
-        for what in PROGRAMS:
-            yield what, case.with_(what, change(case[what]))
-
-    return makes
-
-
 @rule("the ROM or the bootloader finds no image (invalid header)")
 def image_magic(case: Case) -> Iterator[tuple[str, Case]]:
-    yield from _on_both(lambda data: b"\xea" + data[1:])(case)
+    for what in PROGRAMS:
+        yield what, case.with_(what, b"\xea" + case[what][1:])
 
 
 @rule("the image has other segments than its header says: it isn't loaded, or not all of it")
 def segment_count(case: Case) -> Iterator[tuple[str, Case]]:
-    for count in (0, 17, 255):
-        yield from ((f"{what} {count}", changed) for what, changed in _on_both(lambda d: d[:1] + bytes([count]) + d[2:])(case))  # noqa: B023
-    yield from ((f"{what} +1", changed) for what, changed in _on_both(lambda d: d[:1] + bytes([d[1] + 1]) + d[2:])(case))
+    for what in PROGRAMS:
+        data = case[what]
+        for count in (0, 17, 255, data[1] + 1):
+            yield f"{what} {count}", case.with_(what, data[:1] + bytes([count]) + data[2:])
 
 
 @rule("the bootloader refuses an image of another chip, and the ROM can't run its bootloader",
@@ -181,7 +175,9 @@ def segment_length(case: Case) -> Iterator[tuple[str, Case]]:
             yield f"{what} {wrong:#x}", case.with_(what, changed)
 
 
-@rule("the bootloader jumps to an address that isn't code, or loads over itself", codes="image-entry image-load-address")
+@rule(
+    "the bootloader jumps to an address that isn't code, or loads over itself", codes="image-entry image-load-address"
+)
 def address_of_nonsense(case: Case) -> Iterator[tuple[str, Case]]:
     if case.chip_name == "esp8266":
         for what in PROGRAMS:

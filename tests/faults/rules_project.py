@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from faults.rule import rule
-
 from platformio_esp_at.formats.pki import PKI_SLOTS
 from platformio_esp_at.units import SECTOR_SIZE
 
@@ -63,8 +62,18 @@ def own_table_overlap(case: Case) -> Iterator[tuple[str, Case]]:
 @rule("the partition is in the application, or outside the flash")
 def own_table_outside(case: Case) -> Iterator[tuple[str, Case]]:
     home, row = case.row("at_customize"), case.row(case.parameters)
-    for word, offset in (("after at_customize", home.end), ("before it", home.offset - SECTOR_SIZE), ("at 64 MB", 64 << 20)):
-        yield word, _table(case, [*case.secondary, replace(row, name="mine", type=0x40, subtype=0x20, offset=offset, size=SECTOR_SIZE)])
+    for word, offset in (
+        ("after at_customize", home.end),
+        ("before it", home.offset - SECTOR_SIZE),
+        ("at 64 MB", 64 << 20),
+    ):
+        yield (
+            word,
+            _table(
+                case,
+                [*case.secondary, replace(row, name="mine", type=0x40, subtype=0x20, offset=offset, size=SECTOR_SIZE)],
+            ),
+        )
 
 
 @rule("the content doesn't fit, or NVS has fewer than the 3 pages that it needs", codes="nvs-size nvs-full")
@@ -88,10 +97,14 @@ def own_table_misaligned(case: Case) -> Iterator[tuple[str, Case]]:
 def own_table_of_nonsense(case: Case) -> Iterator[tuple[str, Case]]:
     own = case.row(case.parameters)
     for word, row in (
-        ("too few columns", "mine, data"), ("size", "mine, 0x40, 32, 0x9000000, much"), ("type", "mine, dada, nvs, , 4K"),
-        ("subtype", "mine, data, nsv, , 4K"), ("long name", "a_name_of_twenty_char, 0x40, 32, , 4K"), ("flag", "mine, 0x40, 32, , 4K, encryptd"),
+        ("too few columns", "mine, data"),
+        ("size", "mine, 0x40, 32, 0x9000000, much"),
+        ("type", "mine, dada, nvs, , 4K"),
+        ("subtype", "mine, data, nsv, , 4K"),
+        ("long name", "a_name_of_twenty_char, 0x40, 32, , 4K"),
+        ("flag", "mine, 0x40, 32, , 4K, encryptd"),
         ("semicolons", "mine; 0x40; 32; ; 4K"),
-    ):  # fmt: skip
+    ):
         yield word, _csv(case, f"{own.name}, {own.type:#x}, {own.subtype:#x}, {own.offset:#x}, {own.size:#x}\n{row}\n")
     yield "empty", _csv(case, "")
     yield "UTF-16", case.asking({CSV: case.secondary.to_csv().encode("utf-16")}, partitions=CSV)
@@ -127,7 +140,11 @@ def data_empty(case: Case) -> Iterator[tuple[str, Case]]:
 
 @rule("the firmware finds no parameters, certificates or files in it")
 def data_of_other_kind(case: Case) -> Iterator[tuple[str, Case]]:
-    junk = {"text": b"hello\n", "FF": b"\xff" * SECTOR_SIZE, "LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n"}
+    junk = {
+        "text": b"hello\n",
+        "FF": b"\xff" * SECTOR_SIZE,
+        "LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n",
+    }
     for name in ("mfg_nvs", *_FILES, "ble_data", "server_ca"):
         if case.secondary.find(name):
             for word, data in junk.items():
@@ -146,7 +163,6 @@ def data_nvs_cut(case: Case) -> Iterator[tuple[str, Case]]:
     if case.modern:
         own = case["mfg_nvs"]
         yield "inside a page", _data(case, "mfg_nvs", own[:6000])
-        yield "half", _data(case, "mfg_nvs", own[: len(own) // SECTOR_SIZE // 2 * SECTOR_SIZE])
         yield "one page", _data(case, "mfg_nvs", own[:SECTOR_SIZE])
 
 
@@ -205,9 +221,13 @@ def option_misspelt(case: Case) -> Iterator[tuple[str, Case]]:
 @rule("what the file means can't be known", codes="not-yaml option-invalid option-twice not-text")
 def project_file_of_nonsense(case: Case) -> Iterator[tuple[str, Case]]:
     for word, text in (
-        ("tab", "factory_param:\n\tuart_tx_pin: 5\n"), ("twice", "skip: [ble_data]\nskip: []\n"), ("a list", "factory_param: [1, 2]\n"),
-        ("alias", "pki: &a {x: *a}\n"), ("cut", "factory_param: {uart_tx_pin: 5"), ("a text", "factory_param: hello\n"),
-    ):  # fmt: skip
+        ("tab", "factory_param:\n\tuart_tx_pin: 5\n"),
+        ("twice", "skip: [ble_data]\nskip: []\n"),
+        ("a list", "factory_param: [1, 2]\n"),
+        ("alias", "pki: &a {x: *a}\n"),
+        ("cut", "factory_param: {uart_tx_pin: 5"),
+        ("a text", "factory_param: hello\n"),
+    ):
         yield word, case.saying(text)
     yield "UTF-16", replace(case, project={"esp_at.yml": f"module: {case.module}\n".encode("utf-16")})
     yield "binary", replace(case, project={"esp_at.yml": bytes(range(256))})

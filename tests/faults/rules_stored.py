@@ -1,4 +1,4 @@
-"""Faults in what a package brings for TLS and Bluetooth: PKI containers, ``ble_data.bin`` and the rest of ``mfg_nvs``."""
+"""Faults in what a package brings for TLS and Bluetooth: PKI containers, ``ble_data.bin``, the rest of ``mfg_nvs``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from faults.rule import rule
-
 from platformio_esp_at.errors import FormatError
 from platformio_esp_at.formats.nvs import PAGE_SIZE, NvsImage
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer
@@ -90,7 +89,10 @@ def pki_content_damaged(case: Case) -> Iterator[tuple[str, Case]]:
             yield name, case.with_(name, case[name].replace(content, damaged))
 
 
-@rule("the firmware finds no GATT services: its BLE server doesn't start")
+@rule(
+    "the firmware finds no GATT services: its BLE server doesn't start",
+    still_works="boot, AT commands and TLS don't use GATT",
+)
 def ble_data_damaged(case: Case) -> Iterator[tuple[str, Case]]:
     if case.has("ble_data"):
         data = case["ble_data"]
@@ -100,7 +102,10 @@ def ble_data_damaged(case: Case) -> Iterator[tuple[str, Case]]:
         yield "JSON", case.with_("ble_data", data.replace(b'"uuid"', b'"uuid', 1))
 
 
-@rule("the services can't be built from these rows: no GATT server")
+@rule(
+    "the services can't be built from these rows: no GATT server",
+    still_works="boot, AT commands and TLS don't use GATT",
+)
 def ble_data_of_nonsense(case: Case) -> Iterator[tuple[str, Case]]:
     if case.has("ble_data"):
         for word, rows in (("no rows", []), ("a number", [7]), ("no uuid", [{"index": 0}])):
@@ -132,11 +137,11 @@ def _stored(case: Case) -> list[tuple[str, str, bytes]]:
 @rule("the module shows its private key as its certificate: no TLS, and the key is known")
 def nvs_certificate_and_key_swapped(case: Case) -> Iterator[tuple[str, Case]]:
     stored = {(namespace, key): value for namespace, key, value in _stored(case) if _real(value)}
-    for namespace, key in stored:
+    for (namespace, key), value in stored.items():
         other = (namespace.replace("_cert", "_key"), key.replace("_cert", "_key"))
         if namespace.endswith("_cert") and other in stored:
             swapped = _with_value(case, namespace, key, stored[other])
-            yield key, _with_value(swapped, *other, stored[namespace, key])
+            yield key, _with_value(swapped, *other, value)
 
 
 @rule("the private key isn't that of the certificate: every TLS handshake fails")
@@ -158,7 +163,10 @@ def nvs_certificate_damaged(case: Case) -> Iterator[tuple[str, Case]]:
             yield f"{key} blank", _with_value(case, namespace, key, b"\xff" * 64)
 
 
-@rule("the firmware can't build its GATT services from the row")
+@rule(
+    "the firmware can't build its GATT services from the row",
+    still_works="boot, AT commands and TLS don't use GATT",
+)
 def nvs_gatt_row_damaged(case: Case) -> Iterator[tuple[str, Case]]:
     image = _nvs(case)
     if image and image.get("ble_data", "cfg1"):
@@ -198,3 +206,56 @@ def nvs_long(case: Case) -> Iterator[tuple[str, Case]]:
     if _nvs(case):
         more = case.row("mfg_nvs").size - len(case["mfg_nvs"]) + PAGE_SIZE
         yield "a page more", case.with_("mfg_nvs", case["mfg_nvs"] + b"\xff" * more)
+
+
+@rule("certificate and key come from different sets: every TLS handshake of one of them fails")
+def pki_sets_swapped(case: Case) -> Iterator[tuple[str, Case]]:
+    for name in [name for name in _pki(case) if name.endswith("_key")]:
+        items = PkiContainer.from_bytes(case[name]).items
+        if len(items) == 2 and items[0].content != items[1].content and all(_real(item.content) for item in items):
+            swapped = [replace(items[0], content=items[1].content), replace(items[1], content=items[0].content)]
+            yield name, case.with_(name, PkiContainer(tuple(swapped)).to_bytes())
+
+
+@rule(
+    "the services can't be built from these rows: no GATT server",
+    still_works="boot, AT commands and TLS don't use GATT",
+)
+def ble_data_out_of_order(case: Case) -> Iterator[tuple[str, Case]]:
+    if case.has("ble_data"):
+        rows = json.loads(case["ble_data"][4:].rstrip(b"\xff\0"))["Service"]
+        for word, other in (("reversed", rows[::-1]), ("no service", rows[1:]), ("no values", rows[:2])):
+            text = json.dumps({"Service": other}).encode()
+            yield word, case.with_("ble_data", struct.pack("<H", len(text)) + b"\x27\x95" + text)
+
+
+@rule(
+    "the firmware finds a certificate and no key for it: a server that asks for it refuses the module",
+    still_works="TLS without a certificate of the module's own works, and so do boot and AT commands",
+)
+def nvs_key_gone(case: Case) -> Iterator[tuple[str, Case]]:
+    image = _nvs(case)
+    for name, key, _ in _stored(case):
+        if name.endswith("_key"):
+            left = tuple(entry for entry in image.entries if (entry.namespace, entry.key) != (name, key))
+            yield key, case.with_("mfg_nvs", replace(image, entries=left).to_bytes())
+
+
+@rule("a blob that isn't whole can't be read: NVS needs its index and each of its chunks")
+def nvs_blob_in_parts(case: Case) -> Iterator[tuple[str, Case]]:
+    if _nvs(case):
+        data = case["mfg_nvs"]
+        at = next(at for at in range(64, PAGE_SIZE, 32) if data[at + 1] == 0x48)  # the first index of a blob
+        number = (at - 64) // 32
+        bits = int.from_bytes(data[32:64], "little") & ~(3 << 2 * number)
+        yield "index erased", case.with_("mfg_nvs", data[:32] + bits.to_bytes(32, "little") + data[64:])
+        yield "index blank", case.with_("mfg_nvs", data[:at] + b"\xff" * 32 + data[at + 32 :])
+
+
+@rule("pages of one number, or of another format: NVS erases them")
+def nvs_pages_of_nonsense(case: Case) -> Iterator[tuple[str, Case]]:
+    if _nvs(case):
+        data = case["mfg_nvs"]
+        yield "page twice", case.with_("mfg_nvs", data[:PAGE_SIZE] + data[: len(data) - PAGE_SIZE])
+        yield "page lost", case.with_("mfg_nvs", b"\xff" * PAGE_SIZE + data[PAGE_SIZE:])
+        yield "noise after", case.with_("mfg_nvs", data[:-PAGE_SIZE] + b"noise" * 819 + b"!")

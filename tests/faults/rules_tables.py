@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from faults.rule import rule
-
 from platformio_esp_at.units import SECTOR_SIZE
 
 if TYPE_CHECKING:
@@ -229,9 +228,12 @@ _flip_rule("name_bit_flipped", "the firmware doesn't find a partition of another
 def rows_swapped(case: Case) -> Iterator[tuple[str, Case]]:
     a, b = case.row("nvs"), case.row("otadata")
     places = {"nvs": (b.offset, b.size), "otadata": (a.offset, a.size)}
-    yield "nvs and otadata", case.with_primary(
-        replace(row, offset=places[row.name][0], size=places[row.name][1]) if row.name in places else row
-        for row in case.primary
+    yield (
+        "nvs and otadata",
+        case.with_primary(
+            replace(row, offset=places[row.name][0], size=places[row.name][1]) if row.name in places else row
+            for row in case.primary
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""Faults in the user partition table (``at_customize.bin``), from which ESP-AT takes its parameters and certificates."""
+"""Faults in the user partition table (``at_customize.bin``), which says where parameters and certificates are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from faults.rule import rule
-
 from platformio_esp_at.formats.pki import PKI_SLOTS
 from platformio_esp_at.units import SECTOR_SIZE
 
@@ -105,3 +104,18 @@ def pki_rows_swapped(case: Case) -> Iterator[tuple[str, Case]]:
 def pki_row_small(case: Case) -> Iterator[tuple[str, Case]]:
     for name in _pki_rows(case)[:1]:
         yield name, case.with_row(name, size=0x40)
+
+
+@rule("the firmware of this generation looks for factory_param and finds no parameters",
+      codes="package-inconsistent application-other-generation")  # fmt: skip
+def parameters_row_of_other_generation(case: Case) -> Iterator[tuple[str, Case]]:
+    if not case.modern:
+        yield "mfg_nvs", case.with_row("factory_param", name="mfg_nvs", type=1, subtype=2)
+
+
+@rule("the firmware or the bootloader takes it for what it isn't: an application, its ota_data, its nvs")
+def user_row_of_system_kind(case: Case) -> Iterator[tuple[str, Case]]:
+    name = next((row.name for row in case.secondary if row.name in PKI_SLOTS), None)
+    if name:
+        for word, changes in (("app", {"type": 0, "subtype": 0x10}), ("type 0x41", {"type": 0x41})):
+            yield f"{name} {word}", case.with_row(name, **changes)

@@ -1,4 +1,4 @@
-"""The corpus of harmful faults: each is refused before esptool is started, or warned of where the module still works."""
+"""The corpus of harmful faults: each is refused before esptool starts, or warned of where the module still works."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from faults.case import Case
 from faults.cases import sample_cases
 from faults.corpus import Judge, every_case, known_misses, rules
 from faults.rule import MOST, Fault
 from faults.rules_certificates import tls
 from faults.trial import Outcome, new_notices, try_case
-
 from platformio_esp_at.catalog.modules import modules
 from platformio_esp_at.demo.sample_package import sample_package
 from platformio_esp_at.errors import EspAtError
@@ -96,7 +96,9 @@ def test_clean_package_of_every_module(chip, nvs):
             files = sample_package(chip, module=row.name, nvs=nvs)
         except EspAtError:
             continue  # no sample of that generation, or for so little flash
-        trial = try_case(Case(f"SAMPLE-{row.name}", chip, row.name, {p: d for p, d in files.items() if "factory/" not in p}))
+        trial = try_case(
+            Case(f"SAMPLE-{row.name}", chip, row.name, {p: d for p, d in files.items() if "factory/" not in p})
+        )
         found = [*trial.refusals, *(notice for notice in trial.notices if notice.is_warning)]
         assert (found, trial.crash) == ([], None), row.name
         checked += 1
@@ -104,7 +106,9 @@ def test_clean_package_of_every_module(chip, nvs):
 
 
 def test_missed_faults_are_sorted():
-    lines = [line for line in (Path(__file__).parent / "missed.txt").read_text().splitlines() if not line.startswith("#")]
+    lines = [
+        line for line in (Path(__file__).parent / "missed.txt").read_text().splitlines() if not line.startswith("#")
+    ]
     assert lines == sorted(set(lines))
 
 
