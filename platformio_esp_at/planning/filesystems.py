@@ -94,7 +94,11 @@ def _check_paths(files: Mapping[str, bytes]) -> None:
         parts = path.split("/")
         for depth in range(1, len(parts)):
             if (folder := "/".join(parts[:depth])) in files:
-                raise FormatError("file-name-conflict", f"{folder!r} is a file and, for {path!r}, a folder")
+                raise FormatError(
+                    "file-name-conflict",
+                    f"{folder!r} is a file and, for {path!r}, a folder",
+                    hint=f"rename the file {folder}, or the folder",
+                )
 
 
 def _check_path(path: str) -> None:
@@ -105,9 +109,15 @@ def _check_path(path: str) -> None:
     try:
         size = len(path.encode())
     except UnicodeEncodeError:
-        raise FormatError("file-name", f"{path!r} isn't text", hint="rename the file") from None
+        raise FormatError(
+            "file-name", f"{path!r} isn't text", hint="rename the file with characters that UTF-8 has"
+        ) from None
     if size > _MAX_PATH_SIZE:
-        raise FormatError("file-name", f"{path!r}: a path of {size} bytes", hint=f"at most {_MAX_PATH_SIZE} fit")
+        raise FormatError(
+            "file-name",
+            f"{path!r}: a path of {size} bytes",
+            hint=f"shorten it to {_MAX_PATH_SIZE} bytes: fewer folders, or shorter names",
+        )
 
 
 # --- littlefs ---
@@ -129,20 +139,24 @@ def _build_littlefs(files: Mapping[str, bytes], size: int) -> bytes:
         raise LayoutError(
             "fs-size",
             f"a partition of {size} bytes can't hold littlefs",
-            hint=f"it takes blocks of {SECTOR_SIZE} bytes, {_MIN_BLOCKS} at least",
+            hint=f"in the partition CSV, write a size of {_MIN_BLOCKS} sectors of {SECTOR_SIZE:#x} or more",
         )
     for path in files:
         for name in path.split("/"):
             if (length := len(name.encode())) > _LITTLEFS_NAME_SIZE:
                 raise FormatError(
-                    "file-name", f"{path!r}: a name of {length} bytes is longer than {_LITTLEFS_NAME_SIZE}"
+                    "file-name",
+                    f"{path!r}: a name of {length} bytes is longer than {_LITTLEFS_NAME_SIZE}",
+                    hint=f"rename it to one of {_LITTLEFS_NAME_SIZE} bytes at most",
                 )
     blocks = size // SECTOR_SIZE
     volume = _write_littlefs(files, blocks)
     if volume is None:
         excess = (_littlefs_blocks(files, blocks) - blocks) * SECTOR_SIZE
         raise LayoutError(
-            "files-too-large", f"the files need about {excess} bytes more than the {size} bytes of the littlefs have"
+            "files-too-large",
+            f"the files need about {excess} bytes more than the {size} bytes of the littlefs have",
+            hint="remove files from the folder, or write a larger size for the partition in the partition CSV",
         )
     return bytes(volume.context.buffer)
 
