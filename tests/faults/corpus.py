@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 MISSED = Path(__file__).parent / "missed.txt"
 """The names of the faults that nothing catches."""
+_MISSED_HEAD = (
+    "# Faults that nothing catches, by name, sorted: python tests/faults --write (CONTRIBUTING.md, Add a fault)."
+)
 
 
 def rules() -> dict[str, Rule]:
@@ -43,6 +46,14 @@ def known_misses() -> set[str]:
     """Return the names in `MISSED`."""
     lines = MISSED.read_text(encoding="utf-8").splitlines()
     return {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+
+
+def write_misses(judged: Sequence[Judged]) -> None:
+    """Write the names of the missed faults into `MISSED`, and keep there those of faults that weren't tried."""
+    tried = {one.fault.name for one in judged}
+    missed = {one.fault.name for one in judged if one.verdict.outcome is Outcome.MISSED}
+    names = sorted(missed | (known_misses() - tried))
+    MISSED.write_text("\n".join([_MISSED_HEAD, *names, ""]), encoding="utf-8")
 
 
 class Judged(NamedTuple):

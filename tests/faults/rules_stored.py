@@ -12,7 +12,7 @@ from faults.rule import rule
 from platformio_esp_at.errors import FormatError
 from platformio_esp_at.formats.nvs import PAGE_SIZE, NvsImage
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer
-from platformio_esp_at.formats.x509 import summarize
+from platformio_esp_at.formats.x509 import X509File, summarize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,13 +70,26 @@ def _contents(case: Case, *names: str) -> Iterator[bytes]:
 
 @rule("the private key isn't that of the certificate: every TLS handshake fails")
 def pki_key_of_other_certificate(case: Case) -> Iterator[tuple[str, Case]]:
-    keys = [name for name in _pki(case) if name.endswith("_key") and all(map(_real, _contents(case, name)))]
-    for key, other in zip(keys, keys[1:] + keys[:1], strict=True):
-        one = PkiContainer.from_bytes(case[key])
+    keys = [name for name in _pki(case) if name.endswith("_key")]
+    for name, other in zip(keys, keys[1:] + keys[:1], strict=True):
+        items = PkiContainer.from_bytes(case[name]).items
         strange = next(_contents(case, other))
-        if strange not in list(_contents(case, key)):
-            items = (replace(one.items[0], content=strange), *one.items[1:])
-            yield key, case.with_(key, replace(one, items=items).to_bytes())
+        if _are_two_keys(items[0].content, strange):
+            changed = PkiContainer((replace(items[0], content=strange), *items[1:]))
+            yield name, case.with_(name, changed.to_bytes())
+
+
+def _are_two_keys(one: bytes, other: bytes) -> bool:
+    return "" != _fingerprint(one) != _fingerprint(other) != ""
+
+
+@functools.cache
+def _fingerprint(data: bytes) -> str:
+    """Return that of a private key; none of a stand-in."""
+    try:
+        return X509File.from_bytes(data).private_key().fingerprint
+    except FormatError:
+        return ""
 
 
 @rule("the certificate or key can't be parsed: no TLS")
@@ -146,9 +159,9 @@ def nvs_certificate_and_key_swapped(case: Case) -> Iterator[tuple[str, Case]]:
 
 @rule("the private key isn't that of the certificate: every TLS handshake fails")
 def nvs_key_of_other_certificate(case: Case) -> Iterator[tuple[str, Case]]:
-    keys = [one for one in _stored(case) if one[0].endswith("_key") and _real(one[2])]
+    keys = [one for one in _stored(case) if one[0].endswith("_key")]
     for (namespace, key, own), (*_, strange) in zip(keys, keys[1:] + keys[:1], strict=True):
-        if strange != own:
+        if _are_two_keys(own, strange):
             yield key, _with_value(case, namespace, key, strange)
 
 
@@ -212,7 +225,7 @@ def nvs_long(case: Case) -> Iterator[tuple[str, Case]]:
 def pki_sets_swapped(case: Case) -> Iterator[tuple[str, Case]]:
     for name in [name for name in _pki(case) if name.endswith("_key")]:
         items = PkiContainer.from_bytes(case[name]).items
-        if len(items) == 2 and items[0].content != items[1].content and all(_real(item.content) for item in items):
+        if len(items) == 2 and _are_two_keys(items[0].content, items[1].content):
             swapped = [replace(items[0], content=items[1].content), replace(items[1], content=items[0].content)]
             yield name, case.with_(name, PkiContainer(tuple(swapped)).to_bytes())
 
