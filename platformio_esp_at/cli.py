@@ -236,6 +236,29 @@ def info(**options: Any) -> None:  # noqa: ANN401
     packaging.info(_setup(**options))
 
 
+@cli.command(cls=_ProjectCommand)
+@click.argument("package", required=False, shell_complete=_completer("FIRMWARE"))
+@click.option("--primary", is_flag=True, help="the primary partition table instead: that of the whole flash")
+def table(*, package: str | None, primary: bool, **options: Any) -> None:  # noqa: ANN401
+    """Print the user partition table as CSV: the project's, or that of PACKAGE alone.
+
+    PACKAGE is what --firmware takes: a release, a zip, a folder or a URL.
+    """
+    from platformio_esp_at.commands import packaging
+    from platformio_esp_at.outputs.terminal import show_table_alone
+
+    setup = _setup(**options)
+    setup = setup._replace(report=partial(show_table_alone, spelling=setup.spelling))
+    if package is not None:
+        from platformio_esp_at.request.layers import layer_of_options
+
+        if options["firmware"]:
+            raise click.UsageError("give PACKAGE or --firmware, not both")
+        named = layer_of_options({"firmware": package}, base=Path(), spelling=lambda _: "PACKAGE")
+        setup = setup._replace(layers=(*setup.layers, named))
+    packaging.table(setup, primary=primary, of_package=package is not None)
+
+
 # --- artefacts and look-ups ---
 
 

@@ -51,7 +51,8 @@ def fetch_firmware(
     report: Report,
 ) -> FoundFirmware:
     """Return the firmware package of a name or a URL; see `find.find_firmware`."""
-    locked = read_lock(project)
+    lock = read_lock(project)
+    locked = lock.packages
     if is_release_name(firmware.text.text):
         source = source_of_release(firmware.text, module, board, locked, report)
     else:
@@ -66,12 +67,11 @@ def fetch_firmware(
         with located(firmware.text.where):
             opened = wanted.from_network(mirror)
     if any((entry.url, entry.asked) == (url, source.asked) for entry in locked):
-        return FoundFirmware(opened.package)
+        return FoundFirmware(opened.package, lock=lock)
     firmware_asked, chip, module_asked = source.asked
     sha256 = opened.package.sha256 or ""
-    return FoundFirmware(
-        opened.package, LockedPackage(firmware_asked, url, opened.size, sha256, chip=chip, module=module_asked)
-    )
+    entry = LockedPackage(firmware_asked, url, opened.size, sha256, chip=chip, module=module_asked)
+    return FoundFirmware(opened.package, entry, lock)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from platformio_esp_at.catalog.chips import Chip
     from platformio_esp_at.formats.download_config import FlashArgs, FlashImage
-    from platformio_esp_at.formats.lock_file import LockedPackage
+    from platformio_esp_at.formats.lock_file import Lock, LockedPackage
     from platformio_esp_at.formats.partition_table import Partition, PartitionTable
 
 
@@ -113,6 +113,8 @@ class FoundFirmware(NamedTuple):
 
     package: FirmwarePackage
     new_entry: LockedPackage | None = None
+    lock: Lock | None = None
+    """What `esp_at.lock` has; None where it wasn't read."""
 
 
 def release_of(application: bytes, name: str) -> str | None:

@@ -48,7 +48,7 @@ _PARAMETERS = {
 _MENU = {
     "firmware": "ESP-AT firmware package",
     "module": "AT module",
-    "partitions": "CSV of the user partition table",
+    "partitions": "CSV of partitions of your own",
     "factory_param.uart_tx_pin": "TX pin of the AT port",
     "factory_param.uart_rx_pin": "RX pin of the AT port",
     "factory_param.uart_cts_pin": "CTS pin of the AT port",

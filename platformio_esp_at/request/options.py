@@ -102,7 +102,9 @@ class Request:
         ModuleKind(), "AT module, such as WROOM-32 (default: chosen for the board)", "WROOM-32"
     )
     partitions: InputFile | None = option(
-        PathKind(), "CSV of the user partition table (default: the firmware package's own)", "at_customize.csv"
+        PathKind(),
+        "CSV of partitions of your own, or of the whole user partition table (default: the firmware package's)",
+        "at_customize.csv",
     )
     factory_param: Mapping[str, Text] = option(
         ValuesKind(), "factory parameters, such as uart_tx_pin=17", "{uart_tx_pin: 17}"

@@ -85,7 +85,7 @@ class Project:
     @property
     def locked(self):
         file = self.root / "esp_at.lock"
-        return parse_lock_file(file.read_text()) if file.exists() else ()
+        return parse_lock_file(file.read_text()).packages if file.exists() else ()
 
 
 @pytest.fixture(autouse=True)

@@ -40,7 +40,7 @@ BASE = {
         }
     }
 }
-NAMES = ["at-flash", "at-flash-factory", "at-info", "at-package", "at-verify"]
+NAMES = ["at-flash", "at-flash-factory", "at-info", "at-package", "at-table", "at-verify"]
 
 
 def spellings(action):
