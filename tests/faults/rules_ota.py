@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from faults.case import Case
 
 _OTA = "ota_data_initial"
-_TRIES_ALL = (
-    "an entry without a right CRC counts for nothing: the bootloader tries all slots, and finds the application"
-)
 
 
 def _ota_data(first: bytes, second: bytes = b"") -> bytes:
@@ -39,7 +36,7 @@ def ota_data_line_gone(case: Case) -> Iterator[tuple[str, Case]]:
         yield "line", case.without_line(_OTA)
 
 
-@rule("zeros aren't blank: the bootloader reports otadata as invalid", still_works=_TRIES_ALL)
+@rule("zeros aren't blank: the bootloader reports otadata as invalid")
 def ota_data_zeroed(case: Case) -> Iterator[tuple[str, Case]]:
     if case.has(_OTA):
         yield "all", case.with_(_OTA, bytes(2 * SECTOR_SIZE))
@@ -69,17 +66,14 @@ def ota_data_selects_second_slot(case: Case) -> Iterator[tuple[str, Case]]:
         yield "number 4", case.with_(_OTA, _ota_data(_entry(4, state=2)))
 
 
-@rule("the bootloader reports otadata as invalid, and starts by chance", still_works=_TRIES_ALL)
+@rule("the bootloader reports otadata as invalid, and starts by chance")
 def ota_data_crc_wrong(case: Case) -> Iterator[tuple[str, Case]]:
     if case.has(_OTA):
         yield "first", case.with_(_OTA, _ota_data(_entry(1, crc=0x12345678)))
         yield "junk", case.with_(_OTA, _ota_data(bytes(range(256)) * 8))
 
 
-@rule(
-    "the state says that this application failed, so the bootloader doesn't take the entry",
-    still_works="without an entry, the bootloader starts slot 0 or the factory application",
-)
+@rule("the state says that this application failed, so the bootloader doesn't take the entry")
 def ota_data_aborted(case: Case) -> Iterator[tuple[str, Case]]:
     if case.has(_OTA):
         yield "aborted", case.with_(_OTA, _ota_data(_entry(1, state=4)))
@@ -135,8 +129,7 @@ def phy_data_sent_elsewhere(case: Case) -> Iterator[tuple[str, Case]]:
         yield "after nvs begins", case.moved("phy_init_data", case.row("nvs").offset + SECTOR_SIZE)
 
 
-@rule("a bit that is 0 makes an entry of a blank sector: no CRC fits, and its state may be one that isn't started",
-      still_works=_TRIES_ALL)  # fmt: skip
+@rule("a bit that is 0 makes an entry of a blank sector: no CRC fits, and its state may be one that isn't started")
 def ota_data_bit_flipped(case: Case) -> Iterator[tuple[str, Case]]:
     if case.has(_OTA):
         for at in (0, 3, SECTOR_SIZE + 1):

@@ -94,8 +94,7 @@ def second_app_gone(case: Case) -> Iterator[tuple[str, Case]]:
         yield "gone", case.without_row("ota_1")
 
 
-@rule("after an update, the bootloader would look for slot 1 where the table has slot 7: the old one starts again",
-      still_works="until the first update over the air, slot 0 is started", a_note_will_do=True)  # fmt: skip
+@rule("after an update, the bootloader would look for slot 1 where the table has slot 7: the old one starts again")
 def second_app_as_ota_7(case: Case) -> Iterator[tuple[str, Case]]:
     if case.primary.find("ota_1"):
         yield "ota_7", case.with_row("ota_1", subtype=0x17)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,11 @@ from faults.corpus import Judge, every_case, known_misses, rules
 from faults.rule import MOST, Fault
 from faults.rules_certificates import tls
 from faults.trial import Outcome, new_notices, try_case
-from platformio_esp_at.catalog.modules import modules
+from platformio_esp_at.catalog.boards import select_module
+from platformio_esp_at.catalog.modules import module, modules
 from platformio_esp_at.demo.sample_package import sample_package
 from platformio_esp_at.errors import EspAtError
+from platformio_esp_at.request.board_manifests import PLATFORM, find_board
 
 RULES = rules()
 HAS_REFERENCE = bool(os.environ.get("ESP_AT_REFERENCE"))
@@ -80,6 +83,22 @@ class TestClean:
         trial = try_case(case)
         assert (trial.refusals, trial.crash) == ((), None)
         assert [str(found) for found in trial.notices if found.is_warning] == []
+
+    def test_other_modules_of_the_same_firmware(self, case: Case):
+        own = module(case.chip_name, case.module)
+        for row in modules(case.chip_name):
+            if (row.module_config, row.flash_size, row.bus) == (own.module_config, own.flash_size, own.bus):
+                trial = try_case(replace(case, module=row.name))
+                found = [*trial.refusals, *(notice for notice in trial.notices if notice.is_warning)]
+                assert {one.code for one in found} <= {"module-not-in-release"}, row.name
+
+    def test_boards(self, case: Case):
+        """The wiring of a board may be in the way; nothing else is said of one that carries the package's module."""
+        for board in (find_board(file.stem) for file in sorted((PLATFORM / "boards").glob("*.json"))):
+            if board.mcu == case.chip_name and select_module(board).module == case.module:
+                trial = try_case(replace(case, module=None, board=board))
+                assert (trial.refusals, trial.crash) == ((), None), board.id
+                assert {one.code for one in trial.notices if one.is_warning} <= {"pin-of-board"}, board.id
 
     def test_certificates(self, case: Case):
         trial = try_case(tls(case))
