@@ -96,6 +96,12 @@ def _clean_up_when_ended() -> None:
         signal.signal(number, interrupt)
 
 
+def _begin_work() -> None:
+    """Let Ctrl-C raise `KeyboardInterrupt` from here on: there is something to clean up, and to report."""
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="esp-at")
 def cli() -> None:
@@ -175,6 +181,7 @@ def _setup(folder: Path, output: Path | None, sdkconfig: Path | None, **options:
     def find(board: str | None) -> BoardFacts | None:
         return _find_board(board, folder) if board else project.board() if project else None
 
+    _begin_work()
     return Setup(
         layers=(*([project.options] if project else ()), read_project(folder), layer_of_command_line(options)),
         project=folder,
@@ -187,9 +194,9 @@ def _setup(folder: Path, output: Path | None, sdkconfig: Path | None, **options:
 
 
 def _idf_project(sdkconfig: Path, folder: Path) -> IdfProject:
-    from platformio_esp_at.idf.project import IdfProject, layer_of_sdkconfig, parse_sdkconfig
+    from platformio_esp_at.idf.project import IdfProject, layer_of_sdkconfig, parse_sdkconfig, read_sdkconfig
 
-    config = parse_sdkconfig(sdkconfig.read_text(encoding="utf-8", errors="replace"))
+    config = parse_sdkconfig(read_sdkconfig(sdkconfig))
     return IdfProject(config.get("CONFIG_IDF_TARGET", ""), config, layer_of_sdkconfig(config, base=folder))
 
 
@@ -280,6 +287,7 @@ def inspect(*, file: Path, as_json: bool, csv_file: Path | None, project: Path |
     from platformio_esp_at.outputs.folder import write_new_files
     from platformio_esp_at.request.values import PROJECT_FILE
 
+    _begin_work()
     if csv_file is not None:
         write_new_files(csv_file.parent, {csv_file.name: inspection.nvs_csv(file).encode()})
         click.echo(f"Wrote {csv_file}")
@@ -397,6 +405,7 @@ def idf_setup(*, write: bool, folder: Path) -> None:
     """Tell how `idf.py at-flash` and its relatives come into ESP-IDF."""
     from platformio_esp_at.idf import install
 
+    _begin_work()
     click.echo(install.write_project_extension(folder) if write else install.explanation())
 
 
@@ -405,6 +414,7 @@ def demo() -> None:
     """Show it all at work: the example project, a real `pio run -t upload_at`, a simulated module."""
     from platformio_esp_at.demo.run import run_demo
 
+    _begin_work()
     run_demo(say=click.echo)
 
 

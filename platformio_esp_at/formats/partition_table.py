@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import EspAtError, FormatError, located, raise_all, unknown_name
+from platformio_esp_at.errors import EspAtError, FormatError, Place, located, raise_all, unknown_name
 from platformio_esp_at.units import SECTOR_SIZE, align_up, format_offset, parse_size
 
 if TYPE_CHECKING:
@@ -220,6 +220,7 @@ class PartitionTable:
             raise FormatError(
                 "table-full",
                 f"{len(self.partitions)} partitions are more than a table holds",
+                where=Place.at(line=self.partitions[most].line),
                 hint=f"remove {len(self.partitions) - most} rows: a table holds {most}",
             )
         return rows.ljust(TABLE_SIZE, b"\xff")
@@ -359,6 +360,12 @@ def _parse_entry(entry: bytes) -> Partition:
 
 def _parse_row(row: str, number: int) -> PartitionRow:
     fields = [cell.strip() for cell in row.split(",")]
+    if len(fields) < 5 and row.count(";") > 3:
+        raise FormatError(
+            "table-row-invalid",
+            "the cells of this row are separated by semicolons",
+            hint="write commas in place of the semicolons; a spreadsheet has that as CSV (comma delimited)",
+        )
     if len(fields) < 5 or (len(fields) > 6 and any(fields[6:])):
         raise FormatError(
             "table-row-invalid",

@@ -104,6 +104,15 @@ def read_idf_project(folder: Path, build: Path) -> IdfProject | None:
     return IdfProject(target, config, layer_of_sdkconfig(config, base=folder)) if target else None
 
 
+def read_sdkconfig(file: Path) -> str:
+    """Return the text of an sdkconfig that a user names. Raises `EspAtError`."""
+    text = _read(file)
+    if text is None:
+        hint = "run idf.py reconfigure, which makes it, or name another file after --sdkconfig"
+        raise EspAtError("file-not-found", "there is no such file", where=Place.at(file=str(file)), hint=hint)
+    return text
+
+
 def parse_sdkconfig(text: str) -> dict[str, str]:
     r"""Return the values that an sdkconfig sets; strings without their quotes.
 

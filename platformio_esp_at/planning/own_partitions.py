@@ -81,7 +81,9 @@ def user_table(package: FirmwarePackage, csv: InputFile | None, recorded: Mappin
         rows = PartitionRows.from_csv(text)
         names = AT_PARTITIONS.union(row.name for row in package.secondary)
         if any(row.name in names for row in rows):
-            return UserTable(rows.placed(first_offset=package.secondary_image.offset + SECTOR_SIZE))
+            table = rows.placed(first_offset=package.secondary_image.offset + SECTOR_SIZE)
+            table.to_bytes()  # refuses a table that is too long, while the file is known
+            return UserTable(table)
         return _added(package, rows, recorded)
 
 

@@ -33,7 +33,7 @@ from platformio_esp_at.formats.partition_table import Partition, PartitionTable,
 from platformio_esp_at.formats.pki import PKI_SLOTS
 from platformio_esp_at.planning.content import BLE_DATA, ESSENTIAL, FIRMWARE_PACKAGE, make_content
 from platformio_esp_at.request.values import InputFile
-from platformio_esp_at.units import SECTOR_SIZE, align_up, format_offset, parse_size
+from platformio_esp_at.units import SECTOR_SIZE, align_up, format_offset, format_size, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -173,7 +173,7 @@ def make_plan(
     return FlashPlan(
         package=package,
         module=module,
-        settings=bootloader.flash_settings_as(package.args.settings, package.chip.key),
+        settings=_settings(package, bootloader),
         flash_size=_flash_size(package, bootloader),
         regions=regions,
         primary=package.primary,
@@ -183,6 +183,7 @@ def make_plan(
         parameters=values,
         wiring=_wiring(package.chip, values),
         notes=(
+            *package.notes,
             *_notes(package, request, secondary),
             *_moves(package, secondary, regions, [row.partition.name for row in known]),
             *_moves_of_own(known, regions, source),
@@ -256,13 +257,23 @@ def _bootloader(package: FirmwarePackage) -> EspImage:
     path = package.bootloader.path
     with located(file=path):
         image = package.bootloader_program
-        if not image.digest_valid:
+        if not image.digest_valid and not package.is_factory_image:
             # Checked here: changing the settings makes a new digest, so `checks` can't see the damage any more.
             raise PackageError("image-digest", "the image's SHA-256 doesn't match its bytes", hint=package.origin_hint)
         return image.with_flash_settings(package.args.settings, package.chip.key)
 
 
+def _settings(package: FirmwarePackage, bootloader: EspImage) -> FlashSettings:
+    """Return the settings in the bootloader's header; the size of a factory image is that of its layout."""
+    settings = bootloader.flash_settings_as(package.args.settings, package.chip.key)
+    if package.flash_size is None or parse_size(settings.size.removesuffix("-c1")) == package.flash_size:
+        return settings
+    return settings._replace(size=format_size(package.flash_size))
+
+
 def _flash_size(package: FirmwarePackage, bootloader: EspImage) -> int:
+    if package.flash_size is not None:
+        return package.flash_size
     word = bootloader.flash_settings(package.chip.key).size
     if word not in flash_sizes(package.chip.key):
         raise PackageError(

@@ -150,6 +150,14 @@ def test_comments_and_blank_lines_count_as_lines():
             id="cells-missing",
         ),
         pytest.param(
+            "a;data;nvs;0x9000;4K;",
+            FormatError,
+            "table-row-invalid",
+            "the cells of this row are separated by semicolons",
+            "write commas in place of the semicolons; a spreadsheet has that as CSV (comma delimited)",
+            id="semicolons",
+        ),
+        pytest.param(
             "a,data,nvs,1,2,,x",
             FormatError,
             "table-row-invalid",
@@ -527,6 +535,7 @@ def test_most_rows(md5, most):
         PartitionTable(rows, md5=md5).to_bytes()
     assert caught.value.code == "table-full"
     assert caught.value.message == f"{most + 1} partitions are more than a table holds"
+    assert caught.value.hint == f"remove 1 rows: a table holds {most}"
 
 
 def test_md5_row_in_the_last_place():

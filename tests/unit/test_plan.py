@@ -518,3 +518,12 @@ def test_images_are_not_in_the_repr(tmp_path):
     plan = _plan(_package(tmp_path), pki={"mqtt_ca": (_file(CERT),)})
     assert "CERTIFICATE" not in repr(plan.regions)
     assert "CERTIFICATE" not in repr(plan)
+
+
+def test_a_table_with_too_many_rows_is_refused_with_its_file(tmp_path):
+    rows = "".join(f"p{number}, 0x40, 0x20, {0x30000 + number * 0x1000:#x}, 0x1000\n" for number in range(101))
+    with pytest.raises(FormatError) as caught:
+        _plan(_package(tmp_path), partitions=InputFile("own.csv", HERE, rows.encode()))
+    assert (caught.value.code, caught.value.where) == ("table-full", "own.csv:95")
+    assert caught.value.message == "101 partitions are more than a table holds"
+    assert caught.value.hint == "remove 7 rows: a table holds 94"
