@@ -13,7 +13,6 @@ from platformio_esp_at.checks.images import check_images
 from platformio_esp_at.checks.layout import (
     check_primary,
     check_secondary,
-    misdirected_images,
     misplaced_regions,
     missing_parameters,
     moved_partitions,
@@ -28,6 +27,7 @@ from platformio_esp_at.checks.module import (
     pin_limit_warnings,
 )
 from platformio_esp_at.checks.parameters import check_parameters_of
+from platformio_esp_at.checks.placement import misplaced_images
 from platformio_esp_at.checks.primary import unusable_primary
 from platformio_esp_at.checks.release import differences_from_release, layout_of_release, other_generation
 from platformio_esp_at.checks.secondary import unusable_secondary
@@ -72,7 +72,7 @@ def check_plan(plan: FlashPlan, board: BoardFacts | None) -> tuple[Notice, ...]:
     raise_all(
         [
             *missing_parameters(plan),
-            *misdirected_images(plan),
+            *misplaced_images(plan),
             *misplaced_regions(plan),
             *overlapping_regions(plan),
             *overwritten_partitions(plan),
