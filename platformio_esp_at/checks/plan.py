@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.catalog.boards import known_crystal_mhz
+from platformio_esp_at.catalog.mbedtls import mbedtls_version
 from platformio_esp_at.checks.images import check_images
 from platformio_esp_at.checks.layout import (
     check_primary,
@@ -69,16 +70,18 @@ def check_values(plan: FlashPlan, board: BoardFacts | None, request: Request, *,
     return (
         *crystal_warnings(plan.chip, known_crystal_mhz(board) if board else None),
         *check_parameters_of(plan, board, request),
-        *_check_pki(request, now),
+        *_check_pki(plan, request, now),
         *_check_gatts(plan, request),
     )
 
 
-def _check_pki(request: Request, now: datetime) -> Iterator[Notice]:
+def _check_pki(plan: FlashPlan, request: Request, now: datetime) -> Iterator[Notice]:
     if request.pki:
         from platformio_esp_at.checks.certificates import check_pki  # noqa: PLC0415 - 40 ms, for cryptography
 
-        yield from check_pki(request, now)
+        package = plan.package
+        mbedtls = mbedtls_version(package.chip.key, package.release, has_mfg_nvs=package.has_mfg_nvs)
+        yield from check_pki(request, now, mbedtls)
 
 
 def _check_gatts(plan: FlashPlan, request: Request) -> Iterator[Notice]:

@@ -23,6 +23,7 @@ from platformio_esp_at.formats.esp_image import (
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable, PartitionType
 from platformio_esp_at.formats.pki import PKI_SLOTS
 from platformio_esp_at.planning.content import BLE_DATA, ESSENTIAL, FIRMWARE_PACKAGE, make_content
+from platformio_esp_at.planning.pki_files import with_readable_pki
 from platformio_esp_at.request.values import InputFile
 from platformio_esp_at.units import SECTOR_SIZE, align_up, parse_size
 
@@ -141,7 +142,8 @@ def make_plan(package: FirmwarePackage, module: SelectedModule, request: Request
     Raises an `EspAtError` for a request that can't be understood or that the package can't fulfil.
     """
     secondary = _secondary_table(package, request)
-    contents = make_content(package, module, request, secondary)
+    readable = with_readable_pki(request)
+    contents = make_content(package, module, readable.request, secondary)
     bootloader = _bootloader(package)
     regions = (
         *_system_regions(package, bootloader, secondary, request),
@@ -160,7 +162,7 @@ def make_plan(package: FirmwarePackage, module: SelectedModule, request: Request
         kept=_kept(package, secondary, regions),
         parameters=values,
         wiring=_wiring(package.chip, values),
-        notes=(*_notes(package, request, secondary), *_moves(package, secondary, regions)),
+        notes=(*readable.notes, *_notes(package, request, secondary), *_moves(package, secondary, regions)),
         inputs=_inputs(request),
         gatts=next(filter(None, (content.gatts for content in contents.values())), None),
     )
