@@ -48,8 +48,8 @@ NEWEST_KNOWN = MbedTls(3, 6, 5)
 def mbedtls_version(chip: str, release: str | None, *, has_mfg_nvs: bool) -> MbedTls:
     """Return the version in a firmware package of a chip.
 
-    Where the ``release`` isn't known, it is that of the oldest release with the same layout, which reads the least: what
-    it reads, the real one reads, too.
+    Where the ``release`` isn't known, it is that of the oldest release with the same layout, which reads the least:
+    what it reads, the real one reads, too.
     """
     rows = sorted((release_key(name), _version(text)) for name, text in _data.load("mbedtls.yml").get(chip, {}).items())
     if not rows:

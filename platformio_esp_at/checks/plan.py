@@ -20,6 +20,7 @@ from platformio_esp_at.checks.layout import (
     overwritten_partitions,
 )
 from platformio_esp_at.checks.module import check_family, check_flash_size
+from platformio_esp_at.checks.package_pki import package_pki_problems
 from platformio_esp_at.checks.parameters import check_parameters_of
 from platformio_esp_at.checks.silicon import crystal_warnings
 from platformio_esp_at.errors import located, raise_all
@@ -62,6 +63,7 @@ def check_plan(plan: FlashPlan, board: BoardFacts | None) -> tuple[Notice, ...]:
         ]
     )
     check_images(plan)
+    raise_all([*package_pki_problems(plan)])
     return ()
 
 

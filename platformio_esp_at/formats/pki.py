@@ -55,6 +55,11 @@ def is_pki(data: bytes) -> bool:
     return data.startswith(_MAGIC)
 
 
+def first_type(data: bytes) -> int | None:
+    """Return the type of the first item; None where ``data`` is no container, or has none."""
+    return data[_HEADER.size] if is_pki(data) and len(data) > _HEADER.size and data[2:4] != b"\0\0" else None
+
+
 def pki_slot(name: str) -> str:
     """Return the name in `PKI_SLOTS`: wpa_ent, some releases' name of enterprise Wi-Fi, becomes wpa2. Others stay."""
     return name.replace("wpa_ent_", "wpa2_")

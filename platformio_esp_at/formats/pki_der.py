@@ -12,6 +12,7 @@ Whatever can't be read is a `ValueError` that says what it is about.
 
 from __future__ import annotations
 
+import enum
 import hashlib
 from typing import NamedTuple
 
@@ -235,6 +236,7 @@ def pkcs8_version_1(data: bytes) -> bytes:
 _MAX_RSA_BITS, _MAX_EXPONENT_BITS = 0x4000, 64
 
 _RSA_HASHES = {
+    "1.2.840.113549.1.1.4": "md5",
     "1.2.840.113549.1.1.5": "sha1",
     "1.2.840.113549.1.1.14": "sha224",
     "1.2.840.113549.1.1.11": "sha256",
@@ -243,21 +245,33 @@ _RSA_HASHES = {
 }
 
 
-def signed_by(item: Certificate, key: PublicKey) -> bool | None:
-    """Return whether an RSA signature was made by ``key``, and for this content.
+class Signature(enum.Enum):
+    """What a signature says about a certificate and a key."""
 
-    None where ``key`` didn't make the signature, or where that isn't known here: other kinds than RSA with PKCS#1 v1.5.
-    False means that the key's owner signed another content: the certificate is damaged.
-    """
+    VALID = enum.auto()
+    DAMAGED = enum.auto()
+    """The key signed other content: the certificate is not what it was."""
+    OTHER = enum.auto()
+    """Another key made it, or it is damaged itself."""
+    UNKNOWN = enum.auto()
+    """It is not one of RSA with PKCS#1 v1.5."""
+
+
+def signed_by(item: Certificate, key: PublicKey) -> Signature:
+    """Return what the signature of a certificate says about ``key``. Source: RFC 8017, 8.2.2."""
     name = _RSA_HASHES.get(item.algorithm.oid)
     if name is None or key.algorithm.oid != RSA:
-        return None
-    modulus, exponent = key.numbers
+        return Signature.UNKNOWN
+    try:
+        modulus, exponent = key.numbers
+    except ValueError:
+        return Signature.OTHER
     if not (0 < modulus.bit_length() <= _MAX_RSA_BITS and 0 < exponent.bit_length() <= _MAX_EXPONENT_BITS):
-        return None
+        return Signature.OTHER
     size = (modulus.bit_length() + 7) // 8
     block = pow(int.from_bytes(item.signature, "big"), exponent, modulus).to_bytes(size, "big")
     padding, _, digest = block[2:].partition(b"\0")
     if block[:2] != b"\0\1" or len(padding) < 8 or padding.strip(b"\xff"):
-        return None
-    return digest.endswith(hashlib.new(name, item.signed, usedforsecurity=False).digest())
+        return Signature.OTHER
+    fits = digest.endswith(hashlib.new(name, item.signed, usedforsecurity=False).digest())
+    return Signature.VALID if fits else Signature.DAMAGED

@@ -21,7 +21,7 @@ from platformio_esp_at.formats.esp_image import (
     flash_sizes,
 )
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable, PartitionType
-from platformio_esp_at.formats.pki import PKI_SLOTS
+from platformio_esp_at.formats.pki import PKI_SLOTS, pki_slot
 from platformio_esp_at.planning.content import BLE_DATA, ESSENTIAL, FIRMWARE_PACKAGE, make_content
 from platformio_esp_at.planning.pki_files import with_readable_pki
 from platformio_esp_at.request.values import InputFile
@@ -106,6 +106,10 @@ class FlashPlan:
     """The files of the project that it was made from, by their paths as the user wrote them."""
     gatts: GattTable | None = field(default=None, repr=False)
     """The project's GATT table, if it has one."""
+    project_pki: frozenset[str] = frozenset()
+    """The certificates and keys that the project gives, by their names in `PKI_SLOTS`."""
+    own_pki: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict, repr=False)
+    """The certificates and keys in ``mfg_nvs`` that aren't the project's; see `Content.own_pki`."""
 
     @property
     def chip(self) -> Chip:
@@ -165,6 +169,8 @@ def make_plan(package: FirmwarePackage, module: SelectedModule, request: Request
         notes=(*readable.notes, *_notes(package, request, secondary), *_moves(package, secondary, regions)),
         inputs=_inputs(request),
         gatts=next(filter(None, (content.gatts for content in contents.values())), None),
+        project_pki=frozenset(map(pki_slot, request.pki)),
+        own_pki=next(filter(None, (content.own_pki for content in contents.values())), {}),
     )
 
 

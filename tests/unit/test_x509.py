@@ -199,9 +199,13 @@ def test_damaged_files(damage, code, message, line):
     ("data", "hint"),
     [
         (b"\x00\x01", "a PEM file has a line -----BEGIN …"),
-        (b"0\x03abc", "PKCS#12 files (.p12, .pfx): take them apart with openssl pkcs12"),
+        (b"0\x03abc", "check the file with openssl asn1parse -inform DER -in FILE; it may be cut"),
         ("-----BEGIN".encode("utf-16-le"), "save it as UTF-8 or ASCII; PowerShell's > writes UTF-16"),
-        (b"-----BEGIN CERTIFICATE-----\nAAAA", "the file is cut or damaged"),
+        (b"-----BEGIN CERTIFICATE-----\nAAAA", "the file is cut: copy it again from where it came from"),
+        (
+            b"-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----",
+            r"the file has the two characters \n where a line ends: put a line end there",
+        ),
     ],
 )
 def test_what_to_do_with_a_damaged_file(data, hint):
@@ -217,7 +221,8 @@ def test_the_line_of_the_second_certificate():
 def test_a_damaged_key_is_not_quoted():
     error = _refusal(_private_key, b"\n-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n")
     assert (error.code, error.where) == ("key-unreadable", "2")
-    assert (error.message, error.hint) == ("the private key can't be read", "the file is damaged")
+    assert error.message == "the private key can't be read"
+    assert error.hint == "the file is damaged: check it with openssl pkey -in FILE -noout"
 
 
 # --- something else ---
@@ -241,7 +246,7 @@ def test_two_keys():
     error = _refusal(_private_key, key_bytes(rsa_key()) + key_bytes(ec_key("leaf")))
     assert error.code == "several-keys"
     assert error.facts == {"line": key_bytes(rsa_key()).count(b"\n") + 1}
-    assert str(error).endswith(": there are 2 private keys\n  the firmware reads one")
+    assert str(error).endswith(": there are 2 private keys\n  the firmware reads one: put the key of the certificate into a file of its own")
 
 
 def _request() -> bytes:
