@@ -37,6 +37,11 @@ class MbedTls(NamedTuple):
         return self >= (3, 4)
 
     @property
+    def reads_empty_usage(self) -> bool:
+        """Whether keyUsage may be without any use: ``mbedtls_x509_get_key_usage``."""
+        return self >= (3, 4)
+
+    @property
     def trusts_small_curves(self) -> bool:
         """Whether ``mbedtls_x509_crt_profile_default`` takes CAs on curves below 256 bits, and on secp256k1."""
         return self < (3,)

@@ -1,7 +1,7 @@
 """Certificates and private keys of a project: whether the firmware's TLS can use them.
 
 The limits are those of Mbed TLS: the key types of its ``pk.h`` (RSA and elliptic curves; no Ed25519, no DSA), and the
-curves of ESP-IDF's ``components/mbedtls/Kconfig``; `mbedtls` has what a version refuses besides. The time is an
+curves of ESP-IDF's ``components/mbedtls/Kconfig``; `mbedtls_limits` has what a version refuses besides. The time is an
 argument: this module reads no clock.
 """
 
@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from platformio_esp_at.catalog.mbedtls import NEWEST_KNOWN, MbedTls
-from platformio_esp_at.checks.mbedtls import RSA_MAX_BITS, refused_by_mbedtls
+from platformio_esp_at.checks.mbedtls_limits import RSA_MAX_BITS, refused_by_mbedtls
 from platformio_esp_at.errors import EspAtError, FormatError, Notice, Place, note, raise_all, warning
 from platformio_esp_at.formats import pki_der
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiType

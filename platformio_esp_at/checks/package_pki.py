@@ -184,14 +184,10 @@ def _damage(file: _Read, authorities: Sequence[Certificate]) -> Iterator[EspAtEr
     """Yield a problem where a signature shows that a certificate isn't what was signed."""
     for info in file.certificates:
         own = info.issuer == info.subject
-        found = {
-            pki_der.signed_by(info, issuer.public_key)
-            for issuer in (*authorities, *([info] if own else ()))
-            if issuer.subject == info.issuer
-        }
+        found = {issuer: pki_der.signed_by(info, issuer.public_key) for issuer in (*authorities, info)}
         # Several CAs have one name, so that nobody's signature says nothing; a CA's own must be its own.
-        nobodys = own and file.item.kind is PkiType.CA and Signature.OTHER in found and Signature.VALID not in found
-        if Signature.DAMAGED in found or nobodys:
+        nobodys = own and file.item.kind is PkiType.CA and found[info] is Signature.OTHER
+        if Signature.DAMAGED in found.values() or nobodys:
             yield file.item.damaged("its signature doesn't match")
     if _has_ec_key(file):
         from platformio_esp_at.checks.ec_keys import ec_damage  # noqa: PLC0415 - 40 ms, for cryptography

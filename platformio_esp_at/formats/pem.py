@@ -140,8 +140,8 @@ def _decoded(body: bytes) -> bytes | None:
 
 
 def faults(data: bytes) -> tuple[str, ...]:
-    """Return what Mbed TLS minds about the form of a PEM file, in words; the first that is found of each kind."""
-    return tuple(text for pattern, text in _FAULTS if pattern.search(data))
+    """Return what Mbed TLS minds about the form of a PEM file that it doesn't read, in words."""
+    return tuple(text for pattern, text in _FAULTS if pattern.search(data)) or ("its lines are not those of PEM",)
 
 
 _FAULTS = (
@@ -153,5 +153,7 @@ _FAULTS = (
     (re.compile(rb"\t"), "it has tabs"),
     (re.compile(rb"(?m)^ +[A-Za-z0-9+/=]{4,}[ \r]*$"), "its lines are indented"),
     (re.compile(rb"(?m)^[A-Za-z0-9+/=]{4,} +[A-Za-z0-9+/=]+[ \r]*$"), "it has spaces inside its lines"),
-    (re.compile(rb"(?m)^ *[A-Za-z][A-Za-z0-9-]*: .*\n(?:.*\n)*?-----END"), "it has header lines"),
+    (re.compile(rb"-----BEGIN [^-\n]*-----[ \t\r]*\n\s*[A-Za-z][A-Za-z0-9-]*:"), "it has header lines"),
+    (re.compile(rb"[\v\f]"), "it has vertical tabs or form feeds"),
+    (re.compile(rb"-----END [^-]*-----(?:(?!-----BEGIN)[^-])*-----END"), "a line -----END has no -----BEGIN"),
 )

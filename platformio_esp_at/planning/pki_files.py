@@ -79,13 +79,11 @@ def _readable_certificates(data: bytes, blocks: Sequence[pem.Block]) -> tuple[by
     wanted = [block.der for block in blocks if block.label in (pem.CERTIFICATE, _OLD_CERTIFICATE)]
     if not wanted or list(pem.mbedtls_blocks(data, pem.CERTIFICATE)) == wanted:
         return data, ()
-    faults = pem.faults(data)
-    if _OLD_CERTIFICATE in labels:
-        faults = (*faults, f"its label is {_OLD_CERTIFICATE}")
+    faults = [f"its label is {_OLD_CERTIFICATE}"] if _OLD_CERTIFICATE in labels else list(pem.faults(data))
     text = b"".join(
         pem.write(pem.CERTIFICATE if block.label == _OLD_CERTIFICATE else block.label, block.der) for block in blocks
     )
-    return text, faults or ("its PEM lines",)
+    return text, tuple(faults)
 
 
 def _readable_key(data: bytes, blocks: Sequence[pem.Block]) -> tuple[bytes, tuple[str, ...]]:
@@ -97,15 +95,15 @@ def _readable_key(data: bytes, blocks: Sequence[pem.Block]) -> tuple[bytes, tupl
     content = _version_1(key.der)
     if label is None or pem.mbedtls_key(data) == (label, content):
         return data, ()
-    faults = pem.faults(data)
+    faults = []
     if label != key.label:
-        faults = (*faults, f"its label is {key.label}, and its content is that of {label}")
+        faults.append(f"its label is {key.label}, and its content is that of {label}")
     if content != key.der:
-        faults = (*faults, _PKCS8_VERSION_2)
+        faults.append(_PKCS8_VERSION_2)
     text = b"".join(
         pem.write(label, content) if block is key else pem.write(block.label, block.der) for block in blocks
     )
-    return text, faults or ("its PEM lines",)
+    return text, tuple(faults) or pem.faults(data)
 
 
 def _version_1(data: bytes) -> bytes:

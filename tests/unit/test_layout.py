@@ -332,7 +332,9 @@ def test_a_user_table_without_a_row_for_the_parameters(tmp_path):
 
 def _pki_image(size: int) -> InputFile:
     """Return a finished image of a PKI partition, with FF to its end."""
-    return InputFile("big.bin", HERE, PkiContainer.of(PkiType.CA, [sample_pki("mqtt", PkiType.CA)]).to_bytes().ljust(size, b"\xff"))
+    return InputFile(
+        "big.bin", HERE, PkiContainer.of(PkiType.CA, [sample_pki("mqtt", PkiType.CA)]).to_bytes().ljust(size, b"\xff")
+    )
 
 
 @pytest.mark.parametrize(

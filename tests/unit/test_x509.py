@@ -246,7 +246,9 @@ def test_two_keys():
     error = _refusal(_private_key, key_bytes(rsa_key()) + key_bytes(ec_key("leaf")))
     assert error.code == "several-keys"
     assert error.facts == {"line": key_bytes(rsa_key()).count(b"\n") + 1}
-    assert str(error).endswith(": there are 2 private keys\n  the firmware reads one: put the key of the certificate into a file of its own")
+    assert str(error).endswith(
+        ": there are 2 private keys\n  the firmware reads one: put the key of the certificate into a file of its own"
+    )
 
 
 def _request() -> bytes:

@@ -66,6 +66,7 @@ _HASHES = {
     "1.3.14.3.2.26",
     *(f"2.16.840.1.101.3.4.2.{number}" for number in (1, 2, 3, 4)),
 }
+_INT_MAX = 0x7FFFFFFF
 _MGF1 = "1.2.840.113549.1.1.8"
 # x509_get_attr_type_value of x509.c: UTF8, T61, Printable, IA5, Universal and BMP strings, bit strings.
 _NAME_TAGS = {0x03, 0x0C, 0x13, 0x14, 0x16, 0x1C, 0x1E}
@@ -159,32 +160,19 @@ def _unreadable(item: Certificate, version: MbedTls) -> str | None:
 
 
 def _damaged(extension: Extension, version: MbedTls) -> str | None:
-    """Return what is wrong with an extension that Mbed TLS reads even where it isn't critical."""
-    if extension.oid == _POLICIES and version.reads_any_policy:
-        return "its certificatePolicies are damaged" if "" in _policies(extension.value) else None
-    if extension.oid == _SUBJECT_KEY_ID and version.reads_key_identifiers:
-        return None if _is_one(extension.value, der.OCTET_STRING) else "its subjectKeyIdentifier is damaged"
-    if extension.oid == _AUTHORITY_KEY_ID and version.reads_key_identifiers:
-        return None if _is_authority(extension.value) else "its authorityKeyIdentifier has an issuer without a number"
-    if extension.oid == _KEY_USAGE and extension.value[2:] == b"\0":
+    """Return what Mbed TLS minds in an extension that it reads, critical or not, and `cryptography` doesn't."""
+    value = extension.value
+    if extension.oid == _POLICIES and version.reads_any_policy and not list(_policies(value)):
+        return "its certificatePolicies are empty"
+    if extension.oid == _KEY_USAGE and value[2:] == b"\0" and not version.reads_empty_usage:
         return "its keyUsage is empty"
-    if extension.oid == _EXT_KEY_USAGE and extension.value == b"\x30\0":
-        return "its extendedKeyUsage is empty"
+    if extension.oid == _BASIC_CONSTRAINTS and _path_length(value) >= _INT_MAX:
+        return "the path length in its basicConstraints is too large"
+    if extension.oid == _NS_CERT_TYPE and (value[:2] != b"\x03\x02" or len(value) != 4):
+        return "its Netscape certificate type is damaged"
     return None
 
 
-def _is_one(value: bytes, tag: int) -> bool:
-    try:
-        element = der.read(value)
-    except ValueError:
-        return False
-    return element.tag == tag and element.whole == value
-
-
-def _is_authority(value: bytes) -> bool:
-    """Return whether Mbed TLS reads an authorityKeyIdentifier: issuer and serial number, both or none."""
-    try:
-        tags = [part.tag for part in der.read(value).children()]
-    except ValueError:
-        return False
-    return tags in ([], [0x80], [0xA1, 0x82], [0x80, 0xA1, 0x82])
+def _path_length(value: bytes) -> int:
+    numbers = [part.content for part in der.read(value).children() if part.tag == der.INTEGER]
+    return max((int.from_bytes(number, "big") for number in numbers), default=0)
