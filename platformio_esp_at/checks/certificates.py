@@ -133,17 +133,25 @@ def _check_purpose(role: str, info: CertificateInfo) -> Iterator[Notice]:
 
 
 def _shared_keys(slot: str, found: Sequence[CheckedFile], sources: Sequence[InputFile]) -> Iterator[Notice]:
-    """Yield a warning for each key that two certificates have: in one file, or in two sets of a role."""
+    """Yield a warning for each key that two certificates have: in one file, or in two sets of a role.
+
+    Issuers may be the same in two sets.
+    """
     seen: dict[str, str] = {}
     for file, source in zip(found, sources, strict=True):
-        for info in file.certificates:
-            name = f"{_short(info.subject)} in {source.label}"
-            if info.key.fingerprint and seen.setdefault(info.key.fingerprint, name) != name:
-                message = (
-                    f"{slot}: certificate {_short(info.subject)} has the key of {seen[info.key.fingerprint]}: "
-                    "whoever has one key has both. Make a key for each"
-                )
-                yield warning("certificate-key-shared", message, where=Place.at(file=source.label))
+        own = [info.key.fingerprint for info in file.certificates if info.key.fingerprint]
+        again = next((key for key in own[1:] if own.count(key) > 1), None) or (
+            own[0] if own and own[0] in seen else None
+        )
+        if again:
+            name = _short(file.certificates[0].subject)
+            other = seen.get(again, "another in the same file")
+            message = (
+                f"{slot}: certificate {name} has the key of {other}: whoever has one key has both. Make a key for each"
+            )
+            yield warning("certificate-key-shared", message, where=Place.at(file=source.label))
+        if own:
+            seen.setdefault(own[0], f"{_short(file.certificates[0].subject)} in {source.label}")
 
 
 def check_pair(certificate: CheckedFile, key: CheckedFile) -> list[EspAtError]:

@@ -341,11 +341,14 @@ def _private_key(block: Block) -> KeyInfo:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             public = serialization.load_der_private_key(block.der, password=None).public_key()
-        return _key_info(public, _algorithm_of(block.der))
+        info = _key_info(public, _algorithm_of(block.der))
     except TypeError:
         raise _encrypted(block) from None
     except Exception:  # noqa: BLE001 - as above; its text isn't shown, since it could contain parts of the key
         raise _unreadable_key(block) from None
+    if _has_unnamed_curve(block.der):
+        raise _unreadable_key(block)
+    return info
 
 
 def _algorithm_of(data: bytes) -> str:
@@ -357,13 +360,18 @@ def _algorithm_of(data: bytes) -> str:
 
 def _unreadable_key(block: Block) -> FormatError:
     hint = "the file is damaged: check it with openssl pkey -in FILE -noout"
-    try:
-        found = pki_der.private_key(block.der)
-        if found.algorithm.oid == pki_der.EC and found.algorithm.parameters[:1] == bytes([der.SEQUENCE]):
-            hint = "its curve has no name: convert it with openssl ec -in FILE -param_enc named_curve -out PLAIN"
-    except ValueError:
-        pass
+    if _has_unnamed_curve(block.der):
+        hint = "its curve has no name: convert it with openssl ec -in FILE -param_enc named_curve -out PLAIN"
     return FormatError("key-unreadable", "the private key can't be read", where=block.where, hint=hint)
+
+
+def _has_unnamed_curve(data: bytes) -> bool:
+    """Return whether an EC key describes its curve instead of naming it: Mbed TLS doesn't read every such key."""
+    try:
+        algorithm = pki_der.private_key(data).algorithm
+    except ValueError:
+        return False
+    return algorithm.oid == pki_der.EC and algorithm.parameters[:1] == bytes([der.SEQUENCE])
 
 
 def _key_info(public: Any, algorithm: str) -> KeyInfo:  # noqa: ANN401 - cryptography's key classes share no base
