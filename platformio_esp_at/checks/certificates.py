@@ -15,7 +15,7 @@ from platformio_esp_at.catalog.mbedtls import NEWEST_KNOWN, MbedTls
 from platformio_esp_at.checks.mbedtls_limits import RSA_MAX_BITS, refused_by_mbedtls
 from platformio_esp_at.errors import EspAtError, FormatError, Notice, Place, note, raise_all, warning
 from platformio_esp_at.formats import pki_der
-from platformio_esp_at.formats.pki import PKI_SLOTS, PkiType
+from platformio_esp_at.formats.pki import MAX_CONTENT, PKI_SLOTS, PkiType
 from platformio_esp_at.formats.x509 import MAX_PRINTED, PARAMETERS, PRIVATE_KEYS, CertificateInfo, KeyInfo, X509File
 from platformio_esp_at.planning.content import pki_by_slot
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from platformio_esp_at.request.options import Request
     from platformio_esp_at.request.values import InputFile
 
-MAX_FILE_SIZE = 0xFFFF
-"""The largest file in bytes: the length field of an item in a PKI container has 16 bits (`formats.pki`)."""
+MAX_FILE_SIZE = MAX_CONTENT
+"""The largest file in bytes, also where it is in ``mfg_nvs``."""
 
 # ESP-IDF components/mbedtls/Kconfig, MBEDTLS_ECP_DP_*_ENABLED.
 _CURVES = {

@@ -83,8 +83,8 @@ def refused_by_mbedtls(item: Certificate, what: str, version: MbedTls) -> Iterat
             named = f"{name} ({extension.oid})" if name else extension.oid
             yield EspAtError(
                 "certificate-extension",
-                f"{what} has the critical extension {named}: {version}, which the firmware has, refuses it",
-                hint="let the CA issue it without this extension, or not critical, or take another certificate",
+                f"{what} has the critical extension {named}, which {version} in the firmware doesn't know",
+                hint="let the CA issue the certificate without this extension, or not critical, or take another one",
                 extension=extension.oid,
             )
     if not _reads_signature(item.algorithm):
@@ -96,7 +96,7 @@ def refused_by_mbedtls(item: Certificate, what: str, version: MbedTls) -> Iterat
     elif reason := _unreadable(item, version):
         yield EspAtError(
             "certificate-unreadable",
-            f"{what} can't be read by the firmware's TLS ({version}): {reason}",
+            f"{what} can't be read by {version} in the firmware: {reason}",
             hint="let the CA issue it again, with openssl or another usual tool",
         )
 

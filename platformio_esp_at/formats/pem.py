@@ -26,7 +26,6 @@ _LINE_LENGTH = 64
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 #.]{1,40})-----")
 # A label on a line of its own: one space may follow.
 _END_OF_LINE = re.compile(rb" ?\r?\n")
-_REST_OF_LINE = re.compile(rb" ?\r?\n?")
 # Spaces may end a line of base64, and nothing else may be in it; the last line has no end.
 _BODY = re.compile(rb"(?:[A-Za-z0-9+/=]* *\r?\n)*[A-Za-z0-9+/=]* *")
 # RFC 1421: lines "Name: value" in front of a blank line.
@@ -112,14 +111,14 @@ def mbedtls_blocks(data: bytes, label: str) -> Iterator[bytes | None]:
     """Yield what Mbed TLS finds under a label, in its order: the content of a block, or None where it can't be read."""
     text = data.partition(b"\0")[0]
     begin, end = f"-----BEGIN {label}-----".encode("ascii"), f"-----END {label}-----".encode("ascii")
+    at = 0
     while True:
-        start, stop = text.find(begin), text.find(end)
+        start, stop = text.find(begin, at), text.find(end, at)
         body = _END_OF_LINE.match(text, start + len(begin))
         if start < 0 or stop <= start or body is None:
             return
         yield _decoded(text[body.end() : stop])
-        rest = _REST_OF_LINE.match(text, stop + len(end))
-        text = text[rest.end() if rest else len(text) :]
+        at = stop + len(end)
 
 
 def mbedtls_key(data: bytes) -> tuple[str, bytes | None] | None:

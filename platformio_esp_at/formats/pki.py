@@ -33,6 +33,8 @@ _HEADER = struct.Struct("<2sHL")
 _ITEM = struct.Struct("<BBH")
 _MAGIC = b"\xf1\xf1"
 _ALIGNMENT = 4
+MAX_CONTENT = 0xFFFF
+"""The largest certificate or key file in bytes: the length of an item has 16 bits."""
 
 
 class PkiType(IntEnum):
@@ -79,9 +81,11 @@ class PkiItem:
     content: bytes
 
     def __post_init__(self) -> None:
-        if len(self.content) > 0xFFFF:
+        if len(self.content) > MAX_CONTENT:
             raise FormatError(
-                "pki-too-large", f"a certificate or key of {len(self.content)} bytes", hint="the format ends at 65535"
+                "pki-too-large",
+                f"a certificate or key of {len(self.content)} bytes",
+                hint=f"the format ends at {MAX_CONTENT}: leave out what the peer doesn't need",
             )
         if not (0 <= self.type <= 0xFF and 0 <= self.id <= 0xFF):
             raise FormatError("pki-damaged", f"a PKI item of type {self.type} and id {self.id}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from platformio_esp_at.errors import FormatError, Notice, Place, note
 from platformio_esp_at.formats import der, pem, pki_der
 from platformio_esp_at.formats.der import Kind
-from platformio_esp_at.formats.pki import PKI_SLOTS, PkiType, pki_slot
+from platformio_esp_at.formats.pki import MAX_CONTENT, PKI_SLOTS, PkiType, pki_slot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Readable(NamedTuple):
 def with_readable_pki(request: Request) -> Readable:
     """Return the request with every certificate and key in a form that Mbed TLS reads.
 
-    Files in which no certificate or key can be found stay as they are: `checks` refuses them.
+    Files in which no certificate or key can be found, and too large ones, stay as they are: `checks` refuses them.
     """
     notes: list[Notice] = []
     changed = {}
@@ -58,6 +58,8 @@ def readable_form(data: bytes, kind: PkiType) -> tuple[bytes, tuple[str, ...]]:
 
     ``kind``: what the file is given as.
     """
+    if len(data) > MAX_CONTENT:
+        return data, ()
     if not pem.is_pem(data):
         return _readable_der(data)
     try:

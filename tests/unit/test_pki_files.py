@@ -86,6 +86,11 @@ def test_what_the_checks_refuse_stays(data, kind):
     assert readable_form(data, kind) == (data, ())
 
 
+def test_a_file_that_is_too_large_stays():
+    data = (pem(leaf()) * 200).replace(b"\n", b"\r")
+    assert readable_form(data, PkiType.CA) == (data, ())
+
+
 def test_der_stays():
     for kind in (PkiType.CERT, PkiType.CA):
         assert readable_form(der(leaf()), kind) == (der(leaf()), ())
