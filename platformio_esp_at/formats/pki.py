@@ -85,7 +85,7 @@ class PkiItem:
             raise FormatError(
                 "pki-too-large",
                 f"a certificate or key of {len(self.content)} bytes",
-                hint=f"the format ends at {MAX_CONTENT}: leave out what the peer doesn't need",
+                hint="the format ends at 65535",
             )
         if not (0 <= self.type <= 0xFF and 0 <= self.id <= 0xFF):
             raise FormatError("pki-damaged", f"a PKI item of type {self.type} and id {self.id}")
