@@ -7,10 +7,19 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from platformio_esp_at.catalog import _data
-from platformio_esp_at.errors import FlashError, SelectionError, UnknownNameError, unknown_name
+from platformio_esp_at.errors import FlashError, SelectionError, UnknownNameError, setting, unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+class Memory(NamedTuple):
+    """Ranges of addresses that an image may fill."""
+
+    dram: range
+    iram: range
+    flash: range
+    """Where the chip maps the megabyte of flash that has the application."""
 
 
 class Chip(NamedTuple):
@@ -31,6 +40,8 @@ class Chip(NamedTuple):
     download_rx_pin: int
     crystal_mhz: int | None
     """The crystal that released firmware is built for, in MHz; None if the chip allows one only, or detects it."""
+    memory: Memory | None = None
+    """The addresses that an image may fill; None if a digest in each image holds its addresses."""
 
 
 def chips() -> tuple[Chip, ...]:
@@ -103,6 +114,7 @@ def _chips() -> dict[str, Chip]:
             download_tx_pin=row["download_pins"]["tx"],
             download_rx_pin=row["download_pins"]["rx"],
             crystal_mhz=row.get("crystal_mhz"),
+            memory=Memory(**{part: range(*ends) for part, ends in row["memory"].items()}) if "memory" in row else None,
         )
         for key, row in _data.load("chips.yml")["chips"].items()
     }
@@ -121,7 +133,8 @@ def _unsupported(key: str) -> SelectionError:
         "chip-unsupported",
         f"no ESP-AT release has firmware for the {row['display_name']}{why}",
         hint=f"put an AT module with one of these chips next to it: {supported}\n"
-        "if there is one, write board: none, module: NAME (such as ESP32-C3-MINI-1) and port: PORT into esp_at.yml",
+        f"if there is one, write {setting('board', 'none')}, {setting('module', 'NAME')} (such as ESP32-C3-MINI-1) "
+        f"and {setting('port', 'PORT')}",
     )
 
 

@@ -127,9 +127,10 @@ def _check_purpose(role: str, info: CertificateInfo) -> Iterator[Notice]:
         has = ", ".join(label for oid, label in _PURPOSES.values() if oid in info.purposes) or "other purposes"
         message = (
             f"certificate {_short(info.subject)} is for {has} alone (extendedKeyUsage), and is used as a {side}'s: "
-            f"peers that check it refuse it. Let the CA issue it with {name}"
+            "peers that check it refuse it"
         )
-        yield warning("certificate-purpose", message)
+        hint = f"have the certificate issued with {name}, or with both uses"
+        yield warning("certificate-purpose", message, hint=hint)
 
 
 def _shared_keys(slot: str, found: Sequence[CheckedFile], sources: Sequence[InputFile]) -> Iterator[Notice]:
@@ -146,10 +147,9 @@ def _shared_keys(slot: str, found: Sequence[CheckedFile], sources: Sequence[Inpu
         if again:
             name = _short(file.certificates[0].subject)
             other = seen.get(again, "another in the same file")
-            message = (
-                f"{slot}: certificate {name} has the key of {other}: whoever has one key has both. Make a key for each"
-            )
-            yield warning("certificate-key-shared", message, where=Place.at(file=source.label))
+            message = f"{slot}: certificate {name} has the key of {other}: whoever has one key has both"
+            hint = "make a key for each, and have its certificate issued for it"
+            yield warning("certificate-key-shared", message, hint=hint, where=Place.at(file=source.label))
         if own:
             seen.setdefault(own[0], f"{_short(file.certificates[0].subject)} in {source.label}")
 
@@ -188,7 +188,7 @@ def _check_key_file(content: X509File) -> CheckedFile:
     found = list(_check_key(key, "the private key"))
     if others := [block.label for block in content.blocks if block.label not in PRIVATE_KEYS | PARAMETERS]:
         message = f"the file of the private key also holds {', '.join(others)}, which takes room and isn't used"
-        found.append(warning("pki-unused-content", message))
+        found.append(warning("pki-unused-content", message, hint=f"remove {', '.join(others)} from the file"))
     return CheckedFile(*_sorted(found), key=key)
 
 
@@ -223,7 +223,7 @@ def _check_certificate(
     yield from _check_dates(info, what, now)
     if info.signature_hash in ("md5", "sha1") and not info.self_signed:
         message = f"{what} is signed with {info.signature_hash.upper()}, which most peers refuse"
-        yield warning("certificate-signature", message)
+        yield warning("certificate-signature", message, hint="have the certificate issued again, with SHA-256")
     if kind is PkiType.CA:
         yield from _check_ca(info, what, mbedtls)
 
@@ -232,17 +232,23 @@ def _check_ca(info: CertificateInfo, what: str, mbedtls: MbedTls) -> Iterator[No
     if not info.is_ca:
         mark = "is marked as not a CA" if info.is_ca is False else "isn't marked as a CA (BasicConstraints)"
         message = f"{what} is used as a CA and {mark}: peers whose certificates it signed may be refused"
-        yield warning("certificate-no-ca", message)
+        yield warning(
+            "certificate-no-ca",
+            message,
+            hint="give the CA's certificate here, or have it issued again with BasicConstraints CA:TRUE",
+        )
     elif info.signs_certificates is False:
         message = (
             f"{what} is used as a CA, and its keyUsage has no keyCertSign: the module refuses peers whose certificates "
-            "it signed. Let the CA issue it with keyCertSign"
+            "it signed"
         )
-        yield warning("ca-key-usage", message)
+        hint = "give the CA's certificate here, or have it issued again with keyCertSign"
+        yield warning("ca-key-usage", message, hint=hint)
     curve = info.key.kind.removeprefix("EC ")
     if curve in _SMALL_CURVES and not mbedtls.trusts_small_curves:
-        message = f"{what} is used as a CA and has a key on {curve}: {mbedtls} trusts none on it, take secp256r1"
-        yield warning("key-weak", message, bits=info.key.bits)
+        message = f"{what} is used as a CA and has a key on {curve}: {mbedtls} trusts none on it"
+        hint = "take a CA with a key on secp256r1, or with an RSA key of 2048 bits"
+        yield warning("key-weak", message, hint=hint, bits=info.key.bits)
 
 
 def _check_key(key: KeyInfo, what: str) -> Iterator[EspAtError | Notice]:
@@ -251,12 +257,22 @@ def _check_key(key: KeyInfo, what: str) -> Iterator[EspAtError | Notice]:
         if key.bits < _RSA_MIN:
             yield EspAtError("key-too-weak", rsa, hint="take 2048 bits or more", bits=key.bits)
         elif key.bits < _RSA_DEFAULT_MIN:
-            yield warning("key-weak", f"{rsa}: TLS peers refuse less than {_RSA_DEFAULT_MIN}", bits=key.bits)
+            yield warning(
+                "key-weak",
+                f"{rsa}: TLS peers refuse less than {_RSA_DEFAULT_MIN}",
+                bits=key.bits,
+                hint="make a new key of 2048 bits, and have the certificate issued for it",
+            )
         elif key.bits > RSA_MAX_BITS:
             hint = f"the firmware's TLS takes up to {RSA_MAX_BITS}: take 2048 bits, or an EC key on secp256r1"
             yield EspAtError("key-too-large", rsa, hint=hint, bits=key.bits)
         elif key.bits > _RSA_MAX:
-            yield warning("key-slow", f"{rsa}: more than {_RSA_MAX} is slow or fails on the module", bits=key.bits)
+            yield warning(
+                "key-slow",
+                f"{rsa}: more than {_RSA_MAX} is slow or fails on the module",
+                bits=key.bits,
+                hint=f"take a key of {_RSA_MAX} bits at most, or an EC key",
+            )
     elif not (key.kind.startswith("EC ") and key.kind.removeprefix("EC ") in _CURVES):
         hint = "take an RSA key, or an EC key on secp256r1 (prime256v1)"
         yield EspAtError("key-type", f"{what} has a key that the firmware's TLS doesn't know: {key.kind}", hint=hint)
@@ -265,11 +281,21 @@ def _check_key(key: KeyInfo, what: str) -> Iterator[EspAtError | Notice]:
 def _check_dates(info: CertificateInfo, what: str, now: datetime) -> Iterator[Notice]:
     if now < info.not_before:
         message = f"{what} is not valid before {info.not_before:%Y-%m-%d %H:%M} UTC"
-        yield warning("certificate-not-yet-valid", message)
+        yield warning(
+            "certificate-not-yet-valid", message, hint="set this machine's clock, or wait until then with the module"
+        )
     if now > info.not_after:
-        yield warning("certificate-expired", f"{what} expired on {info.not_after:%Y-%m-%d}")
+        yield warning(
+            "certificate-expired",
+            f"{what} expired on {info.not_after:%Y-%m-%d}",
+            hint="have it issued again, and name the new file",
+        )
     elif now + _SOON > info.not_after:
-        yield warning("certificate-expires", f"{what} expires on {info.not_after:%Y-%m-%d}")
+        yield warning(
+            "certificate-expires",
+            f"{what} expires on {info.not_after:%Y-%m-%d}",
+            hint="have it issued again before then, and flash the new file",
+        )
 
 
 def _check_chain(certificates: Sequence[CertificateInfo]) -> Iterator[EspAtError | Notice]:
@@ -291,11 +317,8 @@ def _check_chain(certificates: Sequence[CertificateInfo]) -> Iterator[EspAtError
         yield EspAtError("chain-broken", message, hint=hint)
     size = 7 + sum(3 + len(info.der) for info in certificates)
     if size > _TLS_OUT_MAX:
-        message = (
-            f"the chain takes {size} bytes in TLS and the firmware sends {_TLS_OUT_MAX} in one message: leave out "
-            "the root, or take EC keys"
-        )
-        yield warning("chain-too-long", message, size=size)
+        message = f"the chain takes {size} bytes in TLS and the firmware sends {_TLS_OUT_MAX} in one message"
+        yield warning("chain-too-long", message, size=size, hint="leave out the root, or take EC keys")
 
 
 def _short(name: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, located
+from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, located, setting
 from platformio_esp_at.formats import der, pem, pki_der
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, PkiType, pki_slot
 from platformio_esp_at.formats.pki_der import Signature
@@ -18,6 +18,7 @@ from platformio_esp_at.planning.content import FIRMWARE_PACKAGE, MFG_NVS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from platformio_esp_at.firmware.package import FirmwarePackage
     from platformio_esp_at.formats.pki_der import Certificate, PrivateKey
     from platformio_esp_at.planning.plan import FlashPlan, Region
 
@@ -30,21 +31,24 @@ class _Item(NamedTuple):
     slot: str
     content: bytes
     region: Region
+    package: FirmwarePackage
 
     @property
     def kind(self) -> PkiType:
         return PKI_SLOTS[self.slot]
 
+    @property
+    def hint(self) -> str:
+        """The next step where it is damaged."""
+        again = self.package.origin_hint
+        if not self.region.origin.startswith(FIRMWARE_PACKAGE):
+            again = f"make {self.region.origin} again"
+        return f"{again}; or give your own: {setting(f'pki.{self.slot}', 'FILE')}"
+
     def problem(self, code: str, message: str) -> EspAtError:
         """Return a problem of it, with a next step."""
-        if self.region.origin.startswith(FIRMWARE_PACKAGE):
-            first = "download the firmware package again, or unpack all of it"
-        else:
-            first = f"make {self.region.origin} again"
-        hint = f"{first}; or give {self.slot} of your own with the option pki"
-        return PackageError(
-            code, message, where=Place.at(file=self.region.path), hint=hint, certificate_or_key=self.slot
-        )
+        place = Place.at(file=self.region.path)
+        return PackageError(code, message, where=place, hint=self.hint, certificate_or_key=self.slot)
 
     def damaged(self, why: str) -> EspAtError:
         return self.problem("package-pki-damaged", f"{self.name} is damaged: {why}")
@@ -93,21 +97,20 @@ def _items(plan: FlashPlan) -> dict[str, list[_Item] | EspAtError]:
     for region in plan.regions:
         if region.name == MFG_NVS:
             for slot, entries in plan.own_pki.items():
-                found[slot] = [_Item(key, slot, content, region) for key, content in entries.items()]
+                found[slot] = [_Item(key, slot, content, region, plan.package) for key, content in entries.items()]
         slot = pki_slot(region.name)
         if slot in PKI_SLOTS and slot not in plan.project_pki and not plan.package.has_mfg_nvs:
-            found[slot] = _container_items(slot, region)
+            found[slot] = _container_items(slot, region, plan.package)
     return found
 
 
-def _container_items(slot: str, region: Region) -> list[_Item] | EspAtError:
+def _container_items(slot: str, region: Region, package: FirmwarePackage) -> list[_Item] | EspAtError:
     """Return the items of a container; or the problem, where it is damaged."""
-    whole = _Item(region.name, slot, region.data, region)
+    whole = _Item(region.name, slot, region.data, region, package)
     try:
-        with located(file=region.path):
+        with located(file=region.path, origin_hint=whole.hint):
             items = PkiContainer.from_bytes(region.data).items
     except FormatError as error:
-        error.hint = whole.damaged("").hint
         return error
     if not items:
         return whole.damaged("there is nothing in it")
@@ -115,8 +118,8 @@ def _container_items(slot: str, region: Region) -> list[_Item] | EspAtError:
         # Up to v3.0.0.0 some releases mark all as certificates: `planning.legacy_content`.
         if item.type not in (PKI_SLOTS[slot], PkiType.CERT) or item.id != number:
             return whole.damaged(f"item {number} has the type {item.type} and the id {item.id}")
-    several = len(items) > 1
-    return [_Item(f"{region.name}.{item.id}" if several else region.name, slot, item.content, region) for item in items]
+    names = [f"{region.name}.{item.id}" if len(items) > 1 else region.name for item in items]
+    return [_Item(name, slot, item.content, region, package) for name, item in zip(names, items, strict=True)]
 
 
 # --- what it holds ---

@@ -172,7 +172,12 @@ class _Check(NamedTuple):
             )
         elif baudrate > _PATTERN_BAUDRATE_MAX and self.chip not in ("esp32", "esp8266"):
             message = f"above {_PATTERN_BAUDRATE_MAX} baud, +++ can't end the passthrough mode"
-            yield warning("passthrough-end", message, where=Place.at(parameter="uart_baudrate"))
+            yield warning(
+                "passthrough-end",
+                message,
+                where=Place.at(parameter="uart_baudrate"),
+                hint=f"write {_PATTERN_BAUDRATE_MAX} or less, or end that mode by the pin or a reset",
+            )
 
     def _no_uart(self) -> Iterator[EspAtError]:
         """Yield a problem if other values contradict a baud rate of -1: AT commands over SDIO or SPI."""
@@ -224,7 +229,12 @@ class _Check(NamedTuple):
             )
         elif code[:2] not in _COUNTRIES:
             message = f"ESP-IDF's list of countries doesn't have {code[:2]}, so the firmware may not accept it"
-            yield warning("country-unknown", message, where=Place.at(parameter="country_code"))
+            yield warning(
+                "country-unknown",
+                message,
+                where=Place.at(parameter="country_code"),
+                hint="write a country of that list, such as DE or US, or 01 for world safe",
+            )
 
     def _channels(self) -> Iterator[EspAtError | Notice]:
         start, count = self.number("start_channel"), self.number("channel_num")
@@ -235,7 +245,7 @@ class _Check(NamedTuple):
                     "channel-invalid",
                     f"{channel} is outside 1…{_CHANNEL_MAX}",
                     where=Place.at(parameter=name),
-                    hint="usual are 1 and 13",
+                    hint="write start_channel 1 and channel_num 13, which are usual",
                 )
                 return
         if start is None or count is None or _UNSET_BYTE in (start, count):
@@ -262,14 +272,21 @@ class _Check(NamedTuple):
             )
         elif start > 1:
             message = f"channel_num is the last channel in this release: channels {start} to {count}"
-            yield warning("last-channel", message, where=Place.at(parameter="channel_num"))
+            yield warning(
+                "last-channel",
+                message,
+                where=Place.at(parameter="channel_num"),
+                hint=f"write {count} only if that is meant; start_channel 1 and channel_num 13 are usual",
+            )
 
     def _power(self, name: str, power: int) -> Iterator[EspAtError | Notice]:
         if power == _UNSET_BYTE and not self.in_mfg_nvs:
             return
         if self.number("version") == 1 and power < _POWER_IGNORED_BELOW:
             message = f"this firmware ignores values below {_POWER_IGNORED_BELOW}"
-            yield warning("power-ignored", message, where=Place.at(parameter=name))
+            yield warning(
+                "power-ignored", message, where=Place.at(parameter=name), hint=f"write {_POWER_IGNORED_BELOW} or more"
+            )
             return
         esp8266 = self.chip == "esp8266"
         highest = _POWER_MAX_ESP8266 if esp8266 else _POWER_MAX
@@ -284,13 +301,13 @@ class _Check(NamedTuple):
             )
         elif power < _POWER_MIN:
             message = f"{power * _POWER_UNIT:g} dBm is below the {_POWER_MIN * _POWER_UNIT:g} that AT+RFPOWER starts at"
-            yield warning("power-low", message, where=Place.at(parameter=name))
+            yield warning("power-low", message, where=Place.at(parameter=name), hint=f"write {_POWER_MIN} or more")
 
     # --- storage ---
 
     def store(self) -> Iterator[EspAtError]:
         if self.number("sys_store") not in (None, 0, 1):
-            hint = "1 saves what AT commands set to flash, 0 doesn't"
+            hint = "write 1 to save what AT commands set to flash, or 0"
             yield EspAtError(
                 "sys-store-invalid",
                 f"{self.number('sys_store')} is neither 0 nor 1",

@@ -56,7 +56,11 @@ def blocks(data: bytes) -> Iterator[Block]:
         with located(line=line):
             begin = _BEGIN.match(data, start)
             if begin is None:
-                raise FormatError("pem-damaged", "the line -----BEGIN … is damaged", hint=_EXPORT_AGAIN)
+                raise FormatError(
+                    "pem-damaged",
+                    "the line -----BEGIN … is damaged",
+                    hint="write the line as -----BEGIN CERTIFICATE-----, or export the file again",
+                )
             label = begin[1].decode("ascii")
             end_line = f"-----END {label}-----".encode("ascii")
             end = data.find(end_line, begin.end())
@@ -64,14 +68,11 @@ def blocks(data: bytes) -> Iterator[Block]:
                 raise FormatError(
                     "pem-damaged",
                     f"the {label} has no line {end_line.decode()}",
-                    hint=f"the file is cut: {_EXPORT_AGAIN}",
+                    hint=f"export the {label} again: the end of the file is missing",
                 )
             yield _block(label, data[begin.end() : end], line)
         line += _count_lines(data, start, end)
         at = end
-
-
-_EXPORT_AGAIN = "copy it again from where it came from"
 
 
 def _count_lines(data: bytes, start: int, end: int) -> int:
@@ -86,12 +87,16 @@ def _block(label: str, body: bytes, line: int) -> Block:
     try:
         der = base64.b64decode(b"".join(body.split()), validate=True)
     except binascii.Error:
-        hint = _EXPORT_AGAIN
+        hint = f"export the {label} again: between its BEGIN and END lines are only letters, digits, + / and ="
         if rb"\n" in body:
-            hint = r"the file has the two characters \n where a line ends: put a line end there"
+            hint = r"write a line end for each of the \n in the file: there they are two characters"
         raise FormatError("pem-damaged", f"the base64 text of the {label} is damaged", hint=hint) from None
     if not der:
-        raise FormatError("pem-damaged", f"the {label} is empty", hint=_EXPORT_AGAIN)
+        raise FormatError(
+            "pem-damaged",
+            f"the {label} is empty",
+            hint=f"export the {label} again: nothing is between its BEGIN and END lines",
+        )
     return Block(label, der, line)
 
 

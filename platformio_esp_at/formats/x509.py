@@ -186,15 +186,19 @@ class X509File:
             raise self._wrong_kind("private key")
         if len(keys) > 1:
             problem = f"there are {len(keys)} private keys"
-            hint = "the firmware reads one: put the key of the certificate into a file of its own"
-            raise FormatError("several-keys", problem, where=keys[1].where, hint=hint)
+            raise FormatError(
+                "several-keys",
+                problem,
+                where=keys[1].where,
+                hint="keep one of them in the file: the firmware reads one",
+            )
         return _private_key(keys[0])
 
     def _wrong_kind(self, wanted: str) -> FormatError:
         labels = list(dict.fromkeys(block.label for block in self.blocks))
         hint = next((_LABEL_HINTS[label] for label in labels if label in _LABEL_HINTS), None)
-        if hint is None and labels:
-            hint = f"this is the {wanted}'s place"
+        if hint is None:
+            hint = f"name the file of the {wanted} here"
         message = f"there is no {wanted} in this file, only {', '.join(labels) or 'nothing'}"
         return FormatError("pki-wrong-kind", message, hint=hint)
 
@@ -237,7 +241,9 @@ def summarize(data: bytes) -> tuple[dict[str, str | int], ...]:
 def _read_blocks(data: bytes) -> list[Block]:
     """Return the PEM blocks of a file; a DER file is one."""
     if not data.strip():
-        raise FormatError("file-empty", "the file is empty", hint="give a PEM or DER file, or take the option out")
+        raise FormatError(
+            "file-empty", "the file is empty", hint="name a PEM or DER file that has the certificate or key"
+        )
     if pem.is_pem(data):
         return [Block(block.label, block.der, block.line, block.encrypted) for block in pem.blocks(data)]
     if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"-\0-\0-\0" in data:
@@ -248,7 +254,9 @@ def _read_blocks(data: bytes) -> list[Block]:
         if data.startswith(start):
             raise FormatError("pki-wrong-kind", f"this is {what}", hint=hint)
     if data[:1] != b"\x30":
-        raise FormatError("not-pem", "neither PEM nor DER", hint="a PEM file has a line -----BEGIN …")
+        raise FormatError(
+            "not-pem", "neither PEM nor DER", hint="export it as PEM: such a file has a line -----BEGIN …"
+        )
     return [_der_block(data)]
 
 
@@ -270,9 +278,11 @@ def _certificate(block: Block) -> CertificateInfo:
         return _certificate_info(block.der)
     except Exception as error:  # noqa: BLE001 - cryptography documents no common base for what hostile bytes raise
         reason = _damage_of(block.der) or _reason(error)
-        hint = "check it with openssl x509 -in FILE -noout -text, and copy it again from where it came from"
         raise FormatError(
-            "certificate-unreadable", f"the certificate can't be read: {reason}", where=block.where, hint=hint
+            "certificate-unreadable",
+            f"the certificate can't be read: {reason}",
+            where=block.where,
+            hint="export the certificate again, or ask its CA for it: openssl x509 -in FILE -text shows what is wrong",
         ) from None
 
 

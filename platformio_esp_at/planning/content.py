@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import EspAtError, FormatError, Place, located, unknown_name
+from platformio_esp_at.errors import EspAtError, FormatError, Place, located, setting, unknown_name
 from platformio_esp_at.formats.nvs import NvsImage
 from platformio_esp_at.formats.pki import PKI_SETS, PKI_SLOTS, PkiContainer, pki_names, pki_slot
 from platformio_esp_at.planning import mfg_nvs
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 FACTORY_PARAM = "factory_param"
 BLE_DATA = "ble_data"
 MFG_NVS = "mfg_nvs"
+FS_STORAGE = "fs_storage"
+"""The partition for files after v5.0.1.0; its subtype, 0xff, says nothing."""
+FILE_PARTITIONS = ("fatfs", FS_STORAGE)
+"""What the partition for files is called, up to v5.0.1.0 and after: a project's folder goes to either."""
 FIRMWARE_PACKAGE = "firmware package"
 """The origin of bytes that stay unchanged."""
 
@@ -84,7 +88,7 @@ def make_content(
                 "content-twice",
                 f"{content.partition} has content from two options",
                 where=where,
-                hint="remove it from data:",
+                hint=f"remove it from {setting('data')}",
             )
         by_name[content.partition] = content
     return by_name
@@ -104,12 +108,12 @@ def _data_content(
         return Content(name, data, source.label, source.where, values, own_pki=own_pki)
     from platformio_esp_at.planning import filesystems  # noqa: PLC0415 - 5 ms that only a folder needs
 
-    if name in filesystems.FILE_PARTITIONS and secondary.find(name) is None:
-        name = next(filter(secondary.find, filesystems.FILE_PARTITIONS), name)
+    if name in FILE_PARTITIONS and secondary.find(name) is None:
+        name = next(filter(secondary.find, FILE_PARTITIONS), name)
     home, own = secondary.find(name), package.content_of(name)
     kind = filesystems.kind_for(home, own) if home else None
     if home is None or kind is None:
-        hint = "give it a file"
+        hint = f"give it a file: {setting(f'data.{name}', 'FILE')}"
         raise EspAtError(
             "not-a-file-system",
             f"partition {name} has no file system, so the folder {source.label} can't be stored there",
@@ -127,32 +131,35 @@ def _check_data(package: FirmwarePackage, name: str, file: InputFile) -> NvsImag
     Returns the NVS image for ``mfg_nvs``, else None.
     """
     if not file.data:
-        hint = f"to leave {name} as the module has it, take it out of data:"
+        hint = f"to leave {name} as the module has it, remove it from {setting('data')}"
         raise EspAtError("file-empty", f"{file.label} is empty", where=file.where, hint=hint)
     if name == FACTORY_PARAM:
         raise EspAtError(
             "factory-param-as-data",
             "factory_param can't be given under data:",
             where=file.where,
-            hint="give values under factory_param:",
+            hint=f"write its values: {setting('factory_param.uart_tx_pin', '17')}",
         )
-    try:
-        with located(file=file.label):
-            if name == MFG_NVS:
-                return NvsImage.from_bytes(file.data)
-            if name in PKI_SLOTS and not package.has_mfg_nvs:
-                PkiContainer.from_bytes(file.data)
-            if name == BLE_DATA and not package.has_mfg_nvs:
-                from platformio_esp_at.formats.gatts import GattTable  # noqa: PLC0415 - see `gatts_of`
+    with located(file=file.label, origin_hint=_data_hint(name)):
+        if name == MFG_NVS:
+            return NvsImage.from_bytes(file.data)
+        if name in PKI_SLOTS and not package.has_mfg_nvs:
+            PkiContainer.from_bytes(file.data)
+        if name == BLE_DATA and not package.has_mfg_nvs:
+            from platformio_esp_at.formats.gatts import GattTable  # noqa: PLC0415 - see `gatts_of`
 
-                GattTable.from_bytes(file.data)
-    except FormatError as error:
-        if name in PKI_SLOTS:
-            error.hint = "data: takes a finished image; give certificates and keys under pki:"
-        elif name == BLE_DATA:
-            error.hint = "data: takes a finished image; give a GATT table as gatts:"
-        raise
+            GattTable.from_bytes(file.data)
     return None
+
+
+def _data_hint(name: str) -> str:
+    """Return the next step for a file that isn't the image of its partition."""
+    finished = f"{setting('data')} takes a finished image"
+    if name in PKI_SLOTS:
+        return f"{finished}; for a certificate or key, write {setting(f'pki.{name}', 'FILE')}"
+    if name == BLE_DATA:
+        return f"{finished}; for a GATT table, write {setting('gatts', 'FILE')}"
+    return f"{finished}: take mfg_nvs.bin of a module or package, or remove it here and set {setting('factory_param')}"
 
 
 def gatts_of(request: Request) -> GattTable | None:
@@ -201,7 +208,7 @@ def _mfg_nvs_content(
     if MFG_NVS in request.data:
         if asked:
             where = request.data[MFG_NVS].where
-            hint = "take one of them out"
+            hint = f"remove {setting(f'data.{MFG_NVS}')}, or {asked[0]}"
             raise EspAtError(
                 "content-twice",
                 f"data: gives all of {MFG_NVS}, so {asked[0]} can't be given, too",
@@ -210,7 +217,7 @@ def _mfg_nvs_content(
             )
         return
     own = package.content_of(MFG_NVS)
-    with located(partition=MFG_NVS):
+    with located(partition=MFG_NVS, origin_hint=package.origin_hint):
         base = NvsImage.from_bytes(own) if own else None
     image = mfg_nvs.make_mfg_nvs(base, size=row.size, reads=package.reads, module=module, request=request, gatts=gatts)
     values = mfg_nvs.parameters(image) or None
@@ -251,7 +258,10 @@ def pki_by_slot(request: Request) -> dict[str, tuple[InputFile, ...]]:
         sets = PKI_SETS[slot.rpartition("_")[0]]
         if len(files) > sets:
             raise FormatError(
-                "too-many-files", f"{name} takes {sets} {'file' if sets == 1 else 'files'}", where=files[0].where
+                "too-many-files",
+                f"{name} takes {sets} {'file' if sets == 1 else 'files'}",
+                where=files[0].where,
+                hint=f"remove {', '.join(file.label for file in files[sets:])}",
             )
         if slot in by_slot:
             hint = f"keep one of {' and '.join(pki_names(slot))}"

@@ -14,6 +14,7 @@ from platformio_esp_at.errors import EspAtError, FormatError, LayoutError
 from platformio_esp_at.formats.fat import build_fat
 from platformio_esp_at.formats.partition_table import SUBTYPES, PartitionType
 from platformio_esp_at.formats.wear_levelling import unwrap, volume_size, wrap
+from platformio_esp_at.planning.content import FS_STORAGE
 from platformio_esp_at.units import SECTOR_SIZE, align_up
 
 if TYPE_CHECKING:
@@ -28,12 +29,6 @@ class FileSystem(enum.Enum):
     LITTLEFS = "littlefs"
     FAT = "FAT with wear levelling"
 
-
-FS_STORAGE = "fs_storage"
-"""The partition for files after v5.0.1.0; its subtype, 0xff, says nothing."""
-
-FILE_PARTITIONS = ("fatfs", FS_STORAGE)
-"""What the partition for files is called, up to v5.0.1.0 and after: a project's folder goes to either."""
 
 _LITTLEFS_NAME_SIZE = 64
 """CONFIG_LITTLEFS_OBJ_NAME_LEN of ESP-AT's builds: a name's UTF-8 bytes, as the superblock and the firmware have it."""
@@ -99,7 +94,11 @@ def _check_paths(files: Mapping[str, bytes]) -> None:
         parts = path.split("/")
         for depth in range(1, len(parts)):
             if (folder := "/".join(parts[:depth])) in files:
-                raise FormatError("file-name-conflict", f"{folder!r} is a file and, for {path!r}, a folder")
+                raise FormatError(
+                    "file-name-conflict",
+                    f"{folder!r} is a file and, for {path!r}, a folder",
+                    hint=f"rename the file {folder}, or the folder",
+                )
 
 
 def _check_path(path: str) -> None:
@@ -110,9 +109,15 @@ def _check_path(path: str) -> None:
     try:
         size = len(path.encode())
     except UnicodeEncodeError:
-        raise FormatError("file-name", f"{path!r} isn't text", hint="rename the file") from None
+        raise FormatError(
+            "file-name", f"{path!r} isn't text", hint="rename the file with characters that UTF-8 has"
+        ) from None
     if size > _MAX_PATH_SIZE:
-        raise FormatError("file-name", f"{path!r}: a path of {size} bytes", hint=f"at most {_MAX_PATH_SIZE} fit")
+        raise FormatError(
+            "file-name",
+            f"{path!r}: a path of {size} bytes",
+            hint=f"shorten it to {_MAX_PATH_SIZE} bytes: fewer folders, or shorter names",
+        )
 
 
 # --- littlefs ---
@@ -134,20 +139,24 @@ def _build_littlefs(files: Mapping[str, bytes], size: int) -> bytes:
         raise LayoutError(
             "fs-size",
             f"a partition of {size} bytes can't hold littlefs",
-            hint=f"it takes blocks of {SECTOR_SIZE} bytes, {_MIN_BLOCKS} at least",
+            hint=f"in the partition CSV, write a size of {_MIN_BLOCKS} sectors of {SECTOR_SIZE:#x} or more",
         )
     for path in files:
         for name in path.split("/"):
             if (length := len(name.encode())) > _LITTLEFS_NAME_SIZE:
                 raise FormatError(
-                    "file-name", f"{path!r}: a name of {length} bytes is longer than {_LITTLEFS_NAME_SIZE}"
+                    "file-name",
+                    f"{path!r}: a name of {length} bytes is longer than {_LITTLEFS_NAME_SIZE}",
+                    hint=f"rename it to one of {_LITTLEFS_NAME_SIZE} bytes at most",
                 )
     blocks = size // SECTOR_SIZE
     volume = _write_littlefs(files, blocks)
     if volume is None:
         excess = (_littlefs_blocks(files, blocks) - blocks) * SECTOR_SIZE
         raise LayoutError(
-            "files-too-large", f"the files need about {excess} bytes more than the {size} bytes of the littlefs have"
+            "files-too-large",
+            f"the files need about {excess} bytes more than the {size} bytes of the littlefs have",
+            hint="remove files from the folder, or write a larger size for the partition in the partition CSV",
         )
     return bytes(volume.context.buffer)
 

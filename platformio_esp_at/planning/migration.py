@@ -18,8 +18,7 @@ from platformio_esp_at.formats.gatts import COLUMNS, GattTable
 from platformio_esp_at.formats.nvs import NvsImage, is_nvs
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, pki_slot
 from platformio_esp_at.planning import mfg_nvs
-from platformio_esp_at.planning.content import BLE_DATA, FACTORY_PARAM, MFG_NVS
-from platformio_esp_at.planning.filesystems import FILE_PARTITIONS
+from platformio_esp_at.planning.content import BLE_DATA, FACTORY_PARAM, FILE_PARTITIONS, MFG_NVS
 from platformio_esp_at.request.values import PROJECT_FILE
 
 if TYPE_CHECKING:
@@ -108,7 +107,11 @@ def make_project(origin: Origin) -> dict[str, bytes]:
     options |= _own_partitions(origin, known, files)
     options = {name: value for name, value in options.items() if value}
     if not options:
-        raise EspAtError("nothing-to-migrate", "it has nothing that a project needs to set")
+        raise EspAtError(
+            "nothing-to-migrate",
+            "it has nothing that a project needs to set",
+            hint="flash the firmware package itself: it gives the same module; esp-at inspect shows what it has",
+        )
     return {PROJECT_FILE: _project_file(origin, options, files).encode(), **files}
 
 

@@ -7,8 +7,8 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import EspAtError, FormatError, Place, near_names, printable, unknown_name
-from platformio_esp_at.files import FileTooLargeError, file_mode, looked_for, read_file
+from platformio_esp_at.errors import EspAtError, FormatError, Place, near_names, printable, setting, unknown_name
+from platformio_esp_at.files import FileTooLargeError, file_mode, looked_for, read_file, reading_hint
 from platformio_esp_at.request.nodes import Layer, parse_yaml, place_of, without_blanks
 from platformio_esp_at.request.options import OPTIONS
 from platformio_esp_at.request.values import PROJECT_FILE, Firmware, InputFile, InputFolder, Text
@@ -107,7 +107,10 @@ def _label(text: Text) -> str:
 def _read_folder(text: Text, path: Path) -> dict[str, bytes]:
     def refuse(error: OSError) -> None:
         inside = f"{label}/{Path(error.filename).relative_to(path).as_posix()}".removesuffix("/.")
-        raise EspAtError("unreadable", f"{inside} can't be read: {error.strerror}", where=text.where) from None
+        hint = reading_hint(Path(error.filename), error)
+        raise EspAtError(
+            "unreadable", f"{inside} can't be read: {error.strerror}", where=text.where, hint=hint
+        ) from None
 
     label = _label(text)
     files: dict[str, bytes] = {}
@@ -119,7 +122,8 @@ def _read_folder(text: Text, path: Path) -> dict[str, bytes]:
             files[inside] = _read(file, f"{label.rstrip('/')}/{inside}", text.where, MAX_FLASH_SIZE)
             if sum(map(len, files.values())) > MAX_FLASH_SIZE:
                 problem = f"{label} holds more than {format_size(MAX_FLASH_SIZE)}"
-                raise EspAtError("file-too-large", problem, where=text.where)
+                hint = f"move what the module doesn't need out of {path}; {inside} is the first too many"
+                raise EspAtError("file-too-large", problem, where=text.where, hint=hint)
     return files
 
 
@@ -133,10 +137,13 @@ def _read(path: Path, label: str, where: Place, limit: int) -> bytes:
             hint += "; a list of files is written [a.pem, b.pem]"
         raise EspAtError("file-not-found", f"{label} does not exist", where=where, hint=hint) from None
     except FileTooLargeError:
-        raise EspAtError("file-too-large", f"{label} is larger than {format_size(limit)}", where=where) from None
+        hint = f"see whether it is the right file: ls -l {path}"
+        raise EspAtError(
+            "file-too-large", f"{label} is larger than {format_size(limit)}", where=where, hint=hint
+        ) from None
     except OSError as error:
         problem = f"{label} can't be read: {error.strerror or error}"
-        raise EspAtError("unreadable", problem, where=where) from None
+        raise EspAtError("unreadable", problem, where=where, hint=reading_hint(path, error)) from None
 
 
 def _firmware(text: Text, path: Path) -> Firmware:
@@ -149,14 +156,16 @@ def _firmware(text: Text, path: Path) -> Firmware:
     try:
         mode = file_mode(path)
     except OSError as error:
-        raise EspAtError("unreadable", f"{what} can't be read: {error.strerror}", where=text.where) from None
+        hint = reading_hint(path, error)
+        raise EspAtError("unreadable", f"{what} can't be read: {error.strerror}", where=text.where, hint=hint) from None
     if mode is None:
         if package_named(text.text):
             return Firmware(text)
         hint = f"{looked_for(path)}\n{_hint_for(text.text)}"
         raise EspAtError("firmware-not-found", f"{what} does not exist", where=text.where, hint=hint)
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise EspAtError("not-a-file", f"{what} is neither a file nor a folder", where=text.where)
+        hint = f"name a zip, a folder or a release: {setting('firmware', OPTIONS['firmware'].example)}"
+        raise EspAtError("not-a-file", f"{what} is neither a file nor a folder", where=text.where, hint=hint)
     return Firmware(text, path)
 
 

@@ -308,19 +308,31 @@ def test_refuses_content_twice(tmp_path, request_, name, image):
     with pytest.raises(EspAtError) as caught:
         _make(tmp_path, _package(tmp_path), data=data, **request_)
     assert caught.value.code == "content-twice"
-    assert str(caught.value) == f"esp_at.yml:9: {name} has content from two options\n  remove it from data:"
+    assert str(caught.value) == f"esp_at.yml:9: {name} has content from two options\n  remove it from data"
 
 
 @pytest.mark.parametrize(
     ("name", "data", "code", "where", "hint"),
     [
-        ("fatfs", b"", "file-empty", str(HERE), "to leave fatfs as the module has it, take it out of data:"),
-        ("factory_param", b"x", "factory-param-as-data", str(HERE), "give values under factory_param:"),
+        ("fatfs", b"", "file-empty", str(HERE), "to leave fatfs as the module has it, remove it from data"),
+        (
+            "factory_param",
+            b"x",
+            "factory-param-as-data",
+            str(HERE),
+            "write its values: factory_param: {uart_tx_pin: 17}",
+        ),
         (
             *("mqtt_ca", CERT, "not-pki", "x.bin"),
-            "data: takes a finished image; give certificates and keys under pki:",
+            "data takes a finished image; for a certificate or key, write pki: {mqtt_ca: FILE}",
         ),
-        ("ble_data", GATTS, "not-ble-data", "x.bin", "data: takes a finished image; give a GATT table as gatts:"),
+        (
+            "ble_data",
+            GATTS,
+            "not-ble-data",
+            "x.bin",
+            "data takes a finished image; for a GATT table, write gatts: FILE",
+        ),
     ],
 )
 def test_refuses_data_that_the_firmware_could_not_read(tmp_path, name, data, code, where, hint):
@@ -399,7 +411,7 @@ def test_mfg_nvs_is_edited_or_given_not_both(tmp_path, option, value, name):
         _make(tmp_path, package, data={"mfg_nvs": own}, **{option: value})
     assert caught.value.code == "content-twice"
     assert str(caught.value) == (
-        f"{HERE}: data: gives all of mfg_nvs, so {name} can't be given, too\n  take one of them out"
+        f"{HERE}: data: gives all of mfg_nvs, so {name} can't be given, too\n  remove data: {{mfg_nvs: …}}, or {name}"
     )
 
 

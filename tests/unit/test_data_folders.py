@@ -145,7 +145,7 @@ def test_a_partition_that_is_no_file_system(tmp_path, name):
     with pytest.raises(EspAtError) as caught:
         _plan(tmp_path, f"data:\n  {name}: web/\n", nvs=False)
     error = caught.value
-    assert (error.where, error.hint) == ("esp_at.yml:3", "give it a file")
+    assert (error.where, error.hint) == ("esp_at.yml:3", f"give it a file: data: {{{name}: FILE}}")
     assert error.message == f"partition {name} has no file system, so the folder web/ can't be stored there"
 
 

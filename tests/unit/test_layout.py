@@ -12,7 +12,7 @@ from platformio_esp_at.checks.layout import check_primary, check_secondary
 from platformio_esp_at.checks.plan import check_plan
 from platformio_esp_at.demo.sample_package import sample_package
 from platformio_esp_at.demo.sample_pki import sample_pki
-from platformio_esp_at.errors import LayoutError, UnknownNameError
+from platformio_esp_at.errors import LayoutError, PackageError, UnknownNameError
 from platformio_esp_at.formats.partition_table import ESP8266_APP_ALIGNMENT, Partition, PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer, PkiType
 from platformio_esp_at.request.values import InputFile
@@ -52,7 +52,7 @@ def test_check_primary():
 
 
 MULTIPLE = "partition {} doesn't start at a multiple of {}"
-UNDER_TABLE = "the partition table itself is before that"
+UNDER_TABLE = "write {} or more as its offset: the partition table itself is before that"
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ UNDER_TABLE = "the partition table itself is before that"
             "partition-twice",
             "partition name 'a' is used twice",
             "2",
-            "the firmware finds partitions by name",
+            "rename one of the two: the firmware finds partitions by name",
             id="name-twice",
         ),
         pytest.param(
@@ -103,7 +103,7 @@ UNDER_TABLE = "the partition table itself is before that"
             "partition-misaligned",
             MULTIPLE.format("'a' (0x9004…0xa004)", "0x1000"),
             "1",
-            None,
+            "write 0xa000 as its offset",
             id="data-misaligned",
         ),
         pytest.param(
@@ -111,7 +111,7 @@ UNDER_TABLE = "the partition table itself is before that"
             "partition-misaligned",
             MULTIPLE.format("'a' (0x11000…0x12000)", "0x10000"),
             "1",
-            None,
+            "write 0x20000 as its offset",
             id="app-misaligned",
         ),
         pytest.param(
@@ -119,7 +119,7 @@ UNDER_TABLE = "the partition table itself is before that"
             "partition-empty",
             "partition 'a' (0x9000…0x9000) has no size",
             "1",
-            None,
+            "write its size, such as 0x1000",
             id="no-size",
         ),
         pytest.param(
@@ -127,7 +127,7 @@ UNDER_TABLE = "the partition table itself is before that"
             "partition-outside",
             "partition 'a' (0x8000…0x9000) starts before 0x9000",
             "1",
-            UNDER_TABLE,
+            UNDER_TABLE.format("0x9000"),
             id="over-the-table",
         ),
         pytest.param(
@@ -135,7 +135,7 @@ UNDER_TABLE = "the partition table itself is before that"
             "partition-outside",
             "partition 'a' (0x0…0x1000) starts before 0x9000",
             "1",
-            UNDER_TABLE,
+            UNDER_TABLE.format("0x9000"),
             id="before-the-table",
         ),
         pytest.param(
@@ -143,7 +143,7 @@ UNDER_TABLE = "the partition table itself is before that"
             "partition-outside",
             "partition 'a' (0xff000…0x101000) ends after 0x100000, the end of the flash",
             "1",
-            "at most 4KB fit there",
+            "write 4KB or less as its size",
             id="over-the-end",
         ),
         pytest.param(
@@ -151,7 +151,7 @@ UNDER_TABLE = "the partition table itself is before that"
             "partition-outside",
             "partition 'a' (0x100000…0x101000) ends after 0x100000, the end of the flash",
             "1",
-            None,
+            "move it to an offset before 0x100000, or remove the row",
             id="after-the-end",
         ),
     ],
@@ -194,28 +194,28 @@ def test_check_secondary():
             "a,0x40,8,0x18000,4K",
             "partition-outside",
             "partition 'a' (0x18000…0x19000) starts before 0x19000",
-            UNDER_TABLE,
+            UNDER_TABLE.format("0x19000"),
             id="over-the-table",
         ),
         pytest.param(
             "a,0x40,8,0x1f000,8K",
             "partition-outside",
             f"partition 'a' (0x1f000…0x21000) {AFTER_HOME}",
-            "at most 4KB fit there",
+            "write 4KB or less as its size",
             id="over-the-end",
         ),
         pytest.param(
             "a,0x40,8,0x30000,4K",
             "partition-outside",
             f"partition 'a' (0x30000…0x31000) {AFTER_HOME}",
-            None,
+            "move it to an offset before 0x20000, or remove the row",
             id="after-the-end",
         ),
         pytest.param(
             "a,0x40,8,0x19800,2K",
             "partition-misaligned",
             MULTIPLE.format("'a' (0x19800…0x1a000)", "0x1000"),
-            None,
+            "write 0x1a000 as its offset",
             id="misaligned",
         ),
     ],
@@ -260,7 +260,7 @@ def _csv(old: str = "", new: str = "") -> dict[str, InputFile]:
             "user.csv:15",
             "partition-misaligned",
             "partition 'mqtt_ca' (0x3b800…0x3c800) doesn't start at a multiple of 0x1000",
-            None,
+            "write 0x3c000 as its offset",
             id="alignment",
         ),
         pytest.param(
@@ -270,7 +270,7 @@ def _csv(old: str = "", new: str = "") -> dict[str, InputFile]:
             "partition-outside",
             "partition 'fatfs' (0x70000…0x100001) ends after 0x100000, the end of the primary table's "
             "'at_customize' (0x20000…0x100000)",
-            "at most 576KB fit there",
+            "write 576KB or less as its size",
             id="end",
         ),
         pytest.param(
@@ -280,7 +280,7 @@ def _csv(old: str = "", new: str = "") -> dict[str, InputFile]:
             "partition-outside",
             "partition 'fatfs' (0x200000…0x201000) ends after 0x100000, the end of the primary table's "
             "'at_customize' (0x20000…0x100000)",
-            None,
+            "move it to an offset before 0x100000, or remove the row",
             id="outside",
         ),
         pytest.param(
@@ -289,7 +289,7 @@ def _csv(old: str = "", new: str = "") -> dict[str, InputFile]:
             "user.csv:2",
             "partition-outside",
             "partition 'ble_data' (0x20000…0x24000) starts before 0x21000",
-            "the partition table itself is before that",
+            "write 0x21000 or more as its offset: the partition table itself is before that",
             id="over-the-table",
         ),
         pytest.param(
@@ -298,7 +298,7 @@ def _csv(old: str = "", new: str = "") -> dict[str, InputFile]:
             "user.csv:16",
             "partition-empty",
             "partition 'fatfs' (0x70000…0x70000) has no size",
-            None,
+            "write its size, such as 0x1000",
             id="size",
         ),
         pytest.param(
@@ -307,7 +307,7 @@ def _csv(old: str = "", new: str = "") -> dict[str, InputFile]:
             "user.csv:16",
             "partition-twice",
             "partition name 'mqtt_ca' is used twice",
-            "the firmware finds partitions by name",
+            "rename one of the two: the firmware finds partitions by name",
             id="name-twice",
         ),
     ],
@@ -371,7 +371,7 @@ def test_content_of_the_last_partition_beyond_the_flash(tmp_path):
     """The home of ota_1 is the end of the flash: both problems are reported."""
     error = refusal(_with_ota_1(tmp_path, 0x180001), LayoutError)
     assert [(problem.code, problem.where, problem.message) for problem in error.problems] == [
-        ("image-outside-flash", "esp-at.bin", "ota_1 ends at 0x400001, the flash has 4MB"),
+        ("image-outside-flash", "second.bin", "ota_1 ends at 0x400001, the flash has 4MB"),
         (
             "content-too-large",
             PRIMARY_FILE,
@@ -388,8 +388,8 @@ def test_content_that_ends_where_the_flash_ends(tmp_path):
 
 def _with_ota_1(tmp_path, size: int) -> FlashPlan:
     """Return a plan whose application has so many bytes, and goes to the last partition of the flash."""
-    config = CONFIG.replace("0x100000 esp-at.bin", "0x280000 esp-at.bin")
-    files = {"download.config": config, "esp-at.bin": SAMPLE["esp-at.bin"].ljust(size, b"\xff")}
+    config = f"{CONFIG} 0x280000 second.bin"
+    files = {"download.config": config, "second.bin": SAMPLE["esp-at.bin"].ljust(size, b"\xff")}
     return sample_plan(tmp_path, files=files)
 
 
@@ -400,7 +400,8 @@ def test_parameters_missing(tmp_path, chip, name):
     error = refusal(plan, LayoutError)
     assert error.code == "parameters-missing"
     assert str(error) == (
-        f"at_customize.bin: the partition table has no {name}\n  without it the module answers on other pins"
+        f"at_customize.bin: the partition table has no {name}\n"
+        f"  add a row {name}: without it the module answers on other pins"
     )
 
 
@@ -494,6 +495,77 @@ def test_image_beyond_the_flash(tmp_path):
 )
 def test_image_between_the_partitions(tmp_path, offset, size):
     check_plan(sample_plan(tmp_path, files=_with_image(offset, bytes(size))), None)
+
+
+# --- images at the place of another one ---
+
+AGAIN = "download the firmware package again"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "file", "message", "hint"),
+    [
+        pytest.param(
+            "0x30000 customized_partitions/factory_param.bin",
+            "0x70000 customized_partitions/factory_param.bin",
+            "customized_partitions/factory_param.bin",
+            "it goes to 0x70000, into 'fatfs' (0x70000…0x100000)",
+            f"{AGAIN}; or, if you built it, write 0x30000 in download.config",
+            id="into-the-file-system",
+        ),
+        pytest.param(
+            "0x2a000 customized_partitions/client_cert.bin",
+            "0x2c000 customized_partitions/client_cert.bin",
+            "customized_partitions/client_cert.bin",
+            "it goes to 0x2c000, into 'client_key' (0x2c000…0x2e000)",
+            f"{AGAIN}; or, if you built it, write 0x2a000 in download.config",
+            id="into-the-key",
+        ),
+        pytest.param(
+            "0xf000 phy_init_data.bin",
+            "0xe000 phy_init_data.bin",
+            "phy_init_data.bin",
+            "it goes to 0xe000, where no partition starts",
+            f"{AGAIN}; or, if you built it, write 0xf000 in download.config",
+            id="beside-its-partition",
+        ),
+        pytest.param(
+            "0x24000 customized_partitions/server_cert.bin",
+            "0x24000 customized_partitions/fs_storage.bin",
+            "customized_partitions/fs_storage.bin",
+            "it goes to 0x24000, into 'server_cert' (0x24000…0x26000)",
+            AGAIN,
+            id="of-no-partition-here",
+        ),
+    ],
+)
+def test_images_that_go_elsewhere(tmp_path, old, new, file, message, hint):
+    config = CONFIG.replace(old, new)
+    assert config != CONFIG
+    files = {"download.config": config, file: b"x"} if file not in SAMPLE else {"download.config": config}
+    error = refusal(sample_plan(tmp_path, files=files), PackageError)
+    first = next(problem for problem in error.problems or (error,) if problem.code == "image-misdirected")
+    assert (first.where, first.message, first.hint) == (f"AT_PACK:{file}", message, hint)
+
+
+def test_ota_data_into_what_the_module_has_saved(tmp_path):
+    config = CONFIG.replace("0x10000 ota_data_initial.bin", "0x10000 blank.bin 0x12000 ota_data_initial.bin")
+    files = {"download.config": config, "blank.bin": SAMPLE["ota_data_initial.bin"]}
+    error = refusal(sample_plan(tmp_path, files=files), PackageError)
+    assert error.code == "image-misdirected"
+
+
+def test_files_of_other_names_may_go_anywhere(tmp_path):
+    renamed = {
+        "customized_partitions/factory_param.bin": "a.bin",
+        "ota_data_initial.bin": "b.bin",
+        "esp-at.bin": "c.bin",
+    }
+    config = CONFIG
+    for old, new in renamed.items():
+        config = config.replace(old, new)
+    files = {"download.config": config, **{new: SAMPLE[old] for old, new in renamed.items()}}
+    check_plan(sample_plan(tmp_path, files=files), None)
 
 
 # --- the primary table ---

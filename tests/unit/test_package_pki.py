@@ -17,6 +17,7 @@ from platformio_esp_at.checks.plan import check_plan
 from platformio_esp_at.demo.sample_package import sample_package
 from platformio_esp_at.demo.sample_pki import sample_pki
 from platformio_esp_at.errors import EspAtError, PackageError
+from platformio_esp_at.firmware.package import FOLDER_AGAIN
 from platformio_esp_at.formats.nvs import NvsImage
 from platformio_esp_at.formats.pki import PkiContainer, PkiItem, PkiType
 from platformio_esp_at.request.values import InputFile, Text
@@ -124,9 +125,7 @@ def test_damaged_content(tmp_path, nvs, name, damage):
         assert isinstance(problem, PackageError)
         assert problem.facts["file"] == (MFG_NVS if nvs else f"customized_partitions/{name}.bin")
         assert problem.message.startswith(f"{name}." if nvs and role == "client" else f"{name} is damaged: ")
-        assert problem.hint == (
-            f"download the firmware package again, or unpack all of it; or give {name} of your own with the option pki"
-        )
+        assert problem.hint == (f"{FOLDER_AGAIN}; or give your own: pki: {{{name}: FILE}}")
 
 
 @pytest.mark.parametrize(
@@ -213,7 +212,7 @@ def _container(tmp_path, data: bytes) -> EspAtError:
 def test_damaged_containers(tmp_path, data, code):
     error = _container(tmp_path, data)
     assert (error.code, error.facts["file"]) == (code, "customized_partitions/client_cert.bin")
-    assert "download the firmware package again" in error.hint
+    assert error.hint == f"{FOLDER_AGAIN}; or give your own: pki: {{client_cert: FILE}}"
 
 
 def test_the_second_set_is_named(tmp_path):
@@ -239,4 +238,4 @@ def test_a_finished_image_of_the_project(tmp_path):
     image = InputFile("own.bin", HERE, PkiContainer.of(PkiType.CERT, [KEY]).to_bytes())
     (problem,) = package_pki_problems(sample_plan(tmp_path, data={"mqtt_cert": image}))
     assert problem.code == "pki-wrong-kind"
-    assert problem.hint == "make own.bin again; or give mqtt_cert of your own with the option pki"
+    assert problem.hint == "make own.bin again; or give your own: pki: {mqtt_cert: FILE}"

@@ -11,7 +11,7 @@ from nvs_images import with_value
 from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.demo.sample_package import sample_package
-from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, UnknownNameError, note
+from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, UnknownNameError, note, warning
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.firmware.source import module_of_release
 from platformio_esp_at.formats.esp_image import EspImage, FlashSettings
@@ -139,9 +139,11 @@ def test_images_without_a_row_are_left_out(tmp_path):
     plan = _plan(_package(tmp_path), partitions=_file(csv, "user.csv"))
     assert not {"ble_data", "server_ca"} & set(_regions(plan))
     assert plan.notes == tuple(
-        note(
+        warning(
             "image-not-written",
-            f"customized_partitions/{name}.bin is not written: the partition CSV has no row {name}",
+            f"customized_partitions/{name}.bin is not written, since the partition CSV has no row {name}: "
+            "the firmware misses it",
+            hint=f"add the row {name} to user.csv",
             partition=name,
         )
         for name in ("ble_data", "server_ca")
@@ -279,7 +281,7 @@ def test_skip(tmp_path):
             EspAtError,
             "skip-essential",
             "factory_param can't be skipped",
-            "without it the module answers on other pins",
+            "remove it from skip: without it the module answers on other pins",
             id="skip-factory_param",
         ),
         pytest.param(
@@ -406,7 +408,10 @@ def test_refuses_a_bootloader_of_an_unknown_flash_size(tmp_path):
     with pytest.raises(PackageError) as caught:
         _plan(package)
     assert caught.value.code == "unknown-flash-setting"
-    assert str(caught.value) == "bootloader/bootloader.bin: the flash size 0xf is unknown"
+    assert (
+        str(caught.value) == "bootloader/bootloader.bin: the flash size 0xf is unknown\n"
+        "  unpack the firmware package's zip again; in an esp-at build folder, run build.py build again"
+    )
 
 
 # --- what is kept, the factory image, the wiring ---

@@ -205,13 +205,13 @@ def test_damaged_files(damage, code, message, line):
 @pytest.mark.parametrize(
     ("data", "hint"),
     [
-        (b"\x00\x01", "a PEM file has a line -----BEGIN …"),
+        (b"\x00\x01", "export it as PEM: such a file has a line -----BEGIN …"),
         (b"0\x03abc", "check the file with openssl asn1parse -inform DER -in FILE; it may be cut"),
         ("-----BEGIN".encode("utf-16-le"), "save it as UTF-8 or ASCII; PowerShell's > writes UTF-16"),
-        (b"-----BEGIN CERTIFICATE-----\nAAAA", "the file is cut: copy it again from where it came from"),
+        (b"-----BEGIN CERTIFICATE-----\nAAAA", "export the CERTIFICATE again: the end of the file is missing"),
         (
             b"-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----",
-            r"the file has the two characters \n where a line ends: put a line end there",
+            r"write a line end for each of the \n in the file: there they are two characters",
         ),
     ],
 )
@@ -318,20 +318,20 @@ def test_a_refusal_has_no_text_of_a_library():
     damaged = damaged.replace(b"260101", b"261301").replace(b"270101", b"271301")
     error = _refusal(_certificates, damaged)
     assert error.message == "the certificate can't be read: it is not as RFC 5280 has it"
-    assert "openssl x509 -in FILE -noout -text" in error.hint
+    assert "openssl x509 -in FILE -text" in error.hint
 
 
 def test_a_key_where_a_certificate_is_wanted():
     for encoding, label in ((Encoding.PEM, "RSA PRIVATE KEY"), (Encoding.DER, "PRIVATE KEY")):
         error = _refusal(_certificates, key_bytes(rsa_key(), encoding))
-        assert (error.code, error.hint) == ("pki-wrong-kind", "this is the certificate's place")
+        assert (error.code, error.hint) == ("pki-wrong-kind", "name the file of the certificate here")
         assert error.message == f"there is no certificate in this file, only {label}"
 
 
 def test_a_certificate_where_a_key_is_wanted():
     for data in (pem(leaf()), der(leaf())):
         error = _refusal(_private_key, data)
-        assert (error.code, error.hint) == ("pki-wrong-kind", "this is the private key's place")
+        assert (error.code, error.hint) == ("pki-wrong-kind", "name the file of the private key here")
         assert error.message == "there is no private key in this file, only CERTIFICATE"
 
 
@@ -339,9 +339,7 @@ def test_two_keys():
     error = _refusal(_private_key, key_bytes(rsa_key()) + key_bytes(ec_key("leaf")))
     assert error.code == "several-keys"
     assert error.facts == {"line": key_bytes(rsa_key()).count(b"\n") + 1}
-    assert str(error).endswith(
-        ": there are 2 private keys\n  the firmware reads one: put the key of the certificate into a file of its own"
-    )
+    assert str(error).endswith(": there are 2 private keys\n  keep one of them in the file: the firmware reads one")
 
 
 def _request() -> bytes:
