@@ -76,7 +76,7 @@ def test_where_partitions_are_is_in_the_lock(listed, tmp_path):
 
 def test_of_a_release_the_lock_has_what_it_is(listed, tmp_path, monkeypatch):
     (tmp_path / "mirror").mkdir()
-    write_sample_package(tmp_path / "mirror/ESP32-WROOM-32-AT-V4.1.1.0.zip")
+    write_sample_package(tmp_path / "mirror/ESP32-WROOM-32-AT-V4.1.1.0.zip", nvs=True)
     monkeypatch.setenv("ESP_AT_MIRROR", str(tmp_path / "mirror"))
     assert listed("firmware: v4.1.1.0\nmodule: WROOM-32\n") == {"esp_at.yml", "esp_at.lock"}
 

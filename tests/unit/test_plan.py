@@ -249,6 +249,14 @@ def test_content_of_an_added_partition(tmp_path):
     assert (plan.notes, "mine" in {row.name for row in plan.kept}) == ((), False)
 
 
+def test_a_whole_table_of_the_other_generation(tmp_path):
+    csv = PartitionTable.from_bytes(sample_package("esp32", nvs=True)["at_customize.bin"]).to_csv()
+    with pytest.raises(UnknownNameError) as caught:
+        _plan(_package(tmp_path), partitions=_file(csv, "v4.csv"))
+    assert (caught.value.code, caught.value.where) == ("unknown-partition", "v4.csv")
+    assert caught.value.hint.startswith("add the row factory_param, which esp-at table PACKAGE prints; or name only ")
+
+
 def test_a_whole_table_adds_nothing(tmp_path):
     assert _plan(_package(tmp_path), partitions=_file(USER_CSV + "mine, 0x40, 0x20, 0x60000, 4K\n")).own == ()
 
@@ -521,7 +529,8 @@ def test_images_are_not_in_the_repr(tmp_path):
 
 
 def test_a_table_with_too_many_rows_is_refused_with_its_file(tmp_path):
-    rows = "".join(f"p{number}, 0x40, 0x20, {0x30000 + number * 0x1000:#x}, 0x1000\n" for number in range(101))
+    others = (f"p{number}, 0x40, 0x20, {0x31000 + number * 0x1000:#x}, 0x1000\n" for number in range(100))
+    rows = "".join(["factory_param, 0x40, 8, 0x30000, 4K\n", *others])
     with pytest.raises(FormatError) as caught:
         _plan(_package(tmp_path), partitions=InputFile("own.csv", HERE, rows.encode()))
     assert (caught.value.code, caught.value.where) == ("table-full", "own.csv:95")
