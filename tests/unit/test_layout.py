@@ -11,6 +11,7 @@ from plans import HERE, refusal, sample_plan
 from platformio_esp_at.checks.layout import check_primary, check_secondary, misplaced_regions
 from platformio_esp_at.checks.plan import check_plan
 from platformio_esp_at.demo.sample_package import sample_package
+from platformio_esp_at.demo.sample_pki import sample_pki
 from platformio_esp_at.errors import LayoutError, UnknownNameError
 from platformio_esp_at.formats.partition_table import ESP8266_APP_ALIGNMENT, Partition, PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer, PkiType
@@ -334,7 +335,9 @@ def test_a_user_table_without_a_row_for_the_parameters(tmp_path):
 
 def _pki_image(size: int) -> InputFile:
     """Return a finished image of a PKI partition, with FF to its end."""
-    return InputFile("big.bin", HERE, PkiContainer.of(PkiType.CA, [b"x"]).to_bytes().ljust(size, b"\xff"))
+    return InputFile(
+        "big.bin", HERE, PkiContainer.of(PkiType.CA, [sample_pki("mqtt", PkiType.CA)]).to_bytes().ljust(size, b"\xff")
+    )
 
 
 @pytest.mark.parametrize(
