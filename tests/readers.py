@@ -6,10 +6,15 @@ A reader gets bytes, and goes as far as a run would: a firmware package becomes 
 from __future__ import annotations
 
 import functools
+import hashlib
 import io
 import json
+import struct
 import tempfile
 import zipfile
+import zlib
+from functools import reduce
+from operator import xor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,10 +34,10 @@ from platformio_esp_at.formats.esp_image import EspImage, app_version, chip_revi
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.flasher_args import parse_flasher_args
 from platformio_esp_at.formats.gatts import GattTable
-from platformio_esp_at.formats.lock_file import LockedPackage, format_lock_file, parse_lock_file
-from platformio_esp_at.formats.nvs import NvsImage
+from platformio_esp_at.formats.lock_file import Lock, LockedPackage, LockedPartition, format_lock_file, parse_lock_file
+from platformio_esp_at.formats.nvs import PAGE_SIZE, NvsImage
 from platformio_esp_at.formats.ota_data import OtaData
-from platformio_esp_at.formats.partition_table import PartitionTable
+from platformio_esp_at.formats.partition_table import TABLE_SIZE, PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer
 from platformio_esp_at.formats.wear_levelling import unwrap, wrap
 from platformio_esp_at.formats.x509 import X509File, summarize
@@ -165,6 +170,70 @@ def _gatts(data: bytes) -> None:
     GattTable.from_bytes(data).to_csv()
 
 
+def _with_table_md5(data: bytes) -> bytes:
+    at = data[:TABLE_SIZE].find(b"\xeb\xeb" + b"\xff" * 14)
+    return (
+        data if at < 0 else data[: at + 16] + hashlib.md5(data[:at], usedforsecurity=False).digest() + data[at + 32 :]
+    )
+
+
+def _with_image_sums(data: bytes, header: int = 24) -> bytes:
+    """Follow the segments of an ESP image, as they are now, and write its checksum, and its digest if it has one."""
+    at, checksum = header, 0xEF
+    for _ in range(data[1] if len(data) > header else 0):
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        checksum = reduce(xor, data[at + 8 : at + 8 + size], checksum)
+        at += 8 + size
+        if at > len(data):
+            return data
+    end = at // 16 * 16 + 16
+    image = data[: end - 1] + bytes([checksum])
+    has_digest = header == 24 and len(data) > 24 and data[23]
+    return image + (hashlib.sha256(image).digest() if has_digest else b"") + data[end + (32 if has_digest else 0) :]
+
+
+def _with_nvs_crcs(data: bytes) -> bytes:
+    """Make the CRC of each page's header right, and that of each entry, and of the text or the bytes in it."""
+    fixed = bytearray(data)
+    for page in range(0, len(data) - PAGE_SIZE + 1, PAGE_SIZE):
+        if data[page : page + PAGE_SIZE].strip(b"\xff"):
+            struct.pack_into("<L", fixed, page + 28, zlib.crc32(fixed[page + 4 : page + 28], 0xFFFFFFFF))
+        at = page + 64
+        while at + 32 <= page + PAGE_SIZE and fixed[at : at + 32].strip(b"\xff"):
+            span = max(1, fixed[at + 2])
+            if fixed[at + 1] in (0x21, 0x42):
+                size = int.from_bytes(fixed[at + 24 : at + 26], "little")
+                struct.pack_into("<L", fixed, at + 28, zlib.crc32(fixed[at + 32 : at + 32 + size], 0xFFFFFFFF))
+            struct.pack_into("<L", fixed, at + 4, zlib.crc32(fixed[at : at + 4] + fixed[at + 8 : at + 32], 0xFFFFFFFF))
+            at += 32 * span
+    return bytes(fixed)
+
+
+def _at(offset: int, size: int, repair: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+    """Return a repair of a part of a factory image."""
+
+    def repaired(data: bytes) -> bytes:
+        part = data[offset : offset + size]
+        return (
+            data
+            if len(part) < size
+            else data[:offset] + repair(part)[:size].ljust(size, b"\xff") + data[offset + size :]
+        )
+
+    return repaired
+
+
+def _repaired_factory_image(data: bytes) -> bytes:
+    for repair in (
+        _at(0, 0x8000, _with_image_sums),
+        _at(0x1E000, TABLE_SIZE, _with_table_md5),
+        _at(0x1F000, 0x1F000, lambda part: _with_nvs_crcs(part) if part[8:9] == b"\xfe" else part),
+        _at(0x60000, 0x4400, _with_image_sums),
+    ):
+        data = repair(data)
+    return data
+
+
 def _factory_image(*, nvs: bool) -> bytes:
     files = NVS if nvs else LEGACY
     images = parse_download_config(files["download.config"].decode()).images
@@ -186,9 +255,12 @@ def _pems() -> tuple[bytes, ...]:
 
 
 _LOCK = format_lock_file(
-    (
-        LockedPackage("v4.1.1.0", URL, 2336705, "0" * 64, "esp32", "WROOM-32"),
-        LockedPackage(f"{URL}?v=2", f"{URL}?v=2", 1, "1" * 64),
+    Lock(
+        packages=(
+            LockedPackage("v4.1.1.0", URL, 2336705, "0" * 64, "esp32", "WROOM-32"),
+            LockedPackage(f"{URL}?v=2", f"{URL}?v=2", 1, "1" * 64),
+        ),
+        partitions=(LockedPartition("esp32", "WROOM-32", "mine", 0x40000),),
     )
 ).encode()
 _YML = b"""\
@@ -278,7 +350,10 @@ READERS: dict[str, Reader] = {
     ),
     "ota_data": Reader(OtaData.from_bytes, (b"\xff" * 0x2000,), _BYTES),
     "ESP image": Reader(
-        functools.partial(_esp_image, esp8266=False), (LEGACY["bootloader/bootloader.bin"],), _BYTES, (0, 8, 16, 24)
+        functools.partial(_esp_image, esp8266=False),
+        (LEGACY["bootloader/bootloader.bin"],),
+        _BYTES,
+        (0, 8, 16, 24),
     ),
     "ESP8266 image": Reader(
         functools.partial(_esp_image, esp8266=True),
@@ -301,10 +376,16 @@ READERS: dict[str, Reader] = {
     "sizes": Reader(_text(parse_size), (b"0x1000", b"4096", b"576K"), _CSV),
     "numbers": Reader(_text(parse_number), (b"0x1000", b"-4096"), _CSV),
     "factory image": Reader(
-        FactoryImage.from_bytes, (_factory_image(nvs=False), _factory_image(nvs=True)), _BYTES, _TABLES
+        FactoryImage.from_bytes,
+        (_factory_image(nvs=False), _factory_image(nvs=True)),
+        _BYTES,
+        _TABLES,
     ),
     "factory image as firmware": Reader(
-        _factory_package, (_factory_image(nvs=False), _factory_image(nvs=True)), _BYTES, _TABLES
+        _factory_package,
+        (_factory_image(nvs=False), _factory_image(nvs=True)),
+        _BYTES,
+        _TABLES,
     ),
     "zip": Reader(_zip, (_zipped(LEGACY), _zipped(NVS)), (b"PK\1\2", b"PK\3\4", b"PK\5\6", *_BYTES)),
     "zip: download.config": Reader(
@@ -319,14 +400,23 @@ READERS: dict[str, Reader] = {
         _inside_zip("partition_table/partition-table.bin", LEGACY), (_PRIMARY,), _BYTES, (0, 32, 64, 96, 128, 160)
     ),
     "zip: user partition table": Reader(
-        _inside_zip("at_customize.bin", NVS), (NVS["at_customize.bin"],), _BYTES, (0, 32, 64, 96)
+        _inside_zip("at_customize.bin", NVS),
+        (NVS["at_customize.bin"],),
+        _BYTES,
+        (0, 32, 64, 96),
     ),
     "zip: bootloader": Reader(
-        _inside_zip("bootloader/bootloader.bin", LEGACY), (LEGACY["bootloader/bootloader.bin"],), _BYTES, (0, 8, 16, 24)
+        _inside_zip("bootloader/bootloader.bin", LEGACY),
+        (LEGACY["bootloader/bootloader.bin"],),
+        _BYTES,
+        (0, 8, 16, 24),
     ),
     "zip: application": Reader(_inside_zip("esp-at.bin", NVS), (NVS["esp-at.bin"],), _BYTES, (0, 8, 16, 24)),
     "zip: mfg_nvs": Reader(
-        _inside_zip(f"{CUSTOM}/mfg_nvs.bin", NVS), (NVS[f"{CUSTOM}/mfg_nvs.bin"],), _BYTES, (0, 32, 64, 96, 4096)
+        _inside_zip(f"{CUSTOM}/mfg_nvs.bin", NVS),
+        (NVS[f"{CUSTOM}/mfg_nvs.bin"],),
+        _BYTES,
+        (0, 32, 64, 96, 4096),
     ),
     "zip: factory_param": Reader(
         _inside_zip(f"{CUSTOM}/factory_param_MINI-1.bin", LEGACY),
@@ -354,3 +444,18 @@ READERS: dict[str, Reader] = {
         (b"CONFIG_", b"=", b'"'),
     ),
 }
+
+REPAIRS: dict[str, Callable[[bytes], bytes]] = {
+    "partition table": _with_table_md5,
+    "ESP image": _with_image_sums,
+    "ESP8266 image": functools.partial(_with_image_sums, header=8),
+    "NVS image": _with_nvs_crcs,
+    "factory image": _repaired_factory_image,
+    "factory image as firmware": _repaired_factory_image,
+    "zip: user partition table": _with_table_md5,
+    "zip: bootloader": _with_image_sums,
+    "zip: application": _with_image_sums,
+    "zip: mfg_nvs": _with_nvs_crcs,
+    "inspect": _repaired_factory_image,
+}
+"""What makes the checksums of a changed input right again, so that the change itself is looked at."""

@@ -17,7 +17,7 @@ from platformio_esp_at.formats.partition_table import (
     PartitionType,
     alignment_of,
 )
-from platformio_esp_at.planning.content import AT_PARTITIONS, ESSENTIAL, FACTORY_PARAM, MFG_NVS
+from platformio_esp_at.planning.content import AT_PARTITIONS, ESSENTIAL, FACTORY_PARAM, MFG_NVS, missing_row_hint
 from platformio_esp_at.units import SECTOR_SIZE, align_up, format_offset, format_size
 
 if TYPE_CHECKING:
@@ -116,10 +116,7 @@ def missing_parameters(plan: FlashPlan) -> Iterator[EspAtError]:
         wanted = MFG_NVS if plan.package.has_mfg_nvs else FACTORY_PARAM
         hint = f"add a row {wanted}: without it the module answers on other pins"
         if plan.secondary_source != plan.package.secondary_image.path:
-            hint = (
-                f"add the row {wanted}, which esp-at table PACKAGE prints; or name only partitions of your own: those "
-                "are added to the firmware package's table"
-            )
+            hint = missing_row_hint(wanted)
         yield LayoutError(
             "parameters-missing",
             f"the partition table has no {wanted}",

@@ -63,6 +63,14 @@ class Content:
     """The project's GATT table that is in it, if there is one."""
 
 
+def missing_row_hint(name: str) -> str:
+    """Return the next step where the whole table of a project has no row that the firmware needs."""
+    return (
+        f"add the row {name}, which esp-at table PACKAGE prints; or name only partitions of your own: those are added "
+        "to the firmware package's table"
+    )
+
+
 def make_content(
     package: FirmwarePackage, module: SelectedModule, request: Request, secondary: PartitionTable
 ) -> dict[str, Content]:

@@ -31,7 +31,13 @@ from platformio_esp_at.formats.esp_image import (
 )
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable, PartitionType
 from platformio_esp_at.formats.pki import PKI_SLOTS
-from platformio_esp_at.planning.content import BLE_DATA, ESSENTIAL, FIRMWARE_PACKAGE, make_content
+from platformio_esp_at.planning.content import (
+    BLE_DATA,
+    ESSENTIAL,
+    FIRMWARE_PACKAGE,
+    make_content,
+    missing_row_hint,
+)
 from platformio_esp_at.request.values import InputFile
 from platformio_esp_at.units import SECTOR_SIZE, align_up, format_offset, format_size, parse_size
 
@@ -240,7 +246,8 @@ def _user_regions(
             error = unknown_name(
                 "unknown-partition", "partition", name, (row.name for row in secondary), where=content.where
             )
-            error.hint = f"the user partition table has no such row; {error.hint}"
+            needed = name in ESSENTIAL
+            error.hint = missing_row_hint(name) if needed else f"the user partition table has no such row; {error.hint}"
             raise error
         file_name = re.sub(r"[^\w.-]", "_", name)
         yield Region(name, home.offset, content.data, f"{_CONTENT_FOLDER}/{file_name}.bin", content.origin)

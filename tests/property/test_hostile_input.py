@@ -12,7 +12,7 @@ import pytest
 from hostile import HOSTILE, NVS_ENTRIES, NVS_PAGES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from readers import READERS
+from readers import READERS, REPAIRS
 
 from platformio_esp_at.errors import EspAtError
 
@@ -84,21 +84,24 @@ def test_a_mebibyte_of_nvs(kind):
 
 
 @st.composite
-def _inputs(draw, reader):
+def _inputs(draw, name):
     """Draw an input: whole ones with pieces replaced, removed, repeated or cut off; now and then anything."""
+    reader, repair = READERS[name], REPAIRS.get(name)
     if draw(st.integers(0, 9)) == 0:
         return draw(st.binary(max_size=300)) + b"".join(draw(st.lists(st.sampled_from(reader.pieces), max_size=4)))
     data = draw(st.sampled_from(reader.valid))
+    overwrites = draw(st.booleans())
     for _ in range(draw(st.integers(1, 4))):
         near = draw(st.sampled_from([*(at for at in reader.hot if at <= len(data)), None]))
         first, last = (near, min(near + 200, len(data))) if near is not None else (0, len(data))
         begin = draw(st.integers(first, last))
-        end = min(len(data), begin + draw(st.sampled_from([0, 1, 2, 4, 8, 32, 100, 1 << 24])))
         piece = draw(
             st.one_of(st.binary(max_size=8), st.sampled_from(reader.pieces), st.just(data[begin : begin + 64]))
         )
-        data = data[:begin] + piece + data[end:]
-    return data
+        size = len(piece) if overwrites else draw(st.sampled_from([0, 1, 2, 4, 8, 32, 100, 1 << 24]))
+        begin -= begin % 4 if overwrites else 0
+        data = data[:begin] + piece + data[begin + size :]
+    return repair(data) if repair and draw(st.booleans()) else data
 
 
 def _meet(reader, data: bytes) -> None:
@@ -124,8 +127,8 @@ def test_every_reader_reads_or_refuses(name, request):
     rounds = 0
     while rounds == 0 or time.monotonic() < end:
 
-        @settings(max_examples=300 if seconds else 40, deadline=None, suppress_health_check=list(HealthCheck))
-        @given(_inputs(reader))
+        @settings(max_examples=300 if seconds else 20, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(_inputs(name))
         def meet(data):
             _meet(reader, data)
 
@@ -136,6 +139,7 @@ def test_every_reader_reads_or_refuses(name, request):
 
 @pytest.mark.parametrize("name", READERS)
 def test_what_every_reader_is_made_for(name):
-    """Else the changes would be made to something that is refused anyway."""
+    """Else the changes would be made to something that is refused anyway, and repairs would damage."""
     for data in READERS[name].valid:
         READERS[name].read(data)
+        assert REPAIRS.get(name, bytes)(data) == data

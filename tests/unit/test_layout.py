@@ -323,7 +323,10 @@ def test_a_user_table_without_a_row_for_the_parameters(tmp_path):
         sample_plan(tmp_path, **_csv("factory_param", "factory"))
     assert (caught.value.code, caught.value.where) == ("unknown-partition", "user.csv")
     assert caught.value.message == "unknown partition 'factory_param'"
-    assert caught.value.hint == "the user partition table has no such row; did you mean factory?"
+    assert caught.value.hint == (
+        "add the row factory_param, which esp-at table PACKAGE prints; or name only partitions of your own: those are "
+        "added to the firmware package's table"
+    )
 
 
 # --- content ---

@@ -249,6 +249,14 @@ def test_content_of_an_added_partition(tmp_path):
     assert (plan.notes, "mine" in {row.name for row in plan.kept}) == ((), False)
 
 
+def test_a_whole_table_of_the_other_generation(tmp_path):
+    csv = PartitionTable.from_bytes(sample_package("esp32", nvs=True)["at_customize.bin"]).to_csv()
+    with pytest.raises(UnknownNameError) as caught:
+        _plan(_package(tmp_path), partitions=_file(csv, "v4.csv"))
+    assert (caught.value.code, caught.value.where) == ("unknown-partition", "v4.csv")
+    assert caught.value.hint.startswith("add the row factory_param, which esp-at table PACKAGE prints; or name only ")
+
+
 def test_a_whole_table_adds_nothing(tmp_path):
     assert _plan(_package(tmp_path), partitions=_file(USER_CSV + "mine, 0x40, 0x20, 0x60000, 4K\n")).own == ()
 
