@@ -11,6 +11,8 @@ import zlib
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from platformio_esp_at.errors import FormatError
+from platformio_esp_at.formats import pem, pki_der
 from platformio_esp_at.formats.download_config import parse_download_config
 from platformio_esp_at.formats.esp_image import EspImage
 from platformio_esp_at.formats.factory_param import FactoryParam
@@ -92,6 +94,26 @@ def _pki(size: int) -> bytes:
     return b"\xf1\xf1" + items.to_bytes(2, "little") + (4 * items).to_bytes(4, "little") + bytes(4 * items)
 
 
+def _end_lines(size: int) -> bytes:
+    return b"-----BEGIN A-----\n" + b"-----END B-----\n" * (size // 16)
+
+
+def _nested(size: int) -> bytes:
+    """Return sequences in each other, the innermost empty."""
+    return b"".join(b"\x30\x84" + (size - at - 6).to_bytes(4, "big") for at in range(0, size - 5, 6))
+
+
+def _read_certificate(data: Data) -> object:
+    try:
+        return pki_der.certificate(data)
+    except ValueError as error:
+        raise FormatError("certificate-unreadable", str(error)) from None
+
+
+def _pem_of_many(size: int) -> bytes:
+    return b"-----BEGIN A-----\nAAAA\n-----END A-----\n" * (size // 39)
+
+
 _read_table = partial(PartitionTable.from_csv, first_offset=0x9000)
 HOSTILE: dict[str, Hostile] = {
     **{f"nvs: {kind}": Hostile(NvsImage.from_bytes, partial(_nvs_image, entry)) for kind, entry in NVS_ENTRIES.items()},
@@ -100,6 +122,13 @@ HOSTILE: dict[str, Hostile] = {
         for kind, page in NVS_PAGES.items()
     },
     "pki: empty items": Hostile(PkiContainer.from_bytes, _pki, 4 * 0xFFFF),
+    "pem: many blocks": Hostile(lambda data: list(pem.blocks(data)), _pem_of_many, 0xFFFF),
+    "pem: faults of many lines": Hostile(pem.faults, _end_lines, 0xFFFF),
+    "pem: faults of many begins": Hostile(pem.faults, lambda size: b"-----BEGIN A-----  " * (size // 19), 0xFFFF),
+    "pem: faults of spaces": Hostile(pem.faults, lambda size: b"-----BEGIN A-----" + b" " * (size - 17), 0xFFFF),
+    "pem: faults of one line": Hostile(pem.faults, lambda size: b"A " * (size // 2), 0xFFFF),
+    "pem: as Mbed TLS reads": Hostile(lambda data: list(pem.mbedtls_blocks(data, "A")), _pem_of_many, 0xFFFF),
+    "pki_der: nested": Hostile(_read_certificate, _nested, 0xFFFF),
     "gatts: nested": Hostile(GattTable.from_bytes, lambda size: _gatts(b'{"Service":' + b"[" * (size - 11)), 0xFFFF),
     "gatts: long number": Hostile(
         GattTable.from_bytes, lambda size: _gatts(b'{"Service":' + b"9" * (size - 11)), 0xFFFF

@@ -452,7 +452,9 @@ def _stops_module(problem: EspAtError, plan: FlashPlan, hardware: _Hardware) -> 
 def _other_pins_or_module(problem: EspAtError, plan: FlashPlan, hardware: _Hardware) -> str:
     """Return the next step for a value that came with firmware package and module."""
     parameter = problem.facts["parameter"]
-    hint = f"this value comes with {plan.module.name}: write another one with {setting(f'factory_param.{parameter}')}"
+    hint = (
+        f"this value comes with {plan.module.name}: write another number: {setting(f'factory_param.{parameter}', 'N')}"
+    )
     own = hardware.of_board
     if problem.code == "pin-taken" and own is not None and own != plan.module.row:
         choice, release = Choice(own.chip, own.name, ""), plan.package.release

@@ -278,7 +278,15 @@ def _read(tree: _Tree, name: str, sha256: str | None) -> FirmwarePackage:
         bootloader_program=program,
         application=application,
         release=release_of(application, name),
+        unlisted=_unlisted(inside, args),
     )
+
+
+def _unlisted(inside: Mapping[str, str], args: FlashArgs) -> tuple[str, ...]:
+    """Return the images that aren't named; those of other modules and the combined ones never are."""
+    named = {str(PurePosixPath(image.path)) for image in args.images}
+    paths = (path for path in inside if path not in named and path.lower().endswith(_IMAGE_SUFFIXES))
+    return tuple(path for path in paths if not re.match(r"factory_(?!param\.)", PurePosixPath(path).name))
 
 
 def _useful_names(tree: _Tree) -> list[str]:

@@ -61,6 +61,8 @@ class Content:
     """The factory parameters in it, by name, if it has any."""
     gatts: GattTable | None = None
     """The project's GATT table that is in it, if there is one."""
+    own_pki: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict, repr=False, compare=False)
+    """The certificates and keys in ``mfg_nvs`` that aren't the project's, by slot and by the name of their entry."""
 
 
 def missing_row_hint(name: str) -> str:
@@ -118,7 +120,8 @@ def _data_content(
         if name == MFG_NVS and home:
             data = data.ljust(home.size, b"\xff")  # else the firmware would read old pages after it
         values = (mfg_nvs.parameters(image) or None) if image else None
-        return Content(name, data, source.label, source.where, values)
+        own_pki = mfg_nvs.pki_entries(image) if image else {}
+        return Content(name, data, source.label, source.where, values, own_pki=own_pki)
     from platformio_esp_at.planning import filesystems  # noqa: PLC0415 - 5 ms that only a folder needs
 
     if name in FILE_PARTITIONS and secondary.find(name) is None:
@@ -234,10 +237,11 @@ def _mfg_nvs_content(
         base = NvsImage.from_bytes(own) if own else None
     image = mfg_nvs.make_mfg_nvs(base, size=row.size, reads=package.reads, module=module, request=request, gatts=gatts)
     values = mfg_nvs.parameters(image) or None
+    own_pki = {slot: entries for slot, entries in mfg_nvs.pki_entries(image).items() if slot not in request.pki}
     # In a larger partition, the flash would keep old pages after the package's image, and the firmware would read them.
     own_row = package.secondary.find(MFG_NVS)
     if own and image == base and own_row and own_row.size == row.size:
-        yield Content(MFG_NVS, own, FIRMWARE_PACKAGE, _table_of(request), values)
+        yield Content(MFG_NVS, own, FIRMWARE_PACKAGE, _table_of(request), values, own_pki=own_pki)
         return
     origin = FIRMWARE_PACKAGE if base else f"generated for {module.name}"
     if base and mfg_nvs.parameters(base).get("module_name") != mfg_nvs.parameters(image).get("module_name"):
@@ -246,7 +250,7 @@ def _mfg_nvs_content(
         origin = f"{origin}, with {', '.join(asked)} of the project"
     with located(partition=MFG_NVS):
         data = replace(image, size=row.size).to_bytes()
-    yield Content(MFG_NVS, data, origin, _table_of(request), values, gatts)
+    yield Content(MFG_NVS, data, origin, _table_of(request), values, gatts, own_pki)
 
 
 def _table_of(request: Request) -> Place:

@@ -30,7 +30,7 @@ from platformio_esp_at.formats.esp_image import (
     flash_sizes,
 )
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable, PartitionType
-from platformio_esp_at.formats.pki import PKI_SLOTS
+from platformio_esp_at.formats.pki import PKI_SLOTS, pki_slot
 from platformio_esp_at.planning.content import (
     BLE_DATA,
     ESSENTIAL,
@@ -38,6 +38,7 @@ from platformio_esp_at.planning.content import (
     make_content,
     missing_row_hint,
 )
+from platformio_esp_at.planning.pki_files import with_readable_pki
 from platformio_esp_at.request.values import InputFile
 from platformio_esp_at.units import SECTOR_SIZE, align_up, format_offset, format_size, parse_size
 
@@ -123,6 +124,10 @@ class FlashPlan:
     """The project's GATT table, if it has one."""
     own: tuple[OwnPartition, ...] = ()
     """The partitions that the project adds to the firmware package's table."""
+    project_pki: frozenset[str] = frozenset()
+    """The certificates and keys that the project gives, by their names in `PKI_SLOTS`."""
+    own_pki: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict, repr=False)
+    """The certificates and keys in ``mfg_nvs`` that aren't the project's; see `Content.own_pki`."""
 
     @property
     def chip(self) -> Chip:
@@ -167,7 +172,8 @@ def make_plan(
     request that can't be understood or that the package can't fulfil.
     """
     secondary, own = _user_table(package, request, recorded or {})
-    contents = make_content(package, module, request, secondary)
+    readable = with_readable_pki(request)
+    contents = make_content(package, module, readable.request, secondary)
     bootloader = _bootloader(package)
     regions = (
         *_system_regions(package, bootloader, secondary, _origin_of_table(request, own)),
@@ -190,6 +196,7 @@ def make_plan(
         wiring=_wiring(package.chip, values),
         notes=(
             *package.notes,
+            *readable.notes,
             *_notes(package, request, secondary),
             *_moves(package, secondary, regions, [row.partition.name for row in known]),
             *_moves_of_own(known, regions, source),
@@ -197,6 +204,8 @@ def make_plan(
         inputs=_inputs(request),
         gatts=next(filter(None, (content.gatts for content in contents.values())), None),
         own=own,
+        project_pki=frozenset(map(pki_slot, request.pki)),
+        own_pki=next(filter(None, (content.own_pki for content in contents.values())), {}),
     )
 
 

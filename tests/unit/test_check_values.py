@@ -202,7 +202,7 @@ def test_what_the_package_has_by_itself_is_refused_if_the_module_would_not_answe
 ):
     (problem,) = _refusal(tmp_path, "", nvs=nvs, contents=_with_parameters("esp32", nvs=nvs, **values))
     assert (problem.code, problem.where) == (code, parameter)
-    hint = f"this value comes with WROOM-32: write another one with factory_param: {{{parameter}: …}}"
+    hint = f"this value comes with WROOM-32: write another number: factory_param: {{{parameter}: N}}"
     assert problem.hint.endswith(f"\n{hint}")
     number = {"uart_baudrate": 9600, "uart_port": 1}.get(parameter, 4)
     assert _check(tmp_path, f"factory_param: {{{parameter}: {number}}}\n", nvs=nvs) == ()
@@ -329,7 +329,7 @@ def test_psram_in_the_package_of_the_modules_chip(tmp_path, name, nvs):
     (problem,) = _refusal(tmp_path, f"module: {name}\n", nvs=nvs)
     assert (problem.code, problem.where) == ("pin-taken", "uart_rx_pin")
     assert problem.message == "GPIO16 is taken by the PSRAM in the chip's package"
-    assert problem.hint.endswith("comes with WROOM-32: write another one with factory_param: {uart_rx_pin: …}")
+    assert problem.hint.endswith("comes with WROOM-32: write another number: factory_param: {uart_rx_pin: N}")
     assert _check(tmp_path, f"module: {name}\nfactory_param: {{uart_rx_pin: 4}}\n", nvs=nvs) == ()
     (problem,) = _refusal(tmp_path, f"module: {name}\nfactory_param:\n  uart_rx_pin: 16\n", nvs=nvs)
     assert problem.where == "esp_at.yml:4:uart_rx_pin"
@@ -354,7 +354,7 @@ def test_pins_of_the_module_on_the_boards_psram(tmp_path, nvs):
     ]
     assert problems[0].hint == (
         "free on this chip, if your board doesn't use them: GPIO18, GPIO13, GPIO21, GPIO23\n"
-        "this value comes with WROOM-32: write another one with factory_param: {uart_tx_pin: …}, or write module: "
+        "this value comes with WROOM-32: write another number: factory_param: {uart_tx_pin: N}, or write module: "
         "WROVER-32 for the board's own module"
     )
     for yml in ("module: WROOM-32\nfactory_param: {uart_tx_pin: 18, uart_rx_pin: 13}\n", "module: WROVER-32\n"):
