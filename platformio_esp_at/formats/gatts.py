@@ -245,7 +245,9 @@ def _value_digits(text: str) -> str:
     elif len(digits) > _MAX_DIGITS_SHOWN:
         hint = "write two digits for each byte: one is missing, or one is too many"
     shown = digits if len(digits) <= _MAX_DIGITS_SHOWN else f"{digits[:_MAX_DIGITS_SHOWN]}…"
-    raise FormatError("gatt-hex", f"value {shown} has {len(digits)} hex digits, and a byte has two", hint=hint)
+    raise FormatError(
+        "gatt-hex", f"value {shown} has an odd number of hex digits ({len(digits)}), and a byte has two", hint=hint
+    )
 
 
 def _hex_digits(text: str) -> str:

@@ -168,12 +168,20 @@ def test_row_refused(line, code, message):
 @pytest.mark.parametrize(
     ("value", "message", "hint"),
     [
-        ("303", "value 303 has 3 hex digits, and a byte has two", "write 0303 or 3003, whichever you mean"),
-        ("0xa00", "value A00 has 3 hex digits, and a byte has two", "write 0A00 or A000, whichever you mean"),
-        ("2", "value 2 has 1 hex digits, and a byte has two", "write 02"),
+        (
+            "303",
+            "value 303 has an odd number of hex digits (3), and a byte has two",
+            "write 0303 or 3003, whichever you mean",
+        ),
+        (
+            "0xa00",
+            "value A00 has an odd number of hex digits (3), and a byte has two",
+            "write 0A00 or A000, whichever you mean",
+        ),
+        ("2", "value 2 has an odd number of hex digits (1), and a byte has two", "write 02"),
         (
             "0" * 17,
-            "value 0000000000000000… has 17 hex digits, and a byte has two",
+            "value 0000000000000000… has an odd number of hex digits (17), and a byte has two",
             "write two digits for each byte: one is missing, or one is too many",
         ),
     ],
