@@ -232,17 +232,17 @@ def _number_digits(text: str) -> str:
 
 
 def _value_digits(text: str) -> str:
-    """Return the upper-case digits of a value. Raises `FormatError` for an odd count.
+    """Return the upper-case digits of a value; a single one is a byte. Raises `FormatError` for 3, 5, 7…
 
-    Upstream's tool makes the last digit a byte of its own, and nobody means that: A00 would be A0 00.
+    Upstream's tool makes the last digit a byte of its own, and few mean that: 303 would be 30 03.
     """
     digits = _hex_digits(text)
+    if len(digits) == 1:
+        return f"0{digits}"
     if len(digits) % 2 == 0:
         return digits
     hint = f"write 0{digits} or {digits[:-1]}0{digits[-1]}, whichever you mean"
-    if len(digits) == 1:
-        hint = f"write 0{digits}"
-    elif len(digits) > _MAX_DIGITS_SHOWN:
+    if len(digits) > _MAX_DIGITS_SHOWN:
         hint = "write two digits for each byte: one is missing, or one is too many"
     shown = digits if len(digits) <= _MAX_DIGITS_SHOWN else f"{digits[:_MAX_DIGITS_SHOWN]}…"
     raise FormatError(

@@ -170,6 +170,7 @@ class NvsImage:
                 "nvs-size", f"an NVS image of {len(data)} bytes", hint=f"it is pages of {PAGE_SIZE} bytes"
             )
         pages = [_Page.parse(data, number) for number in range(len(data) // PAGE_SIZE)]
+        _check_sequence(pages)
         return cls(tuple(_parse_entries(pages)), len(data), _dialect_of(pages))
 
     def to_bytes(self) -> bytes:
@@ -271,6 +272,26 @@ class _Page(NamedTuple):
 
 _DAMAGED = "the file is damaged: take it from the firmware package again"
 _IN_USE = "the image was read from a module that has written to it: take the firmware package's own"
+
+
+def _check_sequence(pages: Sequence[_Page]) -> None:
+    """Raise `FormatError` for a page that is there twice, and for two pages that take new entries."""
+    seen: dict[int, int] = {}
+    active = None
+    for page in pages:
+        if page.state == _STATE_UNUSED:
+            continue
+        with located(page=page.number):
+            if page.sequence in seen:
+                raise FormatError(
+                    "nvs-damaged",
+                    f"the page has the sequence number {page.sequence} of page {seen[page.sequence]}",
+                    hint=_DAMAGED,
+                )
+            seen[page.sequence] = page.number
+            if page.state == _STATE_ACTIVE and active is not None:
+                raise FormatError("nvs-damaged", f"the page is active, and so is page {active}", hint=_DAMAGED)
+            active = page.number if page.state == _STATE_ACTIVE else active
 
 
 def _raw_entries(page: bytes) -> Iterator[tuple[int, bytes]]:

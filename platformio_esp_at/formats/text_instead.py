@@ -19,7 +19,7 @@ _POINTER = re.compile(rb"version https://(?:git-lfs|hawser)\.github\.com/spec/")
 _POINTER_SIZE = re.compile(rb"^size ([0-9]{1,12})\r?$", re.MULTILINE)
 _WEB_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html|head|body|\?xml)\b", re.IGNORECASE)
 _MESSAGE = re.compile(
-    rb"\s*(?:HTTP/[0-9.]+ |\{\s*\"(?:message|error)\"|(?:error:? )?[45][0-9]{2}[:. ]|not found|access denied|forbidden)",
+    rb"\s*(?:HTTP/[0-9.]+ |\{\s*\"(?:message|error)\"|(?:error:? )?[45][0-9]{2}[:. ]|not found|access denied)",
     re.IGNORECASE,
 )
 MAX_TEXT = 1024

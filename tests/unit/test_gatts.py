@@ -69,6 +69,7 @@ def test_header_gives_the_order_of_keys():
         pytest.param("0,16,0x800,0x1,,,", GattRow(0, 16, "0800", 1, 512, 0, ""), id="odd-uuid-is-padded-in-front"),
         pytest.param("0,16,2a00,11,,,", GattRow(0, 16, "2A00", 0x11, 512, 0, ""), id="no-0x"),
         pytest.param("0,16,0X2a00,0x01,5,1,ab", GattRow(0, 16, "2A00", 1, 5, 1, "AB"), id="lower-case"),
+        pytest.param("0,16,0x2800,0x01,5,1,2", GattRow(0, 16, "2800", 1, 5, 1, "02"), id="one-digit-is-a-byte"),
         pytest.param("0,16,0x2800,0x01,5,1,0xA002", GattRow(0, 16, "2800", 1, 5, 1, "A002"), id="0x-in-value"),
         pytest.param("0x10,16,0x2800,0x01,0x20,1,30", GattRow(16, 16, "2800", 1, 32, 1, "30"), id="hex-numbers"),
         pytest.param(" 0 , 16 ,\t0x2800 , 0x01", GattRow(0, 16, "2800", 1, 512, 0, ""), id="short-row-with-spaces"),
@@ -178,7 +179,6 @@ def test_row_refused(line, code, message):
             "value A00 has an odd number of hex digits (3), and a byte has two",
             "write 0A00 or A000, whichever you mean",
         ),
-        ("2", "value 2 has an odd number of hex digits (1), and a byte has two", "write 02"),
         (
             "0" * 17,
             "value 0000000000000000… has an odd number of hex digits (17), and a byte has two",
