@@ -232,7 +232,7 @@ def _number_digits(text: str) -> str:
 
 
 def _value_digits(text: str) -> str:
-    """Return the upper-case digits of a value; a single one is a byte. Raises `FormatError` for 3, 5, 7…
+    """Return the upper-case digits of a value; a single one is a byte. Raises `FormatError` for another odd count.
 
     Upstream's tool makes the last digit a byte of its own, and few mean that: 303 would be 30 03.
     """
