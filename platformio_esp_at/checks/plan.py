@@ -35,8 +35,11 @@ if TYPE_CHECKING:
     from platformio_esp_at.request.options import Request
 
 
-def check_plan(plan: FlashPlan, board: BoardFacts | None) -> None:
-    """Check that ``plan`` is safe to flash. Raises an `EspAtError` with all problems of the first check that fails."""
+def check_plan(plan: FlashPlan, board: BoardFacts | None) -> tuple[Notice, ...]:
+    """Check that ``plan`` is safe to flash, and return what is worth knowing of the firmware package.
+
+    Raises an `EspAtError` with all problems of the first check that fails.
+    """
     check_flash_size(plan.module, board, plan.flash_size, plan.package)
     check_family(plan.module, board, plan.package)
     esp8266 = plan.chip.key == ESP8266
@@ -58,6 +61,7 @@ def check_plan(plan: FlashPlan, board: BoardFacts | None) -> None:
         ]
     )
     check_images(plan)
+    return ()
 
 
 def check_values(plan: FlashPlan, board: BoardFacts | None, request: Request, *, now: datetime) -> tuple[Notice, ...]:

@@ -75,13 +75,15 @@ def prepare(setup: Setup, *, lock: bool = True) -> Job:
     found = find_firmware(request.firmware, request.module, board, project=setup.project, report=setup.report)
     module = select(request.module, board, found.package)
     plan = make_plan(found.package, module, request)
-    check_plan(plan, board)
-    warnings = check_values(plan, board, request, now=datetime.now(timezone.utc))
+    notices = (
+        *check_plan(plan, board),
+        *check_values(plan, board, request, now=datetime.now(timezone.utc)),
+    )
     if lock and found.new_entry:
         from platformio_esp_at.firmware.lock import add_to_lock  # noqa: PLC0415 - see `find_firmware`
 
         add_to_lock(setup.project, found.new_entry)
-    plan = replace(plan, notes=(*plan.notes, *warnings))
+    plan = replace(plan, notes=(*plan.notes, *notices))
     return Job(plan, request, request.firmware, layers, on_own_board)
 
 
