@@ -14,7 +14,8 @@ from platformio_esp_at.catalog import chips
 from platformio_esp_at.catalog.boards import carries_psram, used_gpios
 from platformio_esp_at.catalog.gpios import PINS, UART_PINS, UNUSED, chip_gpios, has_in_package_flash
 from platformio_esp_at.checks.pins import pin_problems
-from platformio_esp_at.errors import EspAtError, FormatError, Notice, Place, raise_all, warning
+from platformio_esp_at.errors import EspAtError, FormatError, Notice, Place, note, raise_all, warning
+from platformio_esp_at.planning.content import ESSENTIAL, FIRMWARE_PACKAGE
 from platformio_esp_at.planning.mfg_nvs import RENAMED
 
 if TYPE_CHECKING:
@@ -300,7 +301,11 @@ class _Check(NamedTuple):
 
 
 def check_parameters_of(plan: FlashPlan, board: BoardFacts | None, request: Request) -> Iterator[Notice]:
-    """Yield the warnings of the factory parameters; the firmware package's own values are never refused."""
+    """Yield the warnings of the factory parameters, and a note on what the firmware package has changed in them.
+
+    Raises an `EspAtError` for values of the project that can't work, and for those of the package with which the module
+    wouldn't answer; its others are warned of.
+    """
     if plan.parameters is None:
         return
     row, chip = plan.module.row, plan.chip.key
@@ -316,13 +321,68 @@ def check_parameters_of(plan: FlashPlan, board: BoardFacts | None, request: Requ
     refused = []
     for problem in problems:
         text = next((given[name] for name in map(_parameter, _involved(problem)) if name in given), None)
-        if text is None:
-            yield problem.as_warning()
-        else:
+        if text is not None:
             problem.locate(text.where)
             refused.append(problem)
+        elif _is_silent(problem, plan):
+            problem.locate(_place_of_parameters(plan))
+            again = "download the firmware package again, or give another value under factory_param:"
+            problem.hint = f"{again}; {problem.hint}" if problem.hint else again
+            refused.append(problem)
+        else:
+            yield problem.as_warning()
     raise_all(refused)
     yield from warnings
+    yield from _changed_in_package(plan)
+
+
+_SILENT = {
+    *("pin-nonexistent", "pin-input-only", "pin-taken", "pin-twice", "pin-not-routable"),
+    *("uart-port-invalid", "baudrate-invalid"),
+}
+_SILENT_IN_MFG_NVS = {"uart-missing", "pin-missing"}
+"""Problems with which the module doesn't answer, or doesn't start: ESP-AT's ``at_uart_task.c`` asserts port and pins.
+
+Up to v3.0.0.0, it has its own baud rate and pins in place of -1.
+"""
+
+
+def _is_silent(problem: EspAtError, plan: FlashPlan) -> bool:
+    """Return whether a value that isn't the project's keeps the module from answering; upstream's own never do."""
+    name, usual = str(problem.facts.get("parameter", "")), _usual_parameters(plan) or {}
+    values = plan.parameters or {}
+    if name not in (*UART_PINS, "uart_port", "uart_baudrate") or usual.get(name) == values.get(name):
+        return False
+    if problem.code == "pin-taken":
+        # Flash and PSRAM are only known with the module.
+        row = plan.module.row
+        return row is not None and values.get(name) not in (chip_gpios(plan.chip.key).psram or ())
+    in_mfg_nvs = plan.nvs is not None
+    return problem.code in _SILENT or (in_mfg_nvs and problem.code in _SILENT_IN_MFG_NVS)
+
+
+def _place_of_parameters(plan: FlashPlan) -> Place:
+    """Return the file that the parameters are from: the project's own image, else the firmware package's."""
+    region = next(region for region in plan.regions if region.name in ESSENTIAL)
+    return Place.at(file=region.origin if region.origin in plan.inputs else region.path)
+
+
+def _changed_in_package(plan: FlashPlan) -> Iterator[Notice]:
+    """Yield a note if the package's own parameters of a module differ from those of every release."""
+    region = next((region for region in plan.regions if region.name in ESSENTIAL), None)
+    row, values = plan.module.row, plan.parameters or {}
+    if region is None or region.origin != FIRMWARE_PACKAGE or row is None or "version" not in values:
+        return
+    try:
+        usual = row.factory_param(int(values["version"]))
+    except EspAtError:
+        return
+    known = {name: {value, *(of[name] for _, of in row.exceptions if name in of)} for name, value in usual.items()}
+    changed = [name for name in values if name in known and values[name] not in known[name]]
+    if changed:
+        what = ", ".join(f"{name} {values[name]} (there: {usual[name]})" for name in changed)
+        message = f"the firmware package's parameters differ from Espressif's for {row.name}: {what}"
+        yield note("parameters-changed", message, where=Place.at(file=region.path), parameters=tuple(changed))
 
 
 def _involved(problem: EspAtError) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from platformio_esp_at.checks.layout import (
     overwritten_partitions,
 )
 from platformio_esp_at.checks.module import check_family, check_flash_size
+from platformio_esp_at.checks.package_content import check_package_content
 from platformio_esp_at.checks.parameters import check_parameters_of
 from platformio_esp_at.checks.silicon import crystal_warnings
 from platformio_esp_at.errors import located, raise_all
@@ -61,7 +62,7 @@ def check_plan(plan: FlashPlan, board: BoardFacts | None) -> tuple[Notice, ...]:
         ]
     )
     check_images(plan)
-    return ()
+    return tuple(check_package_content(plan))
 
 
 def check_values(plan: FlashPlan, board: BoardFacts | None, request: Request, *, now: datetime) -> tuple[Notice, ...]:

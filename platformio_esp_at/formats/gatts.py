@@ -168,6 +168,18 @@ def is_ble_data(data: bytes) -> bool:
     return data[2:4] == _MAGIC
 
 
+def misencoded(data: bytes) -> bytes | None:
+    """Return the image that was meant, where each byte was written as a character in UTF-8; None for any other.
+
+    Upstream's tool of v2.0.0.0 and v2.1.0.0 does that on Python 3: the magic becomes 27 C2 95.
+    """
+    try:
+        meant = data.rstrip(b"\xff").decode().encode("latin-1")
+    except UnicodeError:
+        return None
+    return meant if is_ble_data(meant) and not is_ble_data(data) else None
+
+
 def _csv_lines(text: str) -> list[tuple[int, list[str]]]:
     """Return the number and the cells of each line that isn't blank."""
     reader = csv.reader(text.splitlines())

@@ -205,6 +205,20 @@ def is_nvs(data: bytes) -> bool:
     return data[8:9] == bytes([_PAGE_VERSION]) and data[28:32] == struct.pack("<L", _crc(data[4:28]))
 
 
+def lost_pages(data: bytes) -> tuple[int, ...]:
+    """Return the sequence numbers of pages that a generator's image lacks: it counts them from 0, page by page.
+
+    In the image of a module that has freed pages, numbers are missing, too.
+    """
+    used = {
+        struct.unpack_from("<L", data, at + 4)[0]
+        for at in range(0, len(data) - PAGE_SIZE + 1, PAGE_SIZE)
+        if struct.unpack_from("<L", data, at)[0] != _STATE_UNUSED
+    }
+    last = min(max(used, default=0), len(data) // PAGE_SIZE)
+    return tuple(number for number in range(last) if number not in used)
+
+
 def _check_value(entry: NvsEntry) -> None:
     value, encoding = entry.value, entry.encoding
     kind = int if encoding.is_number else str if encoding is Encoding.STRING else bytes

@@ -62,7 +62,7 @@ def text_instead(data: bytes) -> TextInstead | None:
     if found := fetched_text(data):
         return found
     if is_text(data):
-        return TextInstead(f"text ({_shown(data)}), not a binary file", "put the binary file there")
+        return TextInstead(f"text ({_shown(data)}), not a binary file", "take the file again from where it came from")
     return None
 
 

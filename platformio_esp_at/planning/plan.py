@@ -22,7 +22,7 @@ from platformio_esp_at.formats.esp_image import (
 )
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable, PartitionType
 from platformio_esp_at.formats.pki import PKI_SLOTS
-from platformio_esp_at.planning.content import BLE_DATA, ESSENTIAL, FIRMWARE_PACKAGE, make_content
+from platformio_esp_at.planning.content import BLE_DATA, ESSENTIAL, FIRMWARE_PACKAGE, MFG_NVS, make_content
 from platformio_esp_at.request.values import InputFile
 from platformio_esp_at.units import SECTOR_SIZE, align_up, parse_size
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from platformio_esp_at.firmware.package import FirmwarePackage
     from platformio_esp_at.formats.download_config import FlashImage
     from platformio_esp_at.formats.gatts import GattTable
+    from platformio_esp_at.formats.nvs import NvsImage
     from platformio_esp_at.planning.content import Content
     from platformio_esp_at.planning.selection import SelectedModule
     from platformio_esp_at.request.options import Request
@@ -105,6 +106,8 @@ class FlashPlan:
     """The files of the project that it was made from, by their paths as the user wrote them."""
     gatts: GattTable | None = field(default=None, repr=False)
     """The project's GATT table, if it has one."""
+    nvs: NvsImage | None = field(default=None, repr=False)
+    """The entries of ``mfg_nvs``; None up to v3.0.0.0."""
 
     @property
     def chip(self) -> Chip:
@@ -163,6 +166,7 @@ def make_plan(package: FirmwarePackage, module: SelectedModule, request: Request
         notes=(*_notes(package, request, secondary), *_moves(package, secondary, regions)),
         inputs=_inputs(request),
         gatts=next(filter(None, (content.gatts for content in contents.values())), None),
+        nvs=contents[MFG_NVS].nvs if MFG_NVS in contents else None,
     )
 
 

@@ -123,7 +123,8 @@ class _Folder:
 
     def _add(self, inside: str, outer: tuple[Path, ...]) -> None:
         """Add what is in a folder; ``outer`` has the real paths of it and of all folders around it."""
-        names, folders = [], []
+        names: list[tuple[str, Path]] = []
+        folders: list[tuple[str, Path]] = []
         for name in sorted(self._names(inside)):
             target = self._target(f"{inside}{name}", outer)
             (folders if os.path.isdir(target) else names).append((name, target))  # noqa: PTH112 - see `file_or_folder`

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from plans import FILES
 
 from platformio_esp_at.demo.sample_package import sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, UnknownNameError
@@ -290,8 +291,8 @@ def test_refuses_gatts(tmp_path, data, where, code, message):
 
 
 def test_data(tmp_path):
-    contents = _make(tmp_path, _package(tmp_path), data={"fatfs": _file(b"anything", "fs.img")})
-    assert contents["fatfs"] == Content("fatfs", b"anything", "fs.img", HERE)
+    contents = _make(tmp_path, _package(tmp_path), data={"fatfs": _file(FILES, "fs.img")})
+    assert contents["fatfs"] == Content("fatfs", FILES, "fs.img", HERE)
 
 
 @pytest.mark.parametrize(
@@ -380,8 +381,9 @@ def test_two_names_of_one_parameter(tmp_path):
 def test_mfg_nvs_of_the_users_own_must_be_one(tmp_path):
     with pytest.raises(FormatError) as caught:
         _make(tmp_path, _package(tmp_path, "esp32c6"), data={"mfg_nvs": _file(b"nvs", "mfg_nvs.bin")})
-    assert (caught.value.code, caught.value.where) == ("nvs-size", "mfg_nvs.bin")
-    assert caught.value.message == "an NVS image of 3 bytes"
+    assert (caught.value.code, caught.value.where) == ("not-nvs", "mfg_nvs.bin")
+    assert caught.value.message == "it is text ('nvs'), not a binary file"
+    assert caught.value.hint == "data: takes a finished image; give values under factory_param:, pki: and gatts:"
 
 
 @pytest.mark.parametrize(

@@ -52,13 +52,13 @@ def _damaged(data: bytes, at: int) -> bytes:
             id="cut",
         ),
         pytest.param(
-            b"not an image",
+            b"\0not an image",
             FormatError,
             "not-an-image",
             "esp-at.bin:0x0",
-            "no ESP image: it starts with 6e instead of e9",
+            "no ESP image: it starts with 00 instead of e9",
             None,
-            id="text",
+            id="none",
         ),
         pytest.param(
             sample_package("esp32c3")["esp-at.bin"],
