@@ -349,14 +349,17 @@ Up to v3.0.0.0, it has its own baud rate and pins in place of -1.
 
 def _is_silent(problem: EspAtError, plan: FlashPlan) -> bool:
     """Return whether a value that isn't the project's keeps the module from answering; upstream's own never do."""
-    name, usual = str(problem.facts.get("parameter", "")), _usual_parameters(plan) or {}
-    values = plan.parameters or {}
-    if name not in (*UART_PINS, "uart_port", "uart_baudrate") or usual.get(name) == values.get(name):
+    name, values = str(problem.facts.get("parameter", "")), plan.parameters or {}
+    usual = _usual_parameters(plan) or {}
+    # Of a route that the ESP8266 doesn't have, either pin may be the changed one.
+    involved = UART_PINS if problem.code == "pin-not-routable" else _involved(problem)
+    if name not in (*UART_PINS, "uart_port", "uart_baudrate"):
+        return False
+    if all(each in usual and usual[each] == values.get(each) for each in involved):
         return False
     if problem.code == "pin-taken":
-        # Flash and PSRAM are only known with the module.
-        row = plan.module.row
-        return row is not None and values.get(name) not in (chip_gpios(plan.chip.key).psram or ())
+        # Which pins the flash uses is known with the module, and whether there is PSRAM may be a guess.
+        return plan.module.row is not None and values.get(name) not in chip_gpios(plan.chip.key).psram
     in_mfg_nvs = plan.nvs is not None
     return problem.code in _SILENT or (in_mfg_nvs and problem.code in _SILENT_IN_MFG_NVS)
 
@@ -377,10 +380,13 @@ def _changed_in_package(plan: FlashPlan) -> Iterator[Notice]:
         usual = row.factory_param(int(values["version"]))
     except EspAtError:
         return
-    known = {name: {value, *(of[name] for _, of in row.exceptions if name in of)} for name, value in usual.items()}
+    known = {
+        name: {value, *(of[_parameter(name)] for _, of in row.exceptions if _parameter(name) in of)}
+        for name, value in usual.items()
+    }
     changed = [name for name in values if name in known and values[name] not in known[name]]
     if changed:
-        what = ", ".join(f"{name} {values[name]} (there: {usual[name]})" for name in changed)
+        what = ", ".join(f"{name} {values[name]} instead of {usual[name]}" for name in changed)
         message = f"the firmware package's parameters differ from Espressif's for {row.name}: {what}"
         yield note("parameters-changed", message, where=Place.at(file=region.path), parameters=tuple(changed))
 

@@ -56,6 +56,7 @@ def _certificate(name: str = "module", start: datetime = NOW - YEAR, end: dateti
 
 def _check(tmp_path, yml: str, *, chip="esp32", nvs=False, board=None, now=NOW, contents=None, files=None):
     """Return the warnings of a project whose own options start in line 2 of ``esp_at.yml``, after ``firmware``."""
+    tmp_path.mkdir(exist_ok=True)
     write_sample_package(tmp_path / "package", chip, nvs=nvs)
     for name, data in (contents or {}).items():
         (tmp_path / f"package/customized_partitions/{name}.bin").write_bytes(data)
@@ -171,18 +172,78 @@ def test_a_risky_parameter_is_warned_of(tmp_path):
     assert str(found).startswith("uart_tx_pin: GPIO5 is a strapping pin")
 
 
-@pytest.mark.parametrize("nvs", [False, True], ids=["legacy", "mfg_nvs"])
-def test_what_the_package_has_by_itself_is_warned_of(tmp_path, nvs):
+def _with_parameter(name: str, value: int | str, *, nvs: bool) -> dict[str, bytes]:
+    """Return the images of the sample package with another value of one of its parameters."""
     if nvs:
-        data = NvsImage.from_bytes(sample_package(nvs=True)["customized_partitions/mfg_nvs.bin"])
-        contents = {"mfg_nvs": with_value(data, "factory_param", "uart_tx_pin", 6).to_bytes()}
-    else:
-        data = FactoryParam.from_bytes(sample_package()["customized_partitions/factory_param.bin"])
-        changed = data.replace({"uart_tx_pin": 6}).to_bytes()
-        contents = {"factory_param": changed, "factory_param_WROOM-32": changed}
-    found = _warning(tmp_path, "", nvs=nvs, contents=contents)
-    assert (found.code, found.facts["gpio"]) == ("pin-taken", 6)
-    assert str(found).startswith("uart_tx_pin: GPIO6 is taken by the SPI flash")
+        image = NvsImage.from_bytes(sample_package(nvs=True)["customized_partitions/mfg_nvs.bin"])
+        return {"mfg_nvs": with_value(image, "factory_param", name, value).to_bytes()}
+    param = FactoryParam.from_bytes(sample_package()["customized_partitions/factory_param.bin"])
+    changed = param.replace({name: value}).to_bytes()
+    return {"factory_param": changed, "factory_param_WROOM-32": changed}
+
+
+NVS = pytest.mark.parametrize("nvs", [False, True], ids=["legacy", "mfg_nvs"])
+
+
+@NVS
+@pytest.mark.parametrize(("value", "usual"), [("D1", "CN"), ("DE", "CN")])
+def test_what_the_package_has_by_itself(tmp_path, nvs, value, usual):
+    """What only a radio setting is about is warned of, and any change is noted."""
+    found = _check(tmp_path, "", nvs=nvs, contents=_with_parameter("country_code", value, nvs=nvs))
+    image = f"customized_partitions/{'mfg_nvs' if nvs else 'factory_param'}.bin"
+    *warned, changed = found
+    assert [notice.code for notice in warned] == (["country-invalid"] if value == "D1" else [])
+    assert (changed.code, changed.is_warning, changed.place) == ("parameters-changed", False, Place.at(file=image))
+    assert changed.facts == {"parameters": ("country_code",)}
+    message = "the firmware package's parameters differ from Espressif's for WROOM-32: country_code"
+    assert changed.message == f"{message} {value} instead of {usual}"
+
+
+@NVS
+@pytest.mark.parametrize(
+    ("name", "value", "code"),
+    [
+        ("uart_tx_pin", 6, "pin-taken"),
+        ("uart_tx_pin", 77, "pin-nonexistent"),
+        ("uart_rx_pin", 17, "pin-twice"),
+        ("uart_tx_pin", 34, "pin-input-only"),
+        ("uart_port", 9, "uart-port-invalid"),
+        ("uart_baudrate", 7, "baudrate-invalid"),
+    ],
+)
+def test_a_parameter_of_the_package_with_which_the_module_would_not_answer(tmp_path, nvs, name, value, code):
+    with pytest.raises(EspAtError) as caught:
+        _check(tmp_path, "", nvs=nvs, contents=_with_parameter(name, value, nvs=nvs))
+    error = caught.value
+    image = f"customized_partitions/{'mfg_nvs' if nvs else 'factory_param'}.bin"
+    assert (error.code, error.facts["file"], error.facts["parameter"]) == (code, image, name)
+    assert error.hint.startswith("download the firmware package again, or give another value under factory_param:; ")
+
+
+@pytest.mark.parametrize(("name", "code"), [("uart_tx_pin", "pin-missing"), ("uart_baudrate", "uart-missing")])
+def test_minus_one_is_a_default_up_to_v3(tmp_path, name, code):
+    """Up to v3.0.0.0, the firmware has its own pins and speed for it."""
+    found = _check(tmp_path / "old", "", contents=_with_parameter(name, -1, nvs=False))
+    assert [notice.code for notice in found] == [code, "parameters-changed"]
+    with pytest.raises(EspAtError) as caught:
+        _check(tmp_path / "new", "", nvs=True, contents=_with_parameter(name, -1, nvs=True))
+    assert caught.value.code == code
+
+
+def test_a_value_of_the_projects_own_image(tmp_path):
+    files = {"own.bin": _with_parameter("uart_tx_pin", 77, nvs=True)["mfg_nvs"]}
+    with pytest.raises(EspAtError) as caught:
+        _check(tmp_path, "data: {mfg_nvs: own.bin}\n", nvs=True, files=files)
+    assert (caught.value.code, caught.value.where) == ("pin-nonexistent", "own.bin:uart_tx_pin")
+
+
+def test_pins_that_the_esp8266_has_not(tmp_path):
+    param = FactoryParam.from_bytes(sample_package("esp8266")["customized_partitions/factory_param.bin"])
+    changed = param.replace({"uart_rx_pin": 60}).to_bytes()
+    contents = {"factory_param": changed, "factory_param_ESP8266_1MB": changed}
+    with pytest.raises(EspAtError) as caught:
+        _check(tmp_path, "", chip="esp8266", contents=contents)
+    assert caught.value.code == "pin-not-routable"
 
 
 # --- flash in the chip's package ---
