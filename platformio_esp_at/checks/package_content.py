@@ -27,8 +27,10 @@ _OF_BLE_DATA = f"{_AGAIN}; or give the services as gatts:, or leave them out wit
 _OF_FILES = f"{_AGAIN}; or give a folder under data:, and it becomes the file system"
 
 _PHY_MAGIC = b"PHYINIT\0"
-"""How PHY data starts, one set or several: PHY_INIT_MAGIC of ESP-IDF's ``phy_init_data.h``; without it, the firmware
-aborts."""
+"""Before and after the first set of PHY data: PHY_INIT_MAGIC in ESP-IDF's ``components/esp_phy``.
+
+Without both, ``esp_phy_load_cal_and_init`` aborts.
+"""
 
 _NEEDED = ("version", "uart_port", "uart_baudrate", "uart_tx_pin", "uart_rx_pin", "uart_cts_pin", "uart_rts_pin")
 """What the firmware reads in ``mfg_nvs`` before it answers: ESP-AT's ``main/interface/uart/at_uart_api.c``."""
@@ -190,3 +192,5 @@ def _phy_data(data: bytes) -> Iterator[EspAtError]:
     if not data.startswith(_PHY_MAGIC):
         found = data[: len(_PHY_MAGIC)].hex(" ")
         yield PackageError("not-phy-data", f"no PHY data: it starts with {found}, not with PHYINIT", hint=_AGAIN)
+    elif data.find(_PHY_MAGIC, len(_PHY_MAGIC)) < 0:
+        yield PackageError("not-phy-data", "the PHY data is cut: PHYINIT is missing after it", hint=_AGAIN)
