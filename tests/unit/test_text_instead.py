@@ -38,7 +38,7 @@ def test_a_pointer_of_git_lfs(data, what):
         (b"error code: 502 x", "text ('error code: 502 x'), not a binary file", None),
         (
             b'{"message":"Bad credentials"}',
-            "a server's message ('{\"message\":\"Bad credentials\"}'), not a binary file",
+            'a server\'s message (\'{"message":"Bad credentials"}\'), not a binary file',
             MOVED,
         ),
         (b"HTTP/1.1 403 Forbidden\r\n\r\n", "a server's message ('HTTP/1.1 403 Forbidden'), not a binary file", MOVED),
