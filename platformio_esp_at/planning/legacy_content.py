@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import EspAtError, PackageError, located, unknown_name
+from platformio_esp_at.errors import EspAtError, FormatError, PackageError, located, unknown_name
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, PkiType
 from platformio_esp_at.planning import mfg_nvs
@@ -57,8 +57,12 @@ def _readable_factory_params(package: FirmwarePackage) -> dict[str, FactoryParam
     found = {}
     for path, data in package.factory_params.items():
         if data.strip(b"\xff"):
-            with located(file=path):
-                found[path] = FactoryParam.from_bytes(data)
+            try:
+                with located(file=path):
+                    found[path] = FactoryParam.from_bytes(data)
+            except FormatError as error:
+                error.hint = "the file is damaged: download the firmware package again"
+                raise
     return found
 
 

@@ -316,12 +316,14 @@ def _moves(package: FirmwarePackage, secondary: PartitionTable, regions: Sequenc
             )
 
 
-_WIRING = {"uart_baudrate", "uart_tx_pin", "uart_rx_pin", "uart_cts_pin", "uart_rts_pin"}
+_WIRING = ("uart_baudrate", "uart_tx_pin", "uart_rx_pin", "uart_cts_pin", "uart_rts_pin")
 
 
 def _wiring(chip: Chip, values: Mapping[str, int | str] | None) -> Wiring | None:
     """Return the wiring that the factory parameters give, if all of it is among them: `checks` says what is missing."""
-    if not values or not _WIRING <= values.keys() or int(values["uart_baudrate"]) < 0:
+    if values is None or not all(isinstance(values.get(name), int) for name in _WIRING):
+        return None
+    if int(values["uart_baudrate"]) < 0:
         return None
     return Wiring(
         tx=int(values["uart_tx_pin"]),

@@ -162,7 +162,9 @@ def _without(*names: str) -> bytes:
 
 def _retyped(name: str, encoding: Encoding) -> bytes:
     entries = (
-        replace(entry, encoding=encoding) if (entry.namespace, entry.key) == ("factory_param", name) else entry
+        replace(entry, encoding=encoding, value="no" if encoding is Encoding.STRING else entry.value)
+        if (entry.namespace, entry.key) == ("factory_param", name)
+        else entry
         for entry in NVS.entries
     )
     return replace(NVS, entries=tuple(entries)).to_bytes()
@@ -187,6 +189,12 @@ NO_NAMESPACE = replace(
             "the namespace factory_param has no version, uart_tx_pin",
             ("version", "uart_tx_pin"),
             id="missing",
+        ),
+        pytest.param(
+            _retyped("uart_baudrate", Encoding.STRING),
+            "uart_baudrate is string, the firmware reads i32",
+            ("uart_baudrate",),
+            id="text",
         ),
         pytest.param(
             _retyped("uart_tx_pin", Encoding.U8),
