@@ -13,7 +13,7 @@ from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Plac
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import GattTable
-from platformio_esp_at.formats.nvs import Dialect, NvsImage
+from platformio_esp_at.formats.nvs import Dialect, Encoding, NvsEntry, NvsImage
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, PkiType
 from platformio_esp_at.planning.content import Content, make_content
 from platformio_esp_at.planning.mfg_nvs import parameters
@@ -368,6 +368,22 @@ def test_a_smaller_mfg_nvs_of_the_users_own_leaves_no_old_page_after_it(tmp_path
     own = replace(NvsImage.from_bytes(package.content_of("mfg_nvs")), size=size - 4096).to_bytes()
     data = _make(tmp_path, package, data={"mfg_nvs": _file(own, "mfg_nvs.bin")})["mfg_nvs"].data
     assert data == own + b"\xff" * 4096
+
+
+@pytest.mark.parametrize("dialect", Dialect)
+def test_a_cut_mfg_nvs_of_the_users_own(tmp_path, dialect):
+    """Its last page would be blank: entries may be missing, which nothing else shows."""
+    package = _package(tmp_path, "esp32c6")
+    image = NvsImage.from_bytes(package.content_of("mfg_nvs"))
+    entries = [NvsEntry("own", f"key{number}", Encoding.STRING, "x" * 3900) for number in range(6)]
+    whole = replace(image.with_namespace("own", entries), dialect=dialect).to_bytes()
+    with pytest.raises(FormatError) as caught:
+        _make(tmp_path, package, data={"mfg_nvs": _file(whole[: 5 * 4096], "mfg_nvs.bin")})
+    assert (caught.value.code, caught.value.where) == ("nvs-cut", "mfg_nvs.bin")
+    assert caught.value.message == (
+        f"the NVS image is cut: it has 20480 bytes, its partition {image.size}, and its last page isn't blank"
+    )
+    assert caught.value.hint == "take the whole file, or give values under factory_param:, pki: and gatts: instead"
 
 
 def test_two_names_of_one_parameter(tmp_path):
