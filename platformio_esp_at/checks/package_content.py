@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, raise_all, warning
+from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, raise_all
 from platformio_esp_at.formats.esp_image import ESP8266
 from platformio_esp_at.formats.factory_param import PARTITION_SIZE
 from platformio_esp_at.formats.nvs import lost_pages
@@ -17,9 +17,10 @@ from platformio_esp_at.planning.content import BLE_DATA, FACTORY_PARAM, MFG_NVS
 from platformio_esp_at.planning.mfg_nvs import ENCODINGS, PARAMETERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from platformio_esp_at.errors import Notice
+    from platformio_esp_at.formats.nvs import Encoding
     from platformio_esp_at.planning.plan import FlashPlan, Region
 
 _AGAIN = "download the firmware package again"
@@ -34,6 +35,9 @@ Without both, ``esp_phy_load_cal_and_init`` aborts.
 
 _NEEDED = ("version", "uart_port", "uart_baudrate", "uart_tx_pin", "uart_rx_pin", "uart_cts_pin", "uart_rts_pin")
 """What the firmware reads in ``mfg_nvs`` before it answers: ESP-AT's ``main/interface/uart/at_uart_api.c``."""
+
+_READ = ("module_name", "max_tx_power", "country_code", "start_channel", "channel_num")
+"""What it reads besides, with values of its own where that fails: ``at_init.c`` in ``components/at/src``."""
 
 _MOST_ROWS = 3
 """How many rows of a GATT table are warned of: in a damaged one, it may be all of them."""
@@ -111,7 +115,8 @@ def _ble_data(data: bytes) -> Iterator[EspAtError | Notice]:
 
     if repaired := misencoded(data):
         message = "its header has C2 95 instead of 95, so the firmware may not find the services"
-        yield warning("ble-data-misencoded", message)
+        hint = "give the services as gatts:, and the image is made anew"
+        yield PackageError("ble-data-misencoded", message, hint=hint).as_warning()
     try:
         table = GattTable.from_bytes(repaired or data)
     except FormatError as error:
@@ -142,8 +147,8 @@ def _own_mfg_nvs(plan: FlashPlan, region: Region) -> Iterator[EspAtError]:
         yield PackageError("nvs-damaged", message, hint=_AGAIN)
 
 
-def _needed_in_mfg_nvs(plan: FlashPlan) -> Iterator[EspAtError]:
-    """Yield a problem for each parameter that the firmware needs and doesn't find, or not with its type."""
+def _needed_in_mfg_nvs(plan: FlashPlan) -> Iterator[EspAtError | Notice]:
+    """Yield what is wrong with the parameters that the firmware reads: it finds them by name and type."""
     region = next((region for region in plan.regions if region.name == MFG_NVS), None)
     if plan.nvs is None or region is None:
         return
@@ -154,14 +159,21 @@ def _needed_in_mfg_nvs(plan: FlashPlan) -> Iterator[EspAtError]:
         message = f"the NVS image has no namespace {PARAMETERS}, which has the UART and its pins"
         yield EspAtError("nvs-parameters", message, where=place, hint=hint, missing=_NEEDED)
         return
-    entries = {entry.key: entry for entry in plan.nvs if entry.namespace == PARAMETERS}
-    if missing := [name for name in _NEEDED if name not in entries]:
-        message = f"the namespace {PARAMETERS} has no {', '.join(missing)}"
-        yield EspAtError("nvs-parameters", message, where=place, hint=hint, missing=tuple(missing))
-    for name in _NEEDED:
-        if name in entries and (encoding := entries[name].encoding) is not ENCODINGS[name]:
-            message = f"{name} is {encoding.name.lower()}, the firmware reads {ENCODINGS[name].name.lower()}"
-            yield EspAtError("nvs-parameters", message, where=place, hint=hint, missing=(name,))
+    types = {entry.key: entry.encoding for entry in plan.nvs if entry.namespace == PARAMETERS}
+    if missing := tuple(name for name in _NEEDED if types.get(name) is not ENCODINGS[name]):
+        message = f"the firmware doesn't find {_as_it_is(missing, types)} in the namespace {PARAMETERS}"
+        yield EspAtError("nvs-parameters", message, where=place, hint=hint, missing=missing)
+    if missing := tuple(name for name in _READ if types.get(name) is not ENCODINGS[name]):
+        message = f"the firmware doesn't find {_as_it_is(missing, types)} in {PARAMETERS} and takes its own values"
+        yield EspAtError("nvs-parameters-unread", message, where=place, hint=hint, missing=missing).as_warning()
+
+
+def _as_it_is(names: Iterable[str], types: Mapping[str, Encoding]) -> str:
+    """Return names with the types that the firmware reads, and those that they have instead."""
+    return ", ".join(
+        f"{name} ({ENCODINGS[name].name.lower()}{f', it is {types[name].name.lower()}' if name in types else ''})"
+        for name in names
+    )
 
 
 # --- file systems, PHY data ---

@@ -149,11 +149,8 @@ class _Folder:
 
     def _target(self, inside: str, outer: tuple[Path, ...]) -> Path:
         """Return the real path of a file or folder. Raises `EspAtError` for a link that leads out, or in a circle."""
-        path = self._path / inside
-        if not path.is_symlink():
-            return outer[-1] / path.name
         try:
-            target = path.resolve(strict=True)
+            target = (self._path / inside).resolve(strict=True)
         except FileNotFoundError:
             hint = "put the file there, or remove the link"
             raise self._problem("link-damaged", inside, "is a link to a file that doesn't exist", hint) from None

@@ -186,19 +186,19 @@ NO_NAMESPACE = replace(
         ),
         pytest.param(
             _without("uart_tx_pin", "version"),
-            "the namespace factory_param has no version, uart_tx_pin",
+            "the firmware doesn't find version (i8), uart_tx_pin (i32) in the namespace factory_param",
             ("version", "uart_tx_pin"),
             id="missing",
         ),
         pytest.param(
             _retyped("uart_baudrate", Encoding.STRING),
-            "uart_baudrate is string, the firmware reads i32",
+            "the firmware doesn't find uart_baudrate (i32, it is string) in the namespace factory_param",
             ("uart_baudrate",),
             id="text",
         ),
         pytest.param(
             _retyped("uart_tx_pin", Encoding.U8),
-            "uart_tx_pin is u8, the firmware reads i32",
+            "the firmware doesn't find uart_tx_pin (i32, it is u8) in the namespace factory_param",
             ("uart_tx_pin",),
             id="type",
         ),
@@ -219,6 +219,16 @@ def test_parameters_that_the_firmware_needs(tmp_path, data, message, missing):
 def test_parameters_that_the_packages_image_lacks(tmp_path, data):
     error = _refused(tmp_path, MFG_NVS, data, EspAtError)
     assert (error.code, error.hint) == ("nvs-parameters", AGAIN)
+
+
+def test_parameters_that_the_firmware_does_without(tmp_path):
+    own = InputFile("own.bin", HERE, _without("country_code", "max_tx_power"))
+    (found,) = check_plan(_plan(tmp_path, MFG_NVS, NEW[MFG_NVS], data={"mfg_nvs": own}), None)
+    assert (found.code, found.is_warning, found.place) == ("nvs-parameters-unread", True, Place.at(file="own.bin"))
+    assert found.facts == {"missing": ("max_tx_power", "country_code")}
+    assert found.message == (
+        "the firmware doesn't find max_tx_power (i8), country_code (string) in factory_param and takes its own values"
+    )
 
 
 def test_a_damaged_mfg_nvs_that_is_replaced(tmp_path):
