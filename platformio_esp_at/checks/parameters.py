@@ -347,6 +347,16 @@ Up to v3.0.0.0, it has its own baud rate and pins in place of -1.
 """
 
 
+_SPARE_IN_DIO = {
+    "esp32": {9, 10},
+    "esp32s2": {27, 28},
+    "esp32c2": {12, 13},
+    "esp32c3": {12, 13},
+    "esp32c6": {26, 28},
+}
+"""Pins of a flash that modes with two data lines (dio, dout) don't use: SPIHD and SPIWP of the chips' datasheets."""
+
+
 def _is_silent(problem: EspAtError, plan: FlashPlan) -> bool:
     """Return whether a value that isn't the project's keeps the module from answering; upstream's own never do."""
     name, values = str(problem.facts.get("parameter", "")), plan.parameters or {}
@@ -359,7 +369,11 @@ def _is_silent(problem: EspAtError, plan: FlashPlan) -> bool:
         return False
     if problem.code == "pin-taken":
         # Which pins the flash uses is known with the module, and whether there is PSRAM may be a guess.
-        return plan.module.row is not None and values.get(name) not in chip_gpios(plan.chip.key).psram
+        gpios = chip_gpios(plan.chip.key)
+        spare = _SPARE_IN_DIO.get(plan.chip.key, set()) if plan.settings.mode.startswith("d") else set()
+        return plan.module.row is not None and values.get(name) not in gpios.psram | spare
+    if problem.code == "pin-twice" and not {"uart_tx_pin", "uart_rx_pin"} >= set(involved):
+        return False
     in_mfg_nvs = plan.nvs is not None
     return problem.code in _SILENT or (in_mfg_nvs and problem.code in _SILENT_IN_MFG_NVS)
 

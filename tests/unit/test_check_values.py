@@ -220,6 +220,17 @@ def test_a_parameter_of_the_package_with_which_the_module_would_not_answer(tmp_p
     assert error.hint.startswith("download the firmware package again, or give another value under factory_param:; ")
 
 
+@NVS
+@pytest.mark.parametrize(
+    ("name", "value", "code"),
+    [("uart_tx_pin", 10, "pin-taken"), ("uart_rts_pin", 15, "pin-twice"), ("country_code", "D1", "country-invalid")],
+)
+def test_a_parameter_of_the_package_with_which_it_may_answer(tmp_path, nvs, name, value, code):
+    """In the mode dio, GPIO10 is no line of the flash; without flow control, RTS isn't used."""
+    found = _check(tmp_path, "", nvs=nvs, contents=_with_parameter(name, value, nvs=nvs))
+    assert [notice.code for notice in found if notice.is_warning] == [code]
+
+
 @pytest.mark.parametrize(("name", "code"), [("uart_tx_pin", "pin-missing"), ("uart_baudrate", "uart-missing")])
 def test_minus_one_is_a_default_up_to_v3(tmp_path, name, code):
     """Up to v3.0.0.0, the firmware has its own pins and speed for it."""
