@@ -13,7 +13,7 @@ from platformio_esp_at.formats.esp_image import ESP8266
 from platformio_esp_at.formats.factory_param import PARTITION_SIZE
 from platformio_esp_at.formats.nvs import lost_pages
 from platformio_esp_at.formats.partition_table import SUBTYPES, PartitionType
-from platformio_esp_at.planning.content import BLE_DATA, FACTORY_PARAM, MFG_NVS
+from platformio_esp_at.planning.content import BLE_DATA, FACTORY_PARAM, FILE_PARTITIONS, MFG_NVS
 from platformio_esp_at.planning.mfg_nvs import ENCODINGS, PARAMETERS
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _findings_of(plan: FlashPlan, region: Region) -> Iterator[EspAtError | Notic
         return
     elif region.name == BLE_DATA:
         yield from _blank(region, _OF_BLE_DATA) or _ble_data(region.data)
-    elif region.name in _FILE_PARTITIONS:
+    elif region.name in FILE_PARTITIONS:
         yield from _blank(region, _OF_FILES) or _files(plan, region)
     elif _is_phy_data(plan, region):
         yield from _blank(region, _AGAIN) or _phy_data(region.data)
@@ -177,9 +177,6 @@ def _as_it_is(names: Iterable[str], types: Mapping[str, Encoding]) -> str:
 
 
 # --- file systems, PHY data ---
-
-
-_FILE_PARTITIONS = ("fatfs", "fs_storage")
 
 
 def _files(plan: FlashPlan, region: Region) -> Iterator[EspAtError]:

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 FACTORY_PARAM = "factory_param"
 BLE_DATA = "ble_data"
 MFG_NVS = "mfg_nvs"
+FS_STORAGE = "fs_storage"
+"""The partition for files after v5.0.1.0; its subtype, 0xff, says nothing."""
+FILE_PARTITIONS = ("fatfs", FS_STORAGE)
+"""What the partition for files is called, up to v5.0.1.0 and after: a project's folder goes to either."""
 FIRMWARE_PACKAGE = "firmware package"
 """The origin of bytes that stay unchanged."""
 
@@ -105,8 +109,8 @@ def _data_content(
         return Content(name, data, source.label, source.where, values, nvs=image)
     from platformio_esp_at.planning import filesystems  # noqa: PLC0415 - 5 ms that only a folder needs
 
-    if name in filesystems.FILE_PARTITIONS and secondary.find(name) is None:
-        name = next(filter(secondary.find, filesystems.FILE_PARTITIONS), name)
+    if name in FILE_PARTITIONS and secondary.find(name) is None:
+        name = next(filter(secondary.find, FILE_PARTITIONS), name)
     home, own = secondary.find(name), package.content_of(name)
     kind = filesystems.kind_for(home, own) if home else None
     if home is None or kind is None:
@@ -173,10 +177,10 @@ def _own_mfg_nvs(data: bytes, home: Partition | None) -> NvsImage:
 
 def _check_files(package: FirmwarePackage, name: str, data: bytes, home: Partition | None) -> None:
     """Check an image for the partition for files: a firmware formats it where it finds no file system of its kind."""
+    if name not in FILE_PARTITIONS or home is None:
+        return
     from platformio_esp_at.planning import filesystems  # noqa: PLC0415 - see `_data_content`
 
-    if name not in filesystems.FILE_PARTITIONS or home is None:
-        return
     hint = "give a folder, and it becomes the file system that the firmware expects"
     try:
         kind = filesystems.check_image(data, home.size)
@@ -185,7 +189,7 @@ def _check_files(package: FirmwarePackage, name: str, data: bytes, home: Partiti
         raise
     wanted = filesystems.kind_for(home, package.content_of(name))
     # The subtype of fs_storage doesn't tell how the firmware was built.
-    if wanted not in (kind, None) and not (name == filesystems.FS_STORAGE and not package.content_of(name)):
+    if wanted not in (kind, None) and not (name == FS_STORAGE and not package.content_of(name)):
         raise FormatError(
             "other-file-system", f"it is {kind.value}, and the firmware keeps {wanted.value} in {name}", hint=hint
         )

@@ -18,8 +18,7 @@ from platformio_esp_at.formats.gatts import COLUMNS, GattTable
 from platformio_esp_at.formats.nvs import NvsImage, is_nvs
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, pki_slot
 from platformio_esp_at.planning import mfg_nvs
-from platformio_esp_at.planning.content import BLE_DATA, FACTORY_PARAM, MFG_NVS
-from platformio_esp_at.planning.filesystems import FILE_PARTITIONS
+from platformio_esp_at.planning.content import BLE_DATA, FACTORY_PARAM, FILE_PARTITIONS, MFG_NVS
 from platformio_esp_at.request.values import PROJECT_FILE
 
 if TYPE_CHECKING:
