@@ -17,12 +17,26 @@ def for_revisions(image: bytes, first: int, last: int) -> bytes:
 
 
 def with_text(image: bytes, text: bytes) -> bytes:
-    """Return an image that holds ``text``."""
+    """Return an image whose only segment ends with ``text``."""
+    segment = _segment(image)
+    return _with_segment(image, segment[: len(segment) - len(text)] + text)
+
+
+def with_start(image: bytes, start: bytes) -> bytes:
+    """Return an image whose only segment begins with ``start``."""
+    return _with_segment(image, start + _segment(image)[len(start) :])
+
+
+def _segment(image: bytes) -> bytes:
     size = struct.unpack_from("<L", image, _SEGMENT - 4)[0]
-    at = _SEGMENT + size - len(text)
-    segment = image[_SEGMENT:at] + text
+    return image[_SEGMENT : _SEGMENT + size]
+
+
+def _with_segment(image: bytes, segment: bytes) -> bytes:
+    """Return an image with another segment of the same size, and the checksum and the digest of that."""
+    end = _SEGMENT + len(segment)
     checksum = reduce(xor, segment, 0xEF)
-    return _with_digest(image[:_SEGMENT] + segment + image[_SEGMENT + size : -33] + bytes([checksum]) + image[-32:])
+    return _with_digest(image[:_SEGMENT] + segment + image[end:-33] + bytes([checksum]) + image[-32:])
 
 
 def _with_digest(image: bytes) -> bytes:

@@ -13,6 +13,7 @@ from platformio_esp_at.checks.images import check_images
 from platformio_esp_at.checks.layout import (
     check_primary,
     check_secondary,
+    misdirected_images,
     misplaced_regions,
     missing_parameters,
     overlapping_regions,
@@ -21,6 +22,9 @@ from platformio_esp_at.checks.layout import (
 from platformio_esp_at.checks.module import check_family, check_flash_size
 from platformio_esp_at.checks.package_content import check_package_content
 from platformio_esp_at.checks.parameters import check_parameters_of
+from platformio_esp_at.checks.primary import unusable_primary
+from platformio_esp_at.checks.release import differences_from_release, layout_of_release, other_generation
+from platformio_esp_at.checks.secondary import unusable_secondary
 from platformio_esp_at.checks.silicon import crystal_warnings
 from platformio_esp_at.errors import located, raise_all
 from platformio_esp_at.formats.esp_image import ESP8266
@@ -53,16 +57,19 @@ def check_plan(plan: FlashPlan, board: BoardFacts | None) -> tuple[Notice, ...]:
         )
     with located(file=plan.secondary_source):
         check_secondary(plan.secondary, home=plan.package.home)
+    release = layout_of_release(plan)
+    raise_all([*unusable_primary(plan, release), *unusable_secondary(plan), *other_generation(plan)])
     raise_all(
         [
             *missing_parameters(plan),
+            *misdirected_images(plan),
             *misplaced_regions(plan),
             *overlapping_regions(plan),
             *overwritten_partitions(plan),
         ]
     )
     check_images(plan)
-    return tuple(check_package_content(plan))
+    return (*check_package_content(plan), *differences_from_release(plan, release))
 
 
 def check_values(plan: FlashPlan, board: BoardFacts | None, request: Request, *, now: datetime) -> tuple[Notice, ...]:

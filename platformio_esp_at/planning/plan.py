@@ -340,8 +340,8 @@ def _notes(package: FirmwarePackage, request: Request, secondary: PartitionTable
     for image in package.args.images:
         name = package.name_of(image)
         if _is_user_image(package, image) and not secondary.find(name):
-            message = f"{image.path} is not written: the partition CSV has no row {name}"
-            yield note("image-not-written", message, partition=name)
+            message = f"{image.path} is not written, since the partition CSV has no row {name}: the firmware misses it"
+            yield warning("image-not-written", message, partition=name)
     for row in secondary:
         own = package.secondary.find(row.name)
         if own and (own.type, own.subtype) != (row.type, row.subtype):

@@ -86,7 +86,8 @@ def sound_tables(draw: st.DrawFn) -> tuple[str, str, dict[str, InputFile]]:
         sectors = needed.get(name, 1) + draw(st.integers(0, 2))
         if at + sectors * SECTOR_SIZE > package.home.end:
             break
-        lines.append(f"{name}, 0x40, {draw(st.integers(0, 254))}, {at:#x}, {sectors * 4}K")
+        kind = "data, nvs" if name == "mfg_nvs" else f"0x40, {draw(st.integers(0, 254))}"
+        lines.append(f"{name}, {kind}, {at:#x}, {sectors * 4}K")
         at += sectors * SECTOR_SIZE
         if name in OWN_NAMES and draw(st.booleans()):
             data[name] = InputFile("own.bin", HERE, bytes(draw(st.integers(1, sectors * SECTOR_SIZE))))

@@ -68,7 +68,7 @@ def test_chips():
     for key, row in content["chips"].items():
         assert key == key.lower()
         assert key == row["display_name"].lower().replace("-", "")
-        assert CHIP_KEYS <= set(row) <= CHIP_KEYS | {"aliases", "crystal_mhz"}
+        assert CHIP_KEYS <= set(row) <= CHIP_KEYS | {"aliases", "crystal_mhz", "memory"}
         assert row.get("crystal_mhz", 26) in {26, 40}
         assert row["bootloader_offset"] in {0, 0x1000, 0x2000}
         assert row["partition_table_offset"] % 0x1000 == 0

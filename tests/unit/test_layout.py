@@ -11,7 +11,7 @@ from plans import HERE, refusal, sample_plan
 from platformio_esp_at.checks.layout import check_primary, check_secondary
 from platformio_esp_at.checks.plan import check_plan
 from platformio_esp_at.demo.sample_package import sample_package
-from platformio_esp_at.errors import LayoutError, UnknownNameError
+from platformio_esp_at.errors import LayoutError, PackageError, UnknownNameError
 from platformio_esp_at.formats.partition_table import ESP8266_APP_ALIGNMENT, Partition, PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer, PkiType
 from platformio_esp_at.request.values import InputFile
@@ -368,7 +368,7 @@ def test_content_of_the_last_partition_beyond_the_flash(tmp_path):
     """The home of ota_1 is the end of the flash: both problems are reported."""
     error = refusal(_with_ota_1(tmp_path, 0x180001), LayoutError)
     assert [(problem.code, problem.where, problem.message) for problem in error.problems] == [
-        ("image-outside-flash", "esp-at.bin", "ota_1 ends at 0x400001, the flash has 4MB"),
+        ("image-outside-flash", "second.bin", "ota_1 ends at 0x400001, the flash has 4MB"),
         (
             "content-too-large",
             PRIMARY_FILE,
@@ -385,8 +385,8 @@ def test_content_that_ends_where_the_flash_ends(tmp_path):
 
 def _with_ota_1(tmp_path, size: int) -> FlashPlan:
     """Return a plan whose application has so many bytes, and goes to the last partition of the flash."""
-    config = CONFIG.replace("0x100000 esp-at.bin", "0x280000 esp-at.bin")
-    files = {"download.config": config, "esp-at.bin": SAMPLE["esp-at.bin"].ljust(size, b"\xff")}
+    config = f"{CONFIG} 0x280000 second.bin"
+    files = {"download.config": config, "second.bin": SAMPLE["esp-at.bin"].ljust(size, b"\xff")}
     return sample_plan(tmp_path, files=files)
 
 
@@ -491,6 +491,77 @@ def test_image_beyond_the_flash(tmp_path):
 )
 def test_image_between_the_partitions(tmp_path, offset, size):
     check_plan(sample_plan(tmp_path, files=_with_image(offset, bytes(size))), None)
+
+
+# --- images at the place of another one ---
+
+AGAIN = "download the firmware package again"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "file", "message", "hint"),
+    [
+        pytest.param(
+            "0x30000 customized_partitions/factory_param.bin",
+            "0x70000 customized_partitions/factory_param.bin",
+            "customized_partitions/factory_param.bin",
+            "it goes to 0x70000, into 'fatfs' (0x70000…0x100000)",
+            f"{AGAIN}; or, if you built it, write 0x30000 in download.config",
+            id="into-the-file-system",
+        ),
+        pytest.param(
+            "0x2a000 customized_partitions/client_cert.bin",
+            "0x2c000 customized_partitions/client_cert.bin",
+            "customized_partitions/client_cert.bin",
+            "it goes to 0x2c000, into 'client_key' (0x2c000…0x2e000)",
+            f"{AGAIN}; or, if you built it, write 0x2a000 in download.config",
+            id="into-the-key",
+        ),
+        pytest.param(
+            "0xf000 phy_init_data.bin",
+            "0xe000 phy_init_data.bin",
+            "phy_init_data.bin",
+            "it goes to 0xe000, where no partition starts",
+            f"{AGAIN}; or, if you built it, write 0xf000 in download.config",
+            id="beside-its-partition",
+        ),
+        pytest.param(
+            "0x24000 customized_partitions/server_cert.bin",
+            "0x24000 customized_partitions/fs_storage.bin",
+            "customized_partitions/fs_storage.bin",
+            "it goes to 0x24000, into 'server_cert' (0x24000…0x26000)",
+            AGAIN,
+            id="of-no-partition-here",
+        ),
+    ],
+)
+def test_images_that_go_elsewhere(tmp_path, old, new, file, message, hint):
+    config = CONFIG.replace(old, new)
+    assert config != CONFIG
+    files = {"download.config": config, file: b"\0"} if file not in SAMPLE else {"download.config": config}
+    error = refusal(sample_plan(tmp_path, files=files), PackageError)
+    first = next(problem for problem in error.problems or (error,) if problem.code == "image-misdirected")
+    assert (first.where, first.message, first.hint) == (f"AT_PACK:{file}", message, hint)
+
+
+def test_ota_data_into_what_the_module_has_saved(tmp_path):
+    config = CONFIG.replace("0x10000 ota_data_initial.bin", "0x10000 blank.bin 0x12000 ota_data_initial.bin")
+    files = {"download.config": config, "blank.bin": SAMPLE["ota_data_initial.bin"]}
+    error = refusal(sample_plan(tmp_path, files=files), PackageError)
+    assert error.code == "image-misdirected"
+
+
+def test_files_of_other_names_may_go_anywhere(tmp_path):
+    renamed = {
+        "customized_partitions/factory_param.bin": "a.bin",
+        "ota_data_initial.bin": "b.bin",
+        "esp-at.bin": "c.bin",
+    }
+    config = CONFIG
+    for old, new in renamed.items():
+        config = config.replace(old, new)
+    files = {"download.config": config, **{new: SAMPLE[old] for old, new in renamed.items()}}
+    check_plan(sample_plan(tmp_path, files=files), None)
 
 
 # --- the primary table ---

@@ -12,7 +12,7 @@ from plans import FILES
 from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.demo.sample_package import sample_package
-from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, UnknownNameError, note
+from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, UnknownNameError, note, warning
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.firmware.source import module_of_release
 from platformio_esp_at.formats.esp_image import EspImage, FlashSettings
@@ -140,9 +140,10 @@ def test_images_without_a_row_are_left_out(tmp_path):
     plan = _plan(_package(tmp_path), partitions=_file(csv, "user.csv"))
     assert not {"ble_data", "server_ca"} & set(_regions(plan))
     assert plan.notes == tuple(
-        note(
+        warning(
             "image-not-written",
-            f"customized_partitions/{name}.bin is not written: the partition CSV has no row {name}",
+            f"customized_partitions/{name}.bin is not written, since the partition CSV has no row {name}: "
+            "the firmware misses it",
             partition=name,
         )
         for name in ("ble_data", "server_ca")
