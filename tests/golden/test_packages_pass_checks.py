@@ -68,7 +68,7 @@ def test_every_row_is_checked():
 def test_a_row_has_no_finding(row, tmp_path):
     release, platform, module = _row_of(row)
     chip = find_chip(platform)
-    folder = tmp_path / f"{platform}-AT-{release.replace('HEAD', 'V5.0.1.0')}"
+    folder = tmp_path / f"{platform}-AT-{release}"  # the stand-in of an application has no release
     config = (row / "download.config").read_text()
     for image in parse_download_config(config).images:
         (folder / image.path).parent.mkdir(parents=True, exist_ok=True)
