@@ -28,9 +28,10 @@ _OF_BLE_DATA = f"{_AGAIN}; or give the services as gatts:, or leave them out wit
 _OF_FILES = f"{_AGAIN}; or give a folder under data:, and it becomes the file system"
 
 _PHY_MAGIC = b"PHYINIT\0"
-"""Before and after the first set of PHY data: PHY_INIT_MAGIC in ESP-IDF's ``components/esp_phy``.
+_PHY_SIZE = 128
+"""PHY_INIT_MAGIC, which stands before and after the first set of PHY data, and the size of that set.
 
-Without both, ``esp_phy_load_cal_and_init`` aborts.
+Source: ESP-IDF ``components/esp_phy``, where ``esp_phy_load_cal_and_init`` aborts without both.
 """
 
 _NEEDED = ("version", "uart_port", "uart_baudrate", "uart_tx_pin", "uart_rx_pin", "uart_cts_pin", "uart_rts_pin")
@@ -201,5 +202,6 @@ def _phy_data(data: bytes) -> Iterator[EspAtError]:
     if not data.startswith(_PHY_MAGIC):
         found = data[: len(_PHY_MAGIC)].hex(" ")
         yield PackageError("not-phy-data", f"no PHY data: it starts with {found}, not with PHYINIT", hint=_AGAIN)
-    elif data.find(_PHY_MAGIC, len(_PHY_MAGIC)) < 0:
-        yield PackageError("not-phy-data", "the PHY data is cut: PHYINIT is missing after it", hint=_AGAIN)
+    elif not data.startswith(_PHY_MAGIC, len(_PHY_MAGIC) + _PHY_SIZE):
+        message = f"the PHY data is damaged: PHYINIT is missing after its {_PHY_SIZE} bytes"
+        yield PackageError("not-phy-data", message, hint=_AGAIN)

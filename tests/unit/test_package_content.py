@@ -293,9 +293,10 @@ def test_files_that_can_not_be_mounted(tmp_path, data, kind, code):
     ("data", "message"),
     [
         (b"\1" + OLD[PHY], "no PHY data: it starts with 01 50 48 59 49 4e 49 54, not with PHYINIT"),
-        (OLD[PHY][:-1], "the PHY data is cut: PHYINIT is missing after it"),
+        (OLD[PHY][:-1], "the PHY data is damaged: PHYINIT is missing after its 128 bytes"),
+        (OLD[PHY][:9] + OLD[PHY][8:], "the PHY data is damaged: PHYINIT is missing after its 128 bytes"),
     ],
-    ids=["shifted", "cut"],
+    ids=["shifted", "cut", "longer"],
 )
 def test_damaged_phy_data(tmp_path, data, message):
     error = _refused(tmp_path, PHY, data)
