@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
@@ -26,8 +27,11 @@ if TYPE_CHECKING:
     from platformio_esp_at.catalog.boards import BoardFacts
     from platformio_esp_at.commands.lookups import Listing
     from platformio_esp_at.commands.setup import Setup
+    from platformio_esp_at.errors import Spelling
     from platformio_esp_at.idf.project import IdfProject
 
+_SPELLING = "spelling"
+"""Key in click's ``ctx.obj``: how the project writes options, if not on the command line."""
 _SHORT = {"port": "-p", "baud": "-b"}
 
 
@@ -38,12 +42,14 @@ def main() -> None:
     if sys.stdout is None:
         # Closed (>&-): a stream that fails, as a full disk does, instead of none, which would hide that all is lost.
         sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")  # noqa: SIM115
+    host: dict[str, Spelling] = {}
     try:
-        cli()
+        cli(obj=host)
     except EspAtError as error:
         from platformio_esp_at.outputs.text import error_text
+        from platformio_esp_at.request.command_line import ON_COMMAND_LINE
 
-        _fail(error_text(error))
+        _fail(error_text(error, host.get(_SPELLING, ON_COMMAND_LINE)))
     except OSError as error:
         # A stream forgets what it couldn't write, so both are tried; errors of files have a name.
         if error.filename is not None or not any(_drop_if_full(stream, "\n") for stream in (sys.stdout, sys.stderr)):
@@ -155,11 +161,16 @@ def _completer(what: str) -> Any:  # noqa: ANN401 - click's
 def _setup(folder: Path, output: Path | None, sdkconfig: Path | None, **options: Any) -> Setup:  # noqa: ANN401 - click's values
     from platformio_esp_at.commands.setup import Setup
     from platformio_esp_at.outputs.terminal import show
-    from platformio_esp_at.request.command_line import layer_of_command_line
+    from platformio_esp_at.request.command_line import ON_COMMAND_LINE, layer_of_command_line
     from platformio_esp_at.request.read import read_project
     from platformio_esp_at.units import UPLOAD_BAUD
 
-    project = _idf_project(sdkconfig, folder) if sdkconfig else None
+    project, spelling = None, ON_COMMAND_LINE
+    if sdkconfig:
+        from platformio_esp_at.idf.project import spelling_of
+
+        project = _idf_project(sdkconfig, folder)
+        spelling = click.get_current_context().ensure_object(dict)[_SPELLING] = spelling_of(project)
 
     def find(board: str | None) -> BoardFacts | None:
         return _find_board(board, folder) if board else project.board() if project else None
@@ -170,7 +181,8 @@ def _setup(folder: Path, output: Path | None, sdkconfig: Path | None, **options:
         folder=output or folder / "build" / "esp_at",
         find_board=find,
         baud=UPLOAD_BAUD,
-        report=show,
+        report=partial(show, spelling=spelling),
+        spelling=spelling,
     )
 
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 Fact: TypeAlias = "str | int | tuple[str, ...]"
 
@@ -28,6 +28,59 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def setting(option: str, value: str = "") -> str:
+    """Return a mark for an option and its value, for a hint: `spelled` writes it as the user's host does.
+
+    An option that is a mapping may have the name in it after a dot: ``factory_param.uart_tx_pin``.
+    """
+    return f"\x0e{option}\x1f{value}\x0f"
+
+
+class Spelling(NamedTuple):
+    """How a host writes the options that hints name."""
+
+    write: Callable[[str, str], str]
+    """Returns an option with its value; an empty value means the option alone."""
+    file: str = ""
+    """Where the host's options are, such as ``platformio.ini``; empty if `write` names it, or if it needs no name."""
+
+
+def as_yaml(option: str, value: str) -> str:
+    """Return an option as ``esp_at.yml`` has it.
+
+    >>> as_yaml("module", "WROOM-32"), as_yaml("factory_param.uart_tx_pin", "17"), as_yaml("skip", "")
+    ('module: WROOM-32', 'factory_param: {uart_tx_pin: 17}', 'skip')
+    """
+    name, _, inner = option.partition(".")
+    if inner:
+        return f"{name}: {{{inner}: {value or '…'}}}"
+    return f"{name}: {value}" if value else name
+
+
+IN_PROJECT_FILE = Spelling(as_yaml)
+"""The spelling without a host."""
+
+
+def spelled(text: str, spelling: Spelling = IN_PROJECT_FILE) -> str:
+    """Return a hint with each mark of `setting` in a host's spelling; the file is named after the last value.
+
+    >>> spelled(f"write {setting('port', 'PORT')}", Spelling(as_yaml, "esp_at.yml"))
+    'write port: PORT in esp_at.yml'
+    """
+    import re  # noqa: PLC0415 - only what has a mark needs it
+
+    if "\x0e" not in text:
+        return text
+    marks = list(re.finditer("\x0e([^\x0f\x1f]*)\x1f([^\x0f]*)\x0f", text))
+    last = next((mark.start() for mark in reversed(marks) if mark[2]), None)
+    parts, at = [], 0
+    for mark in marks:
+        file = f" in {spelling.file}" if spelling.file and mark.start() == last else ""
+        parts += [text[at : mark.start()], spelling.write(mark[1], mark[2]), file]
+        at = mark.end()
+    return "".join([*parts, text[at:]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +138,13 @@ class Notice:
     """Whether the module may not work as wanted; else a note on what is done."""
     place: Place = field(default_factory=Place)
     facts: Mapping[str, Fact] = field(default_factory=dict)
-    hint: str | None = None
-    """The next step."""
+    marked_hint: str | None = None
+    """The next step, with marks of `setting`; each warning has one."""
+
+    @property
+    def hint(self) -> str | None:
+        """The next step, its options as ``esp_at.yml`` has them."""
+        return self.marked_hint and spelled(self.marked_hint)
 
     def __str__(self) -> str:
         """Return it in one line, without its hint."""
@@ -97,34 +155,49 @@ class Notice:
         return replace(self, place=place / self.place)
 
 
-def warning(code: str, message: str, *, where: Place | None = None, **facts: Fact) -> Notice:
-    """Return what may keep the module from working as wanted."""
-    return Notice(code, message, is_warning=True, place=where or Place(), facts=facts)
+def warning(code: str, message: str, *, hint: str, where: Place | None = None, **facts: Fact) -> Notice:
+    """Return what may keep the module from working as wanted, with what to do about it."""
+    return Notice(code, message, is_warning=True, place=where or Place(), facts=facts, marked_hint=hint)
 
 
-def note(code: str, message: str, *, where: Place | None = None, **facts: Fact) -> Notice:
+def note(code: str, message: str, *, where: Place | None = None, hint: str | None = None, **facts: Fact) -> Notice:
     """Return what is worth knowing of what is done."""
-    return Notice(code, message, is_warning=False, place=where or Place(), facts=facts)
+    return Notice(code, message, is_warning=False, place=where or Place(), facts=facts, marked_hint=hint)
 
 
 class EspAtError(Exception):
     """A refusal or a failure that is printed as one message, without a traceback."""
 
-    def __init__(
-        self, code: str, message: str, *, where: Place | None = None, hint: str | None = None, **facts: Fact
-    ) -> None:
+    def __init__(self, code: str, message: str, *, hint: str, where: Place | None = None, **facts: Fact) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.place = where or Place()
-        self.hint = hint
+        self.marked_hint = hint
+        """The next step: what to type, edit or do for this problem; with marks of `setting`."""
         self.problems: tuple[EspAtError, ...] = ()
         """The single problems of an error that has several; its code is that of the first."""
         self._facts = facts
 
     def as_warning(self) -> Notice:
         """Return it as a warning: what a project hasn't asked for is not refused."""
-        return Notice(self.code, self.message, is_warning=True, place=self.place, facts=self._facts, hint=self.hint)
+        return Notice(
+            self.code,
+            self.message,
+            is_warning=True,
+            place=self.place,
+            facts=self._facts,
+            marked_hint=self.marked_hint,
+        )
+
+    @property
+    def hint(self) -> str:
+        """The next step, its options as ``esp_at.yml`` has them."""
+        return spelled(self.marked_hint)
+
+    @hint.setter
+    def hint(self, hint: str) -> None:
+        self.marked_hint = hint
 
     @property
     def where(self) -> str | None:
@@ -140,17 +213,26 @@ class EspAtError(Exception):
         if self.problems:
             return "\n".join([printable(self.message), *map(str, self.problems)])
         text = printable(f"{self.place}: {self.message}" if self.place.parts else self.message)
-        hint = [f"  {printable(line)}" for line in (self.hint or "").splitlines()]
-        return "\n".join([text, *hint])
+        return "\n".join([text, *hint_lines(self.marked_hint)])
 
-    def locate(self, place: Place) -> None:
-        """Put ``place`` in front of the place that the error names already."""
+    def locate(self, place: Place, origin_hint: str | None = None) -> None:
+        """Put ``place`` in front of the place that the error names already; see `FormatError` for ``origin_hint``."""
         for error in self.problems or (self,):
             error.place = place / error.place
+            if origin_hint is not None and isinstance(error, FormatError) and not error.knows_origin:
+                error.marked_hint = origin_hint or error.marked_hint
+                error.knows_origin = True
 
 
 class FormatError(EspAtError, ValueError):
-    """A file or a value can't be understood."""
+    """A file or a value can't be understood.
+
+    A reader doesn't know where the bytes come from: its hint holds for any file. A caller that does know, such as the
+    one that opens a firmware package, gives a better one to `located`; the innermost of them counts.
+    """
+
+    knows_origin = False
+    """Whether a caller has given the hint."""
 
 
 class LayoutError(EspAtError):
@@ -177,8 +259,8 @@ class FlashError(EspAtError):
         code: str,
         message: str,
         *,
+        hint: str,
         output: str = "",
-        hint: str | None = None,
         where: Place | None = None,
         **facts: Fact,
     ) -> None:
@@ -204,13 +286,22 @@ def unknown_name(
     return UnknownNameError(code, f"unknown {kind} {name!r}", where=where, hint=hint, name=name)
 
 
+def hint_lines(hint: str | None, spelling: Spelling = IN_PROJECT_FILE) -> list[str]:
+    """Return the lines below a message that have its hint; none where there is none."""
+    return [f"  {printable(line)}" for line in spelled(hint or "", spelling).splitlines()]
+
+
 @contextmanager
-def located(place: Place | None = None, **parts: str | int) -> Iterator[None]:
-    """Put a place in front of the place that an error raised inside already names."""
+def located(place: Place | None = None, *, origin_hint: str | None = None, **parts: str | int) -> Iterator[None]:
+    """Put a place in front of the place that an error raised inside already names.
+
+    ``origin_hint``: the next step for a `FormatError`, where the caller knows where the bytes come from; "" for a file
+    that people edit, where the reader's hint is right.
+    """
     try:
         yield
     except EspAtError as error:
-        error.locate(place or Place.at(**parts))
+        error.locate(place or Place.at(**parts), origin_hint)
         raise
 
 
@@ -220,6 +311,6 @@ def raise_all(problems: Sequence[EspAtError]) -> None:
         return
     if len(problems) == 1:
         raise problems[0]
-    error = type(problems[0])(problems[0].code, f"{len(problems)} problems:")
+    error = type(problems[0])(problems[0].code, f"{len(problems)} problems:", hint=problems[0].marked_hint)
     error.problems = tuple(problems)
     raise error

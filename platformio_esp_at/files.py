@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 from platformio_esp_at.units import format_size
 
+_NO_PERMISSION = (errno.EACCES, errno.EPERM)
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 
@@ -110,6 +111,66 @@ def replace_file(file: Path, text: str) -> None:
         with suppress(OSError):
             new.unlink()
         raise
+
+
+def reading_hint(path: Path, error: OSError) -> str:
+    """Return what to do about a file or folder that can't be read."""
+    if error.errno in _NO_PERMISSION:
+        return _permission_hint(path, "r")
+    if error.errno == errno.ENOENT:
+        return looked_for(path.absolute())
+    if error.errno == errno.EISDIR:
+        return f"name a file inside {path}, or rename that folder"
+    if error.errno == errno.ELOOP:
+        return f"the link {path} leads to itself: remove it, and make it again"
+    if error.errno == errno.EILSEQ:
+        return "set LC_ALL=C.UTF-8, or PYTHONUTF8=1"
+    if error.errno == errno.EINVAL:
+        return "name a regular file: no device, no pipe, no socket"
+    return f"see its state: ls -l {_quoted(path)}; if the disk fails, copy the file from another one"
+
+
+def writing_hint(path: Path, error: OSError) -> str:
+    """Return what to do about a file that can't be written."""
+    if error.errno == errno.ENOSPC:
+        return f"free some room on the disk of {path.absolute().parent}"
+    if error.errno == errno.EROFS:
+        return f"{path.absolute().parent} is on a read-only disk: name a folder on another one"
+    if error.errno in _NO_PERMISSION:
+        return _permission_hint(path if path.exists() else path.absolute().parent, "w")
+    return f"name a file in a folder that you can write, instead of {path.absolute()}"
+
+
+def _permission_hint(path: Path, access: str) -> str:
+    """Return who can give access (``r`` or ``w``) to a path, or to the first folder on the way that is closed."""
+    path = path.absolute()
+    closed = next((folder for folder in reversed(path.parents) if not os.access(folder, os.X_OK)), path)
+    try:
+        state = closed.stat()
+    except OSError:
+        return f"see who owns it: ls -ld {_quoted(closed)}"
+    if not hasattr(os, "getuid"):
+        return f"give your account access to {closed} in its properties, under Security"
+    mode = access if closed == path and not stat.S_ISDIR(state.st_mode) else f"{access}x"
+    command = f"chmod u+{mode} {_quoted(closed)}"
+    return (
+        command if state.st_uid == os.getuid() else f"it is {_user(state.st_uid)}'s: sudo chown $USER {_quoted(closed)}"
+    )
+
+
+def _user(uid: int) -> str:
+    import pwd  # noqa: PLC0415 - not on Windows
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
+
+
+def _quoted(path: Path) -> str:
+    import shlex  # noqa: PLC0415 - only a failure needs it
+
+    return shlex.quote(str(path))
 
 
 def looked_for(path: Path) -> str:

@@ -80,7 +80,9 @@ def followed(url: str, target: str) -> str:
     try:
         return urljoin(url, target)
     except ValueError:
-        raise EspAtError("url-damaged", f"{shown(url)} redirects to an invalid URL") from None
+        raise EspAtError(
+            "url-damaged", f"{shown(url)} redirects to an invalid URL", hint="report it to the server's operator"
+        ) from None
 
 
 def scheme_of(url: str) -> str:

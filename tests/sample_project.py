@@ -42,7 +42,7 @@ class SampleProject:
         def find_board(name: str | None) -> BoardFacts | None:
             self.asked.append(name)
             if name == "misspelt":
-                raise UnknownNameError("unknown-board", "unknown board 'misspelt'")
+                raise UnknownNameError("unknown-board", "unknown board 'misspelt'", hint="write esp32dev")
             return self.board
 
         return Setup(

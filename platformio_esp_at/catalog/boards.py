@@ -14,7 +14,7 @@ from typing import NamedTuple
 from platformio_esp_at.catalog import _data
 from platformio_esp_at.catalog.chips import Chip, chip
 from platformio_esp_at.catalog.modules import LATEST, Module, module, modules, release_key
-from platformio_esp_at.errors import EspAtError, FormatError, Place, SelectionError, UnknownNameError
+from platformio_esp_at.errors import EspAtError, FormatError, Place, SelectionError, UnknownNameError, setting
 from platformio_esp_at.units import format_size, parse_size
 
 _LARGEST_FLASH = 1 << 30
@@ -49,7 +49,10 @@ class BoardFacts:
         where = Place.at(board=board_id)
         if not isinstance(manifest, Mapping):
             raise FormatError(
-                "board-manifest-invalid", f"the manifest must be an object, not {_kind(manifest)}", where=where
+                "board-manifest-invalid",
+                f"the manifest must be an object, not {_kind(manifest)}",
+                where=where,
+                hint="write the manifest as {…}, with the keys name, build and upload",
             )
         build, upload, debug = (_block(manifest, name, where) for name in ("build", "upload", "debug"))
         mcu = _text(build, "build.mcu", where).strip().lower()
@@ -146,17 +149,28 @@ def _block(manifest: Mapping[str, object], name: str, where: Place) -> Mapping[s
     if block is None:
         return {}
     if not isinstance(block, Mapping):
-        raise FormatError("board-manifest-invalid", f"{name} must be an object, not {_kind(block)}", where=where)
+        raise FormatError(
+            "board-manifest-invalid",
+            f"{name} must be an object, not {_kind(block)}",
+            where=where,
+            hint=f'write "{name}": {{…}} in the board\'s JSON file',
+        )
     return block
 
 
 def _text(block: Mapping[str, object], key: str, where: Place) -> str:
     """Return the string under the last part of ``key``, or "" where there is none."""
-    value = block.get(key.rpartition(".")[2])
+    last = key.rpartition(".")[2]
+    value = block.get(last)
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise FormatError("board-manifest-invalid", f"{key} must be a string, not {_kind(value)}", where=where)
+        raise FormatError(
+            "board-manifest-invalid",
+            f"{key} must be a string, not {_kind(value)}",
+            where=where,
+            hint=f'write "{last}": "TEXT" in the board\'s JSON file',
+        )
     return value
 
 
@@ -166,7 +180,10 @@ def _flags(build: Mapping[str, object], where: Place) -> str:
         return " ".join(flags)
     if isinstance(flags, (list, tuple)):
         raise FormatError(
-            "board-manifest-invalid", "build.extra_flags has something in it that is not a string", where=where
+            "board-manifest-invalid",
+            "build.extra_flags has something in it that is not a string",
+            where=where,
+            hint='write each flag in double quotes in the board\'s JSON file: ["-DNAME"]',
         )
     return _text(build, "build.extra_flags", where)
 
@@ -286,7 +303,7 @@ def _check_contradictions(facts: BoardFacts, found: Chip) -> None:
         conflict = f"its extra_flags have BOARD_HAS_PSRAM, and no {without_psram} has PSRAM"
     else:
         return
-    hint = "correct its manifest, or say which module it carries: module: NAME in esp_at.yml, board_at.module"
+    hint = f"correct its manifest, or name the module that it carries: {setting('module', 'NAME')}"
     raise SelectionError("board-contradiction", f"board {facts.id} contradicts itself: {conflict}", hint=hint)
 
 

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from platformio_esp_at.catalog import _data
-from platformio_esp_at.errors import FlashError, SelectionError, UnknownNameError, unknown_name
+from platformio_esp_at.errors import FlashError, SelectionError, UnknownNameError, setting, unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,7 +133,8 @@ def _unsupported(key: str) -> SelectionError:
         "chip-unsupported",
         f"no ESP-AT release has firmware for the {row['display_name']}{why}",
         hint=f"put an AT module with one of these chips next to it: {supported}\n"
-        "if there is one, write board: none, module: NAME (such as ESP32-C3-MINI-1) and port: PORT into esp_at.yml",
+        f"if there is one, write {setting('board', 'none')}, {setting('module', 'NAME')} (such as ESP32-C3-MINI-1) "
+        f"and {setting('port', 'PORT')}",
     )
 
 

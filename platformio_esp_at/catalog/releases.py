@@ -12,7 +12,7 @@ from platformio_esp_at.catalog import _data
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.modules import LATEST, Module, modules, release_key
 from platformio_esp_at.catalog.modules import module as find_module
-from platformio_esp_at.errors import SelectionError, near_names
+from platformio_esp_at.errors import SelectionError, near_names, setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,7 +114,7 @@ def find_release(module: Module, release: str) -> ReleasedPackage:
         raise _none_for(module, release, found, list(_of(module)))
     if found.by_form:
         others = [package.release for package in offered if not package.by_form]
-        hint = f"request it at {found.url}, and name the path of the zip that you get: firmware: PATH"
+        hint = f"request it at {found.url}, and name the path of the zip that you get: {setting('firmware', 'PATH')}"
         if others:
             hint += f"\nor take one of {', '.join(others)}"
         name = f"the {find_chip(found.chip).display_name} firmware {found.release} for {found.module}"
@@ -169,13 +169,15 @@ def _none_for(
 ) -> SelectionError:
     what = f"{find_chip(module.chip).display_name} module {module.name}"
     if successor:
-        hint = f"{successor.release} is for {successor.module}, which runs on it: module: {successor.module}"
+        confirm = setting("module", successor.module)
+        hint = f"{successor.release} is for {successor.module}, which runs on it: write {confirm}"
         return SelectionError("no-release", f"there is no firmware package {release} for the {what}", hint=hint)
     if not offered:
-        hint = "build it with ESP-AT, or take the artifact of its GitHub Actions, and name its path: firmware: PATH"
+        path = setting("firmware", "PATH")
+        hint = f"build it with ESP-AT, or take the artifact of its GitHub Actions, and name its path: {path}"
         return SelectionError("no-release", f"Espressif releases no firmware package for the {what}", hint=hint)
     known = dict.fromkeys(f"{other.release}{' (recommended)' if other.recommended else ''}" for other in offered)
-    hint = f"released: {', '.join(known)}"
+    hint = f"write one of those released: {', '.join(known)}"
     if module.successor:
         hint += f"; from {module.successor.since} on, those of {module.successor.module}"
     return SelectionError("no-release", f"there is no firmware package {release} for the {what}", hint=hint)

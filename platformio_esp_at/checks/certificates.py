@@ -117,7 +117,7 @@ def _check_key_file(content: X509File) -> CheckedFile:
     found = list(_check_key(key, "the private key"))
     if others := [block.label for block in content.blocks if block.label not in PRIVATE_KEYS | PARAMETERS]:
         message = f"the file of the private key also holds {', '.join(others)}, which takes room and isn't used"
-        found.append(warning("pki-unused-content", message))
+        found.append(warning("pki-unused-content", message, hint=f"remove {', '.join(others)} from the file"))
     return CheckedFile(*_sorted(found), key=key)
 
 
@@ -147,11 +147,15 @@ def _check_certificate(info: CertificateInfo, kind: PkiType, now: datetime) -> I
     yield from _check_dates(info, what, now)
     if info.signature_hash in ("md5", "sha1") and not info.self_signed:
         message = f"{what} is signed with {info.signature_hash.upper()}, which most peers refuse"
-        yield warning("certificate-signature", message)
+        yield warning("certificate-signature", message, hint="have the certificate issued again, with SHA-256")
     if kind is PkiType.CA and not info.is_ca:
         mark = "is marked as not a CA" if info.is_ca is False else "isn't marked as a CA (BasicConstraints)"
         message = f"{what} is used as a CA and {mark}: peers whose certificates it signed may be refused"
-        yield warning("certificate-no-ca", message)
+        yield warning(
+            "certificate-no-ca",
+            message,
+            hint="give the CA's certificate here, or have it issued again with BasicConstraints CA:TRUE",
+        )
 
 
 def _check_key(key: KeyInfo, what: str) -> Iterator[EspAtError | Notice]:
@@ -160,9 +164,19 @@ def _check_key(key: KeyInfo, what: str) -> Iterator[EspAtError | Notice]:
         if key.bits < _RSA_MIN:
             yield EspAtError("key-too-weak", rsa, hint="take 2048 bits or more", bits=key.bits)
         elif key.bits < _RSA_DEFAULT_MIN:
-            yield warning("key-weak", f"{rsa}: TLS peers refuse less than {_RSA_DEFAULT_MIN}", bits=key.bits)
+            yield warning(
+                "key-weak",
+                f"{rsa}: TLS peers refuse less than {_RSA_DEFAULT_MIN}",
+                bits=key.bits,
+                hint="make a new key of 2048 bits, and have the certificate issued for it",
+            )
         elif key.bits > _RSA_MAX:
-            yield warning("key-slow", f"{rsa}: more than {_RSA_MAX} is slow or fails on the module", bits=key.bits)
+            yield warning(
+                "key-slow",
+                f"{rsa}: more than {_RSA_MAX} is slow or fails on the module",
+                bits=key.bits,
+                hint=f"take a key of {_RSA_MAX} bits at most, or an EC key",
+            )
     elif not (key.kind.startswith("EC ") and key.kind.removeprefix("EC ") in _CURVES):
         hint = "take an RSA key, or an EC key on secp256r1 (prime256v1)"
         yield EspAtError("key-type", f"{what} has a key that the firmware's TLS doesn't know: {key.kind}", hint=hint)
@@ -171,11 +185,21 @@ def _check_key(key: KeyInfo, what: str) -> Iterator[EspAtError | Notice]:
 def _check_dates(info: CertificateInfo, what: str, now: datetime) -> Iterator[Notice]:
     if now < info.not_before:
         message = f"{what} is not valid before {info.not_before:%Y-%m-%d %H:%M} UTC"
-        yield warning("certificate-not-yet-valid", message)
+        yield warning(
+            "certificate-not-yet-valid", message, hint="set this machine's clock, or wait until then with the module"
+        )
     if now > info.not_after:
-        yield warning("certificate-expired", f"{what} expired on {info.not_after:%Y-%m-%d}")
+        yield warning(
+            "certificate-expired",
+            f"{what} expired on {info.not_after:%Y-%m-%d}",
+            hint="have it issued again, and name the new file",
+        )
     elif now + _SOON > info.not_after:
-        yield warning("certificate-expires", f"{what} expires on {info.not_after:%Y-%m-%d}")
+        yield warning(
+            "certificate-expires",
+            f"{what} expires on {info.not_after:%Y-%m-%d}",
+            hint="have it issued again before then, and flash the new file",
+        )
 
 
 def _check_chain(certificates: Sequence[CertificateInfo]) -> Iterator[EspAtError | Notice]:
@@ -197,11 +221,8 @@ def _check_chain(certificates: Sequence[CertificateInfo]) -> Iterator[EspAtError
         yield EspAtError("chain-broken", message, hint=hint)
     size = 7 + sum(3 + len(info.der) for info in certificates)
     if size > _TLS_OUT_MAX:
-        message = (
-            f"the chain takes {size} bytes in TLS and the firmware sends {_TLS_OUT_MAX} in one message: leave out "
-            "the root, or take EC keys"
-        )
-        yield warning("chain-too-long", message, size=size)
+        message = f"the chain takes {size} bytes in TLS and the firmware sends {_TLS_OUT_MAX} in one message"
+        yield warning("chain-too-long", message, size=size, hint="leave out the root, or take EC keys")
 
 
 def _short(name: str) -> str:

@@ -58,7 +58,11 @@ def lint_gatts(rows: Sequence[GattRow], *, editable_rows: int | None = None) -> 
             warnings.append(finding.inside(Place.at(row=number)))
     if editable_rows is not None and len(rows) > editable_rows:
         message = f"the GATT table has {len(rows)} rows, at.py can only change the first {editable_rows}"
-        warnings.append(warning("gatt-not-editable", message, rows=len(rows)))
+        warnings.append(
+            warning(
+                "gatt-not-editable", message, rows=len(rows), hint="put the rows that are to be changed later first"
+            )
+        )
     problems.sort(key=lambda problem: int(str(problem.facts["row"])))
     return problems, warnings
 
@@ -86,7 +90,7 @@ def _row(number: int, row: GattRow) -> Iterator[tuple[int, EspAtError | Notice]]
             FormatError(
                 "gatt-length",
                 f"val_max_len {row.val_max_len} is too large",
-                hint=f"a value has {_MAX_VALUE} bytes at most",
+                hint=f"write {_MAX_VALUE} or less",
             ),
         )
     if row.val_cur_len > row.val_max_len:
@@ -100,9 +104,10 @@ def _row(number: int, row: GattRow) -> Iterator[tuple[int, EspAtError | Notice]]
         )
     elif row.value and row.val_cur_len != size:
         message = f"val_cur_len is {row.val_cur_len}, the value has {size} byte{'s' if size != 1 else ''}"
-        yield number, warning("gatt-value-length", message)
+        yield number, warning("gatt-value-length", message, hint=f"write {size} as val_cur_len")
 
 
+_PROPERTIES = "one byte: 02 read, 04 and 08 write, 10 notify, 20 indicate, or the sum of some"
 _PERM_HINT = "write 0x01 for read, 0x10 for write, 0x11 for both, or the encrypted kinds of them"
 
 
@@ -125,7 +130,9 @@ def _structure(rows: Sequence[GattRow]) -> Iterator[tuple[int, EspAtError | Noti
                 yield (
                     number,
                     FormatError(
-                        "gatt-service", "the service has no uuid of 2, 4 or 16 bytes as its value", hint="such as A002"
+                        "gatt-service",
+                        "the service has no uuid of 2, 4 or 16 bytes as its value",
+                        hint="write its uuid as the value, such as A002",
                     ),
                 )
             before = "service"
@@ -147,7 +154,14 @@ def _structure(rows: Sequence[GattRow]) -> Iterator[tuple[int, EspAtError | Noti
             yield number, FormatError("gatt-order", message, hint="put its declaration (2803) before it")
         elif not _is_descriptor(row):
             message = f"{row.uuid} is taken as a descriptor, since no declaration (2803) is before it"
-            yield number, warning("gatt-descriptor", message)
+            yield (
+                number,
+                warning(
+                    "gatt-descriptor",
+                    message,
+                    hint="put a declaration (2803) before it, if it is a characteristic's value",
+                ),
+            )
     if before == "declaration":
         yield len(rows) - 1, FormatError("gatt-order", "the last declaration has no value", hint=_ORDER)
 
@@ -158,7 +172,7 @@ def _characteristics(rows: Sequence[GattRow]) -> Iterator[tuple[int, EspAtError 
         if row.uuid != _CHARACTERISTIC:
             continue
         if len(row.value) != 2:
-            hint = "one byte: 02 read, 04 and 08 write, 10 notify, 20 indicate, or the sum of some"
+            hint = f"write {_PROPERTIES}"
             size = len(row.value) // 2
             yield (
                 number,
@@ -171,23 +185,49 @@ def _characteristics(rows: Sequence[GattRow]) -> Iterator[tuple[int, EspAtError 
             continue
         properties = int(row.value, 16)
         if not properties:
-            yield number, warning("gatt-no-properties", "the characteristic has no properties, so clients can't use it")
+            yield (
+                number,
+                warning(
+                    "gatt-no-properties",
+                    "the characteristic has no properties, so clients can't use it",
+                    hint=f"write its properties as the value, {_PROPERTIES}",
+                ),
+            )
         if not row.perm & _READ_PERMISSIONS:
             message = f"perm {row.perm:#x} keeps clients from reading the declaration"
-            yield number, warning("gatt-access", message)
+            yield number, warning("gatt-access", message, hint=f"write {row.perm | 0x01:#04x} as perm")
         if number + 1 < len(rows) and rows[number + 1].uuid not in _DECLARATIONS:
             yield from _value(number + 1, rows[number + 1], properties)
         configurable = _CLIENT_CONFIGURATION in (descriptor.uuid for descriptor in _descriptors(rows[number + 2 :]))
         if properties & _NOTIFY_OR_INDICATE and not configurable:
             message = "it notifies or indicates, and without a descriptor 2902 clients can't subscribe"
-            yield number, warning("gatt-no-subscription", message)
+            yield (
+                number,
+                warning(
+                    "gatt-no-subscription", message, hint="add a row with the uuid 0x2902 and perm 0x11 after its value"
+                ),
+            )
 
 
 def _value(number: int, row: GattRow, properties: int) -> Iterator[tuple[int, Notice]]:
     if properties & _READ and not row.perm & _READ_PERMISSIONS:
-        yield number, warning("gatt-access", f"its properties have read, perm {row.perm:#x} doesn't allow it")
+        yield (
+            number,
+            warning(
+                "gatt-access",
+                f"its properties have read, perm {row.perm:#x} doesn't allow it",
+                hint=f"write {row.perm | 0x01:#04x} as perm, or take 02 out of the properties",
+            ),
+        )
     if properties & _WRITES and not row.perm & _WRITE_PERMISSIONS:
-        yield number, warning("gatt-access", f"its properties have write, perm {row.perm:#x} doesn't allow it")
+        yield (
+            number,
+            warning(
+                "gatt-access",
+                f"its properties have write, perm {row.perm:#x} doesn't allow it",
+                hint=f"write {row.perm | 0x10:#04x} as perm, or take 04 and 08 out of the properties",
+            ),
+        )
 
 
 def _descriptors(rows: Iterable[GattRow]) -> Iterator[GattRow]:

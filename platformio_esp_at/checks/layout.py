@@ -67,26 +67,36 @@ def _check(
 ) -> None:
     problems: list[EspAtError] = []
 
-    def problem(code: str, row: Partition, message: str, hint: str | None = None) -> None:
+    def problem(code: str, row: Partition, message: str, hint: str) -> None:
         where = Place.at(line=row.line)
         problems.append(LayoutError(code, f"partition {message}", where=where, hint=hint, partition=row.name))
 
     names: dict[str, Partition] = {}
     for row in table:
         if row.name in names:
-            problem("partition-twice", row, f"name {row.name!r} is used twice", "the firmware finds partitions by name")
+            problem(
+                "partition-twice",
+                row,
+                f"name {row.name!r} is used twice",
+                "rename one of the two: the firmware finds partitions by name",
+            )
         names.setdefault(row.name, row)
         alignment = alignment_of(row.type, app_alignment)
         if row.offset % alignment:
-            problem("partition-misaligned", row, f"{row} doesn't start at a multiple of {format_offset(alignment)}")
+            problem(
+                "partition-misaligned",
+                row,
+                f"{row} doesn't start at a multiple of {format_offset(alignment)}",
+                f"write {format_offset(align_up(row.offset, alignment))} as its offset",
+            )
         if not row.size:
-            problem("partition-empty", row, f"{row} has no size")
+            problem("partition-empty", row, f"{row} has no size", "write its size, such as 0x1000")
         if row.offset < first:
             problem(
                 "partition-outside",
                 row,
                 f"{row} starts before {format_offset(first)}",
-                "the partition table itself is before that",
+                f"write {format_offset(first)} or more as its offset: the partition table itself is before that",
             )
         if last is not None and row.end > last:
             problem(
@@ -103,15 +113,17 @@ def _check(
     raise_all(problems)
 
 
-def _shrink(row: Partition, last: int) -> str | None:
-    return f"at most {format_size(last - row.offset)} fit there" if row.offset < last else None
+def _shrink(row: Partition, last: int) -> str:
+    if row.offset < last:
+        return f"write {format_size(last - row.offset)} or less as its size"
+    return f"move it to an offset before {format_offset(last)}, or remove the row"
 
 
 def missing_parameters(plan: FlashPlan) -> Iterator[EspAtError]:
     """Yield a problem for a plan without the partition that has the UART pins."""
     if not any(region.name in ESSENTIAL for region in plan.regions):
         wanted = MFG_NVS if plan.package.has_mfg_nvs else FACTORY_PARAM
-        hint = "without it the module answers on other pins"
+        hint = f"add a row {wanted}: without it the module answers on other pins"
         yield LayoutError(
             "parameters-missing",
             f"the partition table has no {wanted}",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, raise_all
+from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, raise_all, setting, warning
 from platformio_esp_at.formats.esp_image import ESP8266
 from platformio_esp_at.formats.factory_param import PARTITION_SIZE
 from platformio_esp_at.formats.nvs import lost_pages
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from platformio_esp_at.formats.nvs import Encoding
     from platformio_esp_at.planning.plan import FlashPlan, Region
 
-_AGAIN = "download the firmware package again"
-_OF_BLE_DATA = f"{_AGAIN}; or give the services as gatts:, or leave them out with skip: [{BLE_DATA}]"
-_OF_FILES = f"{_AGAIN}; or give a folder under data:, and it becomes the file system"
+_OR_SERVICES = f"or set {setting('gatts', 'FILE')}, or leave it out: {setting('skip', f'[{BLE_DATA}]')}"
 
 _PHY_MAGIC = b"PHYINIT\0"
 _PHY_SIZE = 128
@@ -72,25 +70,24 @@ def _findings_of(plan: FlashPlan, region: Region) -> Iterator[EspAtError | Notic
     """Yield what is wrong with one image, if it is the package's own."""
     if region.name == MFG_NVS:
         yield from _own_mfg_nvs(plan, region)
-    elif region.data != plan.package.files.get(region.path):
+    if region.name == MFG_NVS or region.data != plan.package.files.get(region.path):
         return
-    elif region.name == BLE_DATA:
-        yield from _blank(region, _OF_BLE_DATA) or _ble_data(region.data)
+    again = plan.package.origin_hint
+    if region.name == BLE_DATA:
+        hint = f"{again}; {_OR_SERVICES}"
+        yield from _blank(region.data, hint) or _ble_data(region.data, hint)
     elif region.name in FILE_PARTITIONS:
-        yield from _blank(region, _OF_FILES) or _files(plan, region)
+        hint = f"{again}; or name a folder: {setting(f'data.{region.name}', 'FOLDER/')}"
+        yield from _blank(region.data, hint) or _files(plan, region, hint)
     elif _is_phy_data(plan, region):
-        yield from _blank(region, _AGAIN) or _phy_data(region.data)
+        yield from _blank(region.data, again) or _phy_data(region.data, again)
 
 
-def _blank(region: Region, hint: str) -> list[EspAtError]:
+def _blank(data: bytes, hint: str) -> list[EspAtError]:
     """Return the problem of an image in which nothing was ever written."""
-    return list(_blank_bytes(region.data, hint))
-
-
-def _blank_bytes(data: bytes, hint: str) -> Iterator[EspAtError]:
-    for byte, what in ((b"\xff", "blank: all bytes are FF"), (b"\0", "zeroed: all bytes are 00")):
-        if not data.strip(byte):
-            yield PackageError("image-blank", f"the image is {what}", hint=hint)
+    kinds = ((b"\xff", "blank: all bytes are FF"), (b"\0", "zeroed: all bytes are 00"))
+    found = [what for byte, what in kinds if not data.strip(byte)]
+    return [PackageError("image-blank", f"the image is {what}", hint=hint) for what in found]
 
 
 # --- up to v3.0.0.0 ---
@@ -106,22 +103,22 @@ def _factory_param_sizes(plan: FlashPlan) -> Iterator[EspAtError]:
                 "factory-param-damaged",
                 f"the factory_param is cut: it has {len(data)} of {PARTITION_SIZE} bytes",
                 where=Place.at(file=path),
-                hint=_AGAIN,
+                hint=plan.package.origin_hint,
             )
 
 
-def _ble_data(data: bytes) -> Iterator[EspAtError | Notice]:
+def _ble_data(data: bytes, hint: str) -> Iterator[EspAtError | Notice]:
     from platformio_esp_at.checks.gatts import lint_gatts  # noqa: PLC0415 - 3 ms, up to v3.0.0.0
     from platformio_esp_at.formats.gatts import GattTable, misencoded  # noqa: PLC0415
 
     if repaired := misencoded(data):
         message = "its header has C2 95 instead of 95, so the firmware may not find the services"
-        hint = "give the services as gatts:, and the image is made anew"
-        yield PackageError("ble-data-misencoded", message, hint=hint).as_warning()
+        anew = f"to have the image made anew, set {setting('gatts', 'FILE')}"
+        yield warning("ble-data-misencoded", message, hint=anew)
     try:
         table = GattTable.from_bytes(repaired or data)
     except FormatError as error:
-        error.hint = _OF_BLE_DATA
+        error.marked_hint = hint
         yield error
         return
     problems, _ = lint_gatts(table.rows)
@@ -136,16 +133,17 @@ def _own_mfg_nvs(plan: FlashPlan, region: Region) -> Iterator[EspAtError]:
     own, row = plan.package.content_of(MFG_NVS), plan.package.secondary.find(MFG_NVS)
     if own is None or row is None or region.origin in plan.inputs:
         return
-    if blank := list(_blank_bytes(own, _AGAIN)):
+    again = plan.package.origin_hint
+    if blank := _blank(own, again):
         yield from blank
     elif len(own) < row.size:
         # Its generators fill the partition; a shorter image leaves pages in the flash, which the firmware reads.
         message = f"the NVS image is cut: it has {len(own)} bytes, its partition {row.size}"
-        yield PackageError("nvs-cut", message, hint=_AGAIN)
+        yield PackageError("nvs-cut", message, hint=again)
     elif lost := lost_pages(own):
         pages = ", ".join(map(str, lost))
         message = f"the NVS image has no page with the sequence number {pages}, so what was in it is lost"
-        yield PackageError("nvs-damaged", message, hint=_AGAIN)
+        yield PackageError("nvs-damaged", message, hint=again)
 
 
 def _needed_in_mfg_nvs(plan: FlashPlan) -> Iterator[EspAtError | Notice]:
@@ -155,7 +153,8 @@ def _needed_in_mfg_nvs(plan: FlashPlan) -> Iterator[EspAtError | Notice]:
         return
     given = region.origin in plan.inputs
     place = Place.at(file=region.origin if given else region.path)
-    hint = f"give values under {PARAMETERS}: instead of {MFG_NVS} under data:" if given else _AGAIN
+    instead = f"remove {MFG_NVS} from {setting('data')}, and set {setting(PARAMETERS)}"
+    hint = instead if given else plan.package.origin_hint
     if PARAMETERS not in plan.nvs.namespaces:
         message = f"the NVS image has no namespace {PARAMETERS}, which has the UART and its pins"
         yield EspAtError("nvs-parameters", message, where=place, hint=hint, missing=_NEEDED)
@@ -166,7 +165,7 @@ def _needed_in_mfg_nvs(plan: FlashPlan) -> Iterator[EspAtError | Notice]:
         yield EspAtError("nvs-parameters", message, where=place, hint=hint, missing=missing)
     if missing := tuple(name for name in _READ if types.get(name) is not ENCODINGS[name]):
         message = f"the firmware doesn't find {_as_it_is(missing, types)} in {PARAMETERS} and takes its own values"
-        yield EspAtError("nvs-parameters-unread", message, where=place, hint=hint, missing=missing).as_warning()
+        yield warning("nvs-parameters-unread", message, where=place, hint=hint, missing=missing)
 
 
 def _as_it_is(names: Iterable[str], types: Mapping[str, Encoding]) -> str:
@@ -180,14 +179,14 @@ def _as_it_is(names: Iterable[str], types: Mapping[str, Encoding]) -> str:
 # --- file systems, PHY data ---
 
 
-def _files(plan: FlashPlan, region: Region) -> Iterator[EspAtError]:
+def _files(plan: FlashPlan, region: Region, hint: str) -> Iterator[EspAtError]:
     from platformio_esp_at.planning import filesystems  # noqa: PLC0415 - 5 ms that only a package with files needs
 
     home = plan.secondary.find(region.name)
     try:
         filesystems.check_image(region.data, home.size if home else len(region.data))
     except FormatError as error:
-        error.hint = _OF_FILES
+        error.marked_hint = hint
         yield error
 
 
@@ -198,10 +197,10 @@ def _is_phy_data(plan: FlashPlan, region: Region) -> bool:
     )
 
 
-def _phy_data(data: bytes) -> Iterator[EspAtError]:
+def _phy_data(data: bytes, hint: str) -> Iterator[EspAtError]:
     if not data.startswith(_PHY_MAGIC):
         found = data[: len(_PHY_MAGIC)].hex(" ")
-        yield PackageError("not-phy-data", f"no PHY data: it starts with {found}, not with PHYINIT", hint=_AGAIN)
+        yield PackageError("not-phy-data", f"no PHY data: it starts with {found}, not with PHYINIT", hint=hint)
     elif not data.startswith(_PHY_MAGIC, len(_PHY_MAGIC) + _PHY_SIZE):
         message = f"the PHY data is damaged: PHYINIT is missing after its {_PHY_SIZE} bytes"
-        yield PackageError("not-phy-data", message, hint=_AGAIN)
+        yield PackageError("not-phy-data", message, hint=hint)

@@ -14,7 +14,7 @@ from platformio_esp_at.catalog import chips
 from platformio_esp_at.catalog.boards import carries_psram, used_gpios
 from platformio_esp_at.catalog.gpios import PINS, UART_PINS, UNUSED, chip_gpios, has_in_package_flash
 from platformio_esp_at.checks.pins import pin_problems
-from platformio_esp_at.errors import EspAtError, FormatError, Notice, Place, note, raise_all, warning
+from platformio_esp_at.errors import EspAtError, FormatError, Notice, Place, note, raise_all, setting, warning
 from platformio_esp_at.planning.content import ESSENTIAL, FIRMWARE_PACKAGE
 from platformio_esp_at.planning.mfg_nvs import RENAMED
 
@@ -173,7 +173,12 @@ class _Check(NamedTuple):
             )
         elif baudrate > _PATTERN_BAUDRATE_MAX and self.chip not in ("esp32", "esp8266"):
             message = f"above {_PATTERN_BAUDRATE_MAX} baud, +++ can't end the passthrough mode"
-            yield warning("passthrough-end", message, where=Place.at(parameter="uart_baudrate"))
+            yield warning(
+                "passthrough-end",
+                message,
+                where=Place.at(parameter="uart_baudrate"),
+                hint=f"write {_PATTERN_BAUDRATE_MAX} or less, or end that mode by the pin or a reset",
+            )
 
     def _no_uart(self) -> Iterator[EspAtError]:
         """Yield a problem if other values contradict a baud rate of -1: AT commands over SDIO or SPI."""
@@ -225,7 +230,12 @@ class _Check(NamedTuple):
             )
         elif code[:2] not in _COUNTRIES:
             message = f"ESP-IDF's list of countries doesn't have {code[:2]}, so the firmware may not accept it"
-            yield warning("country-unknown", message, where=Place.at(parameter="country_code"))
+            yield warning(
+                "country-unknown",
+                message,
+                where=Place.at(parameter="country_code"),
+                hint="write a country of that list, such as DE or US, or 01 for world safe",
+            )
 
     def _channels(self) -> Iterator[EspAtError | Notice]:
         start, count = self.number("start_channel"), self.number("channel_num")
@@ -236,7 +246,7 @@ class _Check(NamedTuple):
                     "channel-invalid",
                     f"{channel} is outside 1…{_CHANNEL_MAX}",
                     where=Place.at(parameter=name),
-                    hint="usual are 1 and 13",
+                    hint="write start_channel 1 and channel_num 13, which are usual",
                 )
                 return
         if start is None or count is None or _UNSET_BYTE in (start, count):
@@ -263,14 +273,21 @@ class _Check(NamedTuple):
             )
         elif start > 1:
             message = f"channel_num is the last channel in this release: channels {start} to {count}"
-            yield warning("last-channel", message, where=Place.at(parameter="channel_num"))
+            yield warning(
+                "last-channel",
+                message,
+                where=Place.at(parameter="channel_num"),
+                hint=f"write {count} only if that is meant; start_channel 1 and channel_num 13 are usual",
+            )
 
     def _power(self, name: str, power: int) -> Iterator[EspAtError | Notice]:
         if power == _UNSET_BYTE and not self.in_mfg_nvs:
             return
         if self.number("version") == 1 and power < _POWER_IGNORED_BELOW:
             message = f"this firmware ignores values below {_POWER_IGNORED_BELOW}"
-            yield warning("power-ignored", message, where=Place.at(parameter=name))
+            yield warning(
+                "power-ignored", message, where=Place.at(parameter=name), hint=f"write {_POWER_IGNORED_BELOW} or more"
+            )
             return
         esp8266 = self.chip == "esp8266"
         highest = _POWER_MAX_ESP8266 if esp8266 else _POWER_MAX
@@ -285,13 +302,13 @@ class _Check(NamedTuple):
             )
         elif power < _POWER_MIN:
             message = f"{power * _POWER_UNIT:g} dBm is below the {_POWER_MIN * _POWER_UNIT:g} that AT+RFPOWER starts at"
-            yield warning("power-low", message, where=Place.at(parameter=name))
+            yield warning("power-low", message, where=Place.at(parameter=name), hint=f"write {_POWER_MIN} or more")
 
     # --- storage ---
 
     def store(self) -> Iterator[EspAtError]:
         if self.number("sys_store") not in (None, 0, 1):
-            hint = "1 saves what AT commands set to flash, 0 doesn't"
+            hint = "write 1 to save what AT commands set to flash, or 0"
             yield EspAtError(
                 "sys-store-invalid",
                 f"{self.number('sys_store')} is neither 0 nor 1",
@@ -326,8 +343,9 @@ def check_parameters_of(plan: FlashPlan, board: BoardFacts | None, request: Requ
             refused.append(problem)
         elif _is_silent(problem, plan):
             problem.locate(_place_of_parameters(plan))
-            again = "download the firmware package again, or give another value under factory_param:"
-            problem.hint = f"{again}; {problem.hint}" if problem.hint else again
+            name = str(problem.facts.get("parameter"))
+            another = f"or set another value: {setting(f'factory_param.{name}')}"
+            problem.marked_hint = f"{plan.package.origin_hint}, {another}; {problem.marked_hint}"
             refused.append(problem)
         else:
             yield problem.as_warning()

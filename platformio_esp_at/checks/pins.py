@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from platformio_esp_at.catalog import _data, chips
 from platformio_esp_at.catalog.gpios import NOT_LED_OUT, UART_PINS, UNUSED, ChipGpios, chip_gpios
-from platformio_esp_at.errors import EspAtError, Notice, Place, warning
+from platformio_esp_at.errors import EspAtError, Notice, Place, setting, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -105,7 +105,8 @@ class _Check(NamedTuple):
         esp8266 = self.chip.key == _ESP8266
 
         def risk(code: str, message: str) -> Notice:
-            return warning(code, message, where=Place.at(parameter=name), gpio=gpio)
+            hint = self._free_choices(name, gpio)
+            return warning(code, message, where=Place.at(parameter=name), hint=hint, gpio=gpio)
 
         # A port on UART0 needs these pins. The ESP8266 has no other port, and its pins are always strapping pins.
         if gpio in self._download_pins and uart_port != 0 and not esp8266:
@@ -124,9 +125,9 @@ class _Check(NamedTuple):
         if met:
             uses = (f"GPIO{gpio} ({name}) {self._use(self.board[gpio])}" for name, gpio in met.items())
             name, gpio = next(iter(met.items()))
-            choice = f"choose other pins in factory_param; {self._free_choices(name, gpio)}"
-            message = f"the board's own wiring is in the way: {', '.join(uses)}: {choice}"
-            yield warning("pin-of-board", message, parameters=tuple(met))
+            hint = f"choose other pins in {setting('factory_param')}; {self._free_choices(name, gpio)}"
+            message = f"the board's own wiring is in the way: {', '.join(uses)}"
+            yield warning("pin-of-board", message, hint=hint, parameters=tuple(met))
 
     @staticmethod
     def _use(use: str) -> str:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from platformio_esp_at.planning.plan import FlashPlan
 
+_AS_RELEASED = "if nobody built it so on purpose, take the package as Espressif releases it"
+
 
 def layout_of_release(plan: FlashPlan) -> Layout | None:
     """Return the layout that the package's release has for the module; None if the catalog doesn't know it."""
@@ -65,6 +67,7 @@ def _missing(table: PartitionTable, expected: PartitionTable, where: Place, rele
         yield warning(
             "layout-partition-missing",
             f"the table has no {row.name}, {release} has {row}{loss}",
+            hint=_AS_RELEASED,
             where=where,
             partition=row.name,
         )
@@ -80,4 +83,6 @@ def _changed(table: PartitionTable, expected: PartitionTable, where: Place, rele
         usual = expected.find(row.name)
         if usual and row.type == PartitionType.APP and row.size < usual.size:
             message = f"{row} is smaller than in {release} ({format_size(usual.size)}): an update may not fit"
-            yield warning("layout-slot-small", message, where=where, partition=row.name, size=row.size)
+            yield warning(
+                "layout-slot-small", message, hint=_AS_RELEASED, where=where, partition=row.name, size=row.size
+            )

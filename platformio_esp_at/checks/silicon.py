@@ -21,10 +21,10 @@ def crystal_warnings(chip: Chip, crystal_mhz: int | None) -> tuple[Notice, ...]:
         return ()
     message = (
         f"this {chip.display_name} has a crystal of {crystal_mhz} MHz, released firmware is built for "
-        f"{chip.crystal_mhz} MHz: the AT port runs at another speed then, and the radio doesn't work; take a module "
-        f"with {chip.crystal_mhz} MHz, or build ESP-AT for {crystal_mhz} MHz"
+        f"{chip.crystal_mhz} MHz: the AT port runs at another speed then, and the radio doesn't work"
     )
-    return (warning("crystal-mismatch", message, crystal_mhz=crystal_mhz),)
+    hint = f"take a module with {chip.crystal_mhz} MHz, or build ESP-AT for {crystal_mhz} MHz"
+    return (warning("crystal-mismatch", message, hint=hint, crystal_mhz=crystal_mhz),)
 
 
 def is_checked_by_esptool(plan: FlashPlan, images: Sequence[tuple[int, str, bytes]]) -> bool:
@@ -50,5 +50,11 @@ def check_silicon(plan: FlashPlan, revision: int | None) -> tuple[Notice, ...]:
         message = (
             f"the chip's revision is unknown (v0.0, perhaps blank eFuses); the firmware is for {plan.chip_revisions}"
         )
-        return (warning("chip-revision-unknown", message),)
+        return (
+            warning(
+                "chip-revision-unknown",
+                message,
+                hint=f"see whether the chip is {plan.chip_revisions}: esptool chip-id prints its revision",
+            ),
+        )
     raise other_revision(format_revision(revision), str(plan.chip_revisions))

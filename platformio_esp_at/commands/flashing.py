@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from platformio_esp_at.checks.silicon import check_silicon, crystal_warnings, is_checked_by_esptool
 from platformio_esp_at.commands.setup import Job, Setup, prepare
 from platformio_esp_at.device import esptool
-from platformio_esp_at.errors import EspAtError, FlashError, located
+from platformio_esp_at.errors import EspAtError, FlashError, located, setting
 from platformio_esp_at.events import (
     ErasingAll,
     FactoryImageWritten,
@@ -98,7 +98,7 @@ def _connection(setup: Setup, job: Job) -> esptool.Connection:
     port, speed = job.request.port, job.request.baud
     if port is None and setup.find_port and not job.on_own_board:
         message = "the AT module is not on the project's board, and no port is named for it"
-        hint = "write port: PORT into esp_at.yml or custom_at_port = PORT into platformio.ini, or give it as option"
+        hint = f"write {setting('port', 'PORT')}"
         raise EspAtError("port-missing", message, hint=hint)
     name = port.text if port else setup.find_port() if setup.find_port else None
     esptool.check_port(name)

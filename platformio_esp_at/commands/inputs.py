@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import EspAtError
+from platformio_esp_at.files import writing_hint
 from platformio_esp_at.firmware.lock import LOCK_FILE
 from platformio_esp_at.firmware.source import local_path
 from platformio_esp_at.outputs.depfile import format_depfile
@@ -60,4 +61,6 @@ def write_depfile(file: Path, setup: Setup, job: Job) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(format_depfile(setup.folder / MANIFEST, inputs), encoding="utf-8")
     except OSError as error:
-        raise EspAtError("not-writable", f"{file} can't be written: {error.strerror or error}") from None
+        raise EspAtError(
+            "not-writable", f"{file} can't be written: {error.strerror or error}", hint=writing_hint(file, error)
+        ) from None

@@ -11,7 +11,7 @@ import stat
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from platformio_esp_at.errors import EspAtError, FormatError, Place, located, printable
-from platformio_esp_at.files import FileTooLargeError, file_mode, read_file
+from platformio_esp_at.files import FileTooLargeError, file_mode, read_file, reading_hint
 from platformio_esp_at.firmware.factory_image import FactoryImage, is_factory_image
 from platformio_esp_at.firmware.package import FirmwarePackage, chip_of_image
 from platformio_esp_at.firmware.reading import open_package
@@ -51,7 +51,11 @@ def nvs_csv(path: Path) -> str:
     contents = origin_of(path).contents
     with located(file=str(path)):
         if MFG_NVS not in contents:
-            raise FormatError("no-mfg-nvs", "there is no mfg_nvs in it")
+            raise FormatError(
+                "no-mfg-nvs",
+                "there is no mfg_nvs in it",
+                hint="name a firmware package or a flash dump of v3.1.0.0 or newer, or mfg_nvs.bin itself",
+            )
         return NvsImage.from_bytes(contents[MFG_NVS]).to_csv()
 
 
@@ -76,7 +80,10 @@ def read_artifact(path: Path) -> FirmwarePackage | bytes:
     try:
         is_package = stat.S_ISDIR(file_mode(path) or 0) or path.suffix.lower() == ".zip"
     except OSError as error:
-        raise EspAtError("unreadable", f"can't be read: {error.strerror}", where=Place.at(file=str(path))) from None
+        hint = reading_hint(path, error)
+        raise EspAtError(
+            "unreadable", f"can't be read: {error.strerror}", where=Place.at(file=str(path)), hint=hint
+        ) from None
     return open_package(path) if is_package else _read_file(path)
 
 
@@ -86,9 +93,15 @@ def _read_file(path: Path) -> bytes:
         return read_file(path, MAX_FLASH_SIZE)
     except FileTooLargeError:
         message = f"larger than {format_size(MAX_FLASH_SIZE)}, the largest flash of a module"
-        raise FormatError("file-too-large", message, where=where) from None
+        raise FormatError(
+            "file-too-large",
+            message,
+            where=where,
+            hint="name one image of a firmware package, or a dump of one flash: esptool read-flash 0 ALL dump.bin",
+        ) from None
     except OSError as error:
-        raise EspAtError("unreadable", f"can't be read: {error.strerror}", where=where) from None
+        hint = reading_hint(path, error)
+        raise EspAtError("unreadable", f"can't be read: {error.strerror}", where=where, hint=hint) from None
 
 
 def inspect_bytes(data: bytes) -> Decoded:

@@ -7,18 +7,18 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
 from platformio_esp_at.checks.plan import check_plan, check_values
-from platformio_esp_at.errors import EspAtError, located
+from platformio_esp_at.errors import IN_PROJECT_FILE, EspAtError, located, setting
 from platformio_esp_at.firmware.find import find_firmware
 from platformio_esp_at.planning.plan import make_plan
 from platformio_esp_at.planning.selection import select
 from platformio_esp_at.request.layers import layer_of_board, make_request, wanted_board
-from platformio_esp_at.request.values import PROJECT_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from platformio_esp_at.catalog.boards import BoardFacts
+    from platformio_esp_at.errors import Spelling
     from platformio_esp_at.events import Report
     from platformio_esp_at.planning.plan import FlashPlan
     from platformio_esp_at.request.nodes import Layer
@@ -47,6 +47,8 @@ class Setup(NamedTuple):
     """Returns the port of the host's own board; None where it has none: esptool then looks for a module."""
     baud: int | None = None
     """The host's speed, used if no option sets one."""
+    spelling: Spelling = IN_PROJECT_FILE
+    """How the host writes options, for the text of errors."""
 
 
 class Job(NamedTuple):
@@ -88,8 +90,7 @@ def prepare(setup: Setup, *, lock: bool = True) -> Job:
 
 
 _NAME_FIRMWARE = (
-    f"write firmware: latest into {PROJECT_FILE}, or custom_at_firmware = latest into platformio.ini, "
-    "or give --firmware latest; esp-at releases lists the others, and the path of a zip will do, too"
+    f"write {setting('firmware', 'latest')}; esp-at releases lists the others, and the path of a zip will do, too"
 )
 
 

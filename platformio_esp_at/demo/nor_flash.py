@@ -16,6 +16,7 @@ class NorFlash:
             raise LayoutError(
                 "simulation-failed",
                 f"{format_size(len(contents))} of contents don't fit in a {format_size(size)} flash",
+                hint=f"give contents of {size} bytes at most",
             )
         self.size = size
         self.erases: list[tuple[int, int]] = []
@@ -53,4 +54,5 @@ class NorFlash:
                 "simulation-failed",
                 f"the {format_size(self.size)} flash ends before this",
                 where=Place.at(offset=place),
+                hint="give the simulated module a larger flash: flash_size",
             )

@@ -79,6 +79,7 @@ def run_pio(
                 "demo-failed",
                 f"pio {' '.join(args)} didn't end within {timeout:g} s",
                 where=Place.at(file=str(project)),
+                hint=f"see where it stops: cd {project} && pio {' '.join(args)} -v",
             ) from error
         except BaseException:
             _kill_with_children(process)

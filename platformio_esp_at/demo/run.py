@@ -92,7 +92,11 @@ def _compare(module: SimulatedModule, image_set: Path, old: bytes) -> str:
     found = module.flash
     if found != expected:
         first = next(offset for offset, pair in enumerate(zip(found, expected, strict=True)) if pair[0] != pair[1])
-        raise FlashError("demo-failed", f"the module's flash differs from the plan at {format_offset(first)}")
+        raise FlashError(
+            "demo-failed",
+            f"the module's flash differs from the plan at {format_offset(first)}",
+            hint=f"report it with the image set in {image_set}",
+        )
     written = sum(length for _, length in module.writes)
     return (
         f"The module's flash was read back: all {len(args.images)} images of the plan are there ({written} bytes), "

@@ -278,7 +278,9 @@ def _layout(chip: Chip, sample: _Sample, flash_size: str, *, nvs: bool) -> _Layo
             return layout
     least = format_size(layouts[-1].flash_size)
     raise LayoutError(
-        "simulation-failed", f"the sample package for {chip.display_name} needs {least} of flash, not {flash_size}"
+        "simulation-failed",
+        f"the sample package for {chip.display_name} needs {least} of flash, not {flash_size}",
+        hint=f"take a flash_size of {least} or more",
     )
 
 

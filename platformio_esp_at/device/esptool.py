@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import IO, TYPE_CHECKING
 
 from platformio_esp_at.catalog.chips import other_revision
-from platformio_esp_at.errors import EspAtError, FlashError
+from platformio_esp_at.errors import EspAtError, FlashError, setting
 from platformio_esp_at.events import EsptoolOutput
 from platformio_esp_at.units import UPLOAD_BAUD, format_offset, format_size
 
@@ -210,13 +210,17 @@ def differing_offsets(output: str) -> tuple[int, ...]:
 def check_port(port: str | None) -> None:
     """Raise `EspAtError` for an empty port, or one that esptool would read as an option."""
     if port is not None and (not port or port.startswith("-")):
-        raise EspAtError("not-a-port", f"{port!r} is not a serial port")
+        raise EspAtError(
+            "not-a-port",
+            f"{port!r} is not a serial port",
+            hint=f"write a port's name, such as {setting('port', '/dev/ttyUSB0')}; pio device list shows them",
+        )
 
 
 def check_baud(baud: int | None) -> None:
     """Raise `EspAtError` for a speed that no chip's UART has: esptool fails on it halfway."""
     if baud is not None and not 0 < baud <= MAX_BAUD:
-        hint = f"{UPLOAD_BAUD} is usual, 115200 the safest: --baud, baud in esp_at.yml, upload_speed in platformio.ini"
+        hint = f"write {setting('baud', str(UPLOAD_BAUD))}, which is usual; 115200 is the safest"
         raise EspAtError(
             "upload-speed-invalid", f"baud is {baud}, the UART of a module takes up to {MAX_BAUD}", hint=hint
         )
@@ -252,4 +256,9 @@ def _failure(output: str) -> FlashError:
     for code, pattern, hint in _FAILURES:
         if re.search(pattern, error, re.IGNORECASE):
             return FlashError(code, f"esptool failed: {error}", output=output, hint=hint)
-    return FlashError("esptool-failed", f"esptool failed: {error}", output=output)
+    return FlashError(
+        "esptool-failed",
+        f"esptool failed: {error}",
+        output=output,
+        hint="see its lines above; with a slower speed it may go: " + setting("baud", "115200"),
+    )

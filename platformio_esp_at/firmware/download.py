@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from platformio_esp_at import __version__
 from platformio_esp_at.errors import EspAtError, PackageError
 from platformio_esp_at.events import Copying, DownloadProgressed, DownloadStarted
-from platformio_esp_at.files import open_regular, replace_file
+from platformio_esp_at.files import looked_for, open_regular, reading_hint, replace_file
 from platformio_esp_at.units import format_amount, format_size
 from platformio_esp_at.urls import (
     ALLOW_HTTP,
@@ -96,9 +96,9 @@ def _copy(path: Path, part: _Part, report: Report) -> None:
     try:
         source = open_regular(path)
     except FileNotFoundError:
-        raise NotThereError("download-not-found", f"there is no {path}") from None
+        raise NotThereError("download-not-found", f"there is no {path}", hint=looked_for(path)) from None
     except OSError as error:
-        hint = "name a file that you can read"
+        hint = reading_hint(path, error)
         raise PackageError("unreadable", f"{path} can't be read: {error.strerror or error}", hint=hint) from None
     report(Copying(path))
     with source, part.begin(os.fstat(source.fileno()).st_size, "") as target:
@@ -254,7 +254,9 @@ def _answer(session: requests.Session, url: str, headers: dict[str, str]) -> req
         raise PackageError("server-not-trusted", message, hint=hint) from None
     except exceptions.InvalidProxyURL as error:
         raise UnreachableError(
-            "server-unreachable", f"the proxy for {host_of(url)} can't be used: {_reason(error)}"
+            "server-unreachable",
+            f"the proxy for {host_of(url)} can't be used: {_reason(error)}",
+            hint="write HTTPS_PROXY as http://HOST:PORT, or unset it",
         ) from None
     except exceptions.ReadTimeout as error:
         raise _BrokenOffError(_reason(error)) from None
@@ -270,7 +272,9 @@ def _answer(session: requests.Session, url: str, headers: dict[str, str]) -> req
             ) from None
         through = "the proxy for " if isinstance(error, exceptions.ProxyError) else ""
         raise UnreachableError(
-            "server-unreachable", f"{through}{host_of(url)} can't be reached: {_reason(error)}"
+            "server-unreachable",
+            f"{through}{host_of(url)} can't be reached: {_reason(error)}",
+            hint=f"see whether this machine is online, and opens https://{host_of(url)} in a browser",
         ) from None
     except (exceptions.RequestException, HTTPError, OSError, ValueError) as error:
         # Not all of them are documented: a missing CA file is an OSError, a strange host a ValueError.

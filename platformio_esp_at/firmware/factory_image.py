@@ -32,7 +32,11 @@ class FactoryImage:
         """Return the image. Raises `FormatError`, naming the offset, where its tables are damaged."""
         table = _table_offset(data)
         if table is None:
-            raise FormatError("no-factory-image", "no factory image: there is no partition table at any of its places")
+            raise FormatError(
+                "no-factory-image",
+                "no factory image: there is no partition table at any of its places",
+                hint="read the whole flash, from 0 on: esptool read-flash 0 ALL dump.bin",
+            )
         with located(offset=table):
             primary = PartitionTable.from_bytes(data[table : table + TABLE_SPAN])
         home = next((row for row in primary if row.type == AT_TYPE and row.subtype == 0), None)

@@ -141,7 +141,16 @@ class _Wanted:
             if cached is None:
                 raise self._missing(mirror, cache, error) from None
             message = f"taking {cached.path.name} from the cache: {error.message}"
-            self.report(Noticed(warning("firmware-from-cache", message, cause=error.code)))
+            self.report(
+                Noticed(
+                    warning(
+                        "firmware-from-cache",
+                        message,
+                        cause=error.code,
+                        hint=f"go online and run again to have the server's file: {url}",
+                    )
+                )
+            )
             return self._checked(cached.path, url)
         if downloaded is not None:
             cache.admit(url, file, source=downloaded.place, validator=downloaded.validator)

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 _RELEASE = re.compile(r"(?:^|[_-])v(\d+\.\d+(?:\.\d+){0,2})", re.IGNORECASE)
 
 
+ZIP_AGAIN = "download the firmware package again"
+FOLDER_AGAIN = "unpack the firmware package's zip again; in an esp-at build folder, run build.py build again"
+
+
 @dataclass(frozen=True, slots=True)
 class FirmwarePackage:
     """A complete firmware package, read into memory. Paths are relative to its ``download.config``."""
@@ -54,6 +58,11 @@ class FirmwarePackage:
     """The release of ESP-AT, such as ``v4.1.1.0``; None where neither the application nor the name has one."""
 
     @property
+    def origin_hint(self) -> str:
+        """The next step where its bytes are damaged."""
+        return ZIP_AGAIN if self.sha256 else FOLDER_AGAIN
+
+    @property
     def home(self) -> Partition:
         """The partition of the primary table that the secondary table divides."""
         home = next((row for row in self.primary if row.offset == self.secondary_image.offset), None)
@@ -63,6 +72,7 @@ class FirmwarePackage:
                 f"{self.secondary_image.path} goes to {format_offset(self.secondary_image.offset)}, "
                 "where the partition table has no partition",
                 where=Place.at(package=self.name),
+                hint=self.origin_hint,
             )
         return home
 

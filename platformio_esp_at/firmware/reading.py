@@ -6,6 +6,7 @@ project are in `planning`, not here.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -18,9 +19,9 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.modules import MODULE_NAME
-from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, located
-from platformio_esp_at.files import file_mode, looked_for, open_regular, sha256_of
-from platformio_esp_at.firmware.package import FirmwarePackage, read_program, release_of
+from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, located, setting
+from platformio_esp_at.files import file_mode, looked_for, open_regular, reading_hint, sha256_of
+from platformio_esp_at.firmware.package import FOLDER_AGAIN, ZIP_AGAIN, FirmwarePackage, read_program, release_of
 from platformio_esp_at.formats.download_config import FlashArgs, FlashImage, parse_download_config
 from platformio_esp_at.formats.flasher_args import parse_flasher_args
 from platformio_esp_at.formats.partition_table import PartitionTable, PartitionType
@@ -68,14 +69,15 @@ def open_package(path: Path) -> FirmwarePackage:
     """
     path = path if path.name else path.absolute()  # "." has no name
     with located(package=path.name):
-        with _zip_errors():
+        with _zip_errors(path):
             mode = file_mode(path)
         if mode is None:
             raise PackageError("firmware-not-found", "no such firmware package", hint=looked_for(path))
         if stat.S_ISDIR(mode):
-            return _read(_FolderTree(path), path.name, None)
-        with ExitStack() as opened:
-            with _zip_errors():
+            with located(origin_hint=FOLDER_AGAIN):
+                return _read(_FolderTree(path), path.name, None)
+        with located(origin_hint=ZIP_AGAIN), ExitStack() as opened:
+            with _zip_errors(path):
                 stream = opened.enter_context(open_regular(path))
                 if found := fetched_text(stream.read(MAX_TEXT)):
                     raise PackageError("text-instead-of-zip", f"this is {found.what}", hint=found.next_step)
@@ -97,16 +99,17 @@ def _sha256(stream: BinaryIO) -> str:
 
 
 @contextmanager
-def _zip_errors() -> Iterator[None]:
+def _zip_errors(path: Path) -> Iterator[None]:
     """Turn the errors of `zipfile` for a damaged zip (more than it documents) into `PackageError`."""
     try:
         yield
     except EspAtError:
         raise
     except OSError as error:
-        raise PackageError("unreadable", f"can't be read: {error.strerror or error}") from None
+        hint = reading_hint(path, error)
+        raise PackageError("unreadable", f"can't be read: {error.strerror or error}", hint=hint) from None
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, LookupError, RuntimeError, ValueError) as error:
-        raise PackageError("zip-damaged", f"the zip can't be read: {error}", hint="download it again") from None
+        raise PackageError("zip-damaged", f"the zip can't be read: {error}", hint=ZIP_AGAIN) from None
 
 
 class _Tree(Protocol):
@@ -131,23 +134,36 @@ class _FolderTree:
         """Raise for a folder that can't be listed: its files would be reported as missing."""
         where = os.path.relpath(error.filename, self._root)
         raise PackageError(
-            "unreadable", f"can't be read: {error.strerror}", where=Place.at(file=where) if where != "." else None
+            "unreadable",
+            f"can't be read: {error.strerror}",
+            where=Place.at(file=where) if where != "." else None,
+            hint=reading_hint(Path(error.filename), error),
         )
 
     def read(self, name: str, limit: int) -> bytes:
+        file = self._root / name
         try:
-            file = (self._root / name).resolve()
+            file = file.resolve()
             if not file.is_relative_to(self._root):
                 raise PackageError(
-                    "path-escapes", "the file is a link that leads out of the package", where=Place.at(file=name)
+                    "path-escapes",
+                    "the file is a link that leads out of the package",
+                    where=Place.at(file=name),
+                    hint=f"put the file itself in place of the link {name}",
                 )
             if not file.is_file():
-                raise PackageError("not-a-file", "neither a file nor a link to one", where=Place.at(file=name))
+                raise PackageError(
+                    "not-a-file",
+                    "neither a file nor a link to one",
+                    where=Place.at(file=name),
+                    hint=f"put a regular file in place of {name}",
+                )
             with file.open("rb") as stream:
                 return _bounded(stream.read(limit + 1), name, limit)
         except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, up to Python 3.12
             reason = error.strerror if isinstance(error, OSError) else "it is a link to itself"
-            raise PackageError("unreadable", f"can't be read: {reason}", where=Place.at(file=name)) from None
+            hint = reading_hint(file, error if isinstance(error, OSError) else OSError(errno.ELOOP, reason))
+            raise PackageError("unreadable", f"can't be read: {reason}", where=Place.at(file=name), hint=hint) from None
 
 
 class _ZipTree:
@@ -160,7 +176,12 @@ class _ZipTree:
             if not info.filename or info.filename.endswith("/"):
                 continue
             if info.filename in seen:
-                raise PackageError("zip-damaged", "the zip has this file twice", where=Place.at(file=info.filename))
+                raise PackageError(
+                    "zip-damaged",
+                    "the zip has this file twice",
+                    where=Place.at(file=info.filename),
+                    hint="zip the folder of the package anew: each file once",
+                )
             seen.add(info.filename)
             yield info.filename
 
@@ -173,14 +194,17 @@ class _ZipTree:
                 where=Place.at(file=name),
                 hint="zip it again",
             )
-        with located(file=name), _zip_errors(), self._archive.open(name) as stream:
+        with located(file=name), _zip_errors(Path(self._archive.filename or name)), self._archive.open(name) as stream:
             return _bounded(stream.read(limit + 1), None, limit)
 
 
 def _bounded(data: bytes, name: str | None, limit: int) -> bytes:
     if len(data) > limit:
         raise PackageError(
-            "package-too-large", f"the file is larger than {format_size(limit)}", where=Place.at(file=name)
+            "package-too-large",
+            f"the file is larger than {format_size(limit)}",
+            where=Place.at(file=name),
+            hint=f"no release has so large a file: name another firmware package, {setting('firmware', 'PATH')}",
         )
     return data
 
@@ -230,7 +254,9 @@ def _useful_names(tree: _Tree) -> list[str]:
     for count, name in enumerate(tree.names()):
         if count == _MAX_FILES:
             raise PackageError(
-                "package-too-large", f"more than {_MAX_FILES} files", hint="point to the firmware package itself"
+                "package-too-large",
+                f"more than {_MAX_FILES} files",
+                hint=f"name the firmware package itself: {setting('firmware', 'PATH')}",
             )
         parts = PurePosixPath(name).parts
         if parts and "__MACOSX" not in parts and not parts[-1].startswith("._") and parts[-1] != ".DS_Store":
@@ -255,7 +281,9 @@ def _package_folder(names: list[str]) -> str:
     if len(outermost) > 1:
         some = ", ".join(sorted(outermost)[:3])
         raise PackageError(
-            "several-packages", f"{len(outermost)} firmware packages, such as {some}", hint="point to one of them"
+            "several-packages",
+            f"{len(outermost)} firmware packages, such as {some}",
+            hint=f"name one of them: {setting('firmware', 'PATH')}",
         )
     return outermost.pop()
 
@@ -266,11 +294,11 @@ def _read_args(tree: _Tree, inside: Mapping[str, str]) -> FlashArgs:
     for config in found:
         parse = parse_flasher_args if config == _FLASHER_ARGS else parse_download_config
         data = tree.read(inside[config], _MAX_CONFIG_SIZE)
-        with located(file=config):
+        with located(file=config, origin_hint=""):
             try:
                 parsed[config] = parse(data.decode("utf-8-sig"))
             except UnicodeDecodeError:
-                raise FormatError("not-text", "not a text file") from None
+                raise FormatError("not-text", "not a text file", hint="save it as UTF-8 text") from None
     args = parsed[found[0]]
     if _FLASHER_ARGS in parsed:
         return args._replace(chip=parsed[_FLASHER_ARGS].chip)
@@ -280,26 +308,39 @@ def _read_args(tree: _Tree, inside: Mapping[str, str]) -> FlashArgs:
 def _read_images(tree: _Tree, inside: Mapping[str, str], args: FlashArgs) -> dict[str, bytes]:
     for image in args.images:
         if image.path.startswith("/") or ":" in image.path or ".." in PurePosixPath(image.path).parts:
-            raise PackageError("path-escapes", "the path leads out of the package", where=Place.at(file=image.path))
+            raise PackageError(
+                "path-escapes",
+                "the path leads out of the package",
+                where=Place.at(file=image.path),
+                hint="write a path inside the package into download.config",
+            )
         if image.path.startswith(("-", "@")):
             raise PackageError(
                 "path-unsafe",
                 "the path starts with - or @: esptool would read it as an option",
                 where=Place.at(file=image.path),
+                hint="rename the file, also in download.config",
             )
         if not re.fullmatch(r"\S+", image.path):
             raise PackageError(
                 "path-unsafe",
                 "a path with a space can't be written into download.config",
                 where=Place.at(file=image.path),
+                hint="rename the file without spaces, also in download.config",
             )
         if not image.path.isprintable():
             raise PackageError(
-                "path-unsafe", "the path has characters that can't be shown", where=Place.at(file=image.path)
+                "path-unsafe",
+                "the path has characters that can't be shown",
+                where=Place.at(file=image.path),
+                hint="rename the file with printable characters, also in download.config",
             )
         if not image.path.lower().endswith(_IMAGE_SUFFIXES):
             raise PackageError(
-                "path-unsafe", "not an image: its name doesn't end in .bin", where=Place.at(file=image.path)
+                "path-unsafe",
+                "not an image: its name doesn't end in .bin",
+                where=Place.at(file=image.path),
+                hint="rename the image to end in .bin, also in download.config, or remove its line there",
             )
     missing = [image.path for image in args.images if str(PurePosixPath(image.path)) not in inside]
     if missing:
@@ -317,7 +358,9 @@ def _read_images(tree: _Tree, inside: Mapping[str, str], args: FlashArgs) -> dic
             )
         if sum(map(len, files.values())) > MAX_FLASH_SIZE:
             raise PackageError(
-                "package-too-large", f"its images are larger together than {format_size(MAX_FLASH_SIZE)}"
+                "package-too-large",
+                f"its images are larger together than {format_size(MAX_FLASH_SIZE)}",
+                hint="remove images from download.config: no module has more flash",
             )
     return files
 
@@ -337,7 +380,9 @@ def _one(args: FlashArgs, names: tuple[str, ...], what: str) -> FlashImage:
     if len(found) != 1:
         how_many = "names no" if not found else "names more than one"
         raise PackageError(
-            "package-incomplete", f"incomplete: its download.config {how_many} {' or '.join(names)}, {what}"
+            "package-incomplete",
+            f"incomplete: its download.config {how_many} {' or '.join(names)}, {what}",
+            hint=f"write one line OFFSET {names[0]} into download.config, or take the package as released",
         )
     return found[0]
 
@@ -353,6 +398,7 @@ def _chip_of(args: FlashArgs, bootloader: FlashImage, data: bytes) -> tuple[Chip
             "package-inconsistent",
             f"made for {named.display_name}, with a bootloader for {built_for.display_name}",
             where=Place.at(file=bootloader.path),
+            hint="download the package of the module's chip again, and don't mix files of two packages",
         )
     return built_for, program
 
@@ -365,13 +411,18 @@ def _application(args: FlashArgs, chip: Chip, bootloader: FlashImage, primary: P
             f"the bootloader goes to {format_offset(bootloader.offset)}, "
             f"{chip.display_name} starts at {format_offset(chip.bootloader_offset)}",
             where=Place.at(file=bootloader.path),
+            hint=f"write {format_offset(chip.bootloader_offset)} before {bootloader.path} in download.config",
         )
     apps = [row for row in primary if row.type == PartitionType.APP]
     images = {image.offset: image for image in reversed(args.images)}
     found = next((images[row.offset] for row in apps if row.offset in images), None)
     if found is None:
         places = " or ".join(map(str, apps)) or "the partition table has no place for one"
-        raise PackageError("package-incomplete", f"incomplete: its download.config names no application ({places})")
+        raise PackageError(
+            "package-incomplete",
+            f"incomplete: its download.config names no application ({places})",
+            hint="write OFFSET esp-at.bin into download.config, with the offset of the app partition",
+        )
     return found
 
 

@@ -31,7 +31,9 @@ class FlashImage:
     def __post_init__(self) -> None:
         if not 0 <= self.offset < 1 << 32:
             raise FormatError(
-                "offset-outside-flash", f"{self.path!r} at offset {format_offset(self.offset)} is outside any flash"
+                "offset-outside-flash",
+                f"{self.path!r} at offset {format_offset(self.offset)} is outside any flash",
+                hint="write the offset of the image in flash, such as 0x10000",
             )
 
 
@@ -59,16 +61,28 @@ def parse_download_config(text: str) -> FlashArgs:
             if not equals and position <= len(words):
                 value = words[position - 1]
             if not value or value.startswith("--"):
-                raise FormatError("flash-args-invalid", f"{word} lacks its value")
+                raise FormatError(
+                    "flash-args-invalid",
+                    f"{word} lacks its value",
+                    hint=f"write a value after it, such as {word.partition('=')[0]} keep",
+                )
             settings[setting] = value
             continue
         if position + 1 == len(words):
-            raise FormatError("flash-args-invalid", f"{word!r} at the end has no file or no offset")
+            raise FormatError(
+                "flash-args-invalid",
+                f"{word!r} at the end has no file or no offset",
+                hint="write OFFSET FILE for each image, such as 0x8000 partition-table.bin",
+            )
         with located(word=word):
             images.append(FlashImage(parse_size(word), words[position + 1].replace("\\", "/")))
         position += 2
     if not images:
-        raise FormatError("flash-args-invalid", "download.config names no image")
+        raise FormatError(
+            "flash-args-invalid",
+            "download.config names no image",
+            hint="write OFFSET FILE for each image, such as 0x8000 partition-table.bin",
+        )
     return FlashArgs(FlashSettings(**settings), tuple(images))
 
 

@@ -162,15 +162,22 @@ class EspImage:
                 "not-an-image",
                 f"no ESP image: it starts with {data[:1].hex() or 'nothing'} instead of e9",
                 where=Place.at(offset=0),
+                hint="name the .bin that ESP-IDF's build or esptool elf2image makes",
             )
         if len(data) < header:
-            raise FormatError("image-cut", f"the ESP image is cut: {len(data)} bytes are less than its header")
+            raise FormatError(
+                "image-cut",
+                f"the ESP image is cut: {len(data)} bytes are less than its header",
+                hint="copy the file again from where it was made, and compare the sizes",
+            )
         segments = tuple(_walk_segments(data, header))
         end = align_up(segments[-1].offset + segments[-1].size + 1, 16)
         hash_appended = _has_digest(data, end) if esp8266 else data[23] != 0
         if end + (_DIGEST_SIZE if hash_appended else 0) > len(data):
             raise FormatError(
-                "image-cut", f"the ESP image is cut: it ends at {format_offset(len(data))}, before its checksum"
+                "image-cut",
+                f"the ESP image is cut: it ends at {format_offset(len(data))}, before its checksum",
+                hint="copy the file again from where it was made, and compare the sizes",
             )
         checksum = _checksum(data, segments)
         if data[end - 1] != checksum:
@@ -178,7 +185,7 @@ class EspImage:
                 "image-checksum",
                 f"the ESP image's checksum is {data[end - 1]:#04x}, its segments give {checksum:#04x}",
                 where=Place.at(offset=end - 1),
-                hint="the file is damaged: take it from the firmware package again",
+                hint="the file is damaged: copy it again from where it was made",
             )
         chip_id = None if esp8266 else int.from_bytes(data[12:14], "little")
         size = end + (_DIGEST_SIZE if hash_appended else 0)
@@ -252,7 +259,11 @@ def chip_revisions(image: bytes, *, esp8266: bool = False) -> ChipRevisions:
     if esp8266:
         return ChipRevisions()
     if len(image) < _LONG_HEADER:
-        raise FormatError("image-cut", f"the ESP image is cut: {len(image)} bytes are less than its header")
+        raise FormatError(
+            "image-cut",
+            f"the ESP image is cut: {len(image)} bytes are less than its header",
+            hint="copy the file again from where it was made, and compare the sizes",
+        )
     chip_id, old, first, last = struct.unpack_from("<HBHH", image, 12)
     if last == 0 or (last == _NO_LAST and first == 0):
         return ChipRevisions(old if chip_id == _ESP32C3_ID else old * 100)
@@ -278,12 +289,22 @@ def _walk_segments(data: bytes, at: int) -> Iterator[Segment]:
     """Yield the segments, the first of which has its header at ``at``."""
     count = data[1]
     if not 0 < count <= _MAX_SEGMENTS:
-        raise FormatError("image-damaged", f"an ESP image with {count} segments", where=Place.at(offset=1))
+        raise FormatError(
+            "image-damaged",
+            f"an ESP image with {count} segments",
+            where=Place.at(offset=1),
+            hint="name the .bin that ESP-IDF's build or esptool elf2image makes",
+        )
     for number in range(count):
         begin = at + _SEGMENT.size
         address, length = _SEGMENT.unpack_from(data, at) if begin <= len(data) else (0, 0)
         if not length or begin + length > len(data):
-            raise FormatError("image-cut", f"the ESP image is cut inside segment {number}", where=Place.at(offset=at))
+            raise FormatError(
+                "image-cut",
+                f"the ESP image is cut inside segment {number}",
+                where=Place.at(offset=at),
+                hint="copy the file again from where it was made, and compare the sizes",
+            )
         yield Segment(address, begin, length)
         at = begin + length
 

@@ -63,14 +63,26 @@ class _Field(NamedTuple):
     def write(self, value: int | str) -> bytes:
         if isinstance(value, bool) or not isinstance(value, self.kind):
             kind = "a number" if self.kind is int else "text"
-            raise FormatError("parameter-type", f"{self.name} must be {kind}, not {value!r}")
+            raise FormatError(
+                "parameter-type",
+                f"{self.name} must be {kind}, not {value!r}",
+                hint="write a whole number" if self.kind is int else "write text in quotes",
+            )
         if isinstance(value, str):
             try:
                 raw = value.encode()
             except UnicodeEncodeError:
-                raise FormatError("parameter-type", f"{self.name} {value!r} isn't text") from None
+                raise FormatError(
+                    "parameter-type",
+                    f"{self.name} {value!r} isn't text",
+                    hint="write it with characters that UTF-8 has",
+                ) from None
             if len(raw) > self.size or b"\0" in raw:
-                raise FormatError("parameter-too-long", f"{self.name} {value!r} doesn't fit into {self.size} bytes")
+                raise FormatError(
+                    "parameter-too-long",
+                    f"{self.name} {value!r} doesn't fit into {self.size} bytes",
+                    hint=f"write {self.size} bytes at most, without NUL",
+                )
             return raw.ljust(self.size, b"\0")
         try:
             return value.to_bytes(self.size, "little", signed=self.signed)
@@ -78,7 +90,11 @@ class _Field(NamedTuple):
             low, high = (
                 (-(1 << 8 * self.size - 1), (1 << 8 * self.size - 1)) if self.signed else (0, 1 << 8 * self.size)
             )
-            raise FormatError("parameter-range", f"{self.name} must be {low}…{high - 1}, not {value}") from None
+            raise FormatError(
+                "parameter-range",
+                f"{self.name} must be {low}…{high - 1}, not {value}",
+                hint=f"write {low} to {high - 1}",
+            ) from None
 
 
 _FIELDS = (
@@ -120,7 +136,9 @@ class FactoryParam:
 
     def __post_init__(self) -> None:
         if not self.data.startswith(_MAGIC):
-            hint = "this partition was never written" if not self.data[:2].strip(b"\xff") else None
+            hint = "name the factory_param.bin of a firmware package"
+            if not self.data[:2].strip(b"\xff"):
+                hint = f"this partition was never written; {hint}"
             raise FormatError(
                 "not-factory-param",
                 f"no factory_param: its magic FC FC is missing (found {self.data[:2].hex(' ')})",
@@ -129,7 +147,9 @@ class FactoryParam:
         last = _fields(self.version)[-1]
         if not last.offset + last.size <= len(self.data) <= PARTITION_SIZE:
             raise FormatError(
-                "factory-param-damaged", f"the factory_param has {len(self.data)} bytes instead of {PARTITION_SIZE}"
+                "factory-param-damaged",
+                f"the factory_param has {len(self.data)} bytes instead of {PARTITION_SIZE}",
+                hint=f"take all {PARTITION_SIZE} bytes, as a factory_param.bin of a firmware package has them",
             )
 
     @classmethod

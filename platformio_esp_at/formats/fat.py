@@ -115,9 +115,17 @@ class _Geometry:
         fat_size = sectors * 2 + 4 if sectors >= _FAT12_CLUSTERS_READ else (sectors * 3 + 1) // 2 + 3
         geometry = cls(sectors, -(-fat_size // _SECTOR_SIZE))
         if geometry.clusters < 1:
-            raise LayoutError("fs-size", f"a volume of {size} bytes is too small for FAT")
+            raise LayoutError(
+                "fs-size",
+                f"a volume of {size} bytes is too small for FAT",
+                hint="write a larger size for the partition in the partition CSV",
+            )
         if sectors > _MAX_SECTORS:
-            raise LayoutError("fs-size", f"a volume of {size} bytes is too large: {_MAX_SECTORS} sectors are the most")
+            raise LayoutError(
+                "fs-size",
+                f"a volume of {size} bytes is too large: {_MAX_SECTORS} sectors are the most",
+                hint=f"write {_MAX_SECTORS * _SECTOR_SIZE:#x} or less as the partition's size in the partition CSV",
+            )
         # Between the two limits the generator writes FAT16 and the firmware reads FAT12: leave these sectors unused.
         surplus = geometry.clusters - _FAT12_CLUSTERS
         unused = surplus if 0 < surplus <= _FAT12_CLUSTERS_READ - _FAT12_CLUSTERS else 0
@@ -168,6 +176,7 @@ def build_fat(files: Mapping[str, bytes], size: int) -> bytes:
         raise LayoutError(
             "files-too-large",
             f"the files need {excess * _SECTOR_SIZE} bytes more than the {size} bytes of the FAT volume have",
+            hint="remove files from the folder, or write a larger size for the partition in the partition CSV",
         )
     fat = volume.fat().ljust(geometry.fat_sectors * _SECTOR_SIZE, b"\0")
     root = root.ljust(_ROOT_SECTORS * _SECTOR_SIZE, b"\0")
@@ -243,10 +252,16 @@ def _tree(files: Mapping[str, bytes]) -> _Folder:
         for part in folders:
             inner = folder.setdefault(part, {})
             if isinstance(inner, bytes):
-                raise FormatError("file-name-conflict", f"{part!r} is a file and, for {path!r}, a folder")
+                raise FormatError(
+                    "file-name-conflict",
+                    f"{part!r} is a file and, for {path!r}, a folder",
+                    hint=f"rename the file {part}, or the folder",
+                )
             folder = inner
         if folder.setdefault(name, content) is not content:
-            raise FormatError("file-name-conflict", f"{path!r} is a file and a folder")
+            raise FormatError(
+                "file-name-conflict", f"{path!r} is a file and a folder", hint=f"rename the file {path}, or the folder"
+            )
     return root
 
 
@@ -259,7 +274,9 @@ def _short_names(folder: _Folder) -> dict[str, _Short]:
         other = folded.setdefault(name.casefold(), name)
         if other != name:
             raise FormatError(
-                "file-name-conflict", f"{other!r} and {name!r} are one name for FAT, which has no upper and lower case"
+                "file-name-conflict",
+                f"{other!r} and {name!r} are one name for FAT, which has no upper and lower case",
+                hint=f"rename {name}, or {other}",
             )
         if short := _short_by_itself(name):
             found[name] = short
@@ -272,13 +289,23 @@ def _short_names(folder: _Folder) -> dict[str, _Short]:
 
 def _check_name(name: str) -> None:
     if bad := _FORBIDDEN.search(name):
-        raise FormatError("file-name", f"{name!r}: a name in FAT can't have {bad[0]!r}")
+        raise FormatError(
+            "file-name",
+            f"{name!r}: a name in FAT can't have {bad[0]!r}",
+            hint=f"rename it to {_FORBIDDEN.sub('_', name)}",
+        )
     if not name or name != name.rstrip(". ") or name != name.lstrip(" "):
         raise FormatError(
-            "file-name", f"{name!r}: a name in FAT doesn't start with a blank, nor end with a blank or a dot"
+            "file-name",
+            f"{name!r}: a name in FAT doesn't start with a blank, nor end with a blank or a dot",
+            hint=f"rename it to {name.strip('. ') or 'another name'}",
         )
     if (units := len(name.encode("utf-16-le")) // 2) > _MAX_UNITS:
-        raise FormatError("file-name", f"{name!r}: {units} characters are more than the {_MAX_UNITS} that FAT holds")
+        raise FormatError(
+            "file-name",
+            f"{name!r}: {units} characters are more than the {_MAX_UNITS} that FAT holds",
+            hint=f"rename it to one of {_MAX_UNITS} characters at most",
+        )
 
 
 def _short_by_itself(name: str) -> _Short | None:

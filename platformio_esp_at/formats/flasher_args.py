@@ -20,7 +20,13 @@ def parse_flasher_args(text: str) -> FlashArgs:
         root = _object(json.loads(text), "its root")
     except (ValueError, RecursionError) as error:
         raise (
-            error if isinstance(error, FormatError) else FormatError("flash-args-invalid", f"not JSON: {error}")
+            error
+            if isinstance(error, FormatError)
+            else FormatError(
+                "flash-args-invalid",
+                f"not JSON: {error}",
+                hint="see where it breaks: python -m json.tool flasher_args.json",
+            )
         ) from None
     files = _object(root.get("flash_files"), "flash_files")
     images = []
@@ -28,7 +34,12 @@ def parse_flasher_args(text: str) -> FlashArgs:
         with located(key=f"flash_files.{offset}"):
             images.append(FlashImage(parse_size(offset), _text(path).replace("\\", "/")))
     if not images:
-        raise FormatError("flash-args-invalid", "it names no image", where=Place.at(key="flash_files"))
+        raise FormatError(
+            "flash-args-invalid",
+            "it names no image",
+            where=Place.at(key="flash_files"),
+            hint='write {"0x8000": "partition_table/partition-table.bin", …}',
+        )
     chip = _object(root.get("extra_esptool_args", {}), "extra_esptool_args").get("chip")
     return FlashArgs(_settings(root), tuple(images), None if chip is None else _text(chip))
 
@@ -52,7 +63,10 @@ def _settings(root: dict[str, Any]) -> FlashSettings:
         words = root.get("write_flash_args", [])
         if not isinstance(words, list) or len(words) % 2:
             raise FormatError(
-                "flash-args-invalid", "it must be a list of options and values", where=Place.at(key="write_flash_args")
+                "flash-args-invalid",
+                "it must be a list of options and values",
+                where=Place.at(key="write_flash_args"),
+                hint='write ["--flash_mode", "dio", …]',
             )
         pairs = list(zip(words[::2], words[1::2], strict=True))
     with located(key="flash_settings"):
@@ -62,11 +76,13 @@ def _settings(root: dict[str, Any]) -> FlashSettings:
 def _object(value: Any, key: str) -> dict[str, Any]:  # noqa: ANN401 - what json.loads gave
     """Return a JSON object with the dashes of its keys as underscores."""
     if not isinstance(value, dict):
-        raise FormatError("flash-args-invalid", "it must be an object", where=Place.at(key=key))
+        raise FormatError(
+            "flash-args-invalid", "it must be an object", where=Place.at(key=key), hint=f'write "{key}": {{…}}'
+        )
     return {name.replace("-", "_"): inner for name, inner in value.items()}
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - what json.loads gave
     if not isinstance(value, str):
-        raise FormatError("flash-args-invalid", f"{value!r} must be text")
+        raise FormatError("flash-args-invalid", f"{value!r} must be text", hint=f'write it in double quotes: "{value}"')
     return value

@@ -54,17 +54,29 @@ class GattRow:
     def __post_init__(self) -> None:
         for name in ("index", "perm", "val_max_len", "val_cur_len"):
             if not 0 <= getattr(self, name) <= _MAX_NUMBER:
-                raise FormatError("gatt-number", f"{name} is outside 0…{_MAX_NUMBER}")
+                raise FormatError(
+                    "gatt-number", f"{name} is outside 0…{_MAX_NUMBER}", hint=f"write a number from 0 to {_MAX_NUMBER}"
+                )
         for name in ("uuid", "value"):
             if not _HEX.fullmatch(getattr(self, name)):
-                raise FormatError("gatt-hex", f"{name} {getattr(self, name)!r} isn't hex")
+                raise FormatError(
+                    "gatt-hex",
+                    f"{name} {getattr(self, name)!r} isn't hex",
+                    hint="write pairs of 0-9 and A-F, such as 2A00",
+                )
         if not self.uuid:
-            raise FormatError("gatt-uuid", "the row has no uuid")
+            raise FormatError("gatt-uuid", "the row has no uuid", hint="write its uuid, such as 0x2A00")
         if len(self.uuid) * 4 != self.uuid_len:
-            raise FormatError("gatt-uuid", f"uuid {self.uuid} doesn't have the {self.uuid_len} bits that uuid_len says")
+            raise FormatError(
+                "gatt-uuid",
+                f"uuid {self.uuid} doesn't have the {self.uuid_len} bits that uuid_len says",
+                hint=f"write {len(self.uuid) * 4} as uuid_len, or a uuid of {self.uuid_len} bits",
+            )
         if len(self.value) // 2 > self.val_max_len:
             raise FormatError(
-                "gatt-length", f"the value has {len(self.value) // 2} bytes, more than val_max_len {self.val_max_len}"
+                "gatt-length",
+                f"the value has {len(self.value) // 2} bytes, more than val_max_len {self.val_max_len}",
+                hint=f"write {len(self.value) // 2} or more as val_max_len, or a shorter value",
             )
 
 
@@ -95,10 +107,16 @@ class GattTable:
                 continue
             with located(line=number):
                 if len(cells) > len(header):
-                    raise FormatError("gatt-csv-invalid", f"the row has {len(cells)} cells for {len(header)} columns")
+                    raise FormatError(
+                        "gatt-csv-invalid",
+                        f"the row has {len(cells)} cells for {len(header)} columns",
+                        hint=f"write {len(header)} cells, separated by commas: {','.join(header)}",
+                    )
                 rows.append(_row_of_cells(dict(zip(header, (cell.strip() for cell in cells), strict=False))))
         if not rows:
-            raise FormatError("gatt-empty", "the GATT CSV has no rows")
+            raise FormatError(
+                "gatt-empty", "the GATT CSV has no rows", hint=f"write a row for each attribute: {','.join(COLUMNS)}"
+            )
         keys = (*header, *(name for name in COLUMNS if name not in header))
         written = [[cell.strip() for cell in cells] for _, cells in lines[first:]] if keys == COLUMNS else []
         return cls(tuple(rows), keys, tuple(",".join(cells) for cells in written if not cells[0].startswith("#")))
@@ -121,7 +139,9 @@ class GattTable:
         Raises `FormatError`, naming the place.
         """
         if len(data) < _HEADER.size or data[2:4] != _MAGIC:
-            hint = "upstream's tool of v2.0 and v2.1 writes C2 there on Python 3" if data[2:4] == b"\x27\xc2" else None
+            hint = "name a ble_data.bin, as BLEService.py of ESP-AT makes it up to v3.0.0.0"
+            if data[2:4] == b"\x27\xc2":
+                hint = "make it again on Python 2: BLEService.py of v2.0 and v2.1 writes C2 there on Python 3"
             raise FormatError(
                 "not-ble-data", f"no ble_data: its magic 27 95 is missing (found {data[2:4].hex(' ')})", hint=hint
             )
@@ -132,21 +152,28 @@ class GattTable:
                 "ble-data-damaged",
                 f"ble_data is cut: its header has {end} bytes and has {len(data)}",
                 where=Place.at(offset=0),
+                hint=_MAKE_AGAIN,
             )
         if data[end:].strip(b"\xff"):
             raise FormatError(
-                "ble-data-damaged", "there are bytes after the JSON of ble_data", where=Place.at(offset=end)
+                "ble-data-damaged",
+                "there are bytes after the JSON of ble_data",
+                where=Place.at(offset=end),
+                hint=_MAKE_AGAIN,
             )
         try:
             services = json.loads(data[_HEADER.size : end])["Service"]
             keys = tuple(services[0])
         except (ValueError, LookupError, TypeError, RecursionError):
             raise FormatError(
-                "ble-data-damaged", "the JSON of ble_data can't be read", where=Place.at(offset=_HEADER.size)
+                "ble-data-damaged",
+                "the JSON of ble_data can't be read",
+                where=Place.at(offset=_HEADER.size),
+                hint=_MAKE_AGAIN,
             ) from None
         rows = []
         for number, service in enumerate(services):
-            with located(row=number):
+            with located(row=number, origin_hint=_MAKE_AGAIN):
                 rows.append(_row_of_json(service))
         return cls(tuple(rows), keys)
 
@@ -158,9 +185,12 @@ class GattTable:
             raise FormatError(
                 "gatt-too-large",
                 f"{len(self.rows)} GATT rows make {len(text)} bytes of JSON",
-                hint="the format ends at 65535",
+                hint="remove rows, or shorten their values: 65535 bytes are the most",
             )
         return _HEADER.pack(len(text), _MAGIC) + text
+
+
+_MAKE_AGAIN = "make ble_data.bin again from its CSV, with BLEService.py of ESP-AT"
 
 
 def is_ble_data(data: bytes) -> bool:
@@ -187,7 +217,10 @@ def _csv_lines(text: str) -> list[tuple[int, list[str]]]:
         return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
     except csv.Error as error:
         raise FormatError(
-            "gatt-csv-invalid", f"the GATT CSV can't be read: {error}", where=Place.at(line=reader.line_num)
+            "gatt-csv-invalid",
+            f"the GATT CSV can't be read: {error}",
+            where=Place.at(line=reader.line_num),
+            hint="write the row anew, with one pair of double quotes around a cell that needs them",
         ) from None
 
 
@@ -205,9 +238,17 @@ def _header(lines: Sequence[tuple[int, Sequence[str]]]) -> tuple[tuple[str, ...]
             if name not in COLUMNS:
                 raise unknown_name("gatt-csv-invalid", "GATT column", name, COLUMNS)
             if header.count(name) > 1:
-                raise FormatError("gatt-csv-invalid", f"the GATT CSV has the column {name!r} twice")
+                raise FormatError(
+                    "gatt-csv-invalid",
+                    f"the GATT CSV has the column {name!r} twice",
+                    hint=f"remove one of the two columns {name}",
+                )
         if missing := [name for name in COLUMNS if name not in header and name not in _DEFAULTS]:
-            raise FormatError("gatt-csv-invalid", f"the GATT CSV has no column {missing[0]!r}")
+            raise FormatError(
+                "gatt-csv-invalid",
+                f"the GATT CSV has no column {missing[0]!r}",
+                hint=f"write the header {','.join(COLUMNS)}, and a cell for each",
+            )
     return header, 1
 
 
@@ -222,7 +263,9 @@ def _row_of_cells(cells: dict[str, str]) -> GattRow:
     for name in COLUMNS:
         if not cells.get(name):
             if name not in _DEFAULTS:
-                raise FormatError("gatt-csv-invalid", f"the cell {name!r} is empty")
+                raise FormatError(
+                    "gatt-csv-invalid", f"the cell {name!r} is empty", hint=f"write a value for {name} in this row"
+                )
             cells[name] = _DEFAULTS[name]
     return GattRow(
         index=parse_size(cells["index"]),
@@ -271,9 +314,11 @@ def _hex_digits(text: str) -> str:
 
 def _row_of_json(service: Any) -> GattRow:  # noqa: ANN401 - what json.loads gave
     if not isinstance(service, dict) or set(service) != set(COLUMNS):
-        raise FormatError("ble-data-damaged", f"a row of ble_data has the fields {', '.join(COLUMNS)}")
+        raise FormatError(
+            "ble-data-damaged", f"a row of ble_data has the fields {', '.join(COLUMNS)}", hint=_MAKE_AGAIN
+        )
     for name, value in service.items():
         kind = str if name in ("uuid", "value") else int
         if not isinstance(value, kind) or isinstance(value, bool):
-            raise FormatError("ble-data-damaged", f"{name} has the wrong type: {value!r}")
+            raise FormatError("ble-data-damaged", f"{name} has the wrong type: {value!r}", hint=_MAKE_AGAIN)
     return GattRow(**service)

@@ -115,7 +115,7 @@ class NvsEntry:
         for name in names:
             if not 0 < len(name.encode("utf-8", "replace")) <= _MAX_KEY or not name.isprintable():
                 raise FormatError(
-                    "nvs-key", f"{name!r} can't be a key or namespace", hint=f"1 to {_MAX_KEY} characters"
+                    "nvs-key", f"{name!r} can't be a key or namespace", hint=f"write 1 to {_MAX_KEY} characters"
                 )
         _check_value(self)
 
@@ -223,22 +223,38 @@ def _check_value(entry: NvsEntry) -> None:
     value, encoding = entry.value, entry.encoding
     kind = int if encoding.is_number else str if encoding is Encoding.STRING else bytes
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise FormatError("nvs-value", f"{entry.name} must be {kind.__name__}, not {value!r}")
+        raise FormatError(
+            "nvs-value",
+            f"{entry.name} must be {kind.__name__}, not {value!r}",
+            hint=f"write {'a whole number' if kind is int else 'text'} for it",
+        )
     if isinstance(value, int):
         bits = encoding.number_size * 8
         low = -(1 << bits - 1) if encoding.signed else 0
         if not low <= value < low + (1 << bits):
-            raise FormatError("nvs-value", f"{entry.name} must be {low}…{low + (1 << bits) - 1}, not {value}")
+            raise FormatError(
+                "nvs-value",
+                f"{entry.name} must be {low}…{low + (1 << bits) - 1}, not {value}",
+                hint=f"write {low} to {low + (1 << bits) - 1}",
+            )
     elif isinstance(value, str):
         try:
             length = len(value.encode()) + 1
         except UnicodeEncodeError:
-            raise FormatError("nvs-value", f"{entry.name} isn't text") from None
+            raise FormatError(
+                "nvs-value", f"{entry.name} isn't text", hint="write it with characters that UTF-8 has"
+            ) from None
         if "\0" in value:
-            raise FormatError("nvs-value", f"{entry.name} has a NUL inside: the module would stop reading there")
+            raise FormatError(
+                "nvs-value",
+                f"{entry.name} has a NUL inside: the module would stop reading there",
+                hint="remove the NUL (byte 00) from the value",
+            )
         if length > _MAX_STRING_ENTRIES * _ENTRY_SIZE:
             raise FormatError(
-                "nvs-value", f"{entry.name} is {length} bytes", hint=f"at most {_MAX_STRING_ENTRIES * _ENTRY_SIZE}"
+                "nvs-value",
+                f"{entry.name} is {length} bytes",
+                hint=f"write {_MAX_STRING_ENTRIES * _ENTRY_SIZE} bytes at most",
             )
 
 
@@ -284,7 +300,7 @@ class _Page(NamedTuple):
             return cls(number, state, sequence, tuple(_raw_entries(page)))
 
 
-_DAMAGED = "the file is damaged: take it from the firmware package again"
+_DAMAGED = "the file is damaged: copy it again from where it was made"
 _IN_USE = "the image was read from a module that has written to it: take the firmware package's own"
 
 
@@ -432,7 +448,9 @@ class _Writer:
     def __init__(self, size: int, dialect: Dialect) -> None:
         if size < MIN_SIZE or size % PAGE_SIZE:
             raise FormatError(
-                "nvs-size", f"an NVS image of {size} bytes", hint=f"it has at least 3 pages of {PAGE_SIZE} bytes"
+                "nvs-size",
+                f"an NVS image of {size} bytes",
+                hint=f"give it at least 3 pages of {PAGE_SIZE} bytes, all of them whole",
             )
         self._limit = size // PAGE_SIZE - 1  # one page stays blank
         self._size = size
@@ -445,11 +463,19 @@ class _Writer:
             with located(key=entry.name):
                 if entry.encoding is Encoding.NAMESPACE:
                     if entry.namespace in indexes or len(indexes) == _MAX_NAMESPACES:
-                        raise FormatError("nvs-key", "the namespace row is a duplicate, or there are too many")
+                        raise FormatError(
+                            "nvs-key",
+                            "the namespace row is a duplicate, or there are too many",
+                            hint=f"write each namespace once, and {_MAX_NAMESPACES} at most",
+                        )
                     indexes[entry.namespace] = len(indexes) + 1
                     self._put_number(0, Encoding.U8, entry.namespace, indexes[entry.namespace])
                 elif entry.namespace not in indexes:
-                    raise FormatError("nvs-key", "the row of its namespace is missing before this key")
+                    raise FormatError(
+                        "nvs-key",
+                        "the row of its namespace is missing before this key",
+                        hint=f"put the row {entry.namespace},namespace,, before it",
+                    )
                 else:
                     self._put(indexes[entry.namespace], entry)
         return self._finish()
@@ -478,7 +504,11 @@ class _Writer:
         at, count = 0, 0
         while True:
             if count == _NO_CHUNK:
-                raise FormatError("nvs-value", f"{len(blob)} bytes are more chunks than an index counts")
+                raise FormatError(
+                    "nvs-value",
+                    f"{len(blob)} bytes are more chunks than an index counts",
+                    hint="give a file of some KB: the partition holds no more",
+                )
             room = (self._free - 1) * _ENTRY_SIZE
             # With only one entry left, the generator writes a chunk of no bytes.
             chunk = blob[at : at + room]

@@ -114,10 +114,12 @@ class Partition:
             raise FormatError(
                 "partition-name",
                 f"partition name {self.name!r} is longer than {_NAME_SIZE} bytes",
-                hint="the firmware would see it cut",
+                hint=f"write a name of {_NAME_SIZE} bytes at most: the firmware would see this one cut",
             )
         if not self.name or _BAD_NAME.search(self.name):
-            raise FormatError("partition-name", f"{self.name!r} can't be a partition name")
+            raise FormatError(
+                "partition-name", f"{self.name!r} can't be a partition name", hint="write letters, digits and _"
+            )
         for what, value, bits in (
             ("type", self.type, 8),
             ("subtype", self.subtype, 8),
@@ -127,7 +129,9 @@ class Partition:
         ):
             if not 0 <= value < 1 << bits:
                 raise FormatError(
-                    "partition-range", f"{what} {value:#x} of partition {self.name!r} is outside 0…{(1 << bits) - 1:#x}"
+                    "partition-range",
+                    f"{what} {value:#x} of partition {self.name!r} is outside 0…{(1 << bits) - 1:#x}",
+                    hint=f"write 0 to {(1 << bits) - 1:#x} as {what}",
                 )
 
     @property
@@ -189,7 +193,11 @@ class PartitionTable:
     @classmethod
     def _checked_end(cls, data: bytes, end: int, partitions: list[Partition], *, md5: bool) -> PartitionTable:
         if not partitions:
-            raise FormatError("not-a-table", "no partition table: there is no entry (AA 50) at its start")
+            raise FormatError(
+                "not-a-table",
+                "no partition table: there is no entry (AA 50) at its start",
+                hint="name a partition-table.bin or at_customize.bin, or its CSV if the place takes one",
+            )
         if end >= TABLE_SIZE or (end >= len(data) and not md5):
             raise FormatError("table-damaged", "no blank row ends the partition table", hint=_DAMAGED)
         if data[end:TABLE_SPAN].strip(b"\xff"):
@@ -205,7 +213,12 @@ class PartitionTable:
         if self.md5:
             rows += _MD5_HEAD + hashlib.md5(rows, usedforsecurity=False).digest()
         if len(rows) >= TABLE_SIZE:
-            raise FormatError("table-full", f"{len(self.partitions)} partitions are more than a table holds")
+            most = TABLE_SIZE // _ENTRY.size - (2 if self.md5 else 1)  # a blank row ends it
+            raise FormatError(
+                "table-full",
+                f"{len(self.partitions)} partitions are more than a table holds",
+                hint=f"remove {len(self.partitions) - most} rows: a table holds {most}",
+            )
         return rows.ljust(TABLE_SIZE, b"\xff")
 
     @classmethod
@@ -235,7 +248,7 @@ class PartitionTable:
         raise_all(problems)
         if not partitions:
             raise FormatError(
-                "table-empty", "the partition CSV has no rows", hint="a row is: name, type, subtype, offset, size"
+                "table-empty", "the partition CSV has no rows", hint="write rows: name, type, subtype, offset, size"
             )
         return cls(tuple(partitions), md5=md5)
 
@@ -244,14 +257,18 @@ class PartitionTable:
         lines = ["# Name, Type, SubType, Offset, Size, Flags"]
         for row in self:
             if row.flags & ~sum(FLAGS.values()):
-                raise FormatError("partition-flags", f"flags {row.flags:#x} of partition {row.name!r} have no name")
+                raise FormatError(
+                    "partition-flags",
+                    f"flags {row.flags:#x} of partition {row.name!r} have no name",
+                    hint=f"clear the bits {row.flags & ~sum(FLAGS.values()):#x}: a CSV knows {' and '.join(FLAGS)}",
+                )
             flags = ":".join(name for name, bit in FLAGS.items() if row.flags & bit)
             fields = [row.name, row.type_name, row.subtype_name, format_offset(row.offset), format_offset(row.size)]
             lines.append(", ".join([*fields, flags] if flags else fields))
         return "\n".join(lines) + "\n"
 
 
-_DAMAGED = "the file is damaged: take it from the firmware package again"
+_DAMAGED = "the file is damaged: copy it again from where it was made"
 
 
 def _name_of(value: int, names: dict[str, int]) -> str | None:
@@ -275,7 +292,9 @@ def _parse_row(row: str, end: int, app_alignment: int, number: int) -> Partition
     fields = [cell.strip() for cell in row.split(",")]
     if len(fields) < 5 or (len(fields) > 6 and any(fields[6:])):
         raise FormatError(
-            "table-row-invalid", "a row is: name, type, subtype, offset, size[, flags]", hint=f"this one is: {row}"
+            "table-row-invalid",
+            f"the row {row!r} has {len(fields)} cells",
+            hint="write name, type, subtype, offset, size, separated by commas",
         )
     name, type_text, subtype_text, offset_text, size_text, flags_text = (*fields, "")[:6]
     type_ = _parse_name(
@@ -290,6 +309,7 @@ def _parse_row(row: str, end: int, app_alignment: int, number: int) -> Partition
             raise FormatError(
                 "table-row-invalid",
                 f"partition {name!r} starts at {format_offset(offset)}, after the end that its negative size gives",
+                hint=f"write the size itself, such as 0x8000, or an end above {format_offset(offset)}",
             )
     return Partition(name, type_, subtype, offset, size, _parse_flags(flags_text), line=number)
 

@@ -76,10 +76,16 @@ class PkiItem:
     def __post_init__(self) -> None:
         if len(self.content) > 0xFFFF:
             raise FormatError(
-                "pki-too-large", f"a certificate or key of {len(self.content)} bytes", hint="the format ends at 65535"
+                "pki-too-large",
+                f"a certificate or key of {len(self.content)} bytes",
+                hint="give a file of 65535 bytes at most",
             )
         if not (0 <= self.type <= 0xFF and 0 <= self.id <= 0xFF):
-            raise FormatError("pki-damaged", f"a PKI item of type {self.type} and id {self.id}")
+            raise FormatError(
+                "pki-damaged",
+                f"a PKI item of type {self.type} and id {self.id}",
+                hint="write a type and an id from 0 to 255",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +106,11 @@ class PkiContainer:
         Raises `FormatError`, naming the offset.
         """
         if len(data) < _HEADER.size or not data.startswith(_MAGIC):
-            raise FormatError("not-pki", f"no PKI container: its magic F1 F1 is missing (found {data[:2].hex(' ')})")
+            raise FormatError(
+                "not-pki",
+                f"no PKI container: its magic F1 F1 is missing (found {data[:2].hex(' ')})",
+                hint="name a finished container, as AtPKI.py of ESP-AT makes it up to v3.0.0.0",
+            )
         _, count, length = _HEADER.unpack_from(data)
         end = _HEADER.size + length
         if end > len(data):
@@ -108,6 +118,7 @@ class PkiContainer:
                 "pki-damaged",
                 f"the PKI container is cut: its header has {end} bytes and has {len(data)}",
                 where=Place.at(offset=4),
+                hint=_MAKE_AGAIN,
             )
         container, items = data[:end], []
         at = _HEADER.size
@@ -116,7 +127,9 @@ class PkiContainer:
                 item, at = _parse_item(container, at)
             items.append(item)
         if at != end or data[end:].strip(b"\xff"):
-            raise FormatError("pki-damaged", "there are bytes after the last PKI item", where=Place.at(offset=at))
+            raise FormatError(
+                "pki-damaged", "there are bytes after the last PKI item", where=Place.at(offset=at), hint=_MAKE_AGAIN
+            )
         return cls(tuple(items))
 
     def to_bytes(self) -> bytes:
@@ -129,15 +142,20 @@ class PkiContainer:
         return _HEADER.pack(_MAGIC, len(self.items), len(body)) + body
 
 
+_MAKE_AGAIN = "make the container again from its certificates or keys, with AtPKI.py of ESP-AT"
+
+
 def _parse_item(data: bytes, start: int) -> tuple[PkiItem, int]:
     """Return the item at ``start`` and the offset after its padding."""
     begin = start + _ITEM.size
     if begin > len(data):
-        raise FormatError("pki-damaged", "the PKI container ends inside an item's header")
+        raise FormatError("pki-damaged", "the PKI container ends inside an item's header", hint=_MAKE_AGAIN)
     type_, id_, length = _ITEM.unpack_from(data, start)
     end = start + _ITEM.size + align_up(length, _ALIGNMENT)
     if end > len(data):
-        raise FormatError("pki-damaged", f"the PKI item says {length} bytes, more than the container has")
+        raise FormatError(
+            "pki-damaged", f"the PKI item says {length} bytes, more than the container has", hint=_MAKE_AGAIN
+        )
     if data[begin + length : end].strip(b"\xff"):
-        raise FormatError("pki-damaged", "the PKI item's padding isn't FF")
+        raise FormatError("pki-damaged", "the PKI item's padding isn't FF", hint=_MAKE_AGAIN)
     return PkiItem(type_, id_, data[begin : begin + length]), end

@@ -65,11 +65,17 @@ def volume_size(partition_size: int) -> int:
     """Return how large a volume is in a partition of that size. Raises `LayoutError` where nothing is left for it."""
     if partition_size % SECTOR_SIZE:
         raise LayoutError(
-            "fs-size", f"a partition of {partition_size} bytes isn't a whole number of {SECTOR_SIZE}-byte sectors"
+            "fs-size",
+            f"a partition of {partition_size} bytes isn't a whole number of {SECTOR_SIZE}-byte sectors",
+            hint=f"write {align_up(partition_size, SECTOR_SIZE):#x} as its size in the partition CSV",
         )
     sectors = _places(partition_size // SECTOR_SIZE) - 1 - _SAFE_MODE_SECTORS
     if sectors < 1:
-        raise LayoutError("fs-size", f"a partition of {format_size(partition_size)} is too small for wear levelling")
+        raise LayoutError(
+            "fs-size",
+            f"a partition of {format_size(partition_size)} is too small for wear levelling",
+            hint="write a larger size for the partition in the partition CSV",
+        )
     return sectors * SECTOR_SIZE
 
 
@@ -81,7 +87,9 @@ def wrap(volume: bytes, partition_size: int) -> bytes:
     capacity = volume_size(partition_size)
     if len(volume) > capacity:
         raise LayoutError(
-            "files-too-large", f"a volume of {len(volume)} bytes is {len(volume) - capacity} bytes too large"
+            "files-too-large",
+            f"a volume of {len(volume)} bytes is {len(volume) - capacity} bytes too large",
+            hint="remove files from the folder, or write a larger size for the partition in the partition CSV",
         )
     sectors = partition_size // SECTOR_SIZE
     fields = (0, _places(sectors), 0, 0, _ERASES_PER_MOVE, SECTOR_SIZE, _VERSION, zlib.crc32(volume))
@@ -111,12 +119,20 @@ def unwrap(image: bytes) -> bytes:
     sectors = align_up(len(image.rstrip(b"\xff")), SECTOR_SIZE) // SECTOR_SIZE
     places = _places(sectors)
     if places < 2 or len(image) < sectors * SECTOR_SIZE:
-        raise FormatError("fat-damaged", "too short for an image with wear levelling")
+        raise FormatError(
+            "fat-damaged",
+            "too short for an image with wear levelling",
+            hint="take the image of the whole partition, as it is in flash",
+        )
     size = _state_size(sectors)
     state = _parse_state(image[places * SECTOR_SIZE :][:size], places)
     state = state or _parse_state(image[places * SECTOR_SIZE + size :][:size], places)
     if state is None:
-        raise FormatError("fat-damaged", "no wear levelling: neither copy of its state is valid")
+        raise FormatError(
+            "fat-damaged",
+            "no wear levelling: neither copy of its state is valid",
+            hint="take the image of the whole partition, as fatfsgen.py of ESP-IDF or esptool read-flash makes it",
+        )
     return b"".join(
         image[place * SECTOR_SIZE : (place + 1) * SECTOR_SIZE]
         for place in (state.place_of(sector, places) for sector in range(places - 1))

@@ -148,14 +148,19 @@ class X509File:
             raise self._wrong_kind("private key")
         if len(keys) > 1:
             problem = f"there are {len(keys)} private keys"
-            raise FormatError("several-keys", problem, where=keys[1].where, hint="the firmware reads one")
+            raise FormatError(
+                "several-keys",
+                problem,
+                where=keys[1].where,
+                hint="keep one of them in the file: the firmware reads one",
+            )
         return _private_key(keys[0])
 
     def _wrong_kind(self, wanted: str) -> FormatError:
         labels = list(dict.fromkeys(block.label for block in self.blocks))
         hint = next((_LABEL_HINTS[label] for label in labels if label in _LABEL_HINTS), None)
-        if hint is None and labels:
-            hint = f"this is the {wanted}'s place"
+        if hint is None:
+            hint = f"name the file of the {wanted} here"
         message = f"there is no {wanted} in this file, only {', '.join(labels) or 'nothing'}"
         return FormatError("pki-wrong-kind", message, hint=hint)
 
@@ -199,7 +204,9 @@ def summarize(data: bytes) -> tuple[dict[str, str | int], ...]:
 def _read_blocks(data: bytes) -> list[Block]:
     """Return the PEM blocks of a file; a DER file is one."""
     if not data.strip():
-        raise FormatError("file-empty", "the file is empty")
+        raise FormatError(
+            "file-empty", "the file is empty", hint="name a PEM or DER file that has the certificate or key"
+        )
     if b"-----BEGIN" in data:
         return list(_pem_blocks(data))
     if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"-\0-\0-\0" in data:
@@ -207,7 +214,9 @@ def _read_blocks(data: bytes) -> list[Block]:
             "not-pem", "this is UTF-16 text", hint="save it as UTF-8 or ASCII; PowerShell's > writes UTF-16"
         )
     if data[:1] != b"\x30":
-        raise FormatError("not-pem", "neither PEM nor DER", hint="a PEM file has a line -----BEGIN …")
+        raise FormatError(
+            "not-pem", "neither PEM nor DER", hint="export it as PEM: such a file has a line -----BEGIN …"
+        )
     return [_der_block(data)]
 
 
@@ -218,13 +227,19 @@ def _pem_blocks(data: bytes) -> Iterator[Block]:
         with located(line=line):
             begin = _BEGIN.match(data, start)
             if begin is None:
-                raise FormatError("pem-damaged", "the line -----BEGIN … is damaged")
+                raise FormatError(
+                    "pem-damaged",
+                    "the line -----BEGIN … is damaged",
+                    hint="write the line as -----BEGIN CERTIFICATE-----, or export the file again",
+                )
             label = begin[1].decode("ascii")
             end_line = f"-----END {label}-----".encode("ascii")
             end = data.find(end_line, begin.end())
             if end < 0:
                 raise FormatError(
-                    "pem-damaged", f"the {label} has no line {end_line.decode()}", hint="the file is cut or damaged"
+                    "pem-damaged",
+                    f"the {label} has no line {end_line.decode()}",
+                    hint=f"export the {label} again: the end of the file is missing",
                 )
             yield _pem_block(label, data[begin.end() : end], line)
         line += data.count(b"\n", start, end)
@@ -238,9 +253,17 @@ def _pem_block(label: str, body: bytes, line: int) -> Block:
     try:
         der = base64.b64decode(b"".join(body.split()), validate=True)
     except binascii.Error:
-        raise FormatError("pem-damaged", f"the base64 text of the {label} is damaged") from None
+        raise FormatError(
+            "pem-damaged",
+            f"the base64 text of the {label} is damaged",
+            hint=f"export the {label} again: between its BEGIN and END lines are only letters, digits, + / and =",
+        ) from None
     if not der:
-        raise FormatError("pem-damaged", f"the {label} is empty")
+        raise FormatError(
+            "pem-damaged",
+            f"the {label} is empty",
+            hint=f"export the {label} again: nothing is between its BEGIN and END lines",
+        )
     return Block(label, der, line)
 
 
@@ -267,7 +290,10 @@ def _certificate(block: Block) -> CertificateInfo:
     except Exception as error:  # noqa: BLE001 - cryptography documents no common base for what hostile bytes raise
         reason = " ".join(str(error).split())[:MAX_PRINTED] or type(error).__name__
         raise FormatError(
-            "certificate-unreadable", f"the certificate can't be read: {reason}", where=block.where
+            "certificate-unreadable",
+            f"the certificate can't be read: {reason}",
+            where=block.where,
+            hint="export the certificate again, or ask its CA for it: openssl x509 -in FILE -text shows what is wrong",
         ) from None
 
 

@@ -98,14 +98,18 @@ def _run(command: str, action: str, ctx: Any, args: Any, *, erase: bool = False,
     """Run a command, and fail as idf.py's own actions do."""
     from platformio_esp_at import commands  # noqa: PLC0415 - see above
     from platformio_esp_at.errors import EspAtError  # noqa: PLC0415
+    from platformio_esp_at.idf.project import spelling_of  # noqa: PLC0415
     from platformio_esp_at.outputs.text import error_text  # noqa: PLC0415
 
+    setup = None
     try:
+        setup = _setup(ctx, args, options)
         # The factory image erases everything; like all images, it is checked before anything is erased.
-        commands.run("upload_factory" if erase else command, _setup(ctx, args, options))
+        commands.run("upload_factory" if erase else command, setup)
     except EspAtError as error:
         sys.stdout.flush()
-        raise _fatal_error()(error_text(error)) from None
+        spelling = setup.spelling if setup else spelling_of(None)
+        raise _fatal_error()(error_text(error, spelling)) from None
 
 
 def _fatal_error() -> type[Exception]:
@@ -122,7 +126,7 @@ def _fatal_error() -> type[Exception]:
 def _setup(ctx: Any, args: Any, options: dict[str, Any]) -> Setup:  # noqa: ANN401
     from platformio_esp_at.commands.setup import Setup  # noqa: PLC0415
     from platformio_esp_at.idf import install  # noqa: PLC0415
-    from platformio_esp_at.idf.project import image_set_folder, read_idf_project  # noqa: PLC0415
+    from platformio_esp_at.idf.project import image_set_folder, read_idf_project, spelling_of  # noqa: PLC0415
     from platformio_esp_at.outputs.terminal import show  # noqa: PLC0415
     from platformio_esp_at.request.command_line import layer_of_command_line  # noqa: PLC0415
     from platformio_esp_at.request.layers import layer_of_options  # noqa: PLC0415
@@ -140,14 +144,16 @@ def _setup(ctx: Any, args: Any, options: dict[str, Any]) -> Setup:  # noqa: ANN4
         layers.insert(0, project.options)
     elif given["port"]:
         layers.insert(0, layer_of_options({"port": given["port"]}, base=folder, spelling=lambda _: "ESPPORT"))
+    spelling = spelling_of(project)
     return Setup(
         layers=tuple[Layer, ...](layers),
         project=folder,
         folder=image_set_folder(build),
         find_board=partial(_find_board, project, folder),
-        report=show,
+        report=partial(show, spelling=spelling),
         find_port=partial(_find_port, given["port"]) if project else None,
         baud=int(given["baud"]) if given["baud"] else None,
+        spelling=spelling,
     )
 
 

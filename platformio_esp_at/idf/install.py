@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from platformio_esp_at.errors import EspAtError
+from platformio_esp_at.files import writing_hint
 
 EXTRA_ACTIONS = Path(__file__).parent / "extra_actions"
 """The folder for IDF_EXTRA_ACTIONS_PATH."""
@@ -52,7 +53,9 @@ def write_project_extension(folder: Path) -> str:
         hint = "it isn't replaced; let its action_extensions return ours, too: see platformio_esp_at.idf.actions"
         raise EspAtError("idf-ext-differs", f"{file} exists with other content", hint=hint) from None
     except OSError as error:
-        raise EspAtError("not-writable", f"{file} can't be written: {error.strerror or error}") from None
+        raise EspAtError(
+            "not-writable", f"{file} can't be written: {error.strerror or error}", hint=writing_hint(file, error)
+        ) from None
     return f"Wrote {file}: idf.py in {folder.absolute()} has at-flash now"
 
 

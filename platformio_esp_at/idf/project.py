@@ -9,10 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.catalog.chips import chip, chips
-from platformio_esp_at.errors import EspAtError, FormatError, Place, SelectionError, UnknownNameError
-from platformio_esp_at.files import read_file
+from platformio_esp_at.errors import (
+    EspAtError,
+    FormatError,
+    Place,
+    SelectionError,
+    Spelling,
+    UnknownNameError,
+    as_yaml,
+    setting,
+)
+from platformio_esp_at.files import read_file, reading_hint
 from platformio_esp_at.request.nodes import Layer
-from platformio_esp_at.request.values import Text
+from platformio_esp_at.request.values import PROJECT_FILE, Text
 from platformio_esp_at.units import parse_size
 
 if TYPE_CHECKING:
@@ -36,6 +45,17 @@ _PARAMETERS = {
     "CONFIG_ESP_AT_UART_RTS_PIN": "uart_rts_pin",
     "CONFIG_ESP_AT_UART_BAUDRATE": "uart_baudrate",
 }
+_MENU = {
+    "firmware": "ESP-AT firmware package",
+    "module": "AT module",
+    "partitions": "CSV of the user partition table",
+    "factory_param.uart_tx_pin": "TX pin of the AT port",
+    "factory_param.uart_rx_pin": "RX pin of the AT port",
+    "factory_param.uart_cts_pin": "CTS pin of the AT port",
+    "factory_param.uart_rts_pin": "RTS pin of the AT port",
+    "factory_param.uart_baudrate": "Speed of the AT port",
+}
+"""The entries of the component's menu, as its Kconfig names them."""
 _NOT_SET = ("", "-2")
 """The component's defaults. Not -1: a pin with -1 is unused."""
 _NO_SPEED = "0"
@@ -114,6 +134,18 @@ def layer_of_sdkconfig(config: Mapping[str, str], *, base: Path) -> Layer:
     return Layer(base, options)
 
 
+def spelling_of(project: IdfProject | None) -> Spelling:
+    """Return how a project writes options: in menuconfig what that has, if it has our component, else in esp_at.yml."""
+    entries = _MENU if project and "CONFIG_ESP_AT_MODULE" in project.config else {}
+
+    def write(option: str, value: str) -> str:
+        if entry := entries.get(option):
+            return f"'{entry}' = {value} in idf.py menuconfig" if value else f"'{entry}' in idf.py menuconfig"
+        return f"{as_yaml(option, value)} in {PROJECT_FILE}" if value else as_yaml(option, value)
+
+    return Spelling(write)
+
+
 def image_set_folder(build: Path) -> Path:
     """Return the folder of a project's image set: in its build folder, if CMake has made that.
 
@@ -131,9 +163,12 @@ def _check_chip(target: str) -> None:
         raise SelectionError(
             "chip-unsupported",
             f"the chip of this project is {target}, for which there is no ESP-AT firmware",
-            hint=f"ESP-AT is for {names}; for a module with one of them next to this chip, write board: none and "
-            "port: PORT into esp_at.yml",
+            hint=f"ESP-AT is for {names}; for a module with one of them next to this chip, "
+            f"write {setting('board', 'none')} and {setting('port', 'PORT')}",
         ) from None
+
+
+_RECONFIGURE = "configure the project again: idf.py reconfigure"
 
 
 def _description(text: str, build: Path) -> Mapping[str, Any]:
@@ -141,10 +176,9 @@ def _description(text: str, build: Path) -> Mapping[str, Any]:
     try:
         description = json.loads(text)
     except (ValueError, RecursionError) as error:
-        hint = "configure the project again: idf.py reconfigure"
-        raise FormatError("idf-project-damaged", f"not JSON: {error}", where=where, hint=hint) from None
+        raise FormatError("idf-project-damaged", f"not JSON: {error}", where=where, hint=_RECONFIGURE) from None
     if not isinstance(description, dict):
-        raise FormatError("idf-project-damaged", "it must be an object", where=where)
+        raise FormatError("idf-project-damaged", "it must be an object", where=where, hint=_RECONFIGURE)
     return description
 
 
@@ -155,5 +189,8 @@ def _read(file: Path) -> str | None:
         return None
     except OSError as error:
         raise EspAtError(
-            "unreadable", f"can't be read: {error.strerror or error}", where=Place.at(file=str(file))
+            "unreadable",
+            f"can't be read: {error.strerror or error}",
+            where=Place.at(file=str(file)),
+            hint=reading_hint(file, error),
         ) from None

@@ -5,41 +5,52 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from platformio_esp_at import events
-from platformio_esp_at.errors import printable
+from platformio_esp_at.errors import IN_PROJECT_FILE, hint_lines, printable, setting, spelled
 from platformio_esp_at.formats.esp_image import ChipRevisions
+from platformio_esp_at.request.values import PROJECT_FILE
 from platformio_esp_at.units import format_amount, format_offset, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from platformio_esp_at.errors import EspAtError, Notice
+    from platformio_esp_at.errors import EspAtError, Notice, Place, Spelling
     from platformio_esp_at.events import Event
     from platformio_esp_at.planning.plan import FlashPlan, Wiring
 
 
-def event_text(event: Event) -> str:
-    """Return an event as text: esptool's output unchanged, all others with a newline at the end."""
-    return event.text if isinstance(event, events.EsptoolOutput) else f"{_EVENTS[type(event)](event)}\n"
+def event_text(event: Event, spelling: Spelling = IN_PROJECT_FILE) -> str:
+    """Return an event as text: esptool's output unchanged, all others with a newline at the end.
+
+    ``spelling``: how the host writes options.
+    """
+    return event.text if isinstance(event, events.EsptoolOutput) else f"{_EVENTS[type(event)](event, spelling)}\n"
 
 
-def error_text(error: EspAtError) -> str:
+def error_text(error: EspAtError, spelling: Spelling = IN_PROJECT_FILE) -> str:
     """Return an error as text: each problem with its place, its code in brackets, and the next step.
 
-    ``esp-at explain CODE`` has more about a code.
+    ``esp-at explain CODE`` has more about a code. ``spelling``: how the host writes options.
     """
     if error.problems:
-        return "\n".join([printable(error.message), *map(error_text, error.problems)])
-    first, *hint = str(error).split("\n")
+        return "\n".join([printable(error.message), *(error_text(problem, spelling) for problem in error.problems)])
+    first = str(error).partition("\n")[0]
+    hint = hint_lines(error.marked_hint, _spelling_at(error.place, spelling))
     return "\n".join([f"{first}  [{error.code}]", *hint])
 
 
-def notice_text(notice: Notice) -> str:
+def notice_text(notice: Notice, spelling: Spelling = IN_PROJECT_FILE) -> str:
     """Return a warning or a note: one line, and the next step if it has one."""
-    hint = [f"  {printable(line)}" for line in (notice.hint or "").splitlines()]
-    return "\n".join([f"{'Warning' if notice.is_warning else 'Note'}: {notice}  [{notice.code}]", *hint])
+    kind = "Warning" if notice.is_warning else "Note"
+    hint = hint_lines(notice.marked_hint, _spelling_at(notice.place, spelling))
+    return "\n".join([f"{kind}: {notice}  [{notice.code}]", *hint])
 
 
-def describe_choice(plan: FlashPlan) -> str:
+def _spelling_at(place: Place, spelling: Spelling) -> Spelling:
+    """Return the host's spelling; for what stands in ``esp_at.yml``, that file's."""
+    return IN_PROJECT_FILE if place.parts[:1] == (("file", PROJECT_FILE),) else spelling
+
+
+def describe_choice(plan: FlashPlan, spelling: Spelling = IN_PROJECT_FILE) -> str:
     """Return which module was chosen, and why."""
     module = plan.module
     lines = [
@@ -48,19 +59,20 @@ def describe_choice(plan: FlashPlan) -> str:
     ]
     if module.assumed:
         others = f"; it may also be {' or '.join(module.alternatives)}" if module.alternatives else ""
-        lines.append(f"  That is a guess{others}. To confirm, write module: {module.name} into esp_at.yml.")
+        confirmed = spelled(setting("module", module.name), spelling)
+        lines.append(f"  That is a guess{others}. To confirm, write {confirmed}.")
     return "\n".join(map(printable, lines))
 
 
-def describe_plan(plan: FlashPlan) -> str:
+def describe_plan(plan: FlashPlan, spelling: Spelling = IN_PROJECT_FILE) -> str:
     """Return all that a plan writes and keeps, and the wiring."""
     settings = f"Flash: {plan.settings.mode}, {plan.settings.freq}, {plan.settings.size}"
     if plan.chip_revisions != ChipRevisions():
         settings += f"; chip revision: {plan.chip_revisions}"
-    return "\n".join([describe_choice(plan), settings, "", describe_update(plan)])
+    return "\n".join([describe_choice(plan, spelling), settings, "", describe_update(plan, spelling)])
 
 
-def describe_update(plan: FlashPlan) -> str:
+def describe_update(plan: FlashPlan, spelling: Spelling = IN_PROJECT_FILE) -> str:
     """Return what an update writes where, what it keeps, how the module is wired, and the notes."""
     rows = [
         (format_offset(region.offset), format_size(len(region.data)), region.name, region.origin)
@@ -70,7 +82,7 @@ def describe_update(plan: FlashPlan) -> str:
     if plan.kept:
         kept = [(format_offset(row.offset), format_size(row.size), row.name) for row in plan.kept]
         lines += [*table(("Offset", "Size", "Kept as the device has it"), kept), ""]
-    lines += [notice_text(notice) for notice in plan.notes]
+    lines += [notice_text(notice, spelling) for notice in plan.notes]
     lines.append(describe_wiring(plan.wiring))
     return "\n".join(lines)
 
@@ -107,34 +119,34 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
 
 
-def _packaged(event: events.Packaged) -> str:
+def _packaged(event: events.Packaged, _spelling: Spelling) -> str:
     folder = printable(str(event.folder))
     return f"Wrote {len(event.plan.regions)} images and the factory image to {folder}"
 
 
-def _download_started(event: events.DownloadStarted) -> str:
+def _download_started(event: events.DownloadStarted, _spelling: Spelling) -> str:
     begun = f"Resuming at {format_amount(event.resumed_at)}:" if event.resumed_at else "Downloading"
     of = f" ({format_amount(event.total)})" if event.total else ""
     return f"{begun} {printable(event.url)}{of}"
 
 
-def _download_progressed(event: events.DownloadProgressed) -> str:
+def _download_progressed(event: events.DownloadProgressed, _spelling: Spelling) -> str:
     share = f" of {format_amount(event.total)}, {event.done * 100 // event.total} %" if event.total else ""
     return f"  {format_amount(event.done)}{share}"
 
 
-_EVENTS: Mapping[type, Callable[[Any], str]] = {
-    events.Planned: lambda event: describe_choice(event.plan),
-    events.Described: lambda event: describe_plan(event.plan),
+_EVENTS: Mapping[type, Callable[[Any, Spelling], str]] = {
+    events.Planned: lambda event, spelling: describe_choice(event.plan, spelling),
+    events.Described: lambda event, spelling: describe_plan(event.plan, spelling),
     events.Packaged: _packaged,
-    events.ErasingAll: lambda event: describe_factory(event.plan),
-    events.Updated: lambda event: describe_update(event.plan),
-    events.FactoryImageWritten: lambda event: describe_wiring(event.plan.wiring),
-    events.Verified: lambda event: f"The device has all {event.images} images of the plan.",
-    events.Noticed: lambda event: notice_text(event.notice),
+    events.ErasingAll: lambda event, _: describe_factory(event.plan),
+    events.Updated: lambda event, spelling: describe_update(event.plan, spelling),
+    events.FactoryImageWritten: lambda event, _: describe_wiring(event.plan.wiring),
+    events.Verified: lambda event, _: f"The device has all {event.images} images of the plan.",
+    events.Noticed: lambda event, spelling: notice_text(event.notice, spelling),
     events.DownloadStarted: _download_started,
     events.DownloadProgressed: _download_progressed,
-    events.Copying: lambda event: f"Copying {printable(str(event.path))}",
-    events.WaitingForDownload: lambda _: "Waiting: another process is downloading this file",
+    events.Copying: lambda event, _: f"Copying {printable(str(event.path))}",
+    events.WaitingForDownload: lambda _event, _spelling: "Waiting: another process is downloading this file",
 }
-"""The text of each event, except `EsptoolOutput`, which has its own."""
+"""The text of each event, from it and the host's spelling of options; except `EsptoolOutput`, which has its own."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from platformio_esp_at.catalog.boards import BoardFacts
     from platformio_esp_at.commands.setup import Setup
+    from platformio_esp_at.errors import Spelling
 
 OPTION_PREFIX = "custom_at_"
 
@@ -75,19 +76,27 @@ def add_target(add: Any, env: Any, target: Target, name: str | None = None) -> N
 def _run(command: str, target: Any, source: Any, env: Any) -> int:  # noqa: ANN401, ARG001 - SCons passes these by name
     """Run a command; its one message goes to stderr, as PlatformIO's own do."""
     from platformio_esp_at import commands  # noqa: PLC0415 - see above
-    from platformio_esp_at.errors import EspAtError  # noqa: PLC0415
+    from platformio_esp_at.errors import EspAtError, Spelling  # noqa: PLC0415
     from platformio_esp_at.outputs.text import error_text  # noqa: PLC0415
 
+    spelling = Spelling(_as_option, "platformio.ini")
     try:
-        commands.run(command, _setup(env))
+        commands.run(command, _setup(env, spelling))
     except EspAtError as error:
         sys.stdout.flush()
-        sys.stderr.write(f"Error: {error_text(error)}\n")
+        sys.stderr.write(f"Error: {error_text(error, spelling)}\n")
         return 1
     return 0
 
 
-def _setup(env: Any) -> Setup:  # noqa: ANN401
+def _as_option(option: str, value: str) -> str:
+    """Return an option as ``platformio.ini`` has it, for hints."""
+    name, _, inner = option.partition(".")
+    text = f"{inner}={value}" if inner and value else inner or value
+    return f"{OPTION_PREFIX}{name} = {text}" if text else f"{OPTION_PREFIX}{name}"
+
+
+def _setup(env: Any, spelling: Spelling) -> Setup:  # noqa: ANN401
     from SCons.Script import ARGUMENTS  # noqa: PLC0415
 
     from platformio_esp_at.commands.setup import Setup  # noqa: PLC0415
@@ -114,7 +123,7 @@ def _setup(env: Any) -> Setup:  # noqa: ANN401
         find_board=partial(_find_board, env),
         find_port=partial(_find_port, env),
         baud=int(env["UPLOAD_SPEED"]) if str(env.get("UPLOAD_SPEED") or "").isdigit() else None,
-        report=show,
+        report=partial(show, spelling=spelling),
     )
 
 

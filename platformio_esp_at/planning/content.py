@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import EspAtError, FormatError, Place, located, unknown_name
+from platformio_esp_at.errors import EspAtError, FormatError, Place, located, setting, unknown_name
 from platformio_esp_at.formats.nvs import PAGE_SIZE, NvsImage
 from platformio_esp_at.formats.pki import PKI_SETS, PKI_SLOTS, PkiContainer, pki_names, pki_slot
 from platformio_esp_at.formats.text_instead import text_instead
@@ -89,7 +89,7 @@ def make_content(
                 "content-twice",
                 f"{content.partition} has content from two options",
                 where=where,
-                hint="remove it from data:",
+                hint=f"remove it from {setting('data')}",
             )
         by_name[content.partition] = content
     return by_name
@@ -114,7 +114,7 @@ def _data_content(
     home, own = secondary.find(name), package.content_of(name)
     kind = filesystems.kind_for(home, own) if home else None
     if home is None or kind is None:
-        hint = "give it a file"
+        hint = f"give it a file: {setting(f'data.{name}', 'FILE')}"
         raise EspAtError(
             "not-a-file-system",
             f"partition {name} has no file system, so the folder {source.label} can't be stored there",
@@ -132,67 +132,64 @@ def _check_data(package: FirmwarePackage, name: str, file: InputFile, home: Part
     Returns the NVS image for ``mfg_nvs``, else None.
     """
     if not file.data:
-        hint = f"to leave {name} as the module has it, take it out of data:"
+        hint = f"to leave {name} as the module has it, remove it from {setting('data')}"
         raise EspAtError("file-empty", f"{file.label} is empty", where=file.where, hint=hint)
     if name == FACTORY_PARAM:
         raise EspAtError(
             "factory-param-as-data",
             "factory_param can't be given under data:",
             where=file.where,
-            hint="give values under factory_param:",
+            hint=f"write its values: {setting('factory_param.uart_tx_pin', '17')}",
         )
-    try:
-        with located(file=file.label):
-            if name == MFG_NVS:
-                return _own_mfg_nvs(file.data, home)
-            if name in PKI_SLOTS and not package.has_mfg_nvs:
-                PkiContainer.from_bytes(file.data)
-            if name == BLE_DATA and not package.has_mfg_nvs:
-                from platformio_esp_at.formats.gatts import GattTable  # noqa: PLC0415 - see `gatts_of`
+    with located(file=file.label, origin_hint=_data_hint(name)):
+        if name == MFG_NVS:
+            return _own_mfg_nvs(file.data, home)
+        if name in PKI_SLOTS and not package.has_mfg_nvs:
+            PkiContainer.from_bytes(file.data)
+        if name == BLE_DATA and not package.has_mfg_nvs:
+            from platformio_esp_at.formats.gatts import GattTable  # noqa: PLC0415 - see `gatts_of`
 
-                GattTable.from_bytes(file.data)
-            _check_files(package, name, file.data, home)
-    except FormatError as error:
-        if name in PKI_SLOTS:
-            error.hint = "data: takes a finished image; give certificates and keys under pki:"
-        elif name == BLE_DATA:
-            error.hint = "data: takes a finished image; give a GATT table as gatts:"
-        raise
+            GattTable.from_bytes(file.data)
+        if name in FILE_PARTITIONS and home:
+            _check_files(package, home, file.data)
     return None
+
+
+def _data_hint(name: str) -> str:
+    """Return the next step for a file that isn't the image of its partition."""
+    if name in FILE_PARTITIONS:
+        return "name a folder instead: it becomes the file system that the firmware expects"
+    finished = f"{setting('data')} takes a finished image"
+    if name in PKI_SLOTS:
+        return f"{finished}; for a certificate or key, write {setting(f'pki.{name}', 'FILE')}"
+    if name == BLE_DATA:
+        return f"{finished}; for a GATT table, write {setting('gatts', 'FILE')}"
+    return f"{finished}: take mfg_nvs.bin of a module or package, or remove it here and set {setting('factory_param')}"
 
 
 def _own_mfg_nvs(data: bytes, home: Partition | None) -> NvsImage:
     """Return the project's own ``mfg_nvs``. Raises `FormatError` for what isn't one, or only its first part."""
+    hint = _data_hint(MFG_NVS)
     if text := text_instead(data):
-        hint = "data: takes a finished image; give values under factory_param:, pki: and gatts:"
         raise FormatError("not-nvs", f"it is {text.what}", hint=hint)
     image = NvsImage.from_bytes(data)
     # A finished image ends with a blank page, since the firmware needs one to change an entry.
     if home and len(data) < home.size and data[-PAGE_SIZE:].strip(b"\xff"):
-        hint = f"take the whole file, or give values under {FACTORY_PARAM}:, pki: and gatts: instead"
         message = f"the NVS image is cut: it has {len(data)} bytes, its partition {home.size}"
         raise FormatError("nvs-cut", f"{message}, and its last page isn't blank", hint=hint)
     return image
 
 
-def _check_files(package: FirmwarePackage, name: str, data: bytes, home: Partition | None) -> None:
+def _check_files(package: FirmwarePackage, home: Partition, data: bytes) -> None:
     """Check an image for the partition for files: a firmware formats it where it finds no file system of its kind."""
-    if name not in FILE_PARTITIONS or home is None:
-        return
     from platformio_esp_at.planning import filesystems  # noqa: PLC0415 - see `_data_content`
 
-    hint = "give a folder, and it becomes the file system that the firmware expects"
-    try:
-        kind = filesystems.check_image(data, home.size)
-    except FormatError as error:
-        error.hint = hint
-        raise
-    wanted = filesystems.kind_for(home, package.content_of(name))
+    kind, own = filesystems.check_image(data, home.size), package.content_of(home.name)
+    wanted = filesystems.kind_for(home, own)
     # The subtype of fs_storage doesn't tell how the firmware was built.
-    if wanted not in (kind, None) and not (name == FS_STORAGE and not package.content_of(name)):
-        raise FormatError(
-            "other-file-system", f"it is {kind.value}, and the firmware keeps {wanted.value} in {name}", hint=hint
-        )
+    if wanted not in (kind, None) and (own or home.name != FS_STORAGE):
+        message = f"it is {kind.value}, and the firmware keeps {wanted.value} in {home.name}"
+        raise FormatError("other-file-system", message, hint=_data_hint(home.name))
 
 
 def gatts_of(request: Request) -> GattTable | None:
@@ -241,7 +238,7 @@ def _mfg_nvs_content(
     if MFG_NVS in request.data:
         if asked:
             where = request.data[MFG_NVS].where
-            hint = "take one of them out"
+            hint = f"remove {setting(f'data.{MFG_NVS}')}, or {asked[0]}"
             raise EspAtError(
                 "content-twice",
                 f"data: gives all of {MFG_NVS}, so {asked[0]} can't be given, too",
@@ -250,7 +247,7 @@ def _mfg_nvs_content(
             )
         return
     own = package.content_of(MFG_NVS)
-    with located(partition=MFG_NVS):
+    with located(partition=MFG_NVS, origin_hint=package.origin_hint):
         base = NvsImage.from_bytes(own) if own else None
     image = mfg_nvs.make_mfg_nvs(base, size=row.size, reads=package.reads, module=module, request=request, gatts=gatts)
     values = mfg_nvs.parameters(image) or None
@@ -290,7 +287,10 @@ def pki_by_slot(request: Request) -> dict[str, tuple[InputFile, ...]]:
         sets = PKI_SETS[slot.rpartition("_")[0]]
         if len(files) > sets:
             raise FormatError(
-                "too-many-files", f"{name} takes {sets} {'file' if sets == 1 else 'files'}", where=files[0].where
+                "too-many-files",
+                f"{name} takes {sets} {'file' if sets == 1 else 'files'}",
+                where=files[0].where,
+                hint=f"remove {', '.join(file.label for file in files[sets:])}",
             )
         if slot in by_slot:
             hint = f"keep one of {' and '.join(pki_names(slot))}"

@@ -46,6 +46,8 @@ _MIN_BLOCKS = 2
 _MAX_PATH_SIZE = 255
 """UTF-8 bytes: above what a firmware can name, and it bounds how deep folders go."""
 
+_MAKE_AGAIN = "make the image again, for the size of its partition"
+
 _MISSING_LIBRARY = 'pip install "platformio-esp-at[fs]"'
 
 
@@ -89,16 +91,15 @@ def check_image(image: bytes, size: int) -> FileSystem:
     """
     kind = kind_of(image)
     if kind is None:
-        raise FormatError("not-a-file-system-image", f"no file system: it is {_what_else(image)}")
+        raise FormatError("not-a-file-system-image", f"no file system: it is {_what_else(image)}", hint=_MAKE_AGAIN)
     if kind is FileSystem.FAT and unwrap(image)[_BOOT_SIGNATURE] != b"\x55\xaa":
-        raise FormatError("fat-damaged", "the FAT volume has no boot sector")
+        raise FormatError("fat-damaged", "the FAT volume has no boot sector", hint=_MAKE_AGAIN)
     if kind is FileSystem.LITTLEFS and (made_for := _littlefs_size(image)):
-        if made_for > size:
-            raise FormatError(
-                "littlefs-damaged", f"the littlefs is made for {made_for} bytes, the partition has {size}"
-            )
-        if len(image) < made_for:
-            raise FormatError("littlefs-damaged", f"the littlefs is cut: it has {len(image)} of {made_for} bytes")
+        message = f"the littlefs is made for {made_for} bytes, the partition has {size}"
+        if len(image) < made_for <= size:
+            message = f"the littlefs is cut: it has {len(image)} of {made_for} bytes"
+        if made_for > min(size, len(image)):
+            raise FormatError("littlefs-damaged", message, hint=_MAKE_AGAIN)
     return kind
 
 
@@ -140,7 +141,11 @@ def _check_paths(files: Mapping[str, bytes]) -> None:
         parts = path.split("/")
         for depth in range(1, len(parts)):
             if (folder := "/".join(parts[:depth])) in files:
-                raise FormatError("file-name-conflict", f"{folder!r} is a file and, for {path!r}, a folder")
+                raise FormatError(
+                    "file-name-conflict",
+                    f"{folder!r} is a file and, for {path!r}, a folder",
+                    hint=f"rename the file {folder}, or the folder",
+                )
 
 
 def _check_path(path: str) -> None:
@@ -151,9 +156,15 @@ def _check_path(path: str) -> None:
     try:
         size = len(path.encode())
     except UnicodeEncodeError:
-        raise FormatError("file-name", f"{path!r} isn't text", hint="rename the file") from None
+        raise FormatError(
+            "file-name", f"{path!r} isn't text", hint="rename the file with characters that UTF-8 has"
+        ) from None
     if size > _MAX_PATH_SIZE:
-        raise FormatError("file-name", f"{path!r}: a path of {size} bytes", hint=f"at most {_MAX_PATH_SIZE} fit")
+        raise FormatError(
+            "file-name",
+            f"{path!r}: a path of {size} bytes",
+            hint=f"shorten it to {_MAX_PATH_SIZE} bytes: fewer folders, or shorter names",
+        )
 
 
 # --- littlefs ---
@@ -175,20 +186,24 @@ def _build_littlefs(files: Mapping[str, bytes], size: int) -> bytes:
         raise LayoutError(
             "fs-size",
             f"a partition of {size} bytes can't hold littlefs",
-            hint=f"it takes blocks of {SECTOR_SIZE} bytes, {_MIN_BLOCKS} at least",
+            hint=f"in the partition CSV, write a size of {_MIN_BLOCKS} sectors of {SECTOR_SIZE:#x} or more",
         )
     for path in files:
         for name in path.split("/"):
             if (length := len(name.encode())) > _LITTLEFS_NAME_SIZE:
                 raise FormatError(
-                    "file-name", f"{path!r}: a name of {length} bytes is longer than {_LITTLEFS_NAME_SIZE}"
+                    "file-name",
+                    f"{path!r}: a name of {length} bytes is longer than {_LITTLEFS_NAME_SIZE}",
+                    hint=f"rename it to one of {_LITTLEFS_NAME_SIZE} bytes at most",
                 )
     blocks = size // SECTOR_SIZE
     volume = _write_littlefs(files, blocks)
     if volume is None:
         excess = (_littlefs_blocks(files, blocks) - blocks) * SECTOR_SIZE
         raise LayoutError(
-            "files-too-large", f"the files need about {excess} bytes more than the {size} bytes of the littlefs have"
+            "files-too-large",
+            f"the files need about {excess} bytes more than the {size} bytes of the littlefs have",
+            hint="remove files from the folder, or write a larger size for the partition in the partition CSV",
         )
     return bytes(volume.context.buffer)
 

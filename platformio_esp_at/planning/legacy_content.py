@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import EspAtError, FormatError, PackageError, located, unknown_name
+from platformio_esp_at.errors import EspAtError, PackageError, located, setting, unknown_name
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, PkiType
 from platformio_esp_at.planning import mfg_nvs
@@ -57,12 +57,8 @@ def _readable_factory_params(package: FirmwarePackage) -> dict[str, FactoryParam
     found = {}
     for path, data in package.factory_params.items():
         if data.strip(b"\xff"):
-            try:
-                with located(file=path):
-                    found[path] = FactoryParam.from_bytes(data)
-            except FormatError as error:
-                error.hint = "the file is damaged: download the firmware package again"
-                raise
+            with located(file=path, origin_hint=package.origin_hint):
+                found[path] = FactoryParam.from_bytes(data)
     return found
 
 
@@ -93,7 +89,7 @@ def _with_values(param: FactoryParam, changes: Mapping[str, Text]) -> FactoryPar
                 "not-read-by-release",
                 f"the firmware of this release doesn't read {given}",
                 where=text.where,
-                hint=f"it reads {', '.join(values)}",
+                hint=f"remove it; the firmware reads {', '.join(values)}",
             )
         if name not in values:
             raise unknown_name("unknown-parameter", "factory parameter", given, values, where=text.where)
@@ -111,7 +107,7 @@ def make_pki(name: str, contents: Sequence[bytes], *, all_as_certificates: bool)
     """
     role = name.rpartition("_")[0]
     if role in ("https", "wss"):
-        hint = "it comes with v4.1.0.0"
+        hint = f"remove {name}, or take a newer release: {setting('firmware', 'v4.1.0.0')}"
         raise EspAtError("not-read-by-release", f"the firmware of this release doesn't read {name}", hint=hint)
     return PkiContainer.of(PkiType.CERT if all_as_certificates else PKI_SLOTS[name], contents)
 
@@ -125,6 +121,6 @@ def marks_all_as_certificates(package: FirmwarePackage, version: int) -> bool:
     seen = set()
     for image in package.args.images:
         if PKI_SLOTS.get(package.name_of(image)) in (PkiType.CA, PkiType.KEY):
-            with located(file=image.path):
+            with located(file=image.path, origin_hint=package.origin_hint):
                 seen |= {item.type for item in PkiContainer.from_bytes(package.files[image.path]).items}
     return seen == {PkiType.CERT} if seen else version == 3

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import EspAtError, located, unknown_name
+from platformio_esp_at.errors import EspAtError, located, setting, unknown_name
 from platformio_esp_at.formats.nvs import Encoding, NvsEntry, NvsImage
 from platformio_esp_at.formats.pki import pki_names
 
@@ -152,7 +152,7 @@ def _known_name(name: str, text: Text, own: Mapping[str, object], reads: Callabl
         from platformio_esp_at.formats import factory_param  # noqa: PLC0415 - 1 ms that only a refusal needs
 
         if current in ENCODINGS or any(name in factory_param.field_names(each) for each in factory_param.VERSIONS):
-            hint = f"it reads {', '.join(readable)}"
+            hint = f"remove it; the firmware reads {', '.join(readable)}"
             raise EspAtError(
                 "not-read-by-release", f"the firmware of this release doesn't read {name}", where=text.where, hint=hint
             )
@@ -178,7 +178,7 @@ def _pki_namespace(image: NvsImage, reads: Callable[[str], bool], name: str) -> 
     raise EspAtError(
         "not-read-by-release",
         f"the firmware of this release doesn't read {name}",
-        hint=f"the firmware package has {held}",
+        hint=f"remove {name}: the firmware package has {held}",
     )
 
 
@@ -191,7 +191,10 @@ def _pki_keys(image: NvsImage, namespace: str, count: int) -> Sequence[str]:
 def _gatt_entries(image: NvsImage, reads: Callable[[str], bool], file: InputFile, gatts: GattTable) -> list[NvsEntry]:
     if GATTS not in image.namespaces and not reads(GATTS):
         raise EspAtError(
-            "not-read-by-release", "the firmware of this release has no Bluetooth LE services", where=file.where
+            "not-read-by-release",
+            "the firmware of this release has no Bluetooth LE services",
+            where=file.where,
+            hint=f"remove {setting('gatts')}, or take a firmware package with Bluetooth LE",
         )
     with located(file=file.label):
         return [NvsEntry(GATTS, f"cfg{number}", Encoding.STRING, row) for number, row in enumerate(gatts.to_cfg())]

@@ -107,7 +107,11 @@ def make_project(origin: Origin) -> dict[str, bytes]:
     options |= _own_partitions(origin, known, files)
     options = {name: value for name, value in options.items() if value}
     if not options:
-        raise EspAtError("nothing-to-migrate", "it has nothing that a project needs to set")
+        raise EspAtError(
+            "nothing-to-migrate",
+            "it has nothing that a project needs to set",
+            hint="flash the firmware package itself: it gives the same module; esp-at inspect shows what it has",
+        )
     return {PROJECT_FILE: _project_file(origin, options, files).encode(), **files}
 
 

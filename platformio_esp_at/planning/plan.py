@@ -11,7 +11,7 @@ from functools import reduce
 from operator import and_
 from typing import TYPE_CHECKING, NamedTuple
 
-from platformio_esp_at.errors import EspAtError, PackageError, Place, located, note, unknown_name, warning
+from platformio_esp_at.errors import EspAtError, PackageError, Place, located, note, setting, unknown_name, warning
 from platformio_esp_at.formats.esp_image import (
     ESP8266,
     ChipRevisions,
@@ -187,7 +187,7 @@ def _system_regions(
         elif image == package.secondary_image and request.partitions:
             region = replace(region, data=secondary.to_bytes(), origin=request.partitions.label)
         elif any(row.offset == image.offset and row.type == PartitionType.APP for row in package.primary):
-            with located(file=image.path):
+            with located(file=image.path, origin_hint=package.origin_hint):
                 program = EspImage.from_bytes(region.data, esp8266=package.chip.key == ESP8266)
             region = replace(region, program=program)
         yield region
@@ -232,8 +232,7 @@ def _bootloader(package: FirmwarePackage) -> EspImage:
         image = package.bootloader_program
         if not image.digest_valid:
             # Checked here: changing the settings makes a new digest, so `checks` can't see the damage any more.
-            hint = "the file is damaged: download the firmware package again"
-            raise PackageError("image-digest", "the image's SHA-256 doesn't match its bytes", hint=hint)
+            raise PackageError("image-digest", "the image's SHA-256 doesn't match its bytes", hint=package.origin_hint)
         return image.with_flash_settings(package.args.settings, package.chip.key)
 
 
@@ -241,7 +240,10 @@ def _flash_size(package: FirmwarePackage, bootloader: EspImage) -> int:
     word = bootloader.flash_settings(package.chip.key).size
     if word not in flash_sizes(package.chip.key):
         raise PackageError(
-            "unknown-flash-setting", f"the flash size {word} is unknown", where=Place.at(file=package.bootloader.path)
+            "unknown-flash-setting",
+            f"the flash size {word} is unknown",
+            where=Place.at(file=package.bootloader.path),
+            hint=package.origin_hint,
         )
     # ESP8266 has 2MB-c1 and 4MB-c1: other memory maps of the same size.
     return parse_size(word.removesuffix("-c1"))
@@ -265,7 +267,7 @@ def _skipped(
         if name.text not in names:
             raise unknown_name("unknown-partition", "partition", name.text, names, where=name.where)
         if name.text in ESSENTIAL:
-            hint = "without it the module answers on other pins"
+            hint = f"remove it from {setting('skip')}: without it the module answers on other pins"
             raise EspAtError("skip-essential", f"{name.text} can't be skipped", where=name.where, hint=hint)
         if name.text in contents:
             hint = f"its content comes from {contents[name.text].origin}: remove one of the two"
@@ -341,7 +343,8 @@ def _notes(package: FirmwarePackage, request: Request, secondary: PartitionTable
         name = package.name_of(image)
         if _is_user_image(package, image) and not secondary.find(name):
             message = f"{image.path} is not written, since the partition CSV has no row {name}: the firmware misses it"
-            yield warning("image-not-written", message, partition=name)
+            hint = f"add the row {name} to {request.partitions.label if request.partitions else 'the CSV'}"
+            yield warning("image-not-written", message, hint=hint, partition=name)
     for row in secondary:
         own = package.secondary.find(row.name)
         if own and (own.type, own.subtype) != (row.type, row.subtype):
@@ -357,7 +360,13 @@ def _notes(package: FirmwarePackage, request: Request, secondary: PartitionTable
         partner = {"cert": f"{role}_key", "key": f"{role}_cert"}.get(kind)
         if partner and partner not in request.pki and partner not in request.data:
             message = f"{name} is the project's, {partner} stays as the firmware package has it: they won't match"
-            yield warning("pki-half-changed", message, certificate_or_key=name, partner=partner)
+            yield warning(
+                "pki-half-changed",
+                message,
+                certificate_or_key=name,
+                partner=partner,
+                hint=f"write {setting(f'pki.{partner}', 'FILE')}, too",
+            )
 
 
 def _inputs(request: Request) -> dict[str, bytes]:

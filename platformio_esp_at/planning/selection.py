@@ -12,7 +12,7 @@ from platformio_esp_at.catalog.boards import module_for_release, select_module
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.modules import MODULE_NAME
 from platformio_esp_at.catalog.modules import module as find_module
-from platformio_esp_at.errors import EspAtError, FormatError, Place, SelectionError, UnknownNameError, located
+from platformio_esp_at.errors import EspAtError, FormatError, Place, SelectionError, UnknownNameError, located, setting
 from platformio_esp_at.request.values import CustomModule, Text
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ class SelectedModule:
             raise SelectionError(
                 "module-not-in-package",
                 f"the firmware package has no factory_param_{self.name}.bin, and the catalog has no module {self.name}",
-                hint=f"name the module that it is like: module: {{name: {self.name}, based_on: WROOM-32, …}}",
+                hint="name the module that it is like: "
+                + setting("module", f"{{name: {self.name}, based_on: WROOM-32, …}}"),
             )
         values = dict(self.row.factory_param(version, release=self.release))
         if "module_name" in values:
@@ -91,7 +92,7 @@ def select(wanted: Text | CustomModule | None, board: BoardFacts | None, package
     raise SelectionError(
         "module-missing",
         f"which AT module? The firmware package has {', '.join(package.modules) or 'no name of one'}",
-        hint="write module: NAME into esp_at.yml, or give --module NAME; esp-at modules lists them",
+        hint=f"write {setting('module', 'NAME')}; esp-at modules lists them",
     )
 
 

@@ -13,7 +13,7 @@ from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.catalog.chips import chip
 from platformio_esp_at.catalog.modules import modules
 from platformio_esp_at.errors import EspAtError, FormatError, Place, UnknownNameError
-from platformio_esp_at.files import is_regular, listed, looked_for, read_file
+from platformio_esp_at.files import is_regular, listed, looked_for, read_file, reading_hint
 from platformio_esp_at.request.kinds import is_board_file
 from platformio_esp_at.units import UPLOAD_BAUD, format_size
 
@@ -74,10 +74,18 @@ def read_board(file: Path) -> BoardFacts:
             hint=looked_for(file.absolute()),
         ) from None
     except OSError as error:
-        raise EspAtError("unreadable", f"can't be read: {error.strerror}", where=Place.at(file=str(file))) from None
+        raise EspAtError(
+            "unreadable",
+            f"can't be read: {error.strerror}",
+            where=Place.at(file=str(file)),
+            hint=reading_hint(file, error),
+        ) from None
     except (ValueError, RecursionError) as error:
         raise FormatError(
-            "board-manifest-invalid", f"not a board's JSON file: {error}", where=Place.at(file=str(file))
+            "board-manifest-invalid",
+            f"not a board's JSON file: {error}",
+            where=Place.at(file=str(file)),
+            hint=f"see where it breaks: python -m json.tool {file}; or take the manifest from its dev-platform again",
         ) from None
     return BoardFacts.from_manifest(file.stem, manifest)
 

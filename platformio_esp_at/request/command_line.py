@@ -5,9 +5,11 @@ Both build their parameters with click; here they are plain values, so that this
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
+from platformio_esp_at.errors import Spelling
 from platformio_esp_at.request.layers import layer_of_options
 from platformio_esp_at.request.options import OPTIONS
 
@@ -48,6 +50,20 @@ def layer_of_command_line(values: Mapping[str, object]) -> Layer:
     texts = {name: "\n".join(value) if isinstance(value, tuple) else str(value) for name, value in values.items()}
     own = {name: texts[name] for name in OPTIONS if values.get(name)}
     return layer_of_options(own, base=Path(), spelling=spelling)
+
+
+def as_arguments(option: str, value: str) -> str:
+    """Return an option as it is typed, for hints.
+
+    >>> as_arguments("module", "WROOM-32"), as_arguments("factory_param.uart_tx_pin", "17")
+    ('--module WROOM-32', '--factory-param uart_tx_pin=17')
+    """
+    name, _, inner = option.partition(".")
+    text = f"{inner}={value}" if inner and value else inner or value
+    return f"{spelling(name)} {shlex.quote(text)}" if text else spelling(name)
+
+
+ON_COMMAND_LINE = Spelling(as_arguments)
 
 
 def spelling(option: str) -> str:

@@ -11,9 +11,10 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
-from platformio_esp_at.errors import FormatError, Place
+from platformio_esp_at.errors import FormatError, Place, setting
 from platformio_esp_at.request.nodes import is_mapping, parse_mapping, parse_names, place_of
 from platformio_esp_at.request.values import CustomModule, Firmware, InputFile, InputFolder, Speed, Text
+from platformio_esp_at.units import UPLOAD_BAUD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -47,6 +48,10 @@ class Completes(enum.Enum):
     def has_files(self) -> bool:
         """Whether the path of a file can be given instead."""
         return self in (Completes.FILES, Completes.FIRMWARE, Completes.BOARDS, Completes.KNOWN_BOARDS)
+
+
+class WrongKindError(FormatError):
+    """An option's value isn't what its kind takes; `Option` puts the option's example into the hint."""
 
 
 class Given(NamedTuple):
@@ -104,9 +109,15 @@ class Kind(ABC, Generic[ValueT_co]):
         """Return the files and folders that `value` reads. Raises `FormatError`."""
         return ()
 
-    def wrong(self, node: Node, name: str) -> FormatError:
+    def wrong(self, node: Node, name: str) -> WrongKindError:
         """Return the error for a node that isn't what the kind takes."""
-        return FormatError("option-invalid", f"{name} must be {self.expected}", where=place_of(node), option=name)
+        return WrongKindError(
+            "option-invalid",
+            f"{name} must be {self.expected}",
+            where=place_of(node),
+            hint=f"write {setting(name, self.metavar or 'VALUE')}",
+            option=name,
+        )
 
 
 # --- single values ---
@@ -141,7 +152,11 @@ class SpeedKind(Kind["Speed | None"]):
         text = [_text(self, node, name) for node, _ in given][-1]
         if (baud := text.number()) <= 0:
             raise FormatError(
-                "upload-speed-invalid", f"{name} must be above 0, not {baud}", where=text.where, baud=baud
+                "upload-speed-invalid",
+                f"{name} must be above 0, not {baud}",
+                where=text.where,
+                hint=f"write {setting(name, str(UPLOAD_BAUD))}",
+                baud=baud,
             )
         return Speed(baud, text.where)
 
@@ -332,7 +347,7 @@ class CertificatesKind(_FilesKind["Mapping[str, tuple[InputFile, ...]]"]):
     @staticmethod
     def _files(key: str, paths: tuple[Named, ...], read: Reader) -> Iterator[InputFile]:
         if len(paths) > MOST_SETS:
-            raise _too_many(key, paths, "one or two files")
+            raise _too_many(key, paths, MOST_SETS, "one or two files")
         yield from map(read.file, paths)
 
 
@@ -350,7 +365,7 @@ class ContentKind(_FilesKind["Mapping[str, InputFile | InputFolder]"]):
         content = {}
         for key, paths in self._paths(name, given).items():
             if len(paths) > 1:
-                raise _too_many(key, paths, "one file")
+                raise _too_many(key, paths, 1, "one file")
             content[key] = read.file_or_folder(paths[0])
         return content
 
@@ -359,8 +374,9 @@ _TEXT, _PATH = TextKind(), PathKind()
 """The kinds of the values in mappings."""
 
 
-def _too_many(key: str, paths: Sequence[Named], takes: str) -> FormatError:
-    return FormatError("too-many-files", f"{key} takes {takes}", where=paths[-1].text.where)
+def _too_many(key: str, paths: Sequence[Named], most: int, takes: str) -> FormatError:
+    surplus = ", ".join(path.text.text for path in paths[most:])
+    return FormatError("too-many-files", f"{key} takes {takes}", where=paths[-1].text.where, hint=f"remove {surplus}")
 
 
 # --- nodes to texts and paths ---
@@ -383,7 +399,8 @@ def _named(kind: Kind[object], node: Node, base: Path, name: str) -> Named:
         path = base / Path(text.text).expanduser()
     except RuntimeError:
         problem = f"{name}: there is no user of {text.text}"
-        raise FormatError("option-invalid", problem, where=text.where) from None
+        hint = "write the whole path, such as /home/NAME/FILE, in place of the one with ~"
+        raise FormatError("option-invalid", problem, where=text.where, hint=hint) from None
     return Named(text, path)
 
 

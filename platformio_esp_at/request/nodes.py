@@ -46,13 +46,30 @@ def parse_yaml(text: str, where: Place, *, has_lines: bool = False) -> Node:
         node = yaml.compose(text, Loader=yaml.BaseLoader)
     except yaml.MarkedYAMLError as error:
         problem = f"not YAML: {error.problem or error}"
-        raise FormatError("not-yaml", problem, where=place(error.problem_mark)) from None
+        raise FormatError("not-yaml", problem, where=place(error.problem_mark), hint=_yaml_hint(problem)) from None
     except yaml.reader.ReaderError as error:
         problem = f"not YAML: the character U+{error.character:04X} is not allowed"
-        raise FormatError("not-yaml", problem, where=where) from None
+        line = Place.at(line=text.count("\n", 0, error.position) + 1) if has_lines else Place()
+        hint = f"remove this character, {error.position + 1} characters from the start"
+        raise FormatError("not-yaml", problem, where=where / line, hint=hint) from None
     except (yaml.YAMLError, RecursionError) as error:
-        raise FormatError("not-yaml", f"not YAML: {error}", where=where) from None
+        hint = "write NAME: VALUE, with fewer brackets inside brackets"
+        raise FormatError("not-yaml", f"not YAML: {error}", where=where, hint=hint) from None
     return Text("", where) if node is None else _node(node, place, set())
+
+
+_YAML_HINTS = (
+    ("mapping values are not allowed", "put a value with a colon and a space inside in single quotes: 'a: b'"),
+    ("could not find expected ':'", "write NAME: VALUE, with a space after the colon"),
+    ("expected <block end>", "indent this line as the ones before it, or put the value in single quotes"),
+    ("expected ',' or", "close the bracket, and put a comma between its parts: [a.pem, b.pem]"),
+    ("unexpected end of stream", "close the quote that is open here, or write the value without quotes"),
+)
+"""Parts of PyYAML's problems, and what to do; the first that fits counts."""
+
+
+def _yaml_hint(problem: str) -> str:
+    return next((hint for part, hint in _YAML_HINTS if part in problem), "put the value here in single quotes: 'VALUE'")
 
 
 def _node(node: YamlNode, place: Callable[[Mark | None], Place], seen: set[int]) -> Node:
@@ -62,7 +79,12 @@ def _node(node: YamlNode, place: Callable[[Mark | None], Place], seen: set[int])
     if isinstance(node, yaml.ScalarNode):
         return Text(node.value, where)
     if id(node) in seen:
-        raise FormatError("not-yaml", "YAML aliases are not supported here", where=where)
+        raise FormatError(
+            "not-yaml",
+            "YAML aliases are not supported here",
+            where=where,
+            hint="write the value itself in place of the *alias",
+        )
     seen.add(id(node))
     if not node.value:
         return Text("", where)  # an empty list or mapping is as blank as an empty text
@@ -71,9 +93,12 @@ def _node(node: YamlNode, place: Callable[[Mark | None], Place], seen: set[int])
     mapping: dict[str, Node] = {}
     for key, value in node.value:
         if not isinstance(key, yaml.ScalarNode):
-            raise FormatError("option-invalid", "a key must be a name", where=place(key.start_mark))
+            raise FormatError(
+                "option-invalid", "a key must be a name", where=place(key.start_mark), hint="write NAME: VALUE"
+            )
         if key.value in mapping:
-            raise FormatError("option-twice", f"{key.value!r} is given twice", where=place(key.start_mark))
+            hint = f"remove one of the two; the first is {place_of(mapping[key.value])}"
+            raise FormatError("option-twice", f"{key.value!r} is given twice", where=place(key.start_mark), hint=hint)
         mapping[key.value] = _node(value, place, seen)
     return mapping
 
@@ -105,7 +130,7 @@ def _parse_pairs(lines: Iterable[str], where: Place, *, lists: bool) -> dict[str
             raise FormatError("option-invalid", problem, where=where, hint=hint)
         name, value = pair["name"], pair["value"]
         if name in pairs:
-            two_files = f"for two files, write {name}=[a.pem, b.pem]" if lists else None
+            two_files = f"for two files, write {name}=[a.pem, b.pem]" if lists else f"remove one of the two {name}"
             raise FormatError("option-twice", f"{name!r} is given twice", where=where, hint=two_files)
         pairs[name] = parse_yaml(value, where) if lists and value.startswith("[") else Text(value, where)
     return pairs

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from platformio_esp_at.errors import FormatError
+from platformio_esp_at.errors import setting
 from platformio_esp_at.request.kinds import (
     BoardKind,
     CertificatesKind,
@@ -25,6 +25,7 @@ from platformio_esp_at.request.kinds import (
     SpeedKind,
     TextKind,
     ValuesKind,
+    WrongKindError,
 )
 from platformio_esp_at.request.values import InputFile, InputFolder
 from platformio_esp_at.units import UPLOAD_BAUD
@@ -70,9 +71,9 @@ class Option(NamedTuple):
     def _example_in_hint(self) -> Iterator[None]:
         try:
             yield
-        except FormatError as error:
-            if error.hint is None and error.facts.get("option") == self.name:
-                error.hint = f"write it as {self.example}"
+        except WrongKindError as error:
+            if error.facts["option"] == self.name:
+                error.hint = f"write {setting(self.name, self.example)}"
             raise
 
 

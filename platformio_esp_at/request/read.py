@@ -7,8 +7,8 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import EspAtError, FormatError, Place, near_names, printable, unknown_name
-from platformio_esp_at.files import FileTooLargeError, file_mode, looked_for, read_file
+from platformio_esp_at.errors import EspAtError, FormatError, Place, near_names, printable, setting, unknown_name
+from platformio_esp_at.files import FileTooLargeError, file_mode, looked_for, read_file, reading_hint
 from platformio_esp_at.formats.text_instead import lfs_pointer
 from platformio_esp_at.request.nodes import Layer, parse_yaml, place_of, without_blanks
 from platformio_esp_at.request.options import OPTIONS
@@ -139,11 +139,12 @@ class _Folder:
             with os.scandir(self._path / inside) as entries:
                 names = [entry.name for entry in entries if not entry.name.startswith(".")]
         except OSError as error:
-            raise self._problem("unreadable", inside.rstrip("/"), f"can't be read: {error.strerror}") from None
+            hint = reading_hint(self._path / inside, error)
+            raise self._problem("unreadable", inside.rstrip("/"), f"can't be read: {error.strerror}", hint) from None
         self._entries += len(names)
         if self._entries > _MAX_ENTRIES:
             problem = f"{self._label} has more than {_MAX_ENTRIES} files"
-            hint = "name the folder that has only the files for the module"
+            hint = f"move what the module doesn't need out of {self._path}"
             raise EspAtError("file-too-large", problem, where=self._where, hint=hint)
         return names
 
@@ -169,10 +170,10 @@ class _Folder:
         self._size += len(data)
         if self._size > MAX_FLASH_SIZE:
             problem = f"{self._label} holds more than {format_size(MAX_FLASH_SIZE)}"
-            hint = "name the folder that has only the files for the module"
+            hint = f"move what the module doesn't need out of {self._path}; {inside} is the first too many"
             raise EspAtError("file-too-large", problem, where=self._where, hint=hint)
 
-    def _problem(self, code: str, inside: str, problem: str, hint: str | None = None) -> EspAtError:
+    def _problem(self, code: str, inside: str, problem: str, hint: str) -> EspAtError:
         name = f"{self._label.rstrip('/')}/{inside}" if inside else self._label
         return EspAtError(code, f"{name} {problem}", where=self._where, hint=hint)
 
@@ -187,10 +188,13 @@ def _read(path: Path, label: str, where: Place, limit: int) -> bytes:
             hint += "; a list of files is written [a.pem, b.pem]"
         raise EspAtError("file-not-found", f"{label} does not exist", where=where, hint=hint) from None
     except FileTooLargeError:
-        raise EspAtError("file-too-large", f"{label} is larger than {format_size(limit)}", where=where) from None
+        hint = f"see whether it is the right file: ls -l {path}"
+        raise EspAtError(
+            "file-too-large", f"{label} is larger than {format_size(limit)}", where=where, hint=hint
+        ) from None
     except OSError as error:
         problem = f"{label} can't be read: {error.strerror or error}"
-        raise EspAtError("unreadable", problem, where=where) from None
+        raise EspAtError("unreadable", problem, where=where, hint=reading_hint(path, error)) from None
     if pointer := lfs_pointer(data):
         raise EspAtError("git-lfs-pointer", f"{label} is {pointer.what}", where=where, hint=pointer.next_step)
     return data
@@ -206,14 +210,16 @@ def _firmware(text: Text, path: Path) -> Firmware:
     try:
         mode = file_mode(path)
     except OSError as error:
-        raise EspAtError("unreadable", f"{what} can't be read: {error.strerror}", where=text.where) from None
+        hint = reading_hint(path, error)
+        raise EspAtError("unreadable", f"{what} can't be read: {error.strerror}", where=text.where, hint=hint) from None
     if mode is None:
         if package_named(text.text):
             return Firmware(text)
         hint = f"{looked_for(path)}\n{_hint_for(text.text)}"
         raise EspAtError("firmware-not-found", f"{what} does not exist", where=text.where, hint=hint)
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise EspAtError("not-a-file", f"{what} is neither a file nor a folder", where=text.where)
+        hint = f"name a zip, a folder or a release: {setting('firmware', OPTIONS['firmware'].example)}"
+        raise EspAtError("not-a-file", f"{what} is neither a file nor a folder", where=text.where, hint=hint)
     return Firmware(text, path)
 
 

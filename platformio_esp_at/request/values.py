@@ -56,7 +56,10 @@ class InputFile:
             return self.data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = self.data[: error.start].count(b"\n") + 1
-            raise FormatError("not-text", "not UTF-8 text", where=Place.at(file=self.label, line=line)) from None
+            hint = f"save {self.label} as UTF-8 in your editor"
+            raise FormatError(
+                "not-text", "not UTF-8 text", where=Place.at(file=self.label, line=line), hint=hint
+            ) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,9 @@ def test_a_board_by_the_path_of_its_file(project, esp_at):
 def test_options_that_are_repeated_name_each_thing_once(project, esp_at):
     twice = ["--factory-param", "uart_tx_pin=4", "--factory-param", "uart_tx_pin=5"]
     refused = esp_at("info", *twice, cwd=project(yml=YML), code=1).stderr
-    assert refused == "Error: --factory-param: 'uart_tx_pin' is given twice  [option-twice]\n"
+    assert refused == (
+        "Error: --factory-param: 'uart_tx_pin' is given twice  [option-twice]\n  remove one of the two uart_tx_pin\n"
+    )
 
 
 # --- looking ---

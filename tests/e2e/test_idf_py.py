@@ -283,7 +283,7 @@ def with_two_modules():
 
 
 REFUSALS = {
-    "no firmware": (None, "module: WROOM-32\n", ["  [firmware-missing]\n", "write firmware: latest into esp_at.yml"]),
+    "no firmware": (None, "module: WROOM-32\n", ["  [firmware-missing]\n", "write firmware: latest in esp_at.yml"]),
     "firmware that isn't there": (
         None,
         "firmware: gone.zip\n",
@@ -292,7 +292,7 @@ REFUSALS = {
     "two modules to choose from": (
         None,
         "firmware: two\n",
-        ["PICO-D4, WROOM-32  [module-missing]\n", "write module: NAME into esp_at.yml"],
+        ["PICO-D4, WROOM-32  [module-missing]\n", "write module: NAME in esp_at.yml"],
     ),
     "unknown module": (
         None,

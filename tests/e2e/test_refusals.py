@@ -66,13 +66,13 @@ PROJECTS = {
         YML,
         {"firmware.zip": SAMPLE[:30000]},
         "zip-damaged",
-        ["esp_at.yml:1:firmware.zip: ", "download it again"],
+        ["esp_at.yml:1:firmware.zip: ", "download the firmware package again"],
     ),
     "damaged zip": (
         YML,
         {"firmware.zip": SAMPLE.replace(b"stand-in", b"stand-by", 1)},
         "zip-damaged",
-        ["esp_at.yml:1:firmware.zip:bootloader/bootloader.bin: ", "download it again"],
+        ["esp_at.yml:1:firmware.zip:bootloader/bootloader.bin: ", "download the firmware package again"],
     ),
     "zip that reaches out": (
         YML,
@@ -90,7 +90,7 @@ PROJECTS = {
         YML,
         {"firmware.zip": changed(**{"esp-at.bin": damaged_app()})},
         "image-checksum",
-        ["esp-at.bin:0x402f: ", "take it from the firmware package again"],
+        ["esp-at.bin:0x402f: ", "download the firmware package again"],
     ),
     "application of another chip": (
         YML,
@@ -149,7 +149,7 @@ PROJECTS = {
         YML + "partitions: ours.csv\n",
         {"ours.csv": OVERLAP[: OVERLAP.rindex(" 0x30000")]},
         "table-row-invalid",
-        ["ours.csv:4: ", "a row is: name, type, subtype, offset, size"],
+        ["ours.csv:4: ", "write name, type, subtype, offset, size, separated by commas"],
     ),
     "certificate too large": (
         YML + "pki: {mqtt_ca: big.pem}\n",
@@ -227,7 +227,7 @@ def test_pio_names_the_place_in_platformio_ini(project, at_pio, used_module):
     message = one_message(at_pio(f"run -t upload_at --upload-port {module.port}", folder, code=1))
     assert message.startswith("Error: platformio.ini [env:a] custom_at_firmware:cut.zip: ")
     assert code_of(message) == "zip-damaged"
-    assert "\n  download it again\n" in message
+    assert "\n  download the firmware package again\n" in message
     assert module.untouched
     assert not (folder / ".pio/build/a/esp_at").exists()
 

@@ -55,10 +55,10 @@ if reworded:
     init, notice = errors.EspAtError.__init__, errors.Notice.__init__
 
     def other_words(self, code, message, **options):
-        init(self, code, "zzz", **{**options, "hint": options.get("hint") and "zzz"})
+        init(self, code, "zzz", **{**options, "hint": "zzz"})
 
     def other_notice(self, code, message, *args, **options):
-        notice(self, code, "zzz", *args, **{**options, "hint": options.get("hint") and "zzz"})
+        notice(self, code, "zzz", *args, **{**options, "marked_hint": options.get("marked_hint") and "zzz"})
 
     errors.EspAtError.__init__, errors.Notice.__init__ = other_words, other_notice
 

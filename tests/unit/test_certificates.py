@@ -111,7 +111,7 @@ def test_a_key_beside_the_certificate():
 def test_a_certificate_where_a_key_belongs(data):
     error = _refusal(data, PkiType.KEY)
     assert (error.code, error.where) == ("pki-wrong-kind", "a.pem")
-    assert error.hint == "this is the private key's place"
+    assert error.hint == "name the file of the private key here"
 
 
 def test_a_certificate_beside_the_key():
@@ -299,7 +299,8 @@ def test_a_chain_that_is_too_long_for_the_firmware():
     size = 7 + sum(3 + len(der(item)) for item in chain)
     (found,) = _warnings(pem(*chain), PkiType.CERT)
     assert (found.code, found.facts) == ("chain-too-long", {"size": size})
-    assert f"the chain takes {size} bytes in TLS and the firmware sends 4096 in one message: " in found.message
+    assert f"the chain takes {size} bytes in TLS and the firmware sends 4096 in one message" in found.message
+    assert found.hint == "leave out the root, or take EC keys"
 
 
 @pytest.mark.parametrize(("number", "name"), [(0x04, "MD5"), (0x05, "SHA1")])

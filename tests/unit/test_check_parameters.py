@@ -190,7 +190,10 @@ def test_channels(start, count):
 def test_channels_outside_of_wifi(start, count, where, channel):
     error = _refusal(start_channel=start, channel_num=count)
     assert (error.code, error.where) == ("channel-invalid", where)
-    assert (error.message, error.hint) == (f"{channel} is outside 1…14", "usual are 1 and 13")
+    assert (error.message, error.hint) == (
+        f"{channel} is outside 1…14",
+        "write start_channel 1 and channel_num 13, which are usual",
+    )
 
 
 @pytest.mark.parametrize(("start", "count", "most"), [(2, 14, 13), (14, 2, 1)])
@@ -252,7 +255,7 @@ def test_sys_store():
     assert (error.code, error.where) == ("sys-store-invalid", "sys_store")
     assert (error.message, error.hint) == (
         "2 is neither 0 nor 1",
-        "1 saves what AT commands set to flash, 0 doesn't",
+        "write 1 to save what AT commands set to flash, or 0",
     )
 
 

@@ -56,9 +56,10 @@ def test_every_problem_of_a_kind_is_reported_and_the_kinds_have_an_order(tmp_pat
     assert str(error) == (
         "2 problems:\n"
         "user.csv:3: partition 'server_cert' (0x24800…0x25800) doesn't start at a multiple of 0x1000\n"
-        "user.csv:16: partition 'fatfs' (0x70000…0x100001) ends after 0x100000, the end of the primary table's "
-        "'at_customize' (0x20000…0x100000)\n"
-        "  at most 576KB fit there"
+        "  write 0x25000 as its offset\n"
+        "user.csv:16: partition 'fatfs' (0x70000…0x100001) ends after 0x100000, "
+        "the end of the primary table's 'at_customize' (0x20000…0x100000)\n"
+        "  write 576KB or less as its size"
     )
 
     del wrong["partitions"]

@@ -209,6 +209,56 @@ def test_an_unknown_code(given, name, hint):
     assert caught.value.hint.startswith(hint)
 
 
+def _unhinted(tree, classes):
+    """Yield the lines that make an error, or a warning, without a next step."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called = getattr(node.func, "id", getattr(node.func, "attr", ""))
+        hints = [keyword.value for keyword in node.keywords if keyword.arg == "hint"]
+        if called not in classes | {"warning"}:
+            continue
+        if not hints or any(isinstance(hint, ast.Constant) and not str(hint.value or "").strip() for hint in hints):
+            yield node.lineno
+
+
+def _unhinted_everywhere():
+    trees = {file: ast.parse(file.read_text(encoding="utf-8")) for file in sorted(PACKAGE.rglob("*.py"))}
+    classes = _error_classes(trees)
+    return [
+        f"{file.relative_to(PACKAGE).as_posix()}:{line}"
+        for file, tree in trees.items()
+        for line in _unhinted(tree, classes)
+    ]
+
+
+def test_every_error_and_warning_has_a_next_step():
+    found = _unhinted_everywhere()
+    assert not found, f"give it a hint: what to type, edit or do: {', '.join(found)}"
+    made = (
+        "FormatError('a', 'b')\nwarning('a', 'b', hint='')\nEspAtError('a', 'b', hint=' ')\nEspAtError('a', hint='do')"
+    )
+    assert list(_unhinted(ast.parse(made), {"FormatError", "EspAtError"})) == [1, 2, 3]
+
+
+VAGUE = re.compile(r"(check|see|look at|mend|correct|fix) (it|the file|the value|the format|this)\.?")
+
+
+def test_no_next_step_is_a_general_one():
+    hints = [
+        (f"{file.relative_to(PACKAGE).as_posix()}:{keyword.value.lineno}", keyword.value.value)
+        for file in sorted(PACKAGE.rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        for keyword in node.keywords
+        if keyword.arg == "hint" and isinstance(keyword.value, ast.Constant) and keyword.value.value
+    ]
+    vague = [f"{place} ({hint})" for place, hint in hints if VAGUE.fullmatch(hint)]
+    assert not vague, f"name what to type, edit or do: {', '.join(vague)}"
+    assert VAGUE.fullmatch("check the file")
+    assert len(hints) > 100
+
+
 SEARCHES = ("startswith", "endswith", "find", "index", "count", "search", "match", "fullmatch")
 
 

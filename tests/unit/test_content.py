@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from platformio_esp_at.firmware.package import FirmwarePackage
 
 FOLDER = "customized_partitions"
+MFG_NVS_HINT = (
+    "data takes a finished image: take mfg_nvs.bin of a module or package, or remove it here and set factory_param"
+)
 SAMPLE = sample_package("esp32")
 PARAM = FactoryParam.from_bytes(SAMPLE[f"{FOLDER}/factory_param.bin"])
 HERE = Place.at(file="esp_at.yml", line=7)
@@ -309,19 +312,31 @@ def test_refuses_content_twice(tmp_path, request_, name, image):
     with pytest.raises(EspAtError) as caught:
         _make(tmp_path, _package(tmp_path), data=data, **request_)
     assert caught.value.code == "content-twice"
-    assert str(caught.value) == f"esp_at.yml:9: {name} has content from two options\n  remove it from data:"
+    assert str(caught.value) == f"esp_at.yml:9: {name} has content from two options\n  remove it from data"
 
 
 @pytest.mark.parametrize(
     ("name", "data", "code", "where", "hint"),
     [
-        ("fatfs", b"", "file-empty", str(HERE), "to leave fatfs as the module has it, take it out of data:"),
-        ("factory_param", b"x", "factory-param-as-data", str(HERE), "give values under factory_param:"),
+        ("fatfs", b"", "file-empty", str(HERE), "to leave fatfs as the module has it, remove it from data"),
+        (
+            "factory_param",
+            b"x",
+            "factory-param-as-data",
+            str(HERE),
+            "write its values: factory_param: {uart_tx_pin: 17}",
+        ),
         (
             *("mqtt_ca", CERT, "not-pki", "x.bin"),
-            "data: takes a finished image; give certificates and keys under pki:",
+            "data takes a finished image; for a certificate or key, write pki: {mqtt_ca: FILE}",
         ),
-        ("ble_data", GATTS, "not-ble-data", "x.bin", "data: takes a finished image; give a GATT table as gatts:"),
+        (
+            "ble_data",
+            GATTS,
+            "not-ble-data",
+            "x.bin",
+            "data takes a finished image; for a GATT table, write gatts: FILE",
+        ),
     ],
 )
 def test_refuses_data_that_the_firmware_could_not_read(tmp_path, name, data, code, where, hint):
@@ -383,7 +398,7 @@ def test_a_cut_mfg_nvs_of_the_users_own(tmp_path, dialect):
     assert caught.value.message == (
         f"the NVS image is cut: it has 20480 bytes, its partition {image.size}, and its last page isn't blank"
     )
-    assert caught.value.hint == "take the whole file, or give values under factory_param:, pki: and gatts: instead"
+    assert caught.value.hint == MFG_NVS_HINT
 
 
 def test_two_names_of_one_parameter(tmp_path):
@@ -399,7 +414,7 @@ def test_mfg_nvs_of_the_users_own_must_be_one(tmp_path):
         _make(tmp_path, _package(tmp_path, "esp32c6"), data={"mfg_nvs": _file(b"nvs", "mfg_nvs.bin")})
     assert (caught.value.code, caught.value.where) == ("not-nvs", "mfg_nvs.bin")
     assert caught.value.message == "it is text ('nvs'), not a binary file"
-    assert caught.value.hint == "data: takes a finished image; give values under factory_param:, pki: and gatts:"
+    assert caught.value.hint == MFG_NVS_HINT
 
 
 @pytest.mark.parametrize(
@@ -417,7 +432,7 @@ def test_mfg_nvs_is_edited_or_given_not_both(tmp_path, option, value, name):
         _make(tmp_path, package, data={"mfg_nvs": own}, **{option: value})
     assert caught.value.code == "content-twice"
     assert str(caught.value) == (
-        f"{HERE}: data: gives all of mfg_nvs, so {name} can't be given, too\n  take one of them out"
+        f"{HERE}: data: gives all of mfg_nvs, so {name} can't be given, too\n  remove data: {{mfg_nvs: …}}, or {name}"
     )
 
 

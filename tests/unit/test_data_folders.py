@@ -180,7 +180,7 @@ def test_a_file_that_is_no_file_system(tmp_path, image, code, message):
         _plan(tmp_path, "data: {fatfs: fs.img}\n")
     error = caught.value
     assert (error.code, error.where, error.message) == (code, "fs.img", message)
-    assert error.hint == "give a folder, and it becomes the file system that the firmware expects"
+    assert error.hint == "name a folder instead: it becomes the file system that the firmware expects"
 
 
 def test_a_file_system_of_the_other_kind(tmp_path):
@@ -200,7 +200,7 @@ def test_a_partition_that_is_no_file_system(tmp_path, name):
     with pytest.raises(EspAtError) as caught:
         _plan(tmp_path, f"data:\n  {name}: web/\n", nvs=False)
     error = caught.value
-    assert (error.where, error.hint) == ("esp_at.yml:3", "give it a file")
+    assert (error.where, error.hint) == ("esp_at.yml:3", f"give it a file: data: {{{name}: FILE}}")
     assert error.message == f"partition {name} has no file system, so the folder web/ can't be stored there"
 
 

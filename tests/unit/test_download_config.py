@@ -66,20 +66,37 @@ KNOWN = "known: --flash_mode, --flash_freq, --flash_size"
 @pytest.mark.parametrize(
     ("text", "code", "message", "where", "hint"),
     [
-        pytest.param("", "flash-args-invalid", "download.config names no image", None, None, id="empty"),
         pytest.param(
-            "--flash_mode dio", "flash-args-invalid", "download.config names no image", None, None, id="no-image"
+            "",
+            "flash-args-invalid",
+            "download.config names no image",
+            None,
+            "write OFFSET FILE for each image, such as 0x8000 partition-table.bin",
+            id="empty",
+        ),
+        pytest.param(
+            "--flash_mode dio",
+            "flash-args-invalid",
+            "download.config names no image",
+            None,
+            "write OFFSET FILE for each image, such as 0x8000 partition-table.bin",
+            id="no-image",
         ),
         pytest.param(
             "0x0 a.bin 0x1000",
             "flash-args-invalid",
             "'0x1000' at the end has no file or no offset",
             None,
-            None,
+            "write OFFSET FILE for each image, such as 0x8000 partition-table.bin",
             id="no-file",
         ),
         pytest.param(
-            "a.bin", "flash-args-invalid", "'a.bin' at the end has no file or no offset", None, None, id="no-offset"
+            "a.bin",
+            "flash-args-invalid",
+            "'a.bin' at the end has no file or no offset",
+            None,
+            "write OFFSET FILE for each image, such as 0x8000 partition-table.bin",
+            id="no-offset",
         ),
         pytest.param(
             "a.bin 0x0", "not-a-size", "'a.bin' is not a size or offset", "a.bin", SPELLING, id="file-before-offset"
@@ -97,7 +114,7 @@ KNOWN = "known: --flash_mode, --flash_freq, --flash_size"
             "offset-outside-flash",
             "'a.bin' at offset -0x1000 is outside any flash",
             "-0x1000",
-            None,
+            "write the offset of the image in flash, such as 0x10000",
             id="negative-offset",
         ),
         pytest.param(
@@ -105,7 +122,7 @@ KNOWN = "known: --flash_mode, --flash_freq, --flash_size"
             "offset-outside-flash",
             "'a.bin' at offset 0x100000000 is outside any flash",
             "4096M",
-            None,
+            "write the offset of the image in flash, such as 0x10000",
             id="over-32-bits",
         ),
         pytest.param(
@@ -113,7 +130,7 @@ KNOWN = "known: --flash_mode, --flash_freq, --flash_size"
             "flash-args-invalid",
             "--flash_mode lacks its value",
             None,
-            None,
+            "write a value after it, such as --flash_mode keep",
             id="option-at-the-end",
         ),
         pytest.param(
@@ -121,7 +138,7 @@ KNOWN = "known: --flash_mode, --flash_freq, --flash_size"
             "flash-args-invalid",
             "--flash_mode= lacks its value",
             None,
-            None,
+            "write a value after it, such as --flash_mode keep",
             id="empty-value",
         ),
         pytest.param(
@@ -129,7 +146,7 @@ KNOWN = "known: --flash_mode, --flash_freq, --flash_size"
             "flash-args-invalid",
             "--flash_mode lacks its value",
             None,
-            None,
+            "write a value after it, such as --flash_mode keep",
             id="option-for-a-value",
         ),
         pytest.param(
@@ -137,7 +154,7 @@ KNOWN = "known: --flash_mode, --flash_freq, --flash_size"
             "flash-args-invalid",
             "--flash_mode=--x lacks its value",
             None,
-            None,
+            "write a value after it, such as --flash_mode keep",
             id="dashes-for-a-value",
         ),
         pytest.param(

@@ -13,12 +13,16 @@ from platformio_esp_at.errors import (
     PackageError,
     Place,
     SelectionError,
+    Spelling,
     UnknownNameError,
+    as_yaml,
     located,
     near_names,
     note,
     printable,
     raise_all,
+    setting,
+    spelled,
     unknown_name,
     warning,
 )
@@ -63,13 +67,15 @@ def test_a_place_inside_a_place():
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (EspAtError("broken", "it broke"), "it broke"),
-        (EspAtError("broken", "it broke", where=Place.at(file="a.csv", line=3)), "a.csv:3: it broke"),
         (EspAtError("broken", "it broke", hint="mend it"), "it broke\n  mend it"),
+        (
+            EspAtError("broken", "it broke", where=Place.at(file="a.csv", line=3), hint="mend it"),
+            "a.csv:3: it broke\n  mend it",
+        ),
         (EspAtError("broken", "it broke", where=Place.at(offset=16), hint="mend it"), "0x10: it broke\n  mend it"),
         (EspAtError("broken", "it broke", hint="one\ntwo"), "it broke\n  one\n  two"),
     ],
-    ids=["message", "where", "hint", "where-and-hint", "two-hints"],
+    ids=["message", "where", "offset", "two-hints"],
 )
 def test_text(error, text):
     assert str(error) == text
@@ -117,14 +123,18 @@ def test_one_base_catches_every_kind(kind):
 
 
 def test_facts_are_those_of_the_place_and_its_own():
-    error = FormatError("bad-row", "bad row", where=Place.at(file="a.csv", line=3), column="size", names=("a", "b"))
+    error = FormatError(
+        "bad-row", "bad row", where=Place.at(file="a.csv", line=3), hint="mend it", column="size", names=("a", "b")
+    )
     assert error.facts == {"file": "a.csv", "line": 3, "column": "size", "names": ("a", "b")}
     error.locate(Place.at(package="fw.zip"))
     assert error.facts == {"package": "fw.zip", "file": "a.csv", "line": 3, "column": "size", "names": ("a", "b")}
 
 
 def test_facts_of_the_error_go_before_those_of_its_place():
-    error = FormatError("option-invalid", "no", where=Place.at(option="custom_at_port"), option="port")
+    error = FormatError(
+        "option-invalid", "no", where=Place.at(option="custom_at_port"), hint="write one", option="port"
+    )
     assert (error.facts, error.where) == ({"option": "port"}, "custom_at_port")
 
 
@@ -156,6 +166,76 @@ def test_located_without_failure():
         pass
 
 
+def test_the_hint_of_a_format_is_that_of_the_caller_who_knows_where_the_bytes_come_from():
+    with (
+        pytest.raises(FormatError) as caught,
+        located(package="fw.zip", origin_hint="download it again"),
+        located(file="a.bin"),
+    ):
+        raise FormatError("cut", "it is cut", hint="copy it again")
+    assert str(caught.value) == "fw.zip:a.bin: it is cut\n  download it again"
+
+
+def test_a_file_that_people_edit_keeps_the_hint_of_its_reader():
+    with (
+        pytest.raises(FormatError) as caught,
+        located(package="fw.zip", origin_hint="download it again"),
+        located(file="download.config", origin_hint=""),
+    ):
+        raise FormatError("odd", "unknown option", hint="write --flash_mode")
+    assert str(caught.value) == "fw.zip:download.config: unknown option\n  write --flash_mode"
+
+
+def test_the_innermost_origin_counts():
+    with pytest.raises(FormatError) as caught, located(origin_hint="outer"), located(origin_hint="inner"):
+        raise FormatError("cut", "it is cut", hint="copy it again")
+    assert caught.value.hint == "inner"
+
+
+def test_the_origin_of_each_of_several_problems():
+    problems = [FormatError("cut", "it is cut", hint="copy it"), LayoutError("over", "it is over", hint="move it")]
+    with pytest.raises(FormatError) as caught, located(origin_hint="download it again"):
+        raise_all(problems)
+    assert [problem.hint for problem in caught.value.problems] == ["download it again", "move it"]
+
+
+@pytest.mark.parametrize("kind", [EspAtError, LayoutError, UnknownNameError, FlashError])
+def test_a_hint_that_is_not_about_the_format_stays(kind):
+    with pytest.raises(EspAtError) as caught, located(origin_hint="download it again"):
+        raise kind("odd", "it is odd", hint="mend it")
+    assert caught.value.hint == "mend it"
+
+
+# --- options in hints ---
+
+
+def test_a_setting_is_written_as_the_host_does():
+    hint = f"write {setting('module', 'NAME')} or remove {setting('skip')}"
+    assert spelled(hint) == "write module: NAME or remove skip"
+    assert spelled(hint, Spelling("<{}|{}>".format)) == "write <module|NAME> or remove <skip|>"
+    assert spelled("write another", Spelling("{}{}".format)) == "write another"
+
+
+def test_the_file_of_the_settings_is_named_once():
+    hint = f"write {setting('board', 'none')} and {setting('port', 'PORT')}, or remove {setting('skip')}"
+    spelling = Spelling(as_yaml, "esp_at.yml")
+    assert spelled(hint, spelling) == "write board: none and port: PORT in esp_at.yml, or remove skip"
+    assert spelled(f"remove {setting('skip')}", spelling) == "remove skip"
+
+
+def test_a_setting_inside_a_mapping():
+    assert spelled(setting("factory_param.uart_tx_pin", "17")) == "factory_param: {uart_tx_pin: 17}"
+    assert spelled(setting("data.mfg_nvs")) == "data: {mfg_nvs: …}"
+
+
+def test_an_error_and_a_notice_have_settings_as_esp_at_yml():
+    hint = f"write {setting('port', 'PORT')}"
+    error = EspAtError("odd", "it is odd", hint=hint)
+    assert (error.hint, str(error)) == ("write port: PORT", "it is odd\n  write port: PORT")
+    assert (error.marked_hint, error.as_warning().marked_hint) == (hint, hint)
+    assert warning("odd", "it is odd", hint=hint).hint == "write port: PORT"
+
+
 # --- several problems ---
 
 
@@ -164,7 +244,7 @@ def test_raise_all_of_none():
 
 
 def test_raise_all_of_one_raises_it_unchanged():
-    problem = LayoutError("overlap", "overlap", where=Place.at(line=4))
+    problem = LayoutError("overlap", "overlap", where=Place.at(line=4), hint="move it")
     with pytest.raises(LayoutError) as caught:
         raise_all([problem])
     assert caught.value is problem
@@ -173,7 +253,7 @@ def test_raise_all_of_one_raises_it_unchanged():
 def test_raise_all_of_several_has_them_all():
     problems = [
         FormatError("no-size", "no size", where=Place.at(line=2), hint="write one"),
-        UnknownNameError("no-type", "no such type", where=Place.at(line=5)),
+        UnknownNameError("no-type", "no such type", where=Place.at(line=5), hint="write app"),
     ]
     with pytest.raises(FormatError) as caught, located(file="table.csv"):
         raise_all(problems)
@@ -183,7 +263,7 @@ def test_raise_all_of_several_has_them_all():
         {"file": "table.csv", "line": 2},
         {"file": "table.csv", "line": 5},
     ]
-    assert str(caught.value) == "2 problems:\ntable.csv:2: no size\n  write one\ntable.csv:5: no such type"
+    assert str(caught.value) == "2 problems:\ntable.csv:2: no size\n  write one\ntable.csv:5: no such type\n  write app"
 
 
 # --- warnings and notes ---
@@ -191,20 +271,22 @@ def test_raise_all_of_several_has_them_all():
 
 def test_a_warning_and_a_note():
     where = Place.at(file="esp_at.yml", line=3)
-    assert warning("odd", "that is odd", where=where, pin=4) == Notice(
-        "odd", "that is odd", is_warning=True, place=where, facts={"pin": 4}
+    assert warning("odd", "that is odd", where=where, hint="mend it", pin=4) == Notice(
+        "odd", "that is odd", is_warning=True, place=where, facts={"pin": 4}, marked_hint="mend it"
     )
     assert note("kept", "it stays") == Notice("kept", "it stays", is_warning=False, place=Place(), facts={})
+    assert note("kept", "it stays").hint is None
+    assert note("kept", "it stays", hint="mend it").hint == "mend it"
 
 
 def test_a_notice_in_words():
     assert str(note("kept", "it stays")) == "it stays"
     assert str(note("kept", "it stays", where=Place.at(file="a.csv", line=3))) == "a.csv:3: it stays"
-    assert str(warning("odd", "a\nb\x1b", where=Place.at(file="\x1b"))) == "\\x1b: a\\nb\\x1b"
+    assert str(warning("odd", "a\nb\x1b", where=Place.at(file="\x1b"), hint="mend it")) == "\\x1b: a\\nb\\x1b"
 
 
 def test_a_notice_inside_a_place():
-    inner = warning("odd", "that is odd", where=Place.at(row=2), pin=4)
+    inner = warning("odd", "that is odd", where=Place.at(row=2), hint="mend it", pin=4)
     outer = inner.inside(Place.at(file="gatts.csv"))
     assert str(outer) == "gatts.csv:row 2: that is odd"
     assert (outer.code, outer.is_warning, outer.facts) == ("odd", True, {"pin": 4})
@@ -219,7 +301,7 @@ def test_an_error_as_a_warning():
         is_warning=True,
         place=Place.at(file="a.csv"),
         facts={"column": "size"},
-        hint="write another",
+        marked_hint="write another",
     )
 
 

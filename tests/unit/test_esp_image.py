@@ -31,7 +31,7 @@ SHORT = bytes.fromhex(
     "0000fe3f 05000000 aa00000000"
     "0000000000000000000000000000 01"
 )  # fmt: skip
-DAMAGED = "the file is damaged: take it from the firmware package again"
+DAMAGED = "the file is damaged: copy it again from where it was made"
 
 
 def test_long_header():
@@ -201,37 +201,67 @@ def test_with_flash_settings_refuses(settings, chip, message, hint):
     ("data", "code", "message", "where", "hint"),
     [
         pytest.param(
-            b"", "not-an-image", "no ESP image: it starts with nothing instead of e9", "0x0", None, id="nothing"
+            b"",
+            "not-an-image",
+            "no ESP image: it starts with nothing instead of e9",
+            "0x0",
+            "name the .bin that ESP-IDF's build or esptool elf2image makes",
+            id="nothing",
         ),
         pytest.param(
-            b"\xff" * 64, "not-an-image", "no ESP image: it starts with ff instead of e9", "0x0", None, id="blank"
+            b"\xff" * 64,
+            "not-an-image",
+            "no ESP image: it starts with ff instead of e9",
+            "0x0",
+            "name the .bin that ESP-IDF's build or esptool elf2image makes",
+            id="blank",
         ),
         pytest.param(
             LONG[:23],
             "image-cut",
             "the ESP image is cut: 23 bytes are less than its header",
             None,
-            None,
+            "copy the file again from where it was made, and compare the sizes",
             id="cut-in-header",
         ),
         pytest.param(
-            b"\xe9\x00" + LONG[2:], "image-damaged", "an ESP image with 0 segments", "0x1", None, id="no-segment"
+            b"\xe9\x00" + LONG[2:],
+            "image-damaged",
+            "an ESP image with 0 segments",
+            "0x1",
+            "name the .bin that ESP-IDF's build or esptool elf2image makes",
+            id="no-segment",
         ),
         pytest.param(
-            b"\xe9\x11" + LONG[2:], "image-damaged", "an ESP image with 17 segments", "0x1", None, id="17-segments"
+            b"\xe9\x11" + LONG[2:],
+            "image-damaged",
+            "an ESP image with 17 segments",
+            "0x1",
+            "name the .bin that ESP-IDF's build or esptool elf2image makes",
+            id="17-segments",
         ),
         pytest.param(
-            LONG[:30], "image-cut", "the ESP image is cut inside segment 0", "0x18", None, id="cut-in-segment-header"
+            LONG[:30],
+            "image-cut",
+            "the ESP image is cut inside segment 0",
+            "0x18",
+            "copy the file again from where it was made, and compare the sizes",
+            id="cut-in-segment-header",
         ),
         pytest.param(
-            LONG[:34], "image-cut", "the ESP image is cut inside segment 0", "0x18", None, id="cut-in-segment"
+            LONG[:34],
+            "image-cut",
+            "the ESP image is cut inside segment 0",
+            "0x18",
+            "copy the file again from where it was made, and compare the sizes",
+            id="cut-in-segment",
         ),
         pytest.param(
             b"\xe9\x02" + PLAIN[2:40],
             "image-cut",
             "the ESP image is cut inside segment 1",
             "0x24",
-            None,
+            "copy the file again from where it was made, and compare the sizes",
             id="cut-in-second-segment",
         ),
         pytest.param(
@@ -239,7 +269,7 @@ def test_with_flash_settings_refuses(settings, chip, message, hint):
             "image-cut",
             "the ESP image is cut: it ends at 0x28, before its checksum",
             None,
-            None,
+            "copy the file again from where it was made, and compare the sizes",
             id="cut-before-checksum",
         ),
         pytest.param(
@@ -247,7 +277,7 @@ def test_with_flash_settings_refuses(settings, chip, message, hint):
             "image-cut",
             "the ESP image is cut: it ends at 0x4f, before its checksum",
             None,
-            None,
+            "copy the file again from where it was made, and compare the sizes",
             id="cut-in-digest",
         ),
         pytest.param(

@@ -302,8 +302,20 @@ def test_a_defect_of_a_front_end_ends_esptool(tmp_path):
             "run it again: a module that was being written is half written until then",
             id="ctrl-c",
         ),
-        pytest.param("something else\n\n", "esptool-failed", "something else", None, id="no-error"),
-        pytest.param("", "esptool-failed", "it printed nothing", None, id="nothing"),
+        pytest.param(
+            "something else\n\n",
+            "esptool-failed",
+            "something else",
+            "see its lines above; with a slower speed it may go: baud: 115200",
+            id="no-error",
+        ),
+        pytest.param(
+            "",
+            "esptool-failed",
+            "it printed nothing",
+            "see its lines above; with a slower speed it may go: baud: 115200",
+            id="nothing",
+        ),
     ],
 )
 def test_what_failures_become(output, code, message, hint):
@@ -415,7 +427,8 @@ def test_ports(port):
 def test_not_a_port(port):
     with pytest.raises(EspAtError) as caught:
         check_port(port)
-    assert (caught.value.code, str(caught.value)) == ("not-a-port", f"{port!r} is not a serial port")
+    assert (caught.value.code, caught.value.message) == ("not-a-port", f"{port!r} is not a serial port")
+    assert caught.value.hint == "write a port's name, such as port: /dev/ttyUSB0; pio device list shows them"
 
 
 @pytest.mark.parametrize("baud", [None, 1, 9600, 460800, 5_000_000])
@@ -429,4 +442,4 @@ def test_not_a_speed(baud):
         check_baud(baud)
     assert caught.value.code == "upload-speed-invalid"
     assert caught.value.message == f"baud is {baud}, the UART of a module takes up to 5000000"
-    assert caught.value.hint.startswith("460800 is usual")
+    assert caught.value.hint == "write baud: 460800, which is usual; 115200 is the safest"

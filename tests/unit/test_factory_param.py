@@ -125,7 +125,7 @@ def test_bytes_that_are_no_text_can_still_be_shown():
             "not-factory-param",
             "no factory_param: its magic FC FC is missing (found )",
             None,
-            "this partition was never written",
+            "this partition was never written; name the factory_param.bin of a firmware package",
             id="nothing",
         ),
         pytest.param(
@@ -133,7 +133,7 @@ def test_bytes_that_are_no_text_can_still_be_shown():
             "not-factory-param",
             "no factory_param: its magic FC FC is missing (found ff ff)",
             None,
-            "this partition was never written",
+            "this partition was never written; name the factory_param.bin of a firmware package",
             id="blank",
         ),
         pytest.param(
@@ -141,7 +141,7 @@ def test_bytes_that_are_no_text_can_still_be_shown():
             "not-factory-param",
             "no factory_param: its magic FC FC is missing (found aa 50)",
             None,
-            None,
+            "name the factory_param.bin of a firmware package",
             id="a-table",
         ),
         pytest.param(
@@ -173,7 +173,7 @@ def test_bytes_that_are_no_text_can_still_be_shown():
             "factory-param-damaged",
             "the factory_param has 87 bytes instead of 4096",
             None,
-            None,
+            "take all 4096 bytes, as a factory_param.bin of a firmware package has them",
             id="cut-in-last-field",
         ),
         pytest.param(
@@ -181,7 +181,7 @@ def test_bytes_that_are_no_text_can_still_be_shown():
             "factory-param-damaged",
             "the factory_param has 21 bytes instead of 4096",
             None,
-            None,
+            "take all 4096 bytes, as a factory_param.bin of a firmware package has them",
             id="v1-cut-in-last-field",
         ),
         pytest.param(
@@ -189,7 +189,7 @@ def test_bytes_that_are_no_text_can_still_be_shown():
             "factory-param-damaged",
             "the factory_param has 4097 bytes instead of 4096",
             None,
-            None,
+            "take all 4096 bytes, as a factory_param.bin of a firmware package has them",
             id="too-long",
         ),
     ],

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
 
 import pytest
 
-from platformio_esp_at.files import file_mode, is_regular, looked_for, open_regular
+from platformio_esp_at.files import file_mode, is_regular, looked_for, open_regular, reading_hint, writing_hint
 
 
 def test_a_regular_file(tmp_path):
@@ -54,3 +55,72 @@ def test_a_locale_that_spells_the_name_in_another_way(monkeypatch):
     monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "iso8859-1")
     assert looked_for(Path("für.zip")).startswith("looked for für.zip; the locale de_DE has no UTF-8")
     assert looked_for(Path("a.zip")) == "looked for a.zip"
+
+
+# --- what to do about a file that can't be opened ---
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="needs owners and modes")
+def test_a_file_without_permission_is_opened_by_its_owner(tmp_path, monkeypatch):
+    file = tmp_path / "a b"
+    file.touch()
+    refused = PermissionError(errno.EACCES, "Permission denied")
+    assert reading_hint(file, refused) == f"chmod u+r '{file}'"
+    assert writing_hint(file, refused) == f"chmod u+w '{file}'"
+    assert reading_hint(tmp_path, refused) == f"chmod u+rx {tmp_path}"
+    assert writing_hint(tmp_path / "new", refused) == f"chmod u+wx {tmp_path}"
+    monkeypatch.setattr(os, "getuid", lambda: 4294967294)
+    assert reading_hint(file, refused) == f"it is {file.owner()}'s: sudo chown $USER '{file}'"
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="needs owners and modes")
+def test_the_folder_that_is_closed_is_named(tmp_path, monkeypatch):
+    access = os.access
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: path != closed and access(path, mode))
+    assert reading_hint(closed / "in/a", PermissionError(errno.EACCES, "x")) == f"chmod u+rx {closed}"
+
+
+def test_an_owner_without_a_name(tmp_path, monkeypatch):
+    pwd = pytest.importorskip("pwd")
+
+    def nobody(_uid):
+        raise KeyError
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    monkeypatch.setattr(os, "getuid", lambda: 4294967294)
+    hint = reading_hint(tmp_path, PermissionError(errno.EPERM, "x"))
+    assert hint == f"it is user {tmp_path.stat().st_uid}'s: sudo chown $USER {tmp_path}"
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [
+        (errno.ENOENT, f"looked for {Path('a').absolute()}"),
+        (errno.EISDIR, "name a file inside {}, or rename that folder"),
+        (errno.ELOOP, "the link {} leads to itself: remove it, and make it again"),
+        (errno.EILSEQ, "set LC_ALL=C.UTF-8, or PYTHONUTF8=1"),
+        (errno.EINVAL, "name a regular file: no device, no pipe, no socket"),
+        (errno.EIO, "see its state: ls -l {}; if the disk fails, copy the file from another one"),
+    ],
+)
+def test_what_keeps_a_file_from_being_read(number, hint):
+    assert reading_hint(Path("a"), OSError(number, "x")) == hint.format("a")
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [
+        (errno.ENOSPC, "free some room on the disk of {0}"),
+        (errno.EROFS, "{0} is on a read-only disk: name a folder on another one"),
+        (errno.ENOTDIR, "name a file in a folder that you can write, instead of {0}/a"),
+    ],
+)
+def test_what_keeps_a_file_from_being_written(tmp_path, number, hint):
+    assert writing_hint(tmp_path / "a", OSError(number, "x")) == hint.format(tmp_path)
+
+
+def test_a_permission_that_nothing_is_known_of(tmp_path):
+    file = tmp_path / "gone"
+    assert reading_hint(file, PermissionError(errno.EACCES, "x")) == f"see who owns it: ls -ld {file}"

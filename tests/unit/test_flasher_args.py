@@ -106,11 +106,28 @@ NO_OBJECT = "it must be an object"
     ("root", "code", "message", "where", "hint"),
     [
         pytest.param(
-            {"flash_files": {}}, "flash-args-invalid", "it names no image", "flash_files", None, id="no-image"
+            {"flash_files": {}},
+            "flash-args-invalid",
+            "it names no image",
+            "flash_files",
+            'write {"0x8000": "partition_table/partition-table.bin", …}',
+            id="no-image",
         ),
-        pytest.param({"flash_files": None}, "flash-args-invalid", NO_OBJECT, "flash_files", None, id="files-null"),
         pytest.param(
-            {"flash_files": ["0x0", "a.bin"]}, "flash-args-invalid", NO_OBJECT, "flash_files", None, id="files-list"
+            {"flash_files": None},
+            "flash-args-invalid",
+            NO_OBJECT,
+            "flash_files",
+            'write "flash_files": {…}',
+            id="files-null",
+        ),
+        pytest.param(
+            {"flash_files": ["0x0", "a.bin"]},
+            "flash-args-invalid",
+            NO_OBJECT,
+            "flash_files",
+            'write "flash_files": {…}',
+            id="files-list",
         ),
         pytest.param(
             {"flash_files": {"zero": "a"}},
@@ -125,7 +142,7 @@ NO_OBJECT = "it must be an object"
             "offset-outside-flash",
             "'a' at offset 0x100000000 is outside any flash",
             "flash_files.0x100000000",
-            None,
+            "write the offset of the image in flash, such as 0x10000",
             id="offset-over-32-bits",
         ),
         pytest.param(
@@ -133,11 +150,16 @@ NO_OBJECT = "it must be an object"
             "flash-args-invalid",
             "5 must be text",
             "flash_files.0x0",
-            None,
+            'write it in double quotes: "5"',
             id="path-number",
         ),
         pytest.param(
-            {"flash_settings": []}, "flash-args-invalid", NO_OBJECT, "flash_settings", None, id="settings-list"
+            {"flash_settings": []},
+            "flash-args-invalid",
+            NO_OBJECT,
+            "flash_settings",
+            'write "flash_settings": {…}',
+            id="settings-list",
         ),
         pytest.param(
             {"flash_settings": {"flash_speed": "40m"}},
@@ -152,7 +174,7 @@ NO_OBJECT = "it must be an object"
             "flash-args-invalid",
             "2 must be text",
             "flash_settings",
-            None,
+            'write it in double quotes: "2"',
             id="setting-number",
         ),
         pytest.param(
@@ -160,7 +182,7 @@ NO_OBJECT = "it must be an object"
             "flash-args-invalid",
             "it must be a list of options and values",
             "write_flash_args",
-            None,
+            'write ["--flash_mode", "dio", …]',
             id="arguments-text",
         ),
         pytest.param(
@@ -168,7 +190,7 @@ NO_OBJECT = "it must be an object"
             "flash-args-invalid",
             "it must be a list of options and values",
             "write_flash_args",
-            None,
+            'write ["--flash_mode", "dio", …]',
             id="option-without-value",
         ),
         pytest.param(
@@ -184,7 +206,7 @@ NO_OBJECT = "it must be an object"
             "flash-args-invalid",
             "1 must be text",
             "flash_settings",
-            None,
+            'write it in double quotes: "1"',
             id="option-number",
         ),
         pytest.param(
@@ -192,11 +214,16 @@ NO_OBJECT = "it must be an object"
             "flash-args-invalid",
             NO_OBJECT,
             "extra_esptool_args",
-            None,
+            'write "extra_esptool_args": {…}',
             id="extra-text",
         ),
         pytest.param(
-            {"extra_esptool_args": {"chip": 32}}, "flash-args-invalid", "32 must be text", None, None, id="chip-number"
+            {"extra_esptool_args": {"chip": 32}},
+            "flash-args-invalid",
+            "32 must be text",
+            None,
+            'write it in double quotes: "32"',
+            id="chip-number",
         ),
     ],
 )

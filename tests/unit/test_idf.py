@@ -14,9 +14,17 @@ import pytest
 
 from platformio_esp_at.catalog.boards import select_module
 from platformio_esp_at.catalog.chips import chips
-from platformio_esp_at.errors import EspAtError, FormatError, Place, SelectionError
+from platformio_esp_at.errors import EspAtError, FormatError, Place, SelectionError, setting, spelled
 from platformio_esp_at.idf import actions, install
-from platformio_esp_at.idf.project import image_set_folder, parse_sdkconfig, read_idf_project
+from platformio_esp_at.idf.project import (
+    _MENU,
+    _OPTIONS,
+    _PARAMETERS,
+    image_set_folder,
+    parse_sdkconfig,
+    read_idf_project,
+    spelling_of,
+)
 from platformio_esp_at.request.options import OPTIONS
 from platformio_esp_at.request.values import Text
 
@@ -204,6 +212,36 @@ def test_menuconfig_left_alone_sets_none(configured):
     texts = "".join(f'CONFIG_ESP_AT_{name}=""\n' for name in ("FIRMWARE", "MODULE", "PARTITIONS"))
     project = configured(f'CONFIG_IDF_TARGET="esp32"\nCONFIG_ESP_AT_UART_BAUDRATE=0\n{pins}{texts}')
     assert project.options.options == {}
+
+
+# --- options in hints ---
+
+
+MODULE = f"write {setting('module', 'NAME')} and {setting('port', 'PORT')}"
+
+
+def test_a_project_writes_options_into_its_project_file(configured):
+    for project in (None, configured('CONFIG_IDF_TARGET="esp32"\n')):
+        assert spelled(MODULE, spelling_of(project)) == "write module: NAME in esp_at.yml and port: PORT in esp_at.yml"
+
+
+def test_a_project_with_the_component_has_a_menu(configured):
+    spelling = spelling_of(configured('CONFIG_IDF_TARGET="esp32"\nCONFIG_ESP_AT_MODULE=""\n'))
+    assert spelled(MODULE, spelling) == ("write 'AT module' = NAME in idf.py menuconfig and port: PORT in esp_at.yml")
+    pin = setting("factory_param.uart_tx_pin", "17")
+    assert spelled(pin, spelling) == "'TX pin of the AT port' = 17 in idf.py menuconfig"
+    assert spelled(f"remove {setting('module')} or {setting('skip')}", spelling) == (
+        "remove 'AT module' in idf.py menuconfig or skip"
+    )
+
+
+def test_the_menu_has_the_entries_that_hints_name():
+    kconfig = (Path(__file__).parents[2] / "idf_component/esp_at_flash/Kconfig").read_text(encoding="utf-8")
+    prompts = dict(re.findall(r'config (\w+)\n\s+(?:string|int) "(.+)"', kconfig))
+    options = {f"CONFIG_{name}": prompt for name, prompt in prompts.items()}
+    named = {name: _MENU[option] for name, option in _OPTIONS.items()}
+    named |= {name: _MENU[f"factory_param.{parameter}"] for name, parameter in _PARAMETERS.items()}
+    assert named == options
 
 
 def test_no_project(tmp_path):

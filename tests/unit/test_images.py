@@ -20,7 +20,7 @@ from platformio_esp_at.units import align_up
 SAMPLE = sample_package("esp32")
 CONFIG = SAMPLE["download.config"].decode()
 BOOTLOADER = "bootloader/bootloader.bin"
-AGAIN = "the file is damaged: download the firmware package again"
+AGAIN = "unpack the firmware package's zip again; in an esp-at build folder, run build.py build again"
 
 
 def _damaged(data: bytes, at: int) -> bytes:
@@ -36,7 +36,7 @@ def _damaged(data: bytes, at: int) -> bytes:
             "image-checksum",
             "esp-at.bin:0x402f",
             "the ESP image's checksum is ",
-            "the file is damaged: take it from the firmware package again",
+            "unpack the firmware package's zip again; in an esp-at build folder, run build.py build again",
             id="checksum",
         ),
         pytest.param(
@@ -54,7 +54,7 @@ def _damaged(data: bytes, at: int) -> bytes:
             "image-cut",
             "esp-at.bin:0x18",
             "the ESP image is cut inside segment 0",
-            None,
+            "unpack the firmware package's zip again; in an esp-at build folder, run build.py build again",
             id="cut",
         ),
         pytest.param(
@@ -63,7 +63,7 @@ def _damaged(data: bytes, at: int) -> bytes:
             "not-an-image",
             "esp-at.bin:0x0",
             "no ESP image: it starts with 00 instead of e9",
-            None,
+            "unpack the firmware package's zip again; in an esp-at build folder, run build.py build again",
             id="none",
         ),
         pytest.param(
@@ -81,7 +81,7 @@ def _damaged(data: bytes, at: int) -> bytes:
             "image-cut",
             "esp-at.bin:0x18",
             "the ESP image is cut inside segment 0",
-            None,
+            "unpack the firmware package's zip again; in an esp-at build folder, run build.py build again",
             id="esp8266",
         ),
     ],
@@ -212,7 +212,7 @@ def test_programs_for_different_silicon(tmp_path):
     assert error.code == "revisions-contradict"
     assert str(error) == (
         "AT_PACK: bootloader and application are for different revisions of the chip\n"
-        "  download the firmware package again"
+        "  unpack the firmware package's zip again; in an esp-at build folder, run build.py build again"
     )
 
 

@@ -224,14 +224,14 @@ def test_inputs_refuse_what_values_refuse(text):
     ("text", "line", "code", "message", "hint"),
     [
         pytest.param(
-            "port: [a]", 1, "option-invalid", "port must be text", "write it as /dev/ttyUSB1", id="list-for-text"
+            "port: [a]", 1, "option-invalid", "port must be text", "write port: /dev/ttyUSB1", id="list-for-text"
         ),
         pytest.param(
             "partitions: {a: b}",
             1,
             "option-invalid",
             "partitions must be a path",
-            "write it as at_customize.csv",
+            "write partitions: at_customize.csv",
             id="mapping-for-a-path",
         ),
         pytest.param(
@@ -239,7 +239,7 @@ def test_inputs_refuse_what_values_refuse(text):
             1,
             "option-invalid",
             "partitions must be a path",
-            "write it as at_customize.csv",
+            "write partitions: at_customize.csv",
             id="nul-in-a-path",
         ),
         pytest.param(
@@ -247,7 +247,7 @@ def test_inputs_refuse_what_values_refuse(text):
             1,
             "option-invalid",
             "skip must be a list of names",
-            "write it as [ble_data, wpa2_ca]",
+            "write skip: [ble_data, wpa2_ca]",
             id="mapping-for-names",
         ),
         pytest.param(
@@ -255,7 +255,7 @@ def test_inputs_refuse_what_values_refuse(text):
             1,
             "option-invalid",
             "skip must be a list of names",
-            "write it as [ble_data, wpa2_ca]",
+            "write skip: [ble_data, wpa2_ca]",
             id="list-in-names",
         ),
         pytest.param(
@@ -263,7 +263,7 @@ def test_inputs_refuse_what_values_refuse(text):
             1,
             "option-invalid",
             "factory_param must be a mapping of names to values",
-            "write it as {uart_tx_pin: 17}",
+            "write factory_param: {uart_tx_pin: 17}",
             id="text-for-values",
         ),
         pytest.param(
@@ -293,7 +293,7 @@ def test_inputs_refuse_what_values_refuse(text):
             1,
             "option-invalid",
             "pki must be a mapping of names to files",
-            "write it as {mqtt_ca: certs/ca.pem}",
+            "write pki: {mqtt_ca: certs/ca.pem}",
             id="text-for-files",
         ),
         pytest.param(
@@ -315,11 +315,20 @@ def test_inputs_refuse_what_values_refuse(text):
             "write name: GATEWAY-7",
             id="list-for-a-module",
         ),
-        pytest.param("pki: {a: [x, y, z]}", 1, "too-many-files", "a takes one or two files", None, id="three-files"),
-        pytest.param("data: {a: [x, y]}", 1, "too-many-files", "a takes one file", None, id="two-files-of-data"),
-        pytest.param("baud: 0", 1, "upload-speed-invalid", "baud must be above 0, not 0", None, id="no-speed"),
         pytest.param(
-            "baud: -9600", 1, "upload-speed-invalid", "baud must be above 0, not -9600", None, id="negative-speed"
+            "pki: {a: [x, y, z]}", 1, "too-many-files", "a takes one or two files", "remove z", id="three-files"
+        ),
+        pytest.param("data: {a: [x, y]}", 1, "too-many-files", "a takes one file", "remove y", id="two-files-of-data"),
+        pytest.param(
+            "baud: 0", 1, "upload-speed-invalid", "baud must be above 0, not 0", "write baud: 460800", id="no-speed"
+        ),
+        pytest.param(
+            "baud: -9600",
+            1,
+            "upload-speed-invalid",
+            "baud must be above 0, not -9600",
+            "write baud: 460800",
+            id="negative-speed",
         ),
     ],
 )
@@ -365,7 +374,7 @@ def test_refuses_the_value(text, line, code, message):
             "17",
             "option-invalid",
             "factory_param must be a mapping of names to values",
-            "write it as {uart_tx_pin: 17}",
+            "write factory_param: {uart_tx_pin: 17}",
             id="number-for-values",
         ),
         pytest.param(

@@ -51,7 +51,7 @@ def test_check_primary():
 
 
 MULTIPLE = "partition {} doesn't start at a multiple of {}"
-UNDER_TABLE = "the partition table itself is before that"
+UNDER_TABLE = "write {} or more as its offset: the partition table itself is before that"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ UNDER_TABLE = "the partition table itself is before that"
             "partition-twice",
             "partition name 'a' is used twice",
             "2",
-            "the firmware finds partitions by name",
+            "rename one of the two: the firmware finds partitions by name",
             id="name-twice",
         ),
         pytest.param(
@@ -102,7 +102,7 @@ UNDER_TABLE = "the partition table itself is before that"
             "partition-misaligned",
             MULTIPLE.format("'a' (0x9004…0xa004)", "0x1000"),
             "1",
-            None,
+            "write 0xa000 as its offset",
             id="data-misaligned",
         ),
         pytest.param(
@@ -110,7 +110,7 @@ UNDER_TABLE = "the partition table itself is before that"
             "partition-misaligned",
             MULTIPLE.format("'a' (0x11000…0x12000)", "0x10000"),
             "1",
-            None,
+            "write 0x20000 as its offset",
             id="app-misaligned",
         ),
         pytest.param(
@@ -118,7 +118,7 @@ UNDER_TABLE = "the partition table itself is before that"
             "partition-empty",
             "partition 'a' (0x9000…0x9000) has no size",
             "1",
-            None,
+            "write its size, such as 0x1000",
             id="no-size",
         ),
         pytest.param(
@@ -126,7 +126,7 @@ UNDER_TABLE = "the partition table itself is before that"
             "partition-outside",
             "partition 'a' (0x8000…0x9000) starts before 0x9000",
             "1",
-            UNDER_TABLE,
+            UNDER_TABLE.format("0x9000"),
             id="over-the-table",
         ),
         pytest.param(
@@ -134,7 +134,7 @@ UNDER_TABLE = "the partition table itself is before that"
             "partition-outside",
             "partition 'a' (0x0…0x1000) starts before 0x9000",
             "1",
-            UNDER_TABLE,
+            UNDER_TABLE.format("0x9000"),
             id="before-the-table",
         ),
         pytest.param(
@@ -142,7 +142,7 @@ UNDER_TABLE = "the partition table itself is before that"
             "partition-outside",
             "partition 'a' (0xff000…0x101000) ends after 0x100000, the end of the flash",
             "1",
-            "at most 4KB fit there",
+            "write 4KB or less as its size",
             id="over-the-end",
         ),
         pytest.param(
@@ -150,7 +150,7 @@ UNDER_TABLE = "the partition table itself is before that"
             "partition-outside",
             "partition 'a' (0x100000…0x101000) ends after 0x100000, the end of the flash",
             "1",
-            None,
+            "move it to an offset before 0x100000, or remove the row",
             id="after-the-end",
         ),
     ],
@@ -193,28 +193,28 @@ def test_check_secondary():
             "a,0x40,8,0x18000,4K",
             "partition-outside",
             "partition 'a' (0x18000…0x19000) starts before 0x19000",
-            UNDER_TABLE,
+            UNDER_TABLE.format("0x19000"),
             id="over-the-table",
         ),
         pytest.param(
             "a,0x40,8,0x1f000,8K",
             "partition-outside",
             f"partition 'a' (0x1f000…0x21000) {AFTER_HOME}",
-            "at most 4KB fit there",
+            "write 4KB or less as its size",
             id="over-the-end",
         ),
         pytest.param(
             "a,0x40,8,0x30000,4K",
             "partition-outside",
             f"partition 'a' (0x30000…0x31000) {AFTER_HOME}",
-            None,
+            "move it to an offset before 0x20000, or remove the row",
             id="after-the-end",
         ),
         pytest.param(
             "a,0x40,8,0x19800,2K",
             "partition-misaligned",
             MULTIPLE.format("'a' (0x19800…0x1a000)", "0x1000"),
-            None,
+            "write 0x1a000 as its offset",
             id="misaligned",
         ),
     ],
@@ -259,7 +259,7 @@ def _csv(old: str = "", new: str = "") -> dict[str, InputFile]:
             "user.csv:15",
             "partition-misaligned",
             "partition 'mqtt_ca' (0x3b800…0x3c800) doesn't start at a multiple of 0x1000",
-            None,
+            "write 0x3c000 as its offset",
             id="alignment",
         ),
         pytest.param(
@@ -269,7 +269,7 @@ def _csv(old: str = "", new: str = "") -> dict[str, InputFile]:
             "partition-outside",
             "partition 'fatfs' (0x70000…0x100001) ends after 0x100000, the end of the primary table's "
             "'at_customize' (0x20000…0x100000)",
-            "at most 576KB fit there",
+            "write 576KB or less as its size",
             id="end",
         ),
         pytest.param(
@@ -279,7 +279,7 @@ def _csv(old: str = "", new: str = "") -> dict[str, InputFile]:
             "partition-outside",
             "partition 'fatfs' (0x200000…0x201000) ends after 0x100000, the end of the primary table's "
             "'at_customize' (0x20000…0x100000)",
-            None,
+            "move it to an offset before 0x100000, or remove the row",
             id="outside",
         ),
         pytest.param(
@@ -288,7 +288,7 @@ def _csv(old: str = "", new: str = "") -> dict[str, InputFile]:
             "user.csv:2",
             "partition-outside",
             "partition 'ble_data' (0x20000…0x24000) starts before 0x21000",
-            "the partition table itself is before that",
+            "write 0x21000 or more as its offset: the partition table itself is before that",
             id="over-the-table",
         ),
         pytest.param(
@@ -297,7 +297,7 @@ def _csv(old: str = "", new: str = "") -> dict[str, InputFile]:
             "user.csv:16",
             "partition-empty",
             "partition 'fatfs' (0x70000…0x70000) has no size",
-            None,
+            "write its size, such as 0x1000",
             id="size",
         ),
         pytest.param(
@@ -306,7 +306,7 @@ def _csv(old: str = "", new: str = "") -> dict[str, InputFile]:
             "user.csv:16",
             "partition-twice",
             "partition name 'mqtt_ca' is used twice",
-            "the firmware finds partitions by name",
+            "rename one of the two: the firmware finds partitions by name",
             id="name-twice",
         ),
     ],
@@ -397,7 +397,8 @@ def test_parameters_missing(tmp_path, chip, name):
     error = refusal(plan, LayoutError)
     assert error.code == "parameters-missing"
     assert str(error) == (
-        f"at_customize.bin: the partition table has no {name}\n  without it the module answers on other pins"
+        f"at_customize.bin: the partition table has no {name}\n"
+        f"  add a row {name}: without it the module answers on other pins"
     )
 
 

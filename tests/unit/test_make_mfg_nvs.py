@@ -182,7 +182,8 @@ def test_a_parameter_that_the_image_lacks_and_the_firmware_reads_is_added():
     refused = _refused(base=without, reads=OLD_READS, factory_param={"sys_store": "0"})
     assert refused.code == "not-read-by-release"
     assert str(refused) == (
-        f"{HERE}: the firmware of this release doesn't read sys_store\n  it reads module_name, max_tx_power, "
+        f"{HERE}: the firmware of this release doesn't read sys_store\n"
+        "  remove it; the firmware reads module_name, max_tx_power, "
         "country_code, start_channel, channel_num, uart_port, uart_baudrate, uart_tx_pin, uart_rx_pin, uart_cts_pin, "
         "uart_rts_pin"
     )
@@ -193,7 +194,8 @@ def test_refuses_a_parameter_of_earlier_releases(name):
     refused = _refused(factory_param={name: "1"})
     assert (type(refused), refused.code) == (EspAtError, "not-read-by-release")
     assert str(refused) == (
-        f"{HERE}: the firmware of this release doesn't read {name}\n  it reads module_name, max_tx_power, "
+        f"{HERE}: the firmware of this release doesn't read {name}\n"
+        "  remove it; the firmware reads module_name, max_tx_power, "
         "country_code, start_channel, channel_num, uart_port, uart_baudrate, uart_tx_pin, uart_rx_pin, uart_cts_pin, "
         "uart_rts_pin, sys_store"
     )
@@ -366,7 +368,8 @@ def test_refuses_what_the_firmware_does_not_read(name):
     refused = _refused(reads=OLD_READS, pki={name: (_file(PEM),)})
     assert refused.code == "not-read-by-release"
     assert str(refused) == (
-        f"{HERE}: the firmware of this release doesn't read {name}\n  the firmware package has server_cert, "
+        f"{HERE}: the firmware of this release doesn't read {name}\n"
+        f"  remove {name}: the firmware package has server_cert, "
         "server_key, server_ca, client_cert, client_key, client_ca, mqtt_cert, mqtt_key, mqtt_ca"
     )
 
@@ -393,7 +396,7 @@ def test_refuses_enterprise_wifi_that_no_firmware_reads():
     refused = _refused(reads=READS - {"wpa2_ca"}, pki={"wpa2_ca": (_file(PEM),)})
     assert (refused.code, refused.place) == ("not-read-by-release", HERE)
     assert refused.message == "the firmware of this release doesn't read wpa2_ca"
-    assert refused.hint.startswith("the firmware package has server_cert, ")
+    assert refused.hint.startswith("remove wpa2_ca: the firmware package has server_cert, ")
 
 
 @pytest.mark.parametrize(("name", "sets"), [(f"{role}_ca", sets) for role, sets in PKI_SETS.items()], ids=str)
@@ -402,7 +405,7 @@ def test_every_slot_takes_its_sets_and_no_more(package, name, sets):
     with pytest.raises(FormatError) as caught:
         _content(package, pki={name: (_file(PEM),) * (sets + 1)})
     assert caught.value.code == "too-many-files"
-    assert str(caught.value) == f"{HERE}: {name} takes {sets} {'file' if sets == 1 else 'files'}"
+    assert str(caught.value) == f"{HERE}: {name} takes {sets} {'file' if sets == 1 else 'files'}\n  remove a.pem"
 
 
 @pytest.mark.parametrize("names", [("wpa2_ca", "wpa_ent_ca"), ("wpa_ent_ca", "wpa2_ca")])
@@ -445,9 +448,10 @@ def test_a_mistake_in_a_gatt_row_has_its_line():
 def test_gatt_rows_need_a_firmware_with_bluetooth():
     without = _without(BASE, GATTS)
     assert _make(without, gatts=_file(GATT_CSV)).keys(GATTS) == ("cfg0", "cfg1")
+    no_ble = "remove gatts, or take a firmware package with Bluetooth LE"
     refused = _refused(base=without, reads=READS - {GATTS}, gatts=_file(GATT_CSV))
     assert refused.code == "not-read-by-release"
-    assert str(refused) == f"{HERE}: the firmware of this release has no Bluetooth LE services"
+    assert str(refused) == f"{HERE}: the firmware of this release has no Bluetooth LE services\n  {no_ble}"
 
 
 # --- what isn't asked for stays ---

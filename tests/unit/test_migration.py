@@ -382,7 +382,10 @@ def test_nothing_to_take(tmp_path):
         with pytest.raises(EspAtError) as caught:
             make_project(origin)
         assert caught.value.code == "nothing-to-migrate"
-        assert str(caught.value) == "it has nothing that a project needs to set"
+        assert (
+            str(caught.value) == "it has nothing that a project needs to set\n"
+            "  flash the firmware package itself: it gives the same module; esp-at inspect shows what it has"
+        )
 
 
 @pytest.mark.parametrize("data", [b"", b"a letter", PEM, PkiContainer.of(PkiType.CA, [PEM]).to_bytes()])

@@ -58,35 +58,97 @@ def test_nothing_is_a_blank_text(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "code", "line", "message"),
+    ("text", "code", "line", "message", "hint"),
     [
-        pytest.param("\n\nport: 1\nport: 2\n", "option-twice", 4, "'port' is given twice", id="twice"),
-        pytest.param("data:\n  a: 1\n  a: 2\n", "option-twice", 3, "'a' is given twice", id="twice-inside-a-mapping"),
-        pytest.param("pki: &a {x: y}\ndata: *a\n", "not-yaml", 1, "YAML aliases are not supported here", id="alias"),
-        pytest.param("data: &a {x: *a}\n", "not-yaml", 1, "YAML aliases are not supported here", id="loop"),
-        pytest.param("data: *a\n", "not-yaml", 1, "not YAML: found undefined alias 'a'", id="unknown-alias"),
-        pytest.param("[a]: b\n", "option-invalid", 1, "a key must be a name", id="list-as-a-key"),
+        pytest.param(
+            "\n\nport: 1\nport: 2\n",
+            "option-twice",
+            4,
+            "'port' is given twice",
+            "remove one of the two; the first is esp_at.yml:3",
+            id="twice",
+        ),
+        pytest.param(
+            "data:\n  a: 1\n  a: 2\n",
+            "option-twice",
+            3,
+            "'a' is given twice",
+            "remove one of the two; the first is esp_at.yml:2",
+            id="twice-inside-a-mapping",
+        ),
+        pytest.param(
+            "pki: &a {x: y}\ndata: *a\n",
+            "not-yaml",
+            1,
+            "YAML aliases are not supported here",
+            "write the value itself in place of the *alias",
+            id="alias",
+        ),
+        pytest.param(
+            "data: &a {x: *a}\n",
+            "not-yaml",
+            1,
+            "YAML aliases are not supported here",
+            "write the value itself in place of the *alias",
+            id="loop",
+        ),
+        pytest.param(
+            "data: *a\n",
+            "not-yaml",
+            1,
+            "not YAML: found undefined alias 'a'",
+            "put the value here in single quotes: 'VALUE'",
+            id="unknown-alias",
+        ),
+        pytest.param("[a]: b\n", "option-invalid", 1, "a key must be a name", "write NAME: VALUE", id="list-as-a-key"),
         pytest.param(
             "port: x\n\tbaud: 1\n",
             "not-yaml",
             2,
             "not YAML: found character '\\t' that cannot start any token",
+            "put the value here in single quotes: 'VALUE'",
             id="tab",
         ),
         pytest.param(
-            "port: [1\nbaud: 2\n", "not-yaml", 2, "not YAML: expected ',' or ']', but got ':'", id="open-bracket"
+            "port: [1\nbaud: 2\n",
+            "not-yaml",
+            2,
+            "not YAML: expected ',' or ']', but got ':'",
+            "close the bracket, and put a comma between its parts: [a.pem, b.pem]",
+            id="open-bracket",
         ),
-        pytest.param("a: 1\n---\nb: 2\n", "not-yaml", 2, "not YAML: but found another document", id="two-documents"),
-        pytest.param("port: \x01\n", "not-yaml", None, "not YAML: the character U+0001 is not allowed", id="control"),
-        pytest.param("[" * 5000, "not-yaml", None, "not YAML: maximum recursion depth exceeded", id="nested"),
+        pytest.param(
+            "a: 1\n---\nb: 2\n",
+            "not-yaml",
+            2,
+            "not YAML: but found another document",
+            "put the value here in single quotes: 'VALUE'",
+            id="two-documents",
+        ),
+        pytest.param(
+            "port: \x01\n",
+            "not-yaml",
+            1,
+            "not YAML: the character U+0001 is not allowed",
+            "remove this character, 7 characters from the start",
+            id="control",
+        ),
+        pytest.param(
+            "[" * 5000,
+            "not-yaml",
+            None,
+            "not YAML: maximum recursion depth exceeded",
+            "write NAME: VALUE, with fewer brackets inside brackets",
+            id="nested",
+        ),
     ],
 )
-def test_yaml_refuses(text, code, line, message):
+def test_yaml_refuses(text, code, line, message, hint):
     with pytest.raises(FormatError) as caught:
         parse_yaml(text, FILE, has_lines=True)
     assert (caught.value.code, caught.value.place) == (code, Place.at(file="esp_at.yml", line=line))
     assert caught.value.message.startswith(message)
-    assert caught.value.hint is None
+    assert caught.value.hint == hint
 
 
 # --- the text of an option ---
@@ -116,8 +178,15 @@ def test_only_files_come_in_lists():
 @pytest.mark.parametrize(
     ("text", "lists", "code", "message", "hint"),
     [
-        pytest.param("a = 1\na=2", False, "option-twice", "'a' is given twice", None, id="twice"),
-        pytest.param("{a: 1, a: 2}", False, "option-twice", "'a' is given twice", None, id="twice-in-yaml"),
+        pytest.param("a = 1\na=2", False, "option-twice", "'a' is given twice", "remove one of the two a", id="twice"),
+        pytest.param(
+            "{a: 1, a: 2}",
+            False,
+            "option-twice",
+            "'a' is given twice",
+            "remove one of the two; the first is custom_at_x",
+            id="twice-in-yaml",
+        ),
         pytest.param(
             "a = x.pem\na = y.pem",
             True,
@@ -153,7 +222,14 @@ def test_only_files_come_in_lists():
         pytest.param(
             "uart_rx_pin", False, "option-invalid", "uart_rx_pin has no value", "write uart_rx_pin=17", id="name-alone"
         ),
-        pytest.param("a = [x", True, "not-yaml", "not YAML: ", None, id="open-bracket-in-a-list"),
+        pytest.param(
+            "a = [x",
+            True,
+            "not-yaml",
+            "not YAML: ",
+            "close the bracket, and put a comma between its parts: [a.pem, b.pem]",
+            id="open-bracket-in-a-list",
+        ),
     ],
 )
 def test_mapping_refuses(text, lists, code, message, hint):

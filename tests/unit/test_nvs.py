@@ -26,7 +26,7 @@ ENTRIES = bytes.fromhex(
     "57524f4f4d2d333200" + "ff" * 23
 )
 BLANK = b"\xff" * PAGE_SIZE
-DAMAGED = "the file is damaged: take it from the firmware package again"
+DAMAGED = "the file is damaged: copy it again from where it was made"
 IN_USE = "the image was read from a module that has written to it: take the firmware package's own"
 
 
@@ -200,9 +200,9 @@ def test_a_string_never_takes_the_last_entry_of_a_page():
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
-        pytest.param("x" * 3968, "ns.text is 3969 bytes", "at most 3968", id="too-long"),
-        pytest.param("ä" * 1984, "ns.text is 3969 bytes", "at most 3968", id="too-long-in-bytes"),
-        pytest.param("\ud800", "ns.text isn't text", None, id="surrogate"),
+        pytest.param("x" * 3968, "ns.text is 3969 bytes", "write 3968 bytes at most", id="too-long"),
+        pytest.param("ä" * 1984, "ns.text is 3969 bytes", "write 3968 bytes at most", id="too-long-in-bytes"),
+        pytest.param("\ud800", "ns.text isn't text", "write it with characters that UTF-8 has", id="surrogate"),
     ],
 )
 def test_refuses_a_string(text, message, hint):
@@ -313,7 +313,7 @@ def test_refuses_a_name(name):
             make()
         assert caught.value.code == "nvs-key"
         assert caught.value.message == f"{name!r} can't be a key or namespace"
-        assert caught.value.hint == "1 to 15 characters"
+        assert caught.value.hint == "write 1 to 15 characters"
 
 
 def test_values_are_not_in_the_repr():
@@ -371,7 +371,10 @@ def test_refuses_an_entry_without_a_namespace():
     with pytest.raises(FormatError) as caught:
         NvsImage((NvsEntry("ns", "key", Encoding.U8, 1),), MIN_SIZE).to_bytes()
     assert caught.value.code == "nvs-key"
-    assert str(caught.value) == "ns.key: the row of its namespace is missing before this key"
+    assert (
+        str(caught.value)
+        == "ns.key: the row of its namespace is missing before this key\n  put the row ns,namespace,, before it"
+    )
 
 
 def test_namespaces_are_numbered_and_limited():
@@ -693,7 +696,7 @@ def test_the_crafted_pages_are_sound_but_for_their_damage():
             1,
             "nvs-key",
             f"'{'k' * 16}' can't be a key or namespace",
-            "1 to 15 characters",
+            "write 1 to 15 characters",
             id="key-without-nul",
         ),
         pytest.param(
@@ -701,7 +704,7 @@ def test_the_crafted_pages_are_sound_but_for_their_damage():
             1,
             "nvs-key",
             "'' can't be a key or namespace",
-            "1 to 15 characters",
+            "write 1 to 15 characters",
             id="key-empty",
         ),
         pytest.param(

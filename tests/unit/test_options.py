@@ -177,7 +177,7 @@ def test_what_an_option_must_be_comes_with_its_example(folder, name):
     assert (error.where, error.code, error.facts["option"]) == ("esp_at.yml:1", "option-invalid", name)
     assert (error.message, error.hint) == (
         f"{name} must be {OPTIONS[name].kind.expected}",
-        f"write it as {OPTIONS[name].example}",
+        f"write {name}: {OPTIONS[name].example}",
     )
 
 

@@ -23,8 +23,8 @@ BLE_DATA, MFG_NVS, PHY = f"{FOLDER}/ble_data.bin", f"{FOLDER}/mfg_nvs.bin", "phy
 OLD, NEW = sample_package("esp32"), sample_package("esp32", nvs=True)
 NVS = NvsImage.from_bytes(NEW[MFG_NVS])
 GATTS = InputFile("g.csv", HERE, b"0,16,0x2800,0x01,2,2,A002\n1,16,0x2803,0x01,1,1,02\n2,16,0xC300,0x01,16,1,00\n")
-AGAIN = "download the firmware package again"
-OF_BLE_DATA = f"{AGAIN}; or give the services as gatts:, or leave them out with skip: [ble_data]"
+AGAIN = "unpack the firmware package's zip again; in an esp-at build folder, run build.py build again"
+OF_BLE_DATA = f"{AGAIN}; or set gatts: FILE, or leave it out: skip: [ble_data]"
 
 
 def _plan(tmp_path, name: str, image: bytes, **request):
@@ -212,7 +212,7 @@ def test_parameters_that_the_firmware_needs(tmp_path, data, message, missing):
         *("nvs-parameters", "own.bin", message),
         missing,
     )
-    assert error.hint == "give values under factory_param: instead of mfg_nvs under data:"
+    assert error.hint == "remove mfg_nvs from data, and set factory_param"
 
 
 @pytest.mark.parametrize("data", [_without("uart_tx_pin"), _retyped("uart_tx_pin", Encoding.U8)], ids=["none", "type"])
@@ -284,7 +284,7 @@ def test_files_of_the_package(tmp_path):
 def test_files_that_can_not_be_mounted(tmp_path, data, kind, code):
     error = refusal(_with_files(tmp_path, data), kind)
     assert (error.code, error.where) == (code, "fatfs.bin")
-    assert error.hint == f"{AGAIN}; or give a folder under data:, and it becomes the file system"
+    assert error.hint == f"{AGAIN}; or name a folder: data: {{fatfs: FOLDER/}}"
     own = {"fatfs": InputFile("fs.img", HERE, FILES)}
     assert check_plan(_with_files(tmp_path, data, data=own), None) == ()
 

@@ -10,7 +10,7 @@ import pytest
 from platformio_esp_at.errors import FormatError, UnknownNameError
 from platformio_esp_at.formats.partition_table import ESP8266_APP_ALIGNMENT, TABLE_SIZE, Partition, PartitionTable
 
-DAMAGED = "the file is damaged: take it from the firmware package again"
+DAMAGED = "the file is damaged: copy it again from where it was made"
 
 CSV = """\
 # Name, Type, SubType, Offset, Size, Flags
@@ -131,32 +131,39 @@ def test_comments_and_blank_lines_count_as_lines():
     assert row.line == 4
 
 
-ROW_FORM = "a row is: name, type, subtype, offset, size[, flags]"
-
-
 @pytest.mark.parametrize(
     ("row", "kind", "code", "message", "hint"),
     [
         pytest.param(
-            "a,data,nvs", FormatError, "table-row-invalid", ROW_FORM, "this one is: a,data,nvs", id="cells-missing"
+            "a,data,nvs",
+            FormatError,
+            "table-row-invalid",
+            "the row 'a,data,nvs' has 3 cells",
+            "write name, type, subtype, offset, size, separated by commas",
+            id="cells-missing",
         ),
         pytest.param(
             "a,data,nvs,1,2,,x",
             FormatError,
             "table-row-invalid",
-            ROW_FORM,
-            "this one is: a,data,nvs,1,2,,x",
+            "the row 'a,data,nvs,1,2,,x' has 7 cells",
+            "write name, type, subtype, offset, size, separated by commas",
             id="cell-too-many",
         ),
         pytest.param(
-            ",data,nvs,0x9000,4K", FormatError, "partition-name", "'' can't be a partition name", None, id="no-name"
+            ",data,nvs,0x9000,4K",
+            FormatError,
+            "partition-name",
+            "'' can't be a partition name",
+            "write letters, digits and _",
+            id="no-name",
         ),
         pytest.param(
             "sixteen_bytes_xxx,data,nvs,0x9000,4K",
             FormatError,
             "partition-name",
             "partition name 'sixteen_bytes_xxx' is longer than 16 bytes",
-            "the firmware would see it cut",
+            "write a name of 16 bytes at most: the firmware would see this one cut",
             id="name-of-17-bytes",
         ),
         pytest.param(
@@ -164,7 +171,7 @@ ROW_FORM = "a row is: name, type, subtype, offset, size[, flags]"
             FormatError,
             "partition-name",
             "'a\\x07' can't be a partition name",
-            None,
+            "write letters, digits and _",
             id="control-character-in-name",
         ),
         pytest.param(
@@ -212,7 +219,7 @@ ROW_FORM = "a row is: name, type, subtype, offset, size[, flags]"
             FormatError,
             "partition-range",
             "type 0x100 of partition 'a' is outside 0…0xff",
-            None,
+            "write 0 to 0xff as type",
             id="type-over-a-byte",
         ),
         pytest.param(
@@ -220,7 +227,7 @@ ROW_FORM = "a row is: name, type, subtype, offset, size[, flags]"
             FormatError,
             "partition-range",
             "subtype 0x100 of partition 'a' is outside 0…0xff",
-            None,
+            "write 0 to 0xff as subtype",
             id="subtype-over-a-byte",
         ),
         pytest.param(
@@ -228,7 +235,7 @@ ROW_FORM = "a row is: name, type, subtype, offset, size[, flags]"
             FormatError,
             "partition-range",
             "offset 0x100000000 of partition 'a' is outside 0…0xffffffff",
-            None,
+            "write 0 to 0xffffffff as offset",
             id="offset-over-32-bits",
         ),
         pytest.param(
@@ -236,7 +243,7 @@ ROW_FORM = "a row is: name, type, subtype, offset, size[, flags]"
             FormatError,
             "partition-range",
             "offset -0x1000 of partition 'a' is outside 0…0xffffffff",
-            None,
+            "write 0 to 0xffffffff as offset",
             id="negative-offset",
         ),
         pytest.param(
@@ -268,7 +275,7 @@ ROW_FORM = "a row is: name, type, subtype, offset, size[, flags]"
             FormatError,
             "table-row-invalid",
             "partition 'a' starts at 0x9000, after the end that its negative size gives",
-            None,
+            "write the size itself, such as 0x8000, or an end above 0x9000",
             id="end-before-offset",
         ),
         pytest.param(
@@ -293,7 +300,7 @@ def test_csv_without_rows(text):
     with pytest.raises(FormatError) as caught:
         _from_csv(text)
     assert (caught.value.code, caught.value.message) == ("table-empty", "the partition CSV has no rows")
-    assert caught.value.hint == "a row is: name, type, subtype, offset, size"
+    assert caught.value.hint == "write rows: name, type, subtype, offset, size"
 
 
 def test_every_bad_row_is_reported():
@@ -342,14 +349,19 @@ def _entry(**changed) -> bytes:
     ("data", "code", "message", "where", "hint"),
     [
         pytest.param(
-            b"", "not-a-table", "no partition table: there is no entry (AA 50) at its start", "0x0", None, id="nothing"
+            b"",
+            "not-a-table",
+            "no partition table: there is no entry (AA 50) at its start",
+            "0x0",
+            "name a partition-table.bin or at_customize.bin, or its CSV if the place takes one",
+            id="nothing",
         ),
         pytest.param(
             BLANK * 3072,
             "not-a-table",
             "no partition table: there is no entry (AA 50) at its start",
             "0x0",
-            None,
+            "name a partition-table.bin or at_customize.bin, or its CSV if the place takes one",
             id="blank",
         ),
         pytest.param(
@@ -427,7 +439,7 @@ def _entry(**changed) -> bytes:
             "not-a-table",
             "no partition table: there is no entry (AA 50) at its start",
             "0x0",
-            None,
+            "name a partition-table.bin or at_customize.bin, or its CSV if the place takes one",
             id="only-an-md5-row",
         ),
         pytest.param(
@@ -447,14 +459,19 @@ def _entry(**changed) -> bytes:
             id="name-not-utf8",
         ),
         pytest.param(
-            _padded(_entry(name=b"")), "partition-name", "'' can't be a partition name", "0x0", None, id="no-name"
+            _padded(_entry(name=b"")),
+            "partition-name",
+            "'' can't be a partition name",
+            "0x0",
+            "write letters, digits and _",
+            id="no-name",
         ),
         pytest.param(
             _padded(_entry(name=b"a,b")),
             "partition-name",
             "'a,b' can't be a partition name",
             "0x0",
-            None,
+            "write letters, digits and _",
             id="comma-in-name",
         ),
         pytest.param(

@@ -178,7 +178,9 @@ def test_pins_that_the_board_uses():
     assert (found.code, found.is_warning, found.place) == ("pin-of-board", True, Place())
     assert found.facts == {"parameters": ("uart_tx_pin", "uart_rx_pin")}
     assert found.message.startswith(
-        "the board's own wiring is in the way: GPIO17 (uart_tx_pin) is its LED, GPIO16 (uart_rx_pin) isn't led out: "
+        "the board's own wiring is in the way: GPIO17 (uart_tx_pin) is its LED, GPIO16 (uart_rx_pin) isn't led out"
+    )
+    assert found.hint.startswith(
         "choose other pins in factory_param; free on this chip, if your board doesn't use them: GPIO18, "
     )
 

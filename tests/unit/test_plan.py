@@ -144,6 +144,7 @@ def test_images_without_a_row_are_left_out(tmp_path):
             "image-not-written",
             f"customized_partitions/{name}.bin is not written, since the partition CSV has no row {name}: "
             "the firmware misses it",
+            hint=f"add the row {name} to user.csv",
             partition=name,
         )
         for name in ("ble_data", "server_ca")
@@ -281,7 +282,7 @@ def test_skip(tmp_path):
             EspAtError,
             "skip-essential",
             "factory_param can't be skipped",
-            "without it the module answers on other pins",
+            "remove it from skip: without it the module answers on other pins",
             id="skip-factory_param",
         ),
         pytest.param(
@@ -408,7 +409,10 @@ def test_refuses_a_bootloader_of_an_unknown_flash_size(tmp_path):
     with pytest.raises(PackageError) as caught:
         _plan(package)
     assert caught.value.code == "unknown-flash-setting"
-    assert str(caught.value) == "bootloader/bootloader.bin: the flash size 0xf is unknown"
+    assert (
+        str(caught.value) == "bootloader/bootloader.bin: the flash size 0xf is unknown\n"
+        "  unpack the firmware package's zip again; in an esp-at build folder, run build.py build again"
+    )
 
 
 # --- what is kept, the factory image, the wiring ---

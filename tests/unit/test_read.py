@@ -86,14 +86,19 @@ def test_project_file_with_a_byte_order_mark(folder):
             "zzz: x\n", "esp_at.yml:1", "unknown-option", "unknown option 'zzz'", "known: baud, board,", id="unknown"
         ),
         pytest.param(
-            "\n\nport: 1\nport: 2\n", "esp_at.yml:4", "option-twice", "'port' is given twice", None, id="twice"
+            "\n\nport: 1\nport: 2\n",
+            "esp_at.yml:4",
+            "option-twice",
+            "'port' is given twice",
+            "remove one of the two; the first is esp_at.yml:3",
+            id="twice",
         ),
         pytest.param(
             "data:\n  a: 1\n  a: 2\n",
             "esp_at.yml:3",
             "option-twice",
             "'a' is given twice",
-            None,
+            "remove one of the two; the first is esp_at.yml:2",
             id="twice-inside-a-mapping",
         ),
         pytest.param(
@@ -101,22 +106,39 @@ def test_project_file_with_a_byte_order_mark(folder):
             "esp_at.yml:1",
             "not-yaml",
             "YAML aliases are not supported here",
-            None,
+            "write the value itself in place of the *alias",
             id="alias",
         ),
         pytest.param(
-            "data: &a {x: *a}\n", "esp_at.yml:1", "not-yaml", "YAML aliases are not supported here", None, id="loop"
+            "data: &a {x: *a}\n",
+            "esp_at.yml:1",
+            "not-yaml",
+            "YAML aliases are not supported here",
+            "write the value itself in place of the *alias",
+            id="loop",
         ),
         pytest.param(
-            "data: *a\n", "esp_at.yml:1", "not-yaml", "not YAML: found undefined alias 'a'", None, id="unknown-alias"
+            "data: *a\n",
+            "esp_at.yml:1",
+            "not-yaml",
+            "not YAML: found undefined alias 'a'",
+            "put the value here in single quotes: 'VALUE'",
+            id="unknown-alias",
         ),
-        pytest.param("[a]: b\n", "esp_at.yml:1", "option-invalid", "a key must be a name", None, id="list-as-a-key"),
+        pytest.param(
+            "[a]: b\n",
+            "esp_at.yml:1",
+            "option-invalid",
+            "a key must be a name",
+            "write NAME: VALUE",
+            id="list-as-a-key",
+        ),
         pytest.param(
             "port: x\n\tbaud: 1\n",
             "esp_at.yml:2",
             "not-yaml",
             "not YAML: found character '\\t' that cannot start any token",
-            None,
+            "put the value here in single quotes: 'VALUE'",
             id="tab",
         ),
         pytest.param(
@@ -124,7 +146,7 @@ def test_project_file_with_a_byte_order_mark(folder):
             "esp_at.yml:2",
             "not-yaml",
             "not YAML: expected ',' or ']', but got ':'",
-            None,
+            "close the bracket, and put a comma between its parts: [a.pem, b.pem]",
             id="open-bracket",
         ),
         pytest.param(
@@ -148,27 +170,39 @@ def test_project_file_with_a_byte_order_mark(folder):
             "esp_at.yml:2",
             "not-yaml",
             "not YAML: but found another document",
-            None,
+            "put the value here in single quotes: 'VALUE'",
             id="two-documents",
         ),
-        pytest.param(b"port: x\nbaud: \xff\n", "esp_at.yml:2", "not-text", "not UTF-8 text", None, id="not-text"),
+        pytest.param(
+            b"port: x\nbaud: \xff\n",
+            "esp_at.yml:2",
+            "not-text",
+            "not UTF-8 text",
+            "save esp_at.yml as UTF-8 in your editor",
+            id="not-text",
+        ),
         pytest.param(
             "port: \x01\n",
-            "esp_at.yml",
+            "esp_at.yml:1",
             "not-yaml",
             "not YAML: the character U+0001 is not allowed",
-            None,
+            "remove this character, 7 characters from the start",
             id="control",
         ),
         pytest.param(
-            "[" * 5000, "esp_at.yml", "not-yaml", "not YAML: maximum recursion depth exceeded", None, id="nested"
+            "[" * 5000,
+            "esp_at.yml",
+            "not-yaml",
+            "not YAML: maximum recursion depth exceeded",
+            "write NAME: VALUE, with fewer brackets inside brackets",
+            id="nested",
         ),
         pytest.param(
             b"#" * ((1 << 20) + 1),
             None,
             "file-too-large",
             "esp_at.yml is larger than 1MB",
-            None,
+            "see whether it is the right file: ls -l ",
             id="larger-than-anybody-writes",
         ),
     ],
@@ -178,7 +212,7 @@ def test_project_file_refuses(tmp_path, text, where, code, message, hint):
         project_layer(tmp_path, text)
     assert (caught.value.where, caught.value.code) == (where, code)
     assert caught.value.message.startswith(message)
-    assert caught.value.hint is None if hint is None else caught.value.hint.startswith(hint)
+    assert caught.value.hint.startswith(hint)
 
 
 # --- the project file itself ---
@@ -199,13 +233,21 @@ def test_project_file_of_another_name(tmp_path):
 
 def test_project_file_that_is_a_folder(tmp_path):
     (tmp_path / "esp_at.yml").mkdir()
-    assert _refused_project(tmp_path) == ("unreadable", "esp_at.yml can't be read: it is a folder, a file is needed")
+    hint = f"name a file inside {tmp_path / 'esp_at.yml'}, or rename that folder"
+    assert _refused_project(tmp_path) == (
+        "unreadable",
+        f"esp_at.yml can't be read: it is a folder, a file is needed\n  {hint}",
+    )
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="need named pipes")
 def test_project_file_that_is_a_pipe(tmp_path):
     os.mkfifo(tmp_path / "esp_at.yml")
-    assert _refused_project(tmp_path) == ("unreadable", "esp_at.yml can't be read: it is neither a file nor a folder")
+    hint = "name a regular file: no device, no pipe, no socket"
+    assert _refused_project(tmp_path) == (
+        "unreadable",
+        f"esp_at.yml can't be read: it is neither a file nor a folder\n  {hint}",
+    )
 
 
 def test_project_folder_that_is_closed(tmp_path, monkeypatch):
@@ -214,7 +256,10 @@ def test_project_folder_that_is_closed(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "stat", closed)
     monkeypatch.setattr(os, "lstat", closed)
-    assert _refused_project(tmp_path) == ("unreadable", "esp_at.yml can't be read: Permission denied")
+    assert _refused_project(tmp_path) == (
+        "unreadable",
+        f"esp_at.yml can't be read: Permission denied\n  see who owns it: ls -ld {tmp_path / 'esp_at.yml'}",
+    )
 
 
 def test_project_file_that_leads_nowhere(tmp_path):
@@ -280,50 +325,64 @@ def test_a_closed_folder_inside_data(folder, monkeypatch):
     (folder / "in/closed").mkdir(parents=True)
     monkeypatch.setattr(os, "scandir", closed)
     error = _refused(folder, "data: {a: in}")
-    assert str(error) == "esp_at.yml:2: in/closed can't be read: Permission denied"
+    assert str(error) == (
+        f"esp_at.yml:2: in/closed can't be read: Permission denied\n  chmod u+rx {folder / 'in/closed'}"
+    )
     assert error.code == "unreadable"
 
 
 @pytest.mark.parametrize(
-    ("text", "code", "message", "looked_for"),
+    ("text", "code", "message", "hint"),
     [
-        pytest.param("partitions: none.csv", "file-not-found", "none.csv does not exist", "none.csv", id="partitions"),
-        pytest.param("gatts: none.csv", "file-not-found", "none.csv does not exist", "none.csv", id="gatts"),
+        pytest.param(
+            "partitions: none.csv",
+            "file-not-found",
+            "none.csv does not exist",
+            "looked for {}/none.csv",
+            id="partitions",
+        ),
+        pytest.param(
+            "gatts: none.csv", "file-not-found", "none.csv does not exist", "looked for {}/none.csv", id="gatts"
+        ),
         pytest.param(
             "pki: {mqtt_ca: [certs/one.pem, none.pem]}",
             "file-not-found",
             "none.pem does not exist",
-            "none.pem",
+            "looked for {}/none.pem",
             id="pki",
         ),
-        pytest.param("data: {a: none.bin}", "file-not-found", "none.bin does not exist", "none.bin", id="data"),
+        pytest.param(
+            "data: {a: none.bin}", "file-not-found", "none.bin does not exist", "looked for {}/none.bin", id="data"
+        ),
         pytest.param(
             "data: {a: table.bin/x}",
             "file-not-found",
             "table.bin/x does not exist",
-            "table.bin/x",
+            "looked for {}/table.bin/x",
             id="file-as-a-folder",
         ),
         pytest.param(
             "gatts: certs",
             "unreadable",
             "certs can't be read: it is a folder, a file is needed",
-            None,
+            "name a file inside {}/certs, or rename that folder",
             id="folder-for-a-file",
         ),
     ],
 )
-def test_file_that_cant_be_read(folder, text, code, message, looked_for):
+def test_file_that_cant_be_read(folder, text, code, message, hint):
     error = _refused(folder, text)
     assert (error.where, error.code, error.message) == ("esp_at.yml:2", code, message)
-    assert error.hint == (looked_for and f"looked for {folder / looked_for}")
+    assert error.hint == hint.format(folder)
 
 
 def test_file_larger_than_any_flash(folder):
     with (folder / "table.bin").open("wb") as stream:
         stream.truncate((16 << 20) + 1)
     error = _refused(folder, "data: {a: table.bin}")
-    assert str(error) == "esp_at.yml:2: table.bin is larger than 16MB"
+    assert str(error) == (
+        f"esp_at.yml:2: table.bin is larger than 16MB\n  see whether it is the right file: ls -l {folder / 'table.bin'}"
+    )
     assert error.code == "file-too-large"
 
 
@@ -333,8 +392,11 @@ def test_folder_larger_than_any_flash(folder):
         with (folder / "in" / name).open("wb") as stream:
             stream.truncate((8 << 20) + 1)
     error = _refused(folder, "data: {a: in}")
-    assert (error.where, error.message) == ("esp_at.yml:2", "in holds more than 16MB")
-    assert (error.code, error.hint) == ("file-too-large", "name the folder that has only the files for the module")
+    assert str(error) == (
+        "esp_at.yml:2: in holds more than 16MB\n"
+        f"  move what the module doesn't need out of {folder / 'in'}; b is the first too many"
+    )
+    assert error.code == "file-too-large"
 
 
 # --- links in a folder ---
@@ -427,7 +489,7 @@ def test_links_that_multiply(folder, linked):
     (folder / "in/14").mkdir()
     error = _refused(folder, "data: {a: in}")
     assert (error.code, error.message) == ("file-too-large", "in has more than 10000 files")
-    assert error.hint == "name the folder that has only the files for the module"
+    assert error.hint == f"move what the module doesn't need out of {folder / 'in'}"
 
 
 # --- git-lfs ---
@@ -550,5 +612,8 @@ def test_firmware_in_a_closed_folder(folder, monkeypatch):
     monkeypatch.setattr(os, "stat", closed)
     with pytest.raises(EspAtError) as caught:
         make_request([layer])
-    assert str(caught.value) == "esp_at.yml:1: firmware package 'fw.zip' can't be read: Permission denied"
+    assert str(caught.value) == (
+        "esp_at.yml:1: firmware package 'fw.zip' can't be read: Permission denied\n"
+        f"  see who owns it: ls -ld {folder / 'fw.zip'}"
+    )
     assert caught.value.code == "unreadable"

@@ -250,7 +250,7 @@ BAD = [
         {f"{side}/{name}": data for side in ("b", "a") for name, data in SAMPLE.items()},
         "",
         "2 firmware packages, such as a/, b/",
-        "point to one of them",
+        "name one of them: firmware: PATH",
         id="two-packages",
     ),
     pytest.param(
@@ -277,7 +277,7 @@ BAD = [
         _sample(config=_config("esp-at.bin", "../esp-at.bin")),
         "../esp-at.bin",
         "the path leads out of the package",
-        None,
+        "write a path inside the package into download.config",
         id="path-to-the-parent",
     ),
     pytest.param(
@@ -285,7 +285,7 @@ BAD = [
         _sample(config=_config("esp-at.bin", "a\\..\\..\\esp-at.bin")),
         "a/../../esp-at.bin",
         "the path leads out of the package",
-        None,
+        "write a path inside the package into download.config",
         id="path-to-the-parent-with-backslashes",
     ),
     pytest.param(
@@ -293,7 +293,7 @@ BAD = [
         _sample(config=_config("esp-at.bin", "/etc/hostname")),
         "/etc/hostname",
         "the path leads out of the package",
-        None,
+        "write a path inside the package into download.config",
         id="absolute-path",
     ),
     pytest.param(
@@ -301,7 +301,7 @@ BAD = [
         _sample(config=_config("esp-at.bin", "C:esp-at.bin")),
         "C:esp-at.bin",
         "the path leads out of the package",
-        None,
+        "write a path inside the package into download.config",
         id="drive-letter",
     ),
     pytest.param(
@@ -309,7 +309,7 @@ BAD = [
         _sample(config=_config("esp-at.bin", "\\\\server\\esp-at.bin")),
         "//server/esp-at.bin",
         "the path leads out of the package",
-        None,
+        "write a path inside the package into download.config",
         id="network-path",
     ),
     pytest.param(
@@ -317,7 +317,7 @@ BAD = [
         _sample(**{"config": _config("esp-at.bin", "--erase-all"), "--erase-all": SAMPLE["esp-at.bin"]}),
         "--erase-all",
         "the path starts with - or @: esptool would read it as an option",
-        None,
+        "rename the file, also in download.config",
         id="path-as-an-option",
     ),
     pytest.param(
@@ -325,7 +325,7 @@ BAD = [
         _sample(**{"config": _config("esp-at.bin", "@options"), "@options": SAMPLE["esp-at.bin"]}),
         "@options",
         "the path starts with - or @: esptool would read it as an option",
-        None,
+        "rename the file, also in download.config",
         id="path-as-a-file-of-options",
     ),
     pytest.param(
@@ -333,7 +333,7 @@ BAD = [
         _sample(config=None, args=json.dumps(ARGS | {"flash_files": {"0x0": "my app.bin"}})),
         "my app.bin",
         "a path with a space can't be written into download.config",
-        None,
+        "rename the file without spaces, also in download.config",
         id="path-with-a-space",
     ),
     pytest.param(
@@ -341,7 +341,7 @@ BAD = [
         _sample(**{"config": _config("esp-at.bin", "esptool.py"), "esptool.py": SAMPLE["esp-at.bin"]}),
         "esptool.py",
         "not an image: its name doesn't end in .bin",
-        None,
+        "rename the image to end in .bin, also in download.config, or remove its line there",
         id="program-that-would-run-as-esptool",
     ),
     pytest.param(
@@ -349,7 +349,7 @@ BAD = [
         _sample(**{"config": f"{CONFIG} 0x6000 esptool.cfg", "esptool.cfg": b"[esptool]"}),
         "esptool.cfg",
         "not an image: its name doesn't end in .bin",
-        None,
+        "rename the image to end in .bin, also in download.config, or remove its line there",
         id="settings-that-esptool-would-read",
     ),
     pytest.param(
@@ -357,7 +357,7 @@ BAD = [
         _sample(config=_config("esp-at.bin", "esp\x1b[2J.bin")),
         "esp\x1b[2J.bin",
         "the path has characters that can't be shown",
-        None,
+        "rename the file with printable characters, also in download.config",
         id="path-that-a-terminal-acts-on",
     ),
     pytest.param(
@@ -365,7 +365,7 @@ BAD = [
         _sample(config=_config("esp-at.bin", "esp\u202enib.bin")),
         "esp\u202enib.bin",
         "the path has characters that can't be shown",
-        None,
+        "rename the file with printable characters, also in download.config",
         id="path-from-right-to-left",
     ),
     pytest.param(
@@ -377,14 +377,19 @@ BAD = [
         id="zip-inside",
     ),
     pytest.param(
-        "not-text", _sample(config=b"\xff\xfe\x00"), "download.config", "not a text file", None, id="config-not-text"
+        "not-text",
+        _sample(config=b"\xff\xfe\x00"),
+        "download.config",
+        "not a text file",
+        "save it as UTF-8 text",
+        id="config-not-text",
     ),
     pytest.param(
         "package-too-large",
         _sample(config=b"0x0 a.bin " * 10_000),
         "download.config",
         "the file is larger than 64KB",
-        None,
+        "no release has so large a file: name another firmware package, firmware: PATH",
         id="config-too-large",
     ),
     pytest.param(
@@ -396,14 +401,19 @@ BAD = [
         id="config-with-an-unknown-option",
     ),
     pytest.param(
-        "flash-args-invalid", _sample(args="{"), "flasher_args.json", "not JSON: ", None, id="flasher_args-not-json"
+        "flash-args-invalid",
+        _sample(args="{"),
+        "flasher_args.json",
+        "not JSON: ",
+        "see where it breaks: python -m json.tool flasher_args.json",
+        id="flasher_args-not-json",
     ),
     pytest.param(
         "package-inconsistent",
         _sample(args=json.dumps(ARGS | {"extra_esptool_args": {"chip": "esp32c3"}})),
         BOOTLOADER,
         "made for ESP32-C3, with a bootloader for ESP32",
-        None,
+        "download the package of the module's chip again, and don't mix files of two packages",
         id="wrong-chip-in-flasher_args",
     ),
     pytest.param(
@@ -419,7 +429,7 @@ BAD = [
         _sample(config=_config("0x1000 bootloader", "0x0 bootloader")),
         BOOTLOADER,
         "the bootloader goes to 0x0, ESP32 starts at 0x1000",
-        None,
+        "write 0x1000 before bootloader/bootloader.bin in download.config",
         id="bootloader-at-a-wrong-offset",
     ),
     pytest.param(
@@ -427,7 +437,7 @@ BAD = [
         _sample(**{BOOTLOADER: b"\x00" * 4096}),
         f"{BOOTLOADER}:0x0",
         "no ESP image: it starts with 00 instead of e9",
-        None,
+        "the firmware package",
         id="bootloader-is-no-image",
     ),
     pytest.param(
@@ -443,7 +453,7 @@ BAD = [
         _sample(config=_config("0x1000 bootloader/bootloader.bin ", "")),
         "",
         "incomplete: its download.config names no bootloader.bin, the bootloader",
-        None,
+        "write one line OFFSET bootloader.bin into download.config, or take the package as released",
         id="no-bootloader",
     ),
     pytest.param(
@@ -451,7 +461,7 @@ BAD = [
         _sample(config=_config(f"0x8000 {PRIMARY} ", "")),
         "",
         "incomplete: its download.config names no partition-table.bin or partitions_at.bin, the partition table",
-        None,
+        "write one line OFFSET partition-table.bin into download.config, or take the package as released",
         id="no-partition-table",
     ),
     pytest.param(
@@ -459,7 +469,7 @@ BAD = [
         _sample(config=_config("0x20000 at_customize.bin ", "")),
         "",
         "incomplete: its download.config names no at_customize.bin, the user partition table",
-        None,
+        "write one line OFFSET at_customize.bin into download.config, or take the package as released",
         id="no-user-partition-table",
     ),
     pytest.param(
@@ -467,7 +477,7 @@ BAD = [
         _sample(config=f"{CONFIG} 0x30000 at_customize.bin"),
         "",
         "incomplete: its download.config names more than one at_customize.bin, the user partition table",
-        None,
+        "write one line OFFSET at_customize.bin into download.config, or take the package as released",
         id="two-user-partition-tables",
     ),
     pytest.param(
@@ -476,7 +486,7 @@ BAD = [
         "",
         "incomplete: its download.config names no application "
         "('ota_0' (0x100000…0x280000) or 'ota_1' (0x280000…0x400000))",
-        None,
+        "write OFFSET esp-at.bin into download.config, with the offset of the app partition",
         id="no-app",
     ),
     pytest.param(
@@ -484,7 +494,7 @@ BAD = [
         _sample(**{PRIMARY: _table_without_apps()}),
         "",
         "incomplete: its download.config names no application (the partition table has no place for one)",
-        None,
+        "write OFFSET esp-at.bin into download.config, with the offset of the app partition",
         id="no-place-for-an-app",
     ),
     pytest.param(
@@ -492,7 +502,7 @@ BAD = [
         _sample(**{PRIMARY: b"\xff" * 3072}),
         f"{PRIMARY}:0x0",
         "no partition table: there is no entry (AA 50) at its start",
-        None,
+        "the firmware package",
         id="blank-partition-table",
     ),
     pytest.param(
@@ -500,7 +510,7 @@ BAD = [
         _sample(**{"at_customize.bin": SAMPLE["at_customize.bin"].replace(b"mqtt_ca", b"mqtt_CA")}),
         "at_customize.bin:0x1e0",
         "the MD5 row doesn't match the rows before it",
-        "the file is damaged",
+        "the firmware package",
         id="damaged-user-partition-table",
     ),
     pytest.param(
@@ -508,7 +518,7 @@ BAD = [
         _sample(**{FACTORY_PARAM: b"\xff" * 4097}),
         FACTORY_PARAM,
         "the file is larger than 4KB",
-        None,
+        "no release has so large a file: name another firmware package, firmware: PATH",
         id="factory_param-too-large",
     ),
 ]
@@ -524,7 +534,7 @@ def test_refuses(tmp_path, code, files, where, message, hint):
         assert error.where == f"{path.name}:{where}".rstrip(":")
         assert error.facts["package"] == path.name
         assert error.message.startswith(message) if message.endswith(": ") else error.message == message
-        assert error.hint is None if hint is None else hint in error.hint
+        assert hint in error.hint
 
 
 def test_nothing_there(tmp_path):
@@ -573,7 +583,8 @@ def test_many_large_images(tmp_path):
     config = f"{CONFIG} 0x400000 0.bin 0x800000 1.bin"
     error = _refusal(_zip(tmp_path / "a.zip", _sample(config=config, **extra)))
     assert error.code == "package-too-large"
-    assert str(error) == "a.zip: its images are larger together than 16MB"
+    hint = "remove images from download.config: no module has more flash"
+    assert str(error) == f"a.zip: its images are larger together than 16MB\n  {hint}"
 
 
 def test_same_name_twice(tmp_path):
@@ -582,7 +593,10 @@ def test_same_name_twice(tmp_path):
         archive.writestr("esp-at.bin", b"another")
     error = _refusal(tmp_path / "a.zip")
     assert error.code == "zip-damaged"
-    assert str(error) == "a.zip:esp-at.bin: the zip has this file twice"
+    assert (
+        str(error)
+        == "a.zip:esp-at.bin: the zip has this file twice\n  zip the folder of the package anew: each file once"
+    )
 
 
 def test_encrypted(tmp_path):
@@ -592,14 +606,14 @@ def test_encrypted(tmp_path):
     assert error.code == "zip-damaged"
     assert error.where == "a.zip:download.config"
     assert "is encrypted, password required for extraction" in error.message
-    assert error.hint == "download it again"
+    assert error.hint == "download the firmware package again"
 
 
 @pytest.mark.parametrize("kept", [0, 3, 200, -1], ids=["nothing", "three-bytes", "first-bytes", "all-but-one"])
 def test_truncated(tmp_path, kept):
     error = _refusal(_with_bytes(_zip_bytes(SAMPLE)[:kept], tmp_path / "a.zip"))
     assert error.code == "zip-damaged"
-    assert str(error) == "a.zip: the zip can't be read: File is not a zip file\n  download it again"
+    assert str(error) == "a.zip: the zip can't be read: File is not a zip file\n  download the firmware package again"
 
 
 @pytest.mark.parametrize(
@@ -639,7 +653,8 @@ def test_damaged_inside(tmp_path):
     error = _refusal(_with_bytes(_patched(data, (at, b"!")), tmp_path / "a.zip"))
     assert error.code == "zip-damaged"
     assert str(error) == (
-        "a.zip:esp-at.bin: the zip can't be read: Bad CRC-32 for file 'esp-at.bin'\n  download it again"
+        "a.zip:esp-at.bin: the zip can't be read: Bad CRC-32 for file 'esp-at.bin'\n"
+        "  download the firmware package again"
     )
 
 
@@ -649,7 +664,7 @@ def test_name_that_is_not_utf8(tmp_path):
     error = _refusal(_with_bytes(data, tmp_path / "a.zip"))
     assert error.code == "zip-damaged"
     assert error.message.startswith("the zip can't be read: ")
-    assert error.hint == "download it again"
+    assert error.hint == "download the firmware package again"
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA], ids=["bzip2", "lzma"])
@@ -683,7 +698,7 @@ def test_too_many_files(tmp_path):
     files = {f"{number}": b"" for number in range(10_001)}
     error = _refusal(_zip(tmp_path / "a.zip", files))
     assert error.code == "package-too-large"
-    assert str(error) == "a.zip: more than 10000 files\n  point to the firmware package itself"
+    assert str(error) == "a.zip: more than 10000 files\n  name the firmware package itself: firmware: PATH"
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -710,19 +725,31 @@ def test_flipped_bytes(tmp_path, seed):
 
 @pytest.mark.skipif(os.name == "nt", reason="need links without a privilege")
 @pytest.mark.parametrize(
-    ("target", "code", "message"),
+    ("target", "code", "message", "hint"),
     [
-        pytest.param("../secret", "path-escapes", "the file is a link that leads out of the package", id="out"),
-        pytest.param("nowhere", "not-a-file", "neither a file nor a link to one", id="broken"),
+        pytest.param(
+            "../secret",
+            "path-escapes",
+            "the file is a link that leads out of the package",
+            "put the file itself in place of the link esp-at.bin",
+            id="out",
+        ),
+        pytest.param(
+            "nowhere",
+            "not-a-file",
+            "neither a file nor a link to one",
+            "put a regular file in place of esp-at.bin",
+            id="broken",
+        ),
     ],
 )
-def test_link(tmp_path, target, code, message):
+def test_link(tmp_path, target, code, message, hint):
     (tmp_path / "secret").write_bytes(b"secret")
     root = _folder(tmp_path / "a", _sample(app=None))
     (root / "esp-at.bin").symlink_to(target)
     error = _refusal(root)
     assert error.code == code
-    assert str(error) == f"a:esp-at.bin: {message}"
+    assert str(error) == f"a:esp-at.bin: {message}\n  {hint}"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="need links without a privilege")
@@ -753,7 +780,7 @@ def test_named_pipe(tmp_path):
     os.mkfifo(root / "esp-at.bin")
     error = _refusal(root)
     assert error.code == "not-a-file"
-    assert str(error) == "a:esp-at.bin: neither a file nor a link to one"
+    assert str(error) == "a:esp-at.bin: neither a file nor a link to one\n  put a regular file in place of esp-at.bin"
 
 
 def test_closed_folder(tmp_path, monkeypatch):
@@ -768,7 +795,8 @@ def test_closed_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "scandir", closed)
     error = _refusal(root)
     assert error.code == "unreadable"
-    assert str(error) == "a:bootloader: can't be read: Permission denied"
+    hint = f"chmod u+rx {root / 'bootloader'}"
+    assert str(error) == f"a:bootloader: can't be read: Permission denied\n  {hint}"
 
 
 def test_too_deep(tmp_path):

@@ -47,7 +47,13 @@ def test_no_slot_for_an_update(tmp_path):
     files = _table(PRIMARY_FILE, lambda rows: [row for row in rows if row.name != "ota_1"])
     message = "the table has no ota_1, v2.4.0.0 has 'ota_1' (0x280000…0x400000): no update over the air is possible"
     assert check_plan(_plan_of_release(tmp_path, files=files), None) == (
-        warning("layout-partition-missing", message, where=Place.at(file=PRIMARY_FILE), partition="ota_1"),
+        warning(
+            "layout-partition-missing",
+            message,
+            hint="if nobody built it so on purpose, take the package as Espressif releases it",
+            where=Place.at(file=PRIMARY_FILE),
+            partition="ota_1",
+        ),
     )
 
 

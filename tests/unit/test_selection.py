@@ -210,8 +210,7 @@ def test_nobody_decides(tmp_path, changes, names):
     with pytest.raises(SelectionError) as caught:
         select(None, None, _package(tmp_path, **changes))
     assert str(caught.value) == (
-        f"which AT module? The firmware package has {names}\n"
-        "  write module: NAME into esp_at.yml, or give --module NAME; esp-at modules lists them"
+        f"which AT module? The firmware package has {names}\n  write module: NAME; esp-at modules lists them"
     )
     assert caught.value.code == "module-missing"
 

@@ -97,7 +97,7 @@ def test_a_board_may_name_the_firmware(project):
 def test_unknown_board(project):
     with pytest.raises(UnknownNameError) as caught:
         prepare(project.setup(board="misspelt"))
-    assert str(caught.value) == "--board: unknown board 'misspelt'"
+    assert str(caught.value) == "--board: unknown board 'misspelt'\n  write esp32dev"
     assert caught.value.code == "unknown-board"
 
 
@@ -109,12 +109,7 @@ def test_no_firmware(project):
     with pytest.raises(EspAtError) as caught:
         prepare(project.setup())
     assert (caught.value.code, caught.value.message) == ("firmware-missing", "no firmware package is named")
-    for way in (
-        "firmware: latest into esp_at.yml",
-        "custom_at_firmware = latest",
-        "--firmware latest",
-        "path of a zip",
-    ):
+    for way in ("write firmware: latest; esp-at releases", "path of a zip"):
         assert way in caught.value.hint
 
 

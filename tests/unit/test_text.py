@@ -9,7 +9,7 @@ import pytest
 
 from platformio_esp_at import events
 from platformio_esp_at.demo.sample_package import write_sample_package
-from platformio_esp_at.errors import EspAtError, FormatError, Place, note, raise_all, warning
+from platformio_esp_at.errors import EspAtError, FormatError, Place, Spelling, note, raise_all, setting, warning
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.outputs.text import (
     _EVENTS,
@@ -28,6 +28,7 @@ from platformio_esp_at.planning.selection import SelectedModule, select
 from platformio_esp_at.request.options import Request
 from platformio_esp_at.request.values import InputFile, Text
 
+HOST = Spelling("<{}={}>".format, "host.ini")
 KEY = b"-----BEGIN %b-----\nS3CR3T\n" % b"PRIVATE KEY"
 
 
@@ -87,7 +88,7 @@ def test_a_guess_asks_to_be_settled(plan, alternatives, others):
     module = SelectedModule("WROOM-32", plan.chip, "board b: nothing is known", assumed=True, alternatives=alternatives)
     assert describe_choice(replace(plan, module=module)).splitlines()[1:] == [
         "AT module: WROOM-32 (board b: nothing is known)",
-        f"  That is a guess{others}. To confirm, write module: WROOM-32 into esp_at.yml.",
+        f"  That is a guess{others}. To confirm, write module: WROOM-32.",
     ]
 
 
@@ -109,9 +110,10 @@ def test_update_that_keeps_nothing(plan):
 
 
 def test_notes(plan):
-    notices = (warning("odd", "mind this"), note("kept", "and that"))
+    notices = (warning("odd", "mind this", hint="mend it"), note("kept", "and that"))
     lines = describe_update(replace(plan, notes=notices)).splitlines()
-    assert lines[lines.index("Warning: mind this  [odd]") + 1] == "Note: and that  [kept]"
+    assert lines[lines.index("Warning: mind this  [odd]") + 1] == "  mend it"
+    assert lines[lines.index("  mend it") + 1] == "Note: and that  [kept]"
 
 
 def test_who_gave_what(tmp_path):
@@ -173,17 +175,20 @@ def test_nothing_reaches_the_terminal_raw(plan):
 def test_an_error_has_its_code_after_the_first_line():
     error = FormatError("bad-row", "bad row", where=Place.at(file="a.csv", line=3), hint="write another\nor none")
     assert error_text(error) == "a.csv:3: bad row  [bad-row]\n  write another\n  or none"
-    assert error_text(EspAtError("odd", "it is odd")) == "it is odd  [odd]"
+    assert error_text(EspAtError("odd", "it is odd", hint="mend it")) == "it is odd  [odd]\n  mend it"
 
 
 def test_each_of_several_errors_has_its_code():
     problems = [
         FormatError("no-size", "no size", where=Place.at(line=2), hint="write one"),
-        FormatError("no-type", "no type", where=Place.at(line=5)),
+        FormatError("no-type", "no type", where=Place.at(line=5), hint="write app"),
     ]
     with pytest.raises(FormatError) as caught:
         raise_all(problems)
-    assert error_text(caught.value) == "2 problems:\n2: no size  [no-size]\n  write one\n5: no type  [no-type]"
+    assert (
+        error_text(caught.value)
+        == "2 problems:\n2: no size  [no-size]\n  write one\n5: no type  [no-type]\n  write app"
+    )
 
 
 def test_an_error_reaches_no_terminal_raw():
@@ -191,9 +196,36 @@ def test_an_error_reaches_no_terminal_raw():
     assert error_text(error) == "\\x1b: m\\x1b\\n  [odd]\n  h\\x1b"
 
 
+def test_a_host_writes_options_its_own_way():
+    hint = f"write {setting('module', 'NAME')}"
+    error = EspAtError("odd", "it is odd", hint=hint)
+    assert error_text(error, HOST) == "it is odd  [odd]\n  write <module=NAME> in host.ini"
+    assert notice_text(error.as_warning(), HOST) == "Warning: it is odd  [odd]\n  write <module=NAME> in host.ini"
+    assert event_text(events.Noticed(error.as_warning()), HOST).endswith("\n  write <module=NAME> in host.ini\n")
+    with pytest.raises(EspAtError) as caught:
+        raise_all([error, error])
+    assert error_text(caught.value, HOST).count("write <module=NAME> in host.ini") == 2
+
+
+def test_what_stands_in_the_project_file_is_changed_there():
+    error = EspAtError("odd", "it is odd", where=Place.at(file="esp_at.yml", line=3), hint=setting("module", "NAME"))
+    assert error_text(error, HOST) == "esp_at.yml:3: it is odd  [odd]\n  module: NAME"
+    assert notice_text(error.as_warning(), HOST).endswith("\n  module: NAME")
+
+
+def test_a_guess_is_confirmed_in_the_host_s_way(plan):
+    assumed = replace(plan, module=replace(plan.module, assumed=True))
+    assert "To confirm, write <module=" in describe_choice(assumed, HOST)
+    for event in (events.Planned(assumed), events.Described(assumed)):
+        assert "To confirm, write <module=" in event_text(event, HOST)
+    noticed = replace(plan, notes=(note("kept", "it stays", hint=f"write {setting('port', 'PORT')}"),))
+    assert "  write <port=PORT> in host.ini\n" in event_text(events.Updated(noticed), HOST)
+
+
 def test_a_notice_has_its_kind_and_its_code():
     where = Place.at(file="a.csv", line=3)
-    assert notice_text(warning("odd", "mind this", where=where)) == "Warning: a.csv:3: mind this  [odd]"
+    mind = warning("odd", "mind this", where=where, hint="mend it")
+    assert notice_text(mind) == "Warning: a.csv:3: mind this  [odd]\n  mend it"
     assert notice_text(note("kept", "it stays")) == "Note: it stays  [kept]"
     assert notice_text(note("kept", "a\n\x1b")) == "Note: a\\n\\x1b  [kept]"
     taken = EspAtError("pin-taken", "GPIO6 is taken", hint="free:\nGPIO\x1b").as_warning()
@@ -217,7 +249,7 @@ def test_events_of_a_plan(plan):
     ("event", "text"),
     [
         (events.Verified(12), "The device has all 12 images of the plan.\n"),
-        (events.Noticed(warning("odd", "mind this")), "Warning: mind this  [odd]\n"),
+        (events.Noticed(warning("odd", "mind this", hint="mend it")), "Warning: mind this  [odd]\n  mend it\n"),
         (events.DownloadStarted("https://a/b.zip", 2336705), "Downloading https://a/b.zip (2.2 MB)\n"),
         (events.DownloadStarted("https://a/b.zip", None), "Downloading https://a/b.zip\n"),
         (

@@ -40,7 +40,7 @@ def test_text_of_a_file():
 def test_a_file_that_is_no_text_names_its_line():
     with pytest.raises(FormatError) as caught:
         InputFile("a.csv", HERE, b"a\nb\n\xff").text()
-    assert str(caught.value) == "a.csv:3: not UTF-8 text"
+    assert str(caught.value) == "a.csv:3: not UTF-8 text\n  save a.csv as UTF-8 in your editor"
     assert (caught.value.code, caught.value.facts) == ("not-text", {"file": "a.csv", "line": 3})
 
 

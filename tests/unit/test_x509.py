@@ -198,10 +198,10 @@ def test_damaged_files(damage, code, message, line):
 @pytest.mark.parametrize(
     ("data", "hint"),
     [
-        (b"\x00\x01", "a PEM file has a line -----BEGIN …"),
+        (b"\x00\x01", "export it as PEM: such a file has a line -----BEGIN …"),
         (b"0\x03abc", "PKCS#12 files (.p12, .pfx): take them apart with openssl pkcs12"),
         ("-----BEGIN".encode("utf-16-le"), "save it as UTF-8 or ASCII; PowerShell's > writes UTF-16"),
-        (b"-----BEGIN CERTIFICATE-----\nAAAA", "the file is cut or damaged"),
+        (b"-----BEGIN CERTIFICATE-----\nAAAA", "export the CERTIFICATE again: the end of the file is missing"),
     ],
 )
 def test_what_to_do_with_a_damaged_file(data, hint):
@@ -226,14 +226,14 @@ def test_a_damaged_key_is_not_quoted():
 def test_a_key_where_a_certificate_is_wanted():
     for encoding, label in ((Encoding.PEM, "RSA PRIVATE KEY"), (Encoding.DER, "PRIVATE KEY")):
         error = _refusal(_certificates, key_bytes(rsa_key(), encoding))
-        assert (error.code, error.hint) == ("pki-wrong-kind", "this is the certificate's place")
+        assert (error.code, error.hint) == ("pki-wrong-kind", "name the file of the certificate here")
         assert error.message == f"there is no certificate in this file, only {label}"
 
 
 def test_a_certificate_where_a_key_is_wanted():
     for data in (pem(leaf()), der(leaf())):
         error = _refusal(_private_key, data)
-        assert (error.code, error.hint) == ("pki-wrong-kind", "this is the private key's place")
+        assert (error.code, error.hint) == ("pki-wrong-kind", "name the file of the private key here")
         assert error.message == "there is no private key in this file, only CERTIFICATE"
 
 
@@ -241,7 +241,7 @@ def test_two_keys():
     error = _refusal(_private_key, key_bytes(rsa_key()) + key_bytes(ec_key("leaf")))
     assert error.code == "several-keys"
     assert error.facts == {"line": key_bytes(rsa_key()).count(b"\n") + 1}
-    assert str(error).endswith(": there are 2 private keys\n  the firmware reads one")
+    assert str(error).endswith(": there are 2 private keys\n  keep one of them in the file: the firmware reads one")
 
 
 def _request() -> bytes:
