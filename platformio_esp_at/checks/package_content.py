@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from platformio_esp_at.formats.nvs import Encoding
     from platformio_esp_at.planning.plan import FlashPlan, Region
 
-_OR_SERVICES = f"or set {setting('gatts', 'FILE')}, or leave it out: {setting('skip', f'[{BLE_DATA}]')}"
+_OR_SERVICES = f"or set {setting('gatts', 'FILE')}, or leave it out: {setting('skip', BLE_DATA)}"
 
 _PHY_MAGIC = b"PHYINIT\0"
 _PHY_SIZE = 128

@@ -24,7 +24,7 @@ OLD, NEW = sample_package("esp32"), sample_package("esp32", nvs=True)
 NVS = NvsImage.from_bytes(NEW[MFG_NVS])
 GATTS = InputFile("g.csv", HERE, b"0,16,0x2800,0x01,2,2,A002\n1,16,0x2803,0x01,1,1,02\n2,16,0xC300,0x01,16,1,00\n")
 AGAIN = "unpack the firmware package's zip again; in an esp-at build folder, run build.py build again"
-OF_BLE_DATA = f"{AGAIN}; or set gatts: FILE, or leave it out: skip: [ble_data]"
+OF_BLE_DATA = f"{AGAIN}; or set gatts: FILE, or leave it out: skip: ble_data"
 
 
 def _plan(tmp_path, name: str, image: bytes, **request):
