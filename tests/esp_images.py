@@ -39,5 +39,10 @@ def _with_segment(image: bytes, segment: bytes) -> bytes:
     return _with_digest(image[:_SEGMENT] + segment + image[end:-33] + bytes([checksum]) + image[-32:])
 
 
+def with_version(image: bytes, version: str) -> bytes:
+    """Return an application that describes itself with a version, as ``esp_app_desc_t`` has it."""
+    return with_text(image, struct.pack("<L12x32s", 0xABCD5432, version.encode()).ljust(256, b"\0"))
+
+
 def _with_digest(image: bytes) -> bytes:
     return image[:-32] + hashlib.sha256(image[:-32]).digest()

@@ -29,6 +29,9 @@ def check_images(plan: FlashPlan) -> None:
             continue
         with located(file=region.path):
             problems = [*_problems(image, plan.chip, region.offset, again)]
+            if region.offset == bootloader and plan.package.is_factory_image:
+                # Its digest may be that of other flash settings: see `factory_package`, which has checked it.
+                problems = [problem for problem in problems if problem.code != "image-digest"]
             if region.offset == bootloader:
                 problems += _application_as_bootloader(image, plan.chip.memory, again)
             elif image.data == plan.package.bootloader_program.data:

@@ -16,10 +16,17 @@ from platformio_esp_at.checks.layout import (
     misdirected_images,
     misplaced_regions,
     missing_parameters,
+    moved_partitions,
     overlapping_regions,
     overwritten_partitions,
 )
-from platformio_esp_at.checks.module import check_family, check_flash_size
+from platformio_esp_at.checks.module import (
+    check_family,
+    check_flash_size,
+    check_limits,
+    flash_warnings,
+    pin_limit_warnings,
+)
 from platformio_esp_at.checks.package_content import check_package_content
 from platformio_esp_at.checks.parameters import check_parameters_of
 from platformio_esp_at.checks.primary import unusable_primary
@@ -47,6 +54,7 @@ def check_plan(plan: FlashPlan, board: BoardFacts | None) -> tuple[Notice, ...]:
     """
     check_flash_size(plan.module, board, plan.flash_size, plan.package)
     check_family(plan.module, board, plan.package)
+    check_limits(plan.module, plan.package)
     esp8266 = plan.chip.key == ESP8266
     with located(file=plan.package.primary_image.path):
         check_primary(
@@ -55,6 +63,9 @@ def check_plan(plan: FlashPlan, board: BoardFacts | None) -> tuple[Notice, ...]:
             flash_size=plan.flash_size,
             app_alignment=ESP8266_APP_ALIGNMENT if esp8266 else APP_ALIGNMENT,
         )
+    if plan.own:
+        with located(file=plan.package.secondary_image.path):
+            check_secondary(plan.package.secondary, home=plan.package.home)
     with located(file=plan.secondary_source):
         check_secondary(plan.secondary, home=plan.package.home)
     release = layout_of_release(plan)
@@ -66,6 +77,7 @@ def check_plan(plan: FlashPlan, board: BoardFacts | None) -> tuple[Notice, ...]:
             *misplaced_regions(plan),
             *overlapping_regions(plan),
             *overwritten_partitions(plan),
+            *moved_partitions(plan),
         ]
     )
     check_images(plan)
@@ -80,6 +92,8 @@ def check_values(plan: FlashPlan, board: BoardFacts | None, request: Request, *,
     """
     return (
         *crystal_warnings(plan.chip, known_crystal_mhz(board) if board else None),
+        *flash_warnings(plan, board),
+        *pin_limit_warnings(plan, request),
         *check_parameters_of(plan, board, request),
         *_check_pki(request, now),
         *_check_gatts(plan, request),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import EspAtError, LayoutError, Place
+from platformio_esp_at.errors import EspAtError, LayoutError
 from platformio_esp_at.formats.nvs import MIN_SIZE as NVS_MIN_SIZE
 from platformio_esp_at.formats.partition_table import AT_TYPE, SUBTYPES, PartitionType
 from platformio_esp_at.formats.pki import PKI_SLOTS, pki_slot
@@ -18,6 +18,7 @@ from platformio_esp_at.units import format_size
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from platformio_esp_at.errors import Place
     from platformio_esp_at.formats.partition_table import Partition
     from platformio_esp_at.planning.plan import FlashPlan
 
@@ -30,7 +31,7 @@ _NVS_PARTITIONS = (MFG_NVS, "rmaker_mfg")
 def unusable_secondary(plan: FlashPlan) -> Iterator[EspAtError]:
     """Yield a problem for each partition that the firmware wouldn't find, or couldn't read."""
     for row in plan.secondary:
-        where = Place.at(file=plan.secondary_source, line=row.line)
+        where = plan.place_of(row)
         if row.name in _NVS_PARTITIONS:
             if (row.type, row.subtype) != (_DATA, _NVS):
                 yield _other_type(row, "data, nvs", where)

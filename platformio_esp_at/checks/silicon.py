@@ -27,6 +27,11 @@ def crystal_warnings(chip: Chip, crystal_mhz: int | None) -> tuple[Notice, ...]:
     return (warning("crystal-mismatch", message, hint=hint, crystal_mhz=crystal_mhz),)
 
 
+def is_crystal_known(plan: FlashPlan) -> bool:
+    """Return whether the device needn't be asked: the chip has one crystal only, or the board's is known."""
+    return plan.chip.crystal_mhz is None or any(notice.code == "crystal-mismatch" for notice in plan.notes)
+
+
 def is_checked_by_esptool(plan: FlashPlan, images: Sequence[tuple[int, str, bytes]]) -> bool:
     """Return whether esptool, before it writes, checks the chip for all revisions that the firmware needs.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.checks.silicon import check_silicon, crystal_warnings, is_checked_by_esptool
+from platformio_esp_at.checks.silicon import check_silicon, crystal_warnings, is_checked_by_esptool, is_crystal_known
 from platformio_esp_at.commands.setup import Job, Setup, prepare
 from platformio_esp_at.device import esptool
 from platformio_esp_at.errors import EspAtError, FlashError, located, setting
@@ -22,6 +22,7 @@ from platformio_esp_at.outputs.image_set import factory_image_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 
 def upload(setup: Setup) -> None:
@@ -80,17 +81,34 @@ def _write(setup: Setup, job: Job, images: Sequence[tuple[int, str, bytes]]) -> 
     )
     files = {path: data for _, path, data in images} | {esptool.END_OF_FLASH: b""}
     with private_folder(files, setup.folder) as folder:
-        if not is_checked_by_esptool(job.plan, images):
-            probe = esptool.probe_command(job.plan.chip.key, connection, major=esptool.esptool_major())
-            found = esptool.run_esptool(probe, folder=folder, report=setup.report)
-            for warning in check_silicon(job.plan, found.revision):
-                setup.report(Noticed(warning))
+        _check_device(setup, job, images, connection, folder)
         try:
-            device = esptool.run_esptool(command, folder=folder, report=setup.report)
+            esptool.run_esptool(command, folder=folder, report=setup.report)
         except KeyboardInterrupt:
             hint = "run the command again"
             raise FlashError("interrupted", "interrupted: the module may be half written", hint=hint) from None
-    for warning in crystal_warnings(job.plan.chip, device.crystal_mhz):
+
+
+def _check_device(
+    setup: Setup, job: Job, images: Sequence[tuple[int, str, bytes]], connection: esptool.Connection, folder: Path
+) -> None:
+    """Check the chip and report another crystal, before anything is erased.
+
+    That takes a connection of its own, which is made only for what esptool doesn't check itself when it writes.
+    """
+    checked = is_checked_by_esptool(job.plan, images)
+    crystal_known = is_crystal_known(job.plan)
+    if checked and crystal_known:
+        return
+    probe = esptool.probe_command(job.plan.chip.key, connection, major=esptool.esptool_major())
+    try:
+        device = esptool.run_esptool(probe, folder=folder, report=setup.report)
+    except KeyboardInterrupt:
+        hint = "run the command again"
+        raise FlashError("interrupted", "interrupted: nothing is written yet", hint=hint) from None
+    warnings = () if checked else check_silicon(job.plan, device.revision)
+    crystal = () if crystal_known else crystal_warnings(job.plan.chip, device.crystal_mhz)
+    for warning in (*warnings, *crystal):
         setup.report(Noticed(warning))
 
 

@@ -219,6 +219,18 @@ class EspImage:
             size=_word(flash_sizes(chip), size),
         )
 
+    def flash_settings_as(self, stated: FlashSettings, chip: str) -> FlashSettings:
+        """Return the header's settings in the words of ``stated``, as far as these stand for the header's numbers.
+
+        A number may stand for several words (80m and 40m on ESP32-C6): only who made the image knows which.
+        """
+        read = self.flash_settings(chip)
+        return FlashSettings(
+            mode=_stated_word(FLASH_MODES, stated.mode, read.mode),
+            freq=_stated_word(flash_frequencies(chip), stated.freq, read.freq),
+            size=_stated_word(flash_sizes(chip), stated.size, read.size),
+        )
+
     def with_flash_settings(self, settings: FlashSettings, chip: str) -> EspImage:
         """Return a copy with ``settings`` in its header, and a new digest if it has one.
 
@@ -337,6 +349,14 @@ def _xor_fold(data: bytes) -> bytes:
 
 def _word(words: dict[str, int], number: int) -> str:
     return next((word for word, value in words.items() if value == number), f"{number:#x}")
+
+
+def _stated_word(words: dict[str, int], stated: str, read: str) -> str:
+    """Return ``stated`` where it has the number of ``read``, the header's word, or where that number has more words."""
+    if stated in words:
+        return stated if words[stated] == words.get(read) else read
+    is_ambiguous = list(words.values()).count(words.get(read, -1)) > 1
+    return stated if is_ambiguous else read
 
 
 def _number(words: dict[str, int], word: str, kind: str, chip: str) -> int:

@@ -227,6 +227,13 @@ def _csv_lines(text: str) -> list[tuple[int, list[str]]]:
 def _header(lines: Sequence[tuple[int, Sequence[str]]]) -> tuple[tuple[str, ...], int]:
     """Return the columns and where the rows begin: a file without a header has upstream's columns."""
     number, cells = lines[0] if lines else (1, ())
+    if len(cells) == 1 and cells[0].count(";") > 1:
+        raise FormatError(
+            "gatt-csv-invalid",
+            "the cells are separated by semicolons",
+            where=Place.at(line=number),
+            hint="write commas in place of the semicolons; a spreadsheet has that as CSV (comma delimited)",
+        )
     names = [cell.strip() for cell in cells]
     if names and re.match(r"\d", names[0]):
         return COLUMNS, 0

@@ -39,6 +39,7 @@ TARGETS = (
     ),
     Target("verify_at", "verify", "Verify AT Firmware", "Compare the AT module's flash with the image set"),
     Target("info_at", "info", "Show AT Flash Plan", "Show what upload_at writes and keeps, without a device"),
+    Target("table_at", "table", "Show AT User Partitions", "Show the AT module's user partition table as CSV"),
 )
 
 
@@ -101,18 +102,16 @@ def _setup(env: Any, spelling: Spelling) -> Setup:  # noqa: ANN401
 
     from platformio_esp_at.commands.setup import Setup  # noqa: PLC0415
     from platformio_esp_at.outputs.terminal import show  # noqa: PLC0415
-    from platformio_esp_at.request.layers import layer_of_options  # noqa: PLC0415
+    from platformio_esp_at.request.layers import layer_of_options, own_options  # noqa: PLC0415
     from platformio_esp_at.request.nodes import Layer  # noqa: PLC0415
     from platformio_esp_at.request.read import read_project  # noqa: PLC0415
 
     folder = Path(env.subst("$PROJECT_DIR"))
     options = env.GetProjectConfig().items(env=env["PIOENV"], as_dict=True)
-    prefix = OPTION_PREFIX
-    own = {name.removeprefix(prefix): str(value) for name, value in options.items() if name.startswith(prefix)}
-    layers = [
-        read_project(folder),
-        layer_of_options(own, base=folder, spelling=f"platformio.ini [env:{env['PIOENV']}] {prefix}{{}}".format),
-    ]
+    place = f"platformio.ini [env:{env['PIOENV']}]"
+    own = own_options(options, OPTION_PREFIX, place=place)
+    spelled = f"{place} {OPTION_PREFIX}{{}}".format
+    layers = [read_project(folder), layer_of_options(own, base=folder, spelling=spelled)]
     if "UPLOAD_PORT" in ARGUMENTS:
         # --upload-port on the command line overrides all files; upload_port in platformio.ini is the program's port.
         layers.append(layer_of_options({"port": env.subst("$UPLOAD_PORT")}, base=folder, spelling="--upload-{}".format))

@@ -39,6 +39,14 @@ FIRMWARE_PACKAGE = "firmware package"
 ESSENTIAL = (FACTORY_PARAM, MFG_NVS)
 """Partitions with the UART pins; a release has one of the two. Without it, the firmware uses its built-in pins."""
 
+AT_PARTITIONS = frozenset(
+    {*ESSENTIAL, BLE_DATA, *FILE_PARTITIONS, *(name for slot in PKI_SLOTS for name in pki_names(slot))}
+)
+"""The names that ESP-AT itself gives to user partitions, in all releases, and to what is inside ``mfg_nvs``.
+
+Source: ESP-AT ``module_config/*/at_customize.csv`` of v1.0.0.0 to v5.0.1.0.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Content:
@@ -56,6 +64,14 @@ class Content:
     """The project's GATT table that is in it, if there is one."""
     nvs: NvsImage | None = field(default=None, compare=False, repr=False)
     """Its entries, if it is an NVS image."""
+
+
+def missing_row_hint(name: str) -> str:
+    """Return the next step where the whole table of a project has no row that the firmware needs."""
+    return (
+        f"add the row {name}, which esp-at table PACKAGE prints; or name only partitions of your own: those are added "
+        "to the firmware package's table"
+    )
 
 
 def make_content(

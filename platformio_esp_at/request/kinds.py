@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from platformio_esp_at.errors import FormatError, Place, setting
-from platformio_esp_at.request.nodes import is_mapping, parse_mapping, parse_names, place_of
+from platformio_esp_at.request.nodes import is_mapping, parse_mapping, parse_names, place_of, without_space
 from platformio_esp_at.request.values import CustomModule, Firmware, InputFile, InputFolder, Speed, Text
 from platformio_esp_at.units import UPLOAD_BAUD
 
@@ -109,8 +109,12 @@ class Kind(ABC, Generic[ValueT_co]):
         """Return the files and folders that `value` reads. Raises `FormatError`."""
         return ()
 
-    def wrong(self, node: Node, name: str) -> WrongKindError:
+    def wrong(self, node: Node, name: str) -> FormatError:
         """Return the error for a node that isn't what the kind takes."""
+        if isinstance(node, Text) and (hint := without_space(node.text)):
+            return FormatError(
+                "option-invalid", f"{name} must be {self.expected}", where=node.where, hint=hint, option=name
+            )
         return WrongKindError(
             "option-invalid",
             f"{name} must be {self.expected}",

@@ -6,12 +6,13 @@ key by key.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import Place, unknown_name
+from platformio_esp_at.errors import Place
 from platformio_esp_at.request.kinds import Given
 from platformio_esp_at.request.nodes import Layer, nodes_of_json, without_blanks
-from platformio_esp_at.request.options import OPTIONS, Option, Request
+from platformio_esp_at.request.options import OPTIONS, Option, Request, unknown_option
 from platformio_esp_at.request.read import Disk
 
 if TYPE_CHECKING:
@@ -37,6 +38,22 @@ def layer_of_options(options: Mapping[str, str], *, base: Path, spelling: Callab
         if text.strip():
             nodes[name] = option.node(text.strip(), where)
     return Layer(base, nodes)
+
+
+def own_options(options: Mapping[str, object], prefix: str, *, place: str) -> dict[str, str]:
+    """Return a host's options whose names begin with ``prefix``, without it.
+
+    A host has options of other tools, too. One of ours whose prefix is misspelt (``custom_esp_at_…``, or no ``_``)
+    would be ignored: raises `UnknownNameError`. ``place``: where the options are, for messages.
+    """
+    for name in options:
+        match = None if name.startswith(prefix) else _MISSPELT.fullmatch(name)
+        if match and (match["ours"] or match["option"].lower().replace("-", "_") in OPTIONS):
+            raise unknown_option(name, Place.at(option=f"{place} {name}"), like=match["option"])
+    return {name.removeprefix(prefix): str(value) for name, value in options.items() if name.startswith(prefix)}
+
+
+_MISSPELT = re.compile(r"custom[_-](?P<ours>esp(?:32)?[_-]?at[_-])?(?(ours)|at[_-]?)(?P<option>\w.*)", re.IGNORECASE)
 
 
 def layer_of_board(board_id: str, options: Mapping[str, object], *, base: Path) -> Layer:
@@ -91,5 +108,5 @@ def _given(layers: Iterable[Layer], option: Option) -> tuple[Given, ...]:
 
 def _option(name: str, where: Place) -> Option:
     if name not in OPTIONS:
-        raise unknown_name("unknown-option", "option", name, OPTIONS, where=where)
+        raise unknown_option(name, where)
     return OPTIONS[name]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from yaml import Mark
+    from yaml import Mark, MarkedYAMLError
     from yaml import Node as YamlNode
 
 Node: TypeAlias = "Text | tuple[Node, ...] | dict[str, Node]"
@@ -40,18 +40,21 @@ def parse_yaml(text: str, where: Place, *, has_lines: bool = False) -> Node:
     import yaml  # noqa: PLC0415 - 15 ms that only a run with options needs
 
     def place(mark: Mark | None) -> Place:
-        return where / Place.at(line=mark.line + 1 if mark else 1) if has_lines else where
+        return on_line(mark.line + 1 if mark else 1)
+
+    def on_line(line: int) -> Place:
+        return where / Place.at(line=line) if has_lines else where
 
     try:
         node = yaml.compose(text, Loader=yaml.BaseLoader)
     except yaml.MarkedYAMLError as error:
-        problem = f"not YAML: {error.problem or error}"
-        raise FormatError("not-yaml", problem, where=place(error.problem_mark), hint=_yaml_hint(problem)) from None
+        line, problem, hint = _yaml_problem(text, error)
+        raise FormatError("not-yaml", f"not YAML: {problem}", where=on_line(line), hint=hint) from None
     except yaml.reader.ReaderError as error:
         problem = f"not YAML: the character U+{error.character:04X} is not allowed"
-        line = Place.at(line=text.count("\n", 0, error.position) + 1) if has_lines else Place()
+        line = text.count("\n", 0, error.position) + 1
         hint = f"remove this character, {error.position + 1} characters from the start"
-        raise FormatError("not-yaml", problem, where=where / line, hint=hint) from None
+        raise FormatError("not-yaml", problem, where=on_line(line), hint=hint) from None
     except (yaml.YAMLError, RecursionError) as error:
         hint = "write NAME: VALUE, with fewer brackets inside brackets"
         raise FormatError("not-yaml", f"not YAML: {error}", where=where, hint=hint) from None
@@ -68,8 +71,39 @@ _YAML_HINTS = (
 """Parts of PyYAML's problems, and what to do; the first that fits counts."""
 
 
-def _yaml_hint(problem: str) -> str:
-    return next((hint for part, hint in _YAML_HINTS if part in problem), "put the value here in single quotes: 'VALUE'")
+_NO_SPACE = re.compile(r"\s*(?P<name>[A-Za-z_][\w.-]*):(?P<value>[^\s:/\\].*)")
+
+
+def without_space(line: str) -> str | None:
+    """Return how to write a line such as ``module:WROOM-32``, which for YAML is one word; None for others."""
+    match = _NO_SPACE.fullmatch(line.rstrip())
+    return match and f"write {match['name']}: {match['value']}, with a space after the colon"
+
+
+def _yaml_problem(text: str, error: MarkedYAMLError) -> tuple[int, str, str]:
+    """Return the line, what is wrong there, and what to do; PyYAML often sees it a line too late."""
+    lines = text.splitlines()
+    at = error.problem_mark.line if error.problem_mark else 0
+    begun = error.context_mark.line if error.context_mark else at
+    problem = error.problem or str(error)
+    before = max((number for number in range(min(at, len(lines))) if lines[number].strip()), default=at)
+    for number in dict.fromkeys((begun, before, at)):
+        if number < len(lines) and (hint := without_space(lines[number])):
+            return number + 1, "there is no space after the colon", hint
+    if "'\\t'" in problem:
+        return at + 1, "a tab", "write spaces in place of the tab"
+    if "double-quoted" in (error.context or ""):
+        return begun + 1, "a backslash in double quotes is an escape", _unescaped(lines[begun])
+    if "simple key" in (error.context or "") or "quoted scalar" in (error.context or ""):
+        at = begun
+    hints = (hint for part, hint in _YAML_HINTS if part in problem)
+    return at + 1, problem, next(hints, "put the value here in single quotes: 'VALUE'")
+
+
+def _unescaped(line: str) -> str:
+    """Return what to write instead of the double quotes in a line."""
+    value = line.partition('"')[2].rpartition('"')[0] or "VALUE"
+    return f"write it in single quotes, '{value}', or with / in place of \\"
 
 
 def _node(node: YamlNode, place: Callable[[Mark | None], Place], seen: set[int]) -> Node:
@@ -77,6 +111,11 @@ def _node(node: YamlNode, place: Callable[[Mark | None], Place], seen: set[int])
 
     where = place(node.start_mark)
     if isinstance(node, yaml.ScalarNode):
+        if node.style == '"' and re.search(r"[\a\b\t\n\v\f\r]", node.value):
+            line = (node.start_mark.buffer or "")[node.start_mark.pointer :].partition("\n")[0]
+            raise FormatError(
+                "not-yaml", "not YAML: a backslash in double quotes is an escape", where=where, hint=_unescaped(line)
+            )
         return Text(node.value, where)
     if id(node) in seen:
         raise FormatError(

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from platformio_esp_at.errors import setting
+from platformio_esp_at.errors import UnknownNameError, near_names, setting
 from platformio_esp_at.request.kinds import (
     BoardKind,
     CertificatesKind,
@@ -89,8 +89,8 @@ class Request:
 
     firmware: Firmware | None = option(
         FirmwareKind(),
-        "firmware package: a release (v4.1.1.0, latest), a zip or folder as released, its URL, or an esp-at build "
-        "folder",
+        "firmware package: a release (v4.1.1.0, latest), a zip or folder as released, a factory image, its URL, or an "
+        "esp-at build folder",
         "v4.1.1.0",
     )
     board: Text | None = option(
@@ -102,7 +102,9 @@ class Request:
         ModuleKind(), "AT module, such as WROOM-32 (default: chosen for the board)", "WROOM-32"
     )
     partitions: InputFile | None = option(
-        PathKind(), "CSV of the user partition table (default: the firmware package's own)", "at_customize.csv"
+        PathKind(),
+        "CSV of partitions of your own, or of the whole user partition table (default: the firmware package's)",
+        "at_customize.csv",
     )
     factory_param: Mapping[str, Text] = option(
         ValuesKind(), "factory parameters, such as uart_tx_pin=17", "{uart_tx_pin: 17}"
@@ -139,6 +141,13 @@ def _inputs_in(value: object) -> Iterator[InputFile | InputFolder]:
     elif isinstance(value, tuple):
         for inner in value:
             yield from _inputs_in(inner)
+
+
+def unknown_option(name: str, place: Place, *, like: str = "") -> UnknownNameError:
+    """Return the error for a name that isn't one of `OPTIONS`; its hint has those that are near it, or ``like``."""
+    near = " or ".join(map(setting, near_names(like or name, OPTIONS)))
+    hint = f"did you mean {near}?" if near else f"known: {', '.join(sorted(OPTIONS))}"
+    return UnknownNameError("unknown-option", f"unknown option {name!r}", where=place, hint=hint, name=name)
 
 
 OPTIONS: Mapping[str, Option] = {row.name: row.metadata["option"]._replace(name=row.name) for row in fields(Request)}

@@ -7,11 +7,11 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import EspAtError, FormatError, Place, near_names, printable, setting, unknown_name
+from platformio_esp_at.errors import EspAtError, FormatError, Place, near_names, printable, setting
 from platformio_esp_at.files import FileTooLargeError, file_mode, looked_for, read_file, reading_hint
 from platformio_esp_at.formats.text_instead import lfs_pointer
-from platformio_esp_at.request.nodes import Layer, parse_yaml, place_of, without_blanks
-from platformio_esp_at.request.options import OPTIONS
+from platformio_esp_at.request.nodes import Layer, parse_yaml, place_of, without_blanks, without_space
+from platformio_esp_at.request.options import OPTIONS, unknown_option
 from platformio_esp_at.request.values import PROJECT_FILE, Firmware, InputFile, InputFolder, Text
 from platformio_esp_at.units import MAX_FLASH_SIZE, format_size
 from platformio_esp_at.urls import is_url
@@ -44,12 +44,13 @@ def read_project(folder: Path) -> Layer:
     if isinstance(root, Text) and not root.text:
         return Layer(folder, {})
     if not isinstance(root, dict):
-        hint = f"known: {', '.join(OPTIONS)}"
+        first = root.text.splitlines()[0] if isinstance(root, Text) else ""
+        hint = without_space(first) or f"write NAME: VALUE in each line; known: {', '.join(OPTIONS)}"
         raise FormatError("options-file-invalid", "it must be a mapping of options", where=where, hint=hint)
     for name, node in root.items():
         if name not in OPTIONS:
             place = place_of(node) if place_of(node).parts else where
-            raise unknown_name("unknown-option", "option", name, OPTIONS, where=place)
+            raise unknown_option(name, place)
     return Layer(folder, without_blanks(root))
 
 

@@ -17,6 +17,10 @@ PROJECT_FILE = "esp_at.yml"
 """The options file in a project's folder."""
 
 
+_HEAD = 256
+"""How many bytes are looked at for NULs, which UTF-16 has in most of its characters."""
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """A value as the user wrote it, and where: ``esp_at.yml:3``, ``custom_at_module``, ``--module``."""
@@ -52,14 +56,22 @@ class InputFile:
 
     def text(self) -> str:
         """Return it as UTF-8 text. Raises `FormatError`."""
+        if self.data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in self.data[:_HEAD]:
+            # Windows PowerShell's > and Notepad's "Unicode" write it.
+            raise FormatError("not-text", "UTF-16 text, or no text", where=Place.at(file=self.label), hint=self._save)
         try:
             return self.data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = self.data[: error.start].count(b"\n") + 1
-            hint = f"save {self.label} as UTF-8 in your editor"
+            place = Place.at(file=self.label, line=line)
+            byte = self.data[error.start]
             raise FormatError(
-                "not-text", "not UTF-8 text", where=Place.at(file=self.label, line=line), hint=hint
+                "not-text", f"not UTF-8 text: the byte {byte:#04x}, perhaps of Latin-1", where=place, hint=self._save
             ) from None
+
+    @property
+    def _save(self) -> str:
+        return f"save {self.label} as UTF-8 in your editor"
 
 
 @dataclass(frozen=True, slots=True)

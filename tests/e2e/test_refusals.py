@@ -234,8 +234,21 @@ def test_pio_names_the_place_in_platformio_ini(project, at_pio, used_module):
     folder = project(ini.format("firmware.zip") + "custom_at_modul = WROOM-32\n")
     message = one_message(at_pio("run -t info_at", folder, code=1))
     assert message.startswith(
-        "Error: platformio.ini [env:a] custom_at_modul: unknown option 'modul'  [unknown-option]\n  did you mean module"
+        "Error: platformio.ini [env:a] custom_at_modul: unknown option 'modul'  [unknown-option]\n"
+        "  did you mean custom_at_module?"
     )
+
+    folder = project(ini.format("firmware.zip") + "custom_esp_at_module = WROOM-32\n")
+    message = one_message(at_pio("run -t info_at", folder, code=1))
+    assert message.startswith(
+        "Error: platformio.ini [env:a] custom_esp_at_module: unknown option 'custom_esp_at_module'  [unknown-option]\n"
+        "  did you mean custom_at_module?"
+    )
+
+    folder = project(ini.replace("custom_at_firmware = {}\n", ""))
+    message = one_message(at_pio("run -t info_at", folder, code=1))
+    assert code_of(message) == "firmware-missing"
+    assert "\n  write custom_at_firmware = latest in platformio.ini; esp-at releases" in message
 
 
 def test_folders_of_others_are_not_replaced(project, esp_at, used_module):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from esp_images import for_revisions
 
@@ -78,4 +80,19 @@ def test_another_crystal_is_warned_of(esp_at, used_module, package, chip, usual,
             assert line.startswith("Warning: ")
             assert f"{other} MHz, " in line
             assert f"{usual} MHz: " in line
-            assert f"take a module with {usual} MHz" in line
+        if crystal_mhz == other:
+            said = done.stdout
+            assert f"\n  take a module with {usual} MHz, or build ESP-AT for {other} MHz\n" in said
+            assert said.index("[crystal-mismatch]") < said.index("Writing at" if "Writing at" in said else "Wrote")
+
+
+def test_a_crystal_that_is_known_takes_no_second_connection(esp_at, used_module, package, tmp_path):
+    module = used_module("esp32", crystal_mhz=26)
+    board = tmp_path / "esp32thing.json"
+    board.write_text(json.dumps({"name": "Thing", "build": {"mcu": "esp32"}, "upload": {"flash_size": "4MB"}}))
+    done = esp_at("flash", "--firmware", package("esp32"), "--board", board, "-p", module.port)
+    assert done.stdout.count("Connecting") == 1
+    assert done.stdout.count("[crystal-mismatch]") == 1
+    other = used_module("esp32c3")
+    done = esp_at("flash", "--firmware", package("esp32c3"), "--module", "MINI-1", "-p", other.port)
+    assert done.stdout.count("Connecting") == 1

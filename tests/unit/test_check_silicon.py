@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ from esp_images import for_revisions
 from plans import sample_plan
 
 from platformio_esp_at.catalog.chips import chip as find_chip
-from platformio_esp_at.checks.silicon import check_silicon, crystal_warnings, is_checked_by_esptool
+from platformio_esp_at.checks.silicon import check_silicon, crystal_warnings, is_checked_by_esptool, is_crystal_known
 from platformio_esp_at.demo.sample_package import sample_package
 from platformio_esp_at.errors import FlashError
 
@@ -124,6 +125,13 @@ def test_a_crystal(chip, usual, other):
     assert f"has a crystal of {other} MHz, released firmware is built for {usual} MHz" in found.message
     assert f"or build ESP-AT for {other} MHz" in found.hint
     assert crystal_warnings(find_chip(chip), usual) == ()
+
+
+def test_whether_the_device_is_asked_for_its_crystal(tmp_path):
+    assert not is_crystal_known(sample_plan(tmp_path / "a", "esp32"))
+    assert is_crystal_known(sample_plan(tmp_path / "b", "esp32c3"))
+    plan = sample_plan(tmp_path / "c", "esp32")
+    assert is_crystal_known(replace(plan, notes=crystal_warnings(plan.chip, 26)))
 
 
 def test_a_crystal_that_nothing_is_known_of():

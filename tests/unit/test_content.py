@@ -284,7 +284,13 @@ def test_gatts(tmp_path):
             id="column-missing",
         ),
         pytest.param(GATTS + b"1,16,zz,1\n", "gatts.csv:3", "gatt-hex", "'zz' isn't hex", id="bad-row"),
-        pytest.param(b"index\n\xff", "gatts.csv:2", "not-text", "not UTF-8 text", id="not-text"),
+        pytest.param(
+            b"index\n\xff",
+            "gatts.csv:2",
+            "not-text",
+            "not UTF-8 text: the byte 0xff, perhaps of Latin-1",
+            id="not-text",
+        ),
     ],
 )
 def test_refuses_gatts(tmp_path, data, where, code, message):

@@ -33,7 +33,7 @@ from platformio_esp_at.outputs.terminal import show
 
 IMAGES = [(0x8000, "partition_table/partition-table.bin"), (0x1000, "bootloader/bootloader.bin")]
 NOWHERE = "/dev/no-such-port" if sys.platform != "win32" else "COM255"
-PORT_HINT = "check the port's name, and that nothing else has it open"
+PORT_HINT = "write the module's port, port: PORT; close other programs that have it open"
 
 
 class Printed:
@@ -271,28 +271,28 @@ def test_a_defect_of_a_front_end_ends_esptool(tmp_path):
             "For troubleshooting steps visit: https://example.com",
             "module-not-responding",
             "Failed to connect to ESP32: No serial data received.",
-            "hold BOOT, tap RESET (or EN), and try again; or name another port",
+            "hold BOOT, tap RESET (or EN), and try again; or write another port, port: PORT",
             id="no-answer",
         ),
         pytest.param(
             "A fatal error occurred: This chip is ESP32-C3, not ESP32. Wrong chip argument?\n",
             "device-other-chip",
             "This chip is ESP32-C3, not ESP32. Wrong chip argument?",
-            "the device on this port is another chip than the firmware is for",
+            "write the port of the right module, port: PORT; or take the firmware package of this chip",
             id="another-chip",
         ),
         pytest.param(
             "A fatal error occurred: File esp-at.bin (length 4) at offset 0 will not fit in 2097152 bytes of flash.",
             "device-flash-too-small",
             "File esp-at.bin (length 4) at offset 0 will not fit in 2097152 bytes of flash.",
-            "the device's flash is smaller than the firmware is laid out for",
+            "take the firmware package for a module with that flash; esp-at modules lists them",
             id="flash-too-small",
         ),
         pytest.param(
             "ERROR: A fatal error occurred: Timed out waiting for packet header",
             "module-not-responding",
             "Timed out waiting for packet header",
-            "hold BOOT, tap RESET (or EN), and try again; or name another port",
+            "hold BOOT, tap RESET (or EN), and try again; or write another port, port: PORT",
             id="silence",
         ),
         pytest.param(
@@ -383,6 +383,33 @@ def test_no_esptool(monkeypatch):
     assert caught.value.code == "esptool-missing"
     assert caught.value.message == "esptool is not installed in this Python"
     assert caught.value.hint == f"install it: {sys.executable} -m pip install esptool"
+
+
+@pytest.mark.parametrize("found", ["4.7", "4.7.0", "3.3.3", "unknown", "", None, "5", "\u0664.8", "9" * 5000])
+def test_an_esptool_that_is_too_old(monkeypatch, found):
+    """Also one without a version: broken metadata gives None."""
+    monkeypatch.setattr("platformio_esp_at.device.esptool.version", lambda _name: found)
+    with pytest.raises(FlashError) as caught:
+        esptool_major()
+    assert caught.value.code == "esptool-too-old"
+    assert caught.value.message == f"the version of esptool in this Python is {found}, 4.8 or newer is needed"
+    assert caught.value.hint == f"upgrade it: {sys.executable} -m pip install --upgrade 'esptool>=4.8'"
+
+
+@pytest.mark.parametrize(("found", "major"), [("4.8", 4), ("4.12.0", 4), ("4.8.dev1", 4), ("5.0.2", 5), ("10.0", 10)])
+def test_an_esptool_that_is_new_enough(monkeypatch, found, major):
+    monkeypatch.setattr("platformio_esp_at.device.esptool.version", lambda _name: found)
+    assert esptool_major() == major
+
+
+def test_esptool_without_metadata(tmp_path, monkeypatch):
+    """What `importlib.metadata` finds first counts, damaged or not."""
+    (tmp_path / "esptool-5.0.dist-info").mkdir()
+    (tmp_path / "esptool-5.0.dist-info/METADATA").write_text("Name: esptool\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(FlashError) as caught:
+        esptool_major()
+    assert caught.value.code == "esptool-too-old"
 
 
 def test_major():

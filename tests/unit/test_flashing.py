@@ -83,11 +83,14 @@ def test_another_crystal_is_reported(tmp_path, command, monkeypatch):
     project = SampleProject(tmp_path)
 
     def run_esptool(arguments: list[str], *, folder: Path, report: Report) -> Device:
+        report(EsptoolOutput(" ".join(arguments)))
         return Device(crystal_mhz=26)
 
     monkeypatch.setattr("platformio_esp_at.device.esptool.run_esptool", run_esptool)
     command(project.setup(port=NOWHERE))
     (event,) = [event for event in project.reported if isinstance(event, Noticed)]
+    (written,) = [event for event in project.reported if "write" in getattr(event, "text", "")]
+    assert project.reported.index(event) < project.reported.index(written)
     assert (event.notice.code, event.notice.is_warning, event.notice.facts) == (
         "crystal-mismatch",
         True,
@@ -173,7 +176,7 @@ def test_port_that_does_not_exist(project, command, named):
         command(setup)
     assert caught.value.code == "port-unavailable"
     assert f"Could not open {NOWHERE}" in caught.value.message
-    assert caught.value.hint == "check the port's name, and that nothing else has it open"
+    assert caught.value.hint == "write the module's port, port: PORT; close other programs that have it open"
     assert (project.out / MANIFEST).is_file()
     assert project.events == (["ErasingAll", "Planned"] if command is flashing.upload_factory else ["Planned"])
     assert project.esptool_output.startswith("esptool")
@@ -188,6 +191,8 @@ def test_esptool_gets_a_folder_of_this_run(project, command, monkeypatch):
     def run_esptool(arguments: list[str], *, folder: Path, report: Report) -> Device:
         for file in project.out.rglob("*.bin"):
             file.write_bytes(b"of another run")
+        if "write" not in " ".join(arguments) and command is not flashing.verify:
+            return Device()  # the probe for the crystal
         given.update({file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*.bin")})
         assert set(given) <= set(arguments)
         assert folder.parent == project.out.parent
@@ -204,14 +209,21 @@ def test_esptool_gets_a_folder_of_this_run(project, command, monkeypatch):
 
 
 @pytest.mark.parametrize("command", WRITING, ids=_ids)
-def test_interrupted_while_writing(project, command, monkeypatch):
-    def run_esptool(arguments: list[str], *, folder: Path, report: Report) -> None:
-        raise KeyboardInterrupt
+@pytest.mark.parametrize(
+    ("verb", "what"),
+    [("read", "nothing is written yet"), ("write", "the module may be half written")],
+    ids=["probing", "writing"],
+)
+def test_interrupted(project, command, monkeypatch, verb, what):
+    def run_esptool(arguments: list[str], *, folder: Path, report: Report) -> Device:
+        if verb in " ".join(arguments):
+            raise KeyboardInterrupt
+        return Device()
 
     monkeypatch.setattr("platformio_esp_at.device.esptool.run_esptool", run_esptool)
     with pytest.raises(FlashError) as caught:
         command(project.setup(port=NOWHERE))
-    assert str(caught.value) == "interrupted: the module may be half written\n  run the command again"
+    assert str(caught.value) == f"interrupted: {what}\n  run the command again"
     assert caught.value.code == "interrupted"
     assert list(project.out.parent.iterdir()) == [project.out]
 

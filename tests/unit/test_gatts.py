@@ -535,3 +535,12 @@ def test_json_that_is_too_long_for_its_length_field():
     assert error.code == "gatt-too-large"
     assert error.message == f"58 GATT rows make {13 + 58 * 1132} bytes of JSON"
     assert error.hint == "remove rows, or shorten their values: 65535 bytes are the most"
+
+
+def test_a_csv_with_semicolons():
+    error = _refusal(
+        lambda: GattTable.from_csv("index;uuid_len;uuid;perm;val_max_len;val_cur_len;value\n0;16;0x2800\n")
+    )
+    assert (error.code, error.where) == ("gatt-csv-invalid", "1")
+    assert error.message == "the cells are separated by semicolons"
+    assert error.hint.startswith("write commas in place of the semicolons; ")

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 from project_layers import options_layer, project_layer, write_files
 
-from platformio_esp_at.errors import EspAtError, Place, UnknownNameError
+from platformio_esp_at.errors import EspAtError, Place, Spelling, UnknownNameError, spelled
 from platformio_esp_at.request.layers import (
     input_paths,
     layer_of_board,
     make_request,
+    own_options,
     wanted_board,
 )
 from platformio_esp_at.request.options import Request
@@ -206,3 +207,55 @@ def test_layers_may_be_an_iterator(folder):
     layers = [project_layer(folder, PROJECT), options_layer(folder, port="COM3")]
     assert make_request(iter(layers)) == make_request(layers)
     assert wanted_board(iter(layers)) == wanted_board(layers)
+
+
+# --- the options of a host among those of others ---
+
+INI = "platformio.ini [env:a]"
+
+
+def test_own_options_are_told_from_those_of_others():
+    options = {"custom_at_module": "WROOM-32", "board": "esp32dev", "custom_at_baud": 9600}
+    assert own_options(options, "custom_at_", place=INI) == {"module": "WROOM-32", "baud": "9600"}
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("custom_esp_at_module", "module"),
+        ("custom_esp_at_modul", "module"),
+        ("custom_espat_firmware", "firmware"),
+        ("custom_esp32_at_port", "port"),
+        ("custom_at-factory-param", "factory_param"),
+        ("custom_atmodule", "module"),
+        ("CUSTOM_AT_MODULE", "module"),
+    ],
+)
+def test_a_misspelt_prefix_is_refused(name, near):
+    with pytest.raises(UnknownNameError) as caught:
+        own_options({name: "x"}, "custom_at_", place=INI)
+    error = caught.value
+    assert (error.code, error.where, error.facts["name"]) == ("unknown-option", f"{INI} {name}", name)
+    assert spelled(error.marked_hint, Spelling("custom_at_{}{}".format)) == f"did you mean custom_at_{near}?"
+
+
+def test_a_prefix_of_ours_with_a_name_that_is_none():
+    with pytest.raises(UnknownNameError) as caught:
+        own_options({"custom_esp_at_zzz": "x"}, "custom_at_", place=INI)
+    assert caught.value.hint.startswith("known: baud, board, ")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "custom_data",
+        "custom_attempts",
+        "custom_at",
+        "custom_atmel_port",
+        "custom_esp_port",
+        "at_module",
+        "custom_firmware",
+    ],
+)
+def test_options_of_others_are_left_to_them(name):
+    assert own_options({name: "x"}, "custom_at_", place=INI) == {}

@@ -13,6 +13,7 @@ from platformio_esp_at.request.nodes import (
     parse_yaml,
     place_of,
     without_blanks,
+    without_space,
 )
 from platformio_esp_at.request.values import Text
 
@@ -105,8 +106,8 @@ def test_nothing_is_a_blank_text(text):
             "port: x\n\tbaud: 1\n",
             "not-yaml",
             2,
-            "not YAML: found character '\\t' that cannot start any token",
-            "put the value here in single quotes: 'VALUE'",
+            "not YAML: a tab",
+            "write spaces in place of the tab",
             id="tab",
         ),
         pytest.param(
@@ -149,6 +150,61 @@ def test_yaml_refuses(text, code, line, message, hint):
     assert (caught.value.code, caught.value.place) == (code, Place.at(file="esp_at.yml", line=line))
     assert caught.value.message.startswith(message)
     assert caught.value.hint == hint
+
+
+SPACE = "there is no space after the colon"
+ESCAPE = "a backslash in double quotes is an escape"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem", "hint"),
+    [
+        pytest.param("module:WROOM-32\nport: x\n", 1, SPACE, "write module: WROOM-32, with a", id="first-line"),
+        pytest.param("port: x\nmodule:WROOM-32\n", 2, SPACE, "write module: WROOM-32, with a", id="last-line"),
+        pytest.param("port: x\n\nmodule:WROOM-32\n\nbaud: 1\n", 3, SPACE, "write module: WROOM-32,", id="between"),
+        pytest.param(
+            "factory_param:\n  uart_tx_pin:17\n  uart_rx_pin: 16\n", 2, SPACE, "write uart_tx_pin: 17,", id="inside"
+        ),
+        pytest.param(
+            "port: x\nmodule\nbaud: 1\n", 2, "could not find expected ':'", "write NAME: VALUE", id="no-colon"
+        ),
+        pytest.param("port: x\n\tbaud: 1\n", 2, "a tab", "write spaces in place of the tab", id="tab"),
+        pytest.param("port:\tx\n", 1, "a tab", "write spaces in place of the tab", id="tab-after-the-colon"),
+        pytest.param(
+            'port: x\nfirmware: "C:\\new\\x"\n',
+            2,
+            ESCAPE,
+            "write it in single quotes, 'C:\\new\\x', or with / in place of \\",
+            id="unknown-escape",
+        ),
+        pytest.param(
+            'firmware: "C:\\temp\\fw.zip"\n', 1, ESCAPE, "write it in single quotes, 'C:\\temp\\fw.zip'", id="escape"
+        ),
+        pytest.param(
+            'pki: {a: "C:\\temp", b: "D:\\b"}\n', 1, ESCAPE, "write it in single quotes, 'C:\\temp", id="escape-inside"
+        ),
+        pytest.param("port: x\nboard: 'y\nbaud: 1\n", 2, "found unexpected end", "close the quote", id="open-quote"),
+        pytest.param("board: a: b\n", 1, "mapping values are not", "put a value with a colon", id="two-colons"),
+        pytest.param("data:\n  a: 1\n b: 2\n", 3, "expected <block end>", "indent this line", id="indent"),
+    ],
+)
+def test_what_is_wrong_with_a_line_and_what_to_write(text, line, problem, hint):
+    with pytest.raises(FormatError) as caught:
+        parse_yaml(text, FILE, has_lines=True)
+    assert (caught.value.code, caught.value.place) == ("not-yaml", _line(line))
+    assert caught.value.message.startswith(f"not YAML: {problem}")
+    assert caught.value.hint.startswith(hint)
+
+
+def test_a_path_in_single_quotes_and_an_escape_that_is_a_letter_are_taken():
+    assert parse_yaml("'C:\\temp'", HERE) == Text("C:\\temp", HERE)
+    assert parse_yaml('"gr\\u00fcn.pem"', HERE) == Text("grün.pem", HERE)
+    assert parse_yaml("'https://a/b:c'", HERE) == Text("https://a/b:c", HERE)
+
+
+@pytest.mark.parametrize("line", ["module: WROOM-32", "https://a", "C:\\temp", "C:/temp", "a b:c", "", "a:"])
+def test_lines_that_lack_no_space(line):
+    assert without_space(line) is None
 
 
 # --- the text of an option ---

@@ -40,8 +40,19 @@ def test_text_of_a_file():
 def test_a_file_that_is_no_text_names_its_line():
     with pytest.raises(FormatError) as caught:
         InputFile("a.csv", HERE, b"a\nb\n\xff").text()
-    assert str(caught.value) == "a.csv:3: not UTF-8 text\n  save a.csv as UTF-8 in your editor"
+    assert str(caught.value) == (
+        "a.csv:3: not UTF-8 text: the byte 0xff, perhaps of Latin-1\n  save a.csv as UTF-8 in your editor"
+    )
     assert (caught.value.code, caught.value.facts) == ("not-text", {"file": "a.csv", "line": 3})
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", ["index,uuid\n", "ü: ß\n"])
+def test_utf_16_is_named(encoding, text):
+    with pytest.raises(FormatError) as caught:
+        InputFile("a.csv", HERE, text.encode(encoding)).text()
+    assert str(caught.value) == "a.csv: UTF-16 text, or no text\n  save a.csv as UTF-8 in your editor"
+    assert caught.value.code == "not-text"
 
 
 def test_secrets_are_not_in_the_repr():
