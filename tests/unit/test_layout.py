@@ -14,11 +14,11 @@ from platformio_esp_at.demo.sample_package import sample_package
 from platformio_esp_at.errors import LayoutError, PackageError, UnknownNameError
 from platformio_esp_at.formats.partition_table import ESP8266_APP_ALIGNMENT, Partition, PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer, PkiType
+from platformio_esp_at.planning.filesystems import FileSystem, build_filesystem
 from platformio_esp_at.request.values import InputFile
 
 if TYPE_CHECKING:
-    from platformio_esp_at.planning.filesystems import FileSystem, build_filesystem
-from platformio_esp_at.planning.plan import FlashPlan
+    from platformio_esp_at.planning.plan import FlashPlan
 
 SAMPLE = sample_package("esp32")
 CONFIG = SAMPLE["download.config"].decode()
