@@ -17,10 +17,11 @@ from platformio_esp_at.formats.download_config import parse_download_config
 from platformio_esp_at.formats.esp_image import EspImage
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.flasher_args import parse_flasher_args
-from platformio_esp_at.formats.gatts import GattTable
+from platformio_esp_at.formats.gatts import GattTable, misencoded
 from platformio_esp_at.formats.nvs import PAGE_SIZE, NvsImage
 from platformio_esp_at.formats.partition_table import PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer
+from platformio_esp_at.formats.text_instead import text_instead
 from platformio_esp_at.units import parse_size
 
 if TYPE_CHECKING:
@@ -135,6 +136,9 @@ HOSTILE: dict[str, Hostile] = {
     ),
     "gatts: many cells": Hostile(GattTable.from_csv, lambda size: "index," * (size // 6)),
     "gatts: long cell": Hostile(GattTable.from_csv, lambda size: "index,uuid_len,uuid,perm\n0,16," + "0" * (size - 30)),
+    "gatts: misencoded": Hostile(misencoded, lambda size: b"\xc2\x95" * (size // 2)),
+    "text_instead: one line": Hostile(text_instead, lambda size: b"x" * size),
+    "text_instead: blanks": Hostile(text_instead, lambda size: b" " * size),
     "esp_image: one segment": Hostile(EspImage.from_bytes, _app),
     "factory_param: blank": Hostile(FactoryParam.from_bytes, lambda size: b"\xff" * size),
     "partition_table: one mark": Hostile(PartitionTable.from_bytes, lambda size: b"\xaa\x50" * (size // 2)),

@@ -14,6 +14,7 @@ from platformio_esp_at.formats import der, pem, pki_der
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, PkiType, pki_slot
 from platformio_esp_at.formats.pki_der import Signature
 from platformio_esp_at.planning.content import FIRMWARE_PACKAGE, MFG_NVS
+from platformio_esp_at.planning.mfg_nvs import pki_entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -95,9 +96,10 @@ def _items(plan: FlashPlan) -> dict[str, list[_Item] | EspAtError]:
     """Return the certificate and key files that aren't the project's, by slot; or why a container can't be read."""
     found: dict[str, list[_Item] | EspAtError] = {}
     for region in plan.regions:
-        if region.name == MFG_NVS:
-            for slot, entries in plan.own_pki.items():
-                found[slot] = [_Item(key, slot, content, region, plan.package) for key, content in entries.items()]
+        if region.name == MFG_NVS and plan.nvs:
+            for slot, entries in pki_entries(plan.nvs).items():
+                if slot not in plan.project_pki:
+                    found[slot] = [_Item(key, slot, content, region, plan.package) for key, content in entries.items()]
         slot = pki_slot(region.name)
         if slot in PKI_SLOTS and slot not in plan.project_pki and not plan.package.has_mfg_nvs:
             found[slot] = _container_items(slot, region, plan.package)

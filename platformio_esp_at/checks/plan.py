@@ -27,6 +27,7 @@ from platformio_esp_at.checks.module import (
     flash_warnings,
     pin_limit_warnings,
 )
+from platformio_esp_at.checks.package_content import check_package_content
 from platformio_esp_at.checks.package_pki import package_pki_problems
 from platformio_esp_at.checks.parameters import check_parameters_of
 from platformio_esp_at.checks.placement import misplaced_images
@@ -83,7 +84,7 @@ def check_plan(plan: FlashPlan, board: BoardFacts | None) -> tuple[Notice, ...]:
     )
     check_images(plan)
     raise_all([*package_pki_problems(plan)])
-    return tuple(differences_from_release(plan, release))
+    return (*check_package_content(plan), *differences_from_release(plan, release))
 
 
 def check_values(plan: FlashPlan, board: BoardFacts | None, request: Request, *, now: datetime) -> tuple[Notice, ...]:

@@ -35,6 +35,7 @@ from platformio_esp_at.planning.content import (
     BLE_DATA,
     ESSENTIAL,
     FIRMWARE_PACKAGE,
+    MFG_NVS,
     make_content,
     missing_row_hint,
 )
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from platformio_esp_at.firmware.package import FirmwarePackage
     from platformio_esp_at.formats.download_config import FlashImage
     from platformio_esp_at.formats.gatts import GattTable
+    from platformio_esp_at.formats.nvs import NvsImage
     from platformio_esp_at.planning.content import Content
     from platformio_esp_at.planning.own_partitions import OwnPartition
     from platformio_esp_at.planning.selection import SelectedModule
@@ -126,8 +128,8 @@ class FlashPlan:
     """The partitions that the project adds to the firmware package's table."""
     project_pki: frozenset[str] = frozenset()
     """The certificates and keys that the project gives, by their names in `PKI_SLOTS`."""
-    own_pki: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict, repr=False)
-    """The certificates and keys in ``mfg_nvs`` that aren't the project's; see `Content.own_pki`."""
+    nvs: NvsImage | None = field(default=None, repr=False)
+    """The entries of ``mfg_nvs``; None up to v3.0.0.0."""
 
     @property
     def chip(self) -> Chip:
@@ -205,7 +207,7 @@ def make_plan(
         gatts=next(filter(None, (content.gatts for content in contents.values())), None),
         own=own,
         project_pki=frozenset(map(pki_slot, request.pki)),
-        own_pki=next(filter(None, (content.own_pki for content in contents.values())), {}),
+        nvs=contents[MFG_NVS].nvs if MFG_NVS in contents else None,
     )
 
 
@@ -391,6 +393,9 @@ def _moves(
             )
 
 
+_WIRING = ("uart_baudrate", "uart_tx_pin", "uart_rx_pin", "uart_cts_pin", "uart_rts_pin")
+
+
 def _moves_of_own(known: Iterable[OwnPartition], regions: Iterable[Region], source: str) -> Iterator[Notice]:
     """Yield what there is to know of added partitions that `esp_at.lock` has, and that keep their content."""
     written = {region.name for region in regions}
@@ -412,8 +417,10 @@ def _moves_of_own(known: Iterable[OwnPartition], regions: Iterable[Region], sour
 
 
 def _wiring(chip: Chip, values: Mapping[str, int | str] | None) -> Wiring | None:
-    """Return the wiring that the factory parameters give."""
-    if not values or int(values["uart_baudrate"]) < 0:
+    """Return the wiring that the factory parameters give, if all of it is among them: `checks` says what is missing."""
+    if values is None or not all(isinstance(values.get(name), int) for name in _WIRING):
+        return None
+    if int(values["uart_baudrate"]) < 0:
         return None
     return Wiring(
         tx=int(values["uart_tx_pin"]),

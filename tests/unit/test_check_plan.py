@@ -43,6 +43,7 @@ def test_every_problem_of_a_kind_is_reported_and_the_kinds_have_an_order(tmp_pat
             "extra.bin": b"x",
             "other.bin": b"x",
             "esp-at.bin": sample_package("esp32c3")["esp-at.bin"],
+            "customized_partitions/ble_data.bin": bytes(64),
         },
         "partitions": InputFile("user.csv", HERE, csv.encode()),
     }
@@ -75,6 +76,9 @@ def test_every_problem_of_a_kind_is_reported_and_the_kinds_have_an_order(tmp_pat
 
     wrong["files"]["download.config"] = SAMPLE["download.config"]
     assert refusal(sample_plan(tmp_path, **wrong), PackageError).code == "image-other-chip"
+
+    del wrong["files"]["esp-at.bin"]
+    assert refusal(sample_plan(tmp_path / "last", **wrong), PackageError).code == "image-blank"
 
 
 @pytest.mark.parametrize(

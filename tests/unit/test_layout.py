@@ -15,6 +15,7 @@ from platformio_esp_at.demo.sample_pki import sample_pki
 from platformio_esp_at.errors import LayoutError, UnknownNameError
 from platformio_esp_at.formats.partition_table import ESP8266_APP_ALIGNMENT, Partition, PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer, PkiType
+from platformio_esp_at.planning.filesystems import FileSystem, build_filesystem
 from platformio_esp_at.request.values import InputFile
 
 if TYPE_CHECKING:
@@ -478,9 +479,8 @@ def test_what_is_wrong_with_the_package_is_not_in_the_csv(tmp_path, old, new, co
 
 def test_rows_of_the_package_are_not_in_the_csv(tmp_path):
     """What doesn't fit into one is told with the file that has its row."""
-    plan = sample_plan(
-        tmp_path, partitions=_own("mine, 0x40, 5, , 4K\n"), data={"fatfs": InputFile("f", HERE, bytes(1 << 20))}
-    )
+    large = build_filesystem({}, kind=FileSystem.FAT, size=1 << 20)
+    plan = sample_plan(tmp_path, partitions=_own("mine, 0x40, 5, , 4K\n"), data={"fatfs": InputFile("f", HERE, large)})
     assert [(problem.code, problem.where) for problem in misplaced_regions(plan)] == [
         ("content-too-large", "at_customize.bin")
     ]
