@@ -266,7 +266,7 @@ def signed_by(item: Certificate, key: PublicKey) -> Signature:
         modulus, exponent = key.numbers
     except ValueError:
         return Signature.OTHER
-    if not (0 < modulus.bit_length() <= _MAX_RSA_BITS and 0 < exponent.bit_length() <= _MAX_EXPONENT_BITS):
+    if not (0 < modulus < 1 << _MAX_RSA_BITS and 0 < exponent < 1 << _MAX_EXPONENT_BITS):
         return Signature.OTHER
     size = (modulus.bit_length() + 7) // 8
     block = pow(int.from_bytes(item.signature, "big"), exponent, modulus).to_bytes(size, "big")
