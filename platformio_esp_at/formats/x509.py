@@ -345,7 +345,10 @@ def _private_key(block: Block) -> KeyInfo:
         raise _encrypted(block) from None
     except Exception:  # noqa: BLE001 - as above; its text isn't shown, since it could contain parts of the key
         raise FormatError(
-            "key-unreadable", "the private key can't be read", where=block.where, hint="the file is damaged"
+            "key-unreadable",
+            "the private key can't be read",
+            where=block.where,
+            hint="export the private key again: the file is damaged",
         ) from None
 
 

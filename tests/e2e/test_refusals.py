@@ -234,7 +234,8 @@ def test_pio_names_the_place_in_platformio_ini(project, at_pio, used_module):
     folder = project(ini.format("firmware.zip") + "custom_at_modul = WROOM-32\n")
     message = one_message(at_pio("run -t info_at", folder, code=1))
     assert message.startswith(
-        "Error: platformio.ini [env:a] custom_at_modul: unknown option 'modul'  [unknown-option]\n  did you mean custom_at_module?"
+        "Error: platformio.ini [env:a] custom_at_modul: unknown option 'modul'  [unknown-option]\n"
+        "  did you mean custom_at_module?"
     )
 
     folder = project(ini.format("firmware.zip") + "custom_esp_at_module = WROOM-32\n")
@@ -286,7 +287,7 @@ def test_a_port_that_is_not_there(project, esp_at):
     message = one_message(esp_at("flash", "-p", "/dev/no-such-port", cwd=folder, code=1))
     assert code_of(message) == "port-unavailable"
     assert "/dev/no-such-port" in message
-    assert "check the port's name" in message
+    assert "write the module's port" in message
     message = one_message(esp_at("flash", "-p", "--before", cwd=folder, code=1))
     assert code_of(message) == "not-a-port"
     assert "'--before'" in message

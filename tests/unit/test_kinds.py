@@ -453,8 +453,8 @@ def test_the_base_makes_no_value():
 
 @pytest.mark.parametrize("name", ["factory_param", "pki", "data"])
 def test_a_mapping_without_a_space_after_the_colon(name):
+    node = parse_yaml("uart_tx_pin:17\n", Place.at(file="esp_at.yml"), has_lines=True)
     with pytest.raises(FormatError) as caught:
-        node = parse_yaml("uart_tx_pin:17\n", Place.at(file="esp_at.yml"), has_lines=True)
         OPTIONS[name].value([Given(node, BASE)], Files())
     assert (caught.value.code, caught.value.facts["option"]) == ("option-invalid", name)
     assert caught.value.hint == "write uart_tx_pin: 17, with a space after the colon"

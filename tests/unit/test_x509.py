@@ -217,7 +217,10 @@ def test_the_line_of_the_second_certificate():
 def test_a_damaged_key_is_not_quoted():
     error = _refusal(_private_key, b"\n-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n")
     assert (error.code, error.where) == ("key-unreadable", "2")
-    assert (error.message, error.hint) == ("the private key can't be read", "the file is damaged")
+    assert (error.message, error.hint) == (
+        "the private key can't be read",
+        "export the private key again: the file is damaged",
+    )
 
 
 # --- something else ---
