@@ -36,8 +36,16 @@ def main(arguments):
         return run(set_up("demo"), "-m", "platformio_esp_at", "demo", *rest)
     python = set_up("lint" if command in ("lint", "build") else "test")
     if command == "run":
-        return subprocess.call([str(PYTHON.parent / rest[0]), *rest[1:]])
+        return run_program(rest[0], rest[1:])
     return run(python, "-m", "nox", "--session", command, "--", *rest)
+
+
+def run_program(name, arguments):
+    """Run a program of the environment and return its exit code."""
+    try:
+        return subprocess.call([str(PYTHON.parent / name), *arguments])
+    except OSError as failure:
+        sys.exit("{} can't be run: {}; the programs are in {}".format(name, failure.strerror, PYTHON.parent))
 
 
 def run(python, *arguments):

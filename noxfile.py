@@ -18,7 +18,10 @@ nox.options.sessions = ["test", "lint"]
 nox.options.default_venv_backend = "virtualenv"
 nox.options.error_on_missing_interpreters = True
 
-REFERENCE_TESTS = ("tests/golden", "tests/e2e/test_real_packages.py", "tests/e2e/test_projects_with_mfg_nvs.py")
+REFERENCE_TESTS = (
+    *("tests/golden", "tests/faults"),
+    *("tests/e2e/test_real_packages.py", "tests/e2e/test_projects_with_mfg_nvs.py"),
+)
 ESPTOOL_4_TESTS = ("tests/e2e/test_cli.py", "tests/e2e/test_idf_py.py")
 WORKFLOWS = ".github/workflows/tests.yml"
 

@@ -96,6 +96,12 @@ def _clean_up_when_ended() -> None:
         signal.signal(number, interrupt)
 
 
+def _begin_work() -> None:
+    """Let Ctrl-C raise `KeyboardInterrupt` from here on: there is something to clean up, and to report."""
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="esp-at")
 def cli() -> None:
@@ -175,6 +181,7 @@ def _setup(folder: Path, output: Path | None, sdkconfig: Path | None, **options:
     def find(board: str | None) -> BoardFacts | None:
         return _find_board(board, folder) if board else project.board() if project else None
 
+    _begin_work()
     return Setup(
         layers=(*([project.options] if project else ()), read_project(folder), layer_of_command_line(options)),
         project=folder,
@@ -187,9 +194,9 @@ def _setup(folder: Path, output: Path | None, sdkconfig: Path | None, **options:
 
 
 def _idf_project(sdkconfig: Path, folder: Path) -> IdfProject:
-    from platformio_esp_at.idf.project import IdfProject, layer_of_sdkconfig, parse_sdkconfig
+    from platformio_esp_at.idf.project import IdfProject, layer_of_sdkconfig, parse_sdkconfig, read_sdkconfig
 
-    config = parse_sdkconfig(sdkconfig.read_text(encoding="utf-8", errors="replace"))
+    config = parse_sdkconfig(read_sdkconfig(sdkconfig))
     return IdfProject(config.get("CONFIG_IDF_TARGET", ""), config, layer_of_sdkconfig(config, base=folder))
 
 
@@ -236,6 +243,29 @@ def info(**options: Any) -> None:  # noqa: ANN401
     packaging.info(_setup(**options))
 
 
+@cli.command(cls=_ProjectCommand)
+@click.argument("package", required=False, shell_complete=_completer("FIRMWARE"))
+@click.option("--primary", is_flag=True, help="the primary partition table instead: that of the whole flash")
+def table(*, package: str | None, primary: bool, **options: Any) -> None:  # noqa: ANN401
+    """Print the user partition table as CSV: the project's, or that of PACKAGE alone.
+
+    PACKAGE is what --firmware takes: a release, a zip, a folder or a URL.
+    """
+    from platformio_esp_at.commands import packaging
+    from platformio_esp_at.outputs.terminal import show_table_alone
+
+    setup = _setup(**options)
+    setup = setup._replace(report=partial(show_table_alone, spelling=setup.spelling))
+    if package is not None:
+        from platformio_esp_at.request.layers import layer_of_options
+
+        if options["firmware"]:
+            raise click.UsageError("give PACKAGE or --firmware, not both")
+        named = layer_of_options({"firmware": package}, base=Path(), spelling=lambda _: "PACKAGE")
+        setup = setup._replace(layers=(*setup.layers, named))
+    packaging.table(setup, primary=primary, of_package=package is not None)
+
+
 # --- artefacts and look-ups ---
 
 
@@ -257,6 +287,7 @@ def inspect(*, file: Path, as_json: bool, csv_file: Path | None, project: Path |
     from platformio_esp_at.outputs.folder import write_new_files
     from platformio_esp_at.request.values import PROJECT_FILE
 
+    _begin_work()
     if csv_file is not None:
         write_new_files(csv_file.parent, {csv_file.name: inspection.nvs_csv(file).encode()})
         click.echo(f"Wrote {csv_file}")
@@ -374,6 +405,7 @@ def idf_setup(*, write: bool, folder: Path) -> None:
     """Tell how `idf.py at-flash` and its relatives come into ESP-IDF."""
     from platformio_esp_at.idf import install
 
+    _begin_work()
     click.echo(install.write_project_extension(folder) if write else install.explanation())
 
 
@@ -382,6 +414,7 @@ def demo() -> None:
     """Show it all at work: the example project, a real `pio run -t upload_at`, a simulated module."""
     from platformio_esp_at.demo.run import run_demo
 
+    _begin_work()
     run_demo(say=click.echo)
 
 

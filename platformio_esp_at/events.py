@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from platformio_esp_at.errors import Notice
+    from platformio_esp_at.formats.partition_table import Partition
     from platformio_esp_at.planning.plan import FlashPlan
 
 
@@ -22,6 +23,18 @@ class Described(NamedTuple):
     """The plan is all that was asked for: nothing is carried out."""
 
     plan: FlashPlan
+
+
+class TableMade(NamedTuple):
+    """A partition table was asked for."""
+
+    sources: tuple[str, ...]
+    """The firmware package, the CSV of the project, or both."""
+    csv: str
+    home: Partition | None = None
+    """``at_customize``, for a user partition table; None for the primary one."""
+    free: tuple[tuple[int, int], ...] = ()
+    """What is free inside ``home``: first offset, and the end."""
 
 
 class Packaged(NamedTuple):
@@ -96,8 +109,8 @@ class WaitingForDownload(NamedTuple):
 
 
 Event: TypeAlias = (
-    "Planned | Described | Packaged | ErasingAll | Updated | FactoryImageWritten | Verified | Noticed | EsptoolOutput"
-    " | DownloadStarted | DownloadProgressed | Copying | WaitingForDownload"
+    "Planned | Described | TableMade | Packaged | ErasingAll | Updated | FactoryImageWritten | Verified | Noticed"
+    " | EsptoolOutput | DownloadStarted | DownloadProgressed | Copying | WaitingForDownload"
 )
 Report: TypeAlias = "Callable[[Event], None]"
 """Takes an event as it happens."""

@@ -83,12 +83,19 @@ def listed(folder: Path) -> list[Path]:
         return []
 
 
-def sha256_of(stream: BinaryIO) -> str:
-    """Return the SHA-256 of the rest of a stream, in hex; it is read in pieces."""
+def sha256_of(stream: BinaryIO, limit: int) -> str:
+    """Return the SHA-256 of the rest of a stream, in hex; it is read in pieces.
+
+    Raises `FileTooLargeError` for more than ``limit`` bytes: a file of a system such as /proc may have no end.
+    """
     import hashlib  # noqa: PLC0415 - 3 ms, and every idf.py loads this module
 
     digest = hashlib.sha256()
+    left = limit
     while piece := stream.read(1 << 20):
+        left -= len(piece)
+        if left < 0:
+            raise FileTooLargeError(errno.EFBIG, f"it is larger than {format_size(limit)}")
         digest.update(piece)
     return digest.hexdigest()
 

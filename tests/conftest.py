@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what CONTRIBUTING.md names for long runs."""
+    help_ = "how long tests/property/test_hostile_input.py changes the input of each reader (default: some examples)"
+    parser.addoption("--reader-seconds", type=float, default=0, metavar="N", help=help_)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip tests that need the reference data if there is none; if it is there, refuse tests without a case."""
     without = pytest.mark.skip(reason="need the reference data (ESP_AT_REFERENCE)")

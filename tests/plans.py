@@ -30,9 +30,13 @@ def sample_plan(
     chip: str = "esp32",
     module: str | None = None,
     files: Mapping[str, bytes | str] | None = None,
+    recorded: Mapping[str, int] | None = None,
     **request: object,
 ) -> FlashPlan:
-    """Return the plan for the sample package, called AT_PACK, with some of its files changed or added."""
+    """Return the plan for the sample package, called AT_PACK, with some of its files changed or added.
+
+    ``recorded``: where the project's own partitions were placed before.
+    """
     root = folder / "AT_PACK"
     for name, data in (sample_package(chip) | dict(files or {})).items():
         file = root / name
@@ -40,7 +44,7 @@ def sample_plan(
         file.write_bytes(data.encode() if isinstance(data, str) else data)
     package = open_package(root)
     wanted = Text(module, HERE) if module else None
-    return make_plan(package, select(wanted, None, package), Request(**request))
+    return make_plan(package, select(wanted, None, package), Request(**request), recorded)
 
 
 def plan_of_zip(folder: Path, chip: str = "esp32", **request: object) -> FlashPlan:

@@ -124,7 +124,7 @@ endfunction()
 function(__esp_at_flash_explain_actions python problem)
     set(instead_of_at-package ", or use: idf.py at_image")
     set(instead_of_at-flash ", or use: ESPPORT=PORT idf.py at_image-flash")
-    foreach(action at-package at-flash at-flash-factory at-verify at-info)
+    foreach(action at-package at-flash at-flash-factory at-verify at-info at-table)
         set(message "${problem}")
         if(NOT problem)
             set(message "idf.py doesn't have the command ${action} yet. To add it, run: \

@@ -13,12 +13,30 @@ from typing import NamedTuple
 
 from platformio_esp_at.catalog import _data
 from platformio_esp_at.catalog.chips import Chip, chip
-from platformio_esp_at.catalog.modules import LATEST, Module, module, modules, release_key
-from platformio_esp_at.errors import EspAtError, FormatError, Place, SelectionError, UnknownNameError, setting
+from platformio_esp_at.catalog.modules import (
+    LATEST,
+    Module,
+    folded_name,
+    module,
+    modules,
+    release_key,
+    unsupported_modules,
+)
+from platformio_esp_at.errors import (
+    EspAtError,
+    FormatError,
+    Place,
+    SelectionError,
+    UnknownNameError,
+    located,
+    setting,
+)
 from platformio_esp_at.units import format_size, parse_size
 
 _LARGEST_FLASH = 1 << 30
 """More than any flash chip has. Larger values in a manifest are rejected."""
+_MAX_DIGITS = 5
+"""Enough for the number in the name of a linker script."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +50,13 @@ class BoardFacts:
     extra_flags: str = ""
     flash_size: int | None = None
     """The flash chip in bytes; None if it isn't in the manifest."""
+    flash_size_is_least: bool = False
+    """Whether the flash may be larger: the manifest only has the room for a sketch, rounded up."""
     openocd: str = ""
     sdkconfig: str = ""
     """For an ESP-IDF project as the board: the options of its sdkconfig about the hardware."""
+    lists_ethernet: bool = False
+    """Whether ``connectivity`` has Ethernet. Many boards list what their chip can, so it may not be there."""
     at: Mapping[str, object] = field(default_factory=dict, hash=False)
     """The board's own ``at`` block, or ``board_at.*`` of platformio.ini."""
 
@@ -56,15 +78,19 @@ class BoardFacts:
             )
         build, upload, debug = (_block(manifest, name, where) for name in ("build", "upload", "debug"))
         mcu = _text(build, "build.mcu", where).strip().lower()
+        connectivity = manifest.get("connectivity")
+        flash_size, is_least = _flash_size(build, upload, mcu, where)
         return cls(
             id=board_id,
             name=_text(manifest, "name", where),
             mcu=mcu,
             variant=_text(build, "build.variant", where),
-            extra_flags=_flags(build, where),
-            flash_size=_flash_size(upload, mcu, where),
+            extra_flags=_words(build, "build.extra_flags", where),
+            flash_size=flash_size,
+            flash_size_is_least=is_least,
             openocd=_text(debug, "debug.openocd_board", where) or _text(debug, "debug.openocd_target", where),
             at=MappingProxyType(dict(_block(manifest, "at", where))),
+            lists_ethernet=isinstance(connectivity, list) and "ethernet" in connectivity,
         )
 
 
@@ -88,9 +114,11 @@ def select_module(facts: BoardFacts) -> Choice:
     block that doesn't exist.
     """
     found = _chip(facts)
-    pick = _named(facts, found) or _exception(facts, found) or _by_rule(facts, found)
+    named = _named(facts, found)
+    pick = named or _exception(facts, found) or _by_rule(facts, found)
     chosen = module(found.key, pick.module)
-    _check_flash(facts, chosen)
+    if named is None or not facts.flash_size_is_least:
+        _check_flash(facts, chosen)
     return Choice(
         chip=found.key,
         module=chosen.name,
@@ -127,6 +155,25 @@ def carries_psram(facts: BoardFacts | None) -> bool:
     except EspAtError:
         return False
     return module(choice.chip, choice.module).psram
+
+
+def known_module(facts: BoardFacts | None) -> Module | None:
+    """Return the board's own module, even if the user named another one; None where it is a guess, or only likely."""
+    if facts is None:
+        return None
+    facts = replace(facts, at={})
+    try:
+        found = _chip(facts)
+        pick = _exception(facts, found) or _by_rule(facts, found)
+    except EspAtError:
+        return None
+    return None if pick.assumed or pick.is_likely else module(found.key, pick.module)
+
+
+def has_ethernet(facts: BoardFacts) -> bool:
+    """Return whether the board has, or may have, an Ethernet PHY: as `BoardFacts.lists_ethernet`, or as is known."""
+    known: list[str] = _data.load("boards.yml")["ethernet"]
+    return facts.lists_ethernet or facts.id in known
 
 
 def used_gpios(facts: BoardFacts) -> Mapping[int, str]:
@@ -174,28 +221,52 @@ def _text(block: Mapping[str, object], key: str, where: Place) -> str:
     return value
 
 
-def _flags(build: Mapping[str, object], where: Place) -> str:
-    flags = build.get("extra_flags")
-    if isinstance(flags, (list, tuple)) and all(isinstance(flag, str) for flag in flags):
-        return " ".join(flags)
-    if isinstance(flags, (list, tuple)):
+def _words(block: Mapping[str, object], key: str, where: Place) -> str:
+    """Return the string under the last part of ``key``, or the strings of a list there."""
+    words = block.get(key.rpartition(".")[2])
+    if isinstance(words, (list, tuple)) and all(isinstance(word, str) for word in words):
+        return " ".join(words)
+    if isinstance(words, (list, tuple)):
         raise FormatError(
             "board-manifest-invalid",
-            "build.extra_flags has something in it that is not a string",
+            f"{key} has something in it that is not a string",
             where=where,
-            hint='write each flag in double quotes in the board\'s JSON file: ["-DNAME"]',
+            hint=f'write each part of {key} in double quotes in the board\'s JSON file: ["-DNAME"]',
         )
-    return _text(build, "build.extra_flags", where)
+    return _text(block, key, where)
 
 
-def _flash_size(upload: Mapping[str, object], mcu: str, where: Place) -> int | None:
-    if (flash_size := _size(upload, "upload.flash_size", where)) is not None:
-        return flash_size
-    if not mcu.startswith("esp82"):
-        return None  # maximum_size is the room for the program there, and wrong in several manifests
+def _flash_size(
+    build: Mapping[str, object], upload: Mapping[str, object], mcu: str, where: Place
+) -> tuple[int | None, bool]:
+    """Return the size of the flash, and whether that is only the least that it has."""
+    stated = _size(upload, "upload.flash_size", where)
+    if stated is not None or not mcu.startswith("esp82"):
+        return stated, False  # maximum_size is the room for the program on the other chips, and often wrong
     # The room for a sketch: the whole flash, or the part that the layout leaves (434160 of 512 KB, 1044464 of 1 MB).
-    program = _size(upload, "upload.maximum_size", where)
-    return None if program is None else 1 << (program - 1).bit_length()
+    room = _size(upload, "upload.maximum_size", where)
+    least = 0 if room is None else 1 << (room - 1).bit_length()
+    layout = _flash_of_layout(build, where)
+    if layout >= least:
+        return layout or None, False
+    return least, True
+
+
+# PlatformIO's espressif8266 reads the size from the name in the same way (_parse_ld_sizes in builder/main.py).
+_LINKER_SCRIPT = re.compile(r"\.flash\.(\d+)([mk])[^\s/\\]*\.ld\b", re.IGNORECASE)
+
+
+def _flash_of_layout(build: Mapping[str, object], where: Place) -> int:
+    """Return the flash that an ESP8266's linker script is for (``eagle.flash.4m2m.ld``: 4 MB); 0 where none says."""
+    arduino = build.get("arduino")
+    scripts = [_words(build, "build.ldscript", where)]
+    if isinstance(arduino, Mapping):
+        scripts.append(_words(arduino, "build.arduino.ldscript", where))
+    for text in (*scripts, _words(build, "build.extra_flags", where)):
+        if match := _LINKER_SCRIPT.search(text):
+            size = int(match[1][:_MAX_DIGITS]) << (20 if match[2] in "mM" else 10)
+            return size if size <= _LARGEST_FLASH else 0
+    return 0
 
 
 def _size(upload: Mapping[str, object], key: str, where: Place) -> int | None:
@@ -230,6 +301,8 @@ class _Pick(NamedTuple):
     module: str
     reason: str
     assumed: bool = False
+    is_likely: bool = False
+    """Whether the fact is about something else than the module, such as its debugger's file."""
 
 
 def _chip(facts: BoardFacts) -> Chip:
@@ -335,7 +408,13 @@ def _by_flash(facts: BoardFacts, found: Chip) -> _Pick:
     if facts.flash_size is None:
         return _Pick(smallest, f"its manifest has no flash size, and {smallest} needs the least", assumed=True)
     name = next((name for name in names if _fits(facts, module(found.key, name))), smallest)
-    return _Pick(name, f"it has {format_size(facts.flash_size)} of flash")
+    flash = format_size(facts.flash_size)
+    if not facts.flash_size_is_least:
+        return _Pick(name, f"it has {flash} of flash")
+    if name == names[0]:
+        return _Pick(name, f"it has at least {flash} of flash")
+    reason = f"its manifest has the room for a sketch only, so {flash} of flash is the least that it has"
+    return _Pick(name, reason, assumed=True)
 
 
 class _Hint(NamedTuple):
@@ -344,6 +423,7 @@ class _Hint(NamedTuple):
     module: str
     places: tuple[str, ...]
     words: tuple[str, ...]
+    is_likely: bool = False
 
 
 _NAME = ("board id", "board name")
@@ -362,13 +442,15 @@ _ESP32_NAMES = (
     _Hint("ESP32-D2WD", _NAME, ("nina", "d2wd")),
 )
 _MINI_1 = _Hint("MINI-1", _NAME, ("esp32-mini-1", "u4wdh"))
+_PSRAM_FLAG = _Hint("WROVER-32", ("build.extra_flags",), ("board_has_psram",))
+_WROVER_DEBUGGER = _Hint("WROVER-32", ("OpenOCD file",), ("wrover",), is_likely=True)
 _ESP32_SIGNS = (
-    _Hint("MINI-1", _BUILD, ("unicore",)),
-    _Hint("MINI-1", ("OpenOCD file",), ("solo",)),
+    _Hint("MINI-1", _BUILD, ("unicore",), is_likely=True),
+    _Hint("MINI-1", ("OpenOCD file",), ("solo",), is_likely=True),
     _MINI_1,
-    _Hint("WROVER-32", ("build.extra_flags",), ("board_has_psram",)),
+    _PSRAM_FLAG,
     _Hint("WROVER-32", ("sdkconfig",), ("config_spiram",)),
-    _Hint("WROVER-32", ("OpenOCD file",), ("wrover",)),
+    _WROVER_DEBUGGER,
 )
 
 
@@ -377,15 +459,31 @@ _ESP32_FAMILIES = (*_ESP32_NAMES, _MINI_1)
 
 
 def _esp32(facts: BoardFacts) -> _Pick:
+    _check_supported(facts)
     if pick := _first_hint(facts, _ESP32_NAMES):
         return pick
     if facts.flash_size is not None and facts.flash_size < module("esp32", "WROOM-32").flash_size:
-        return _Pick("ESP32-D2WD", f"it has only {format_size(facts.flash_size)} of flash")
+        return _Pick("ESP32-D2WD", f"it has only {format_size(facts.flash_size)} of flash", is_likely=True)
     if pick := _first_hint(facts, _ESP32_SIGNS):
-        return pick
+        by_flag_alone = pick == _first_hint(facts, (_PSRAM_FLAG,)) and not _first_hint(facts, (_WROVER_DEBUGGER,))
+        return pick._replace(assumed=by_flag_alone and _is_generic(facts))
     return _Pick(
         "WROOM-32", "nothing in its manifest names the module, and most ESP32 boards carry this one", assumed=True
     )
+
+
+def _is_generic(facts: BoardFacts) -> bool:
+    """Return whether the manifest is that of no board: it has the variant and the define of Arduino's generic ESP32."""
+    return facts.variant.lower() == "esp32" or re.search(r"-D\s*ARDUINO_ESP32_DEV\b", facts.extra_flags) is not None
+
+
+def _check_supported(facts: BoardFacts) -> None:
+    """Raise `UnknownNameError` for a board that names a module which runs with no released firmware."""
+    for text in (facts.id, facts.name, facts.variant):
+        for name in unsupported_modules("esp32"):
+            if folded_name(name).removeprefix("esp32") in folded_name(text):
+                with located(Place.at(board=facts.id)):
+                    module("esp32", name)
 
 
 def _first_hint(facts: BoardFacts, hints: tuple[_Hint, ...]) -> _Pick | None:
@@ -401,7 +499,8 @@ def _first_hint(facts: BoardFacts, hints: tuple[_Hint, ...]) -> _Pick | None:
         for place in hint.places:
             for word in hint.words:
                 if (at := texts[place].lower().find(word)) >= 0:
-                    return _Pick(hint.module, f"{place} has '{texts[place][at : at + len(word)]}'")
+                    reason = f"{place} has '{texts[place][at : at + len(word)]}'"
+                    return _Pick(hint.module, reason, is_likely=hint.is_likely)
     return None
 
 
@@ -413,11 +512,12 @@ def _check_flash(facts: BoardFacts, chosen: Module) -> None:
     if facts.flash_size is None or _fits(facts, chosen):
         return
     smaller = [other.name for other in modules(chosen.chip) if other.uart_port >= 0 and _fits(facts, other)]
+    needed = format_size(chosen.flash_size)
     raise SelectionError(
         "flash-too-small",
-        f"board {facts.id} has {format_size(facts.flash_size)} of flash, but {chosen.name} firmware needs "
-        f"{format_size(chosen.flash_size)}",
+        f"board {facts.id} has {format_size(facts.flash_size)} of flash, but {chosen.name} firmware needs {needed}",
         hint=f"if the board's flash is right, set board_at.module to one that fits: {', '.join(smaller)}"
         if smaller
-        else "no AT firmware fits into that; if the board has more, correct its flash size in platformio.ini",
+        else f"no AT firmware fits into that; if the board has more, write board_upload.flash_size = {needed} into "
+        "platformio.ini",
     )

@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+class Memory(NamedTuple):
+    """Ranges of addresses that an image may fill."""
+
+    dram: range
+    iram: range
+    flash: range
+    """Where the chip maps the megabyte of flash that has the application."""
+
+
 class Chip(NamedTuple):
     """A chip that ESP-AT has firmware for."""
 
@@ -31,6 +40,8 @@ class Chip(NamedTuple):
     download_rx_pin: int
     crystal_mhz: int | None
     """The crystal that released firmware is built for, in MHz; None if the chip allows one only, or detects it."""
+    memory: Memory | None = None
+    """The addresses that an image may fill; None if a digest in each image holds its addresses."""
 
 
 def chips() -> tuple[Chip, ...]:
@@ -103,6 +114,7 @@ def _chips() -> dict[str, Chip]:
             download_tx_pin=row["download_pins"]["tx"],
             download_rx_pin=row["download_pins"]["rx"],
             crystal_mhz=row.get("crystal_mhz"),
+            memory=Memory(**{part: range(*ends) for part, ends in row["memory"].items()}) if "memory" in row else None,
         )
         for key, row in _data.load("chips.yml")["chips"].items()
     }

@@ -31,8 +31,11 @@ class ChipGpios(NamedTuple):
     flash: frozenset[int]
     in_package_flash: frozenset[int]
     psram: frozenset[int]
+    in_package_psram: frozenset[int]
     usb: frozenset[int]
     strapping: frozenset[int]
+    rmii: frozenset[int]
+    """Wired to the PHY on boards with Ethernet; none on chips without a MAC."""
     remarks: Mapping[int, str]
     uart_ports: tuple[int, ...]
     baudrate_max: int
@@ -55,9 +58,9 @@ def _gpios() -> dict[str, ChipGpios]:
 
 
 def _chip_gpios(row: Mapping[str, Any]) -> ChipGpios:
-    sets = ("exist", "input_only", "flash", "in_package_flash", "psram", "usb", "strapping")
+    sets = ("exist", "input_only", "flash", "in_package_flash", "psram", "in_package_psram", "usb", "strapping", "rmii")
     return ChipGpios(
-        **{name: frozenset(_numbers(row[name])) for name in sets},
+        **{name: frozenset(_numbers(row.get(name, ()))) for name in sets},
         remarks=row["remarks"],
         uart_ports=tuple(row["uart_ports"]),
         baudrate_max=row["baudrate_max"],

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from platformio_esp_at.catalog import _data, chips
-from platformio_esp_at.errors import FormatError, SelectionError, UnknownNameError, unknown_name
+from platformio_esp_at.errors import FormatError, SelectionError, UnknownNameError, setting, unknown_name
 from platformio_esp_at.units import parse_size
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Module:
     def full_name(self) -> str:
         """The name that no module of another chip has: ``ESP32-C3-MINI-1``, ``ESP32C2-4MB``."""
         chip = chips.chip(self.chip).display_name
-        return self.name if _folded(self.name).startswith(_folded(chip)) else f"{chip}-{self.name}"
+        return self.name if folded_name(self.name).startswith(folded_name(chip)) else f"{chip}-{self.name}"
 
     @property
     def bus(self) -> str:
@@ -184,15 +184,20 @@ def modules(chip: str | None = None) -> tuple[Module, ...]:
 def module(chip: str, name: str) -> Module:
     """Return the AT module of ``chip`` that ``name`` means: ``MINI-1``, ``mini-1``, ``ESP32-C3-MINI-1``, ``WROOM-32E``.
 
-    Raises `UnknownNameError` with near names. A flash suffix (``-N4``, ``-N8R2``, ``-H4``) counts only if listed.
+    Raises `UnknownNameError` with near names, or for hardware on which no released firmware runs. A flash suffix
+    (``-N4``, ``-N8R2``, ``-H4``) counts only if listed.
     """
     found = chips.chip(chip)
     spellings = _spellings(found.key)
-    for spelling in (name, re.sub(r"[-_][NH]\d+(R\d+)?[A-Z]*$", "", name.strip(), flags=re.IGNORECASE)):
-        if match := spellings.get(_folded(spelling)):
+    for spelling in _without_suffixes(name):
+        if match := spellings.get(folded_name(spelling)):
             return _modules()[found.key, match]
+    if limit := limit_of(found.key, name):
+        raise _unsupported(found, limit)
     error = unknown_name("unknown-module", f"{found.display_name} AT module", name, _names(modules(found.key)))
-    others = [m for m in modules() if _folded(name) in map(_folded, (m.name, *m.covers))]
+    if sizes := [cover for row in modules(found.key) for cover in row.covers if _differs_in_flash(cover, name)]:
+        error.hint = f"it comes with several sizes of flash: write {' or '.join(sizes)}; {error.hint}"
+    others = [m for m in modules() if folded_name(name) in map(folded_name, (m.name, *m.covers))]
     if others:
         owners = ", ".join(chips.chip(other.chip).display_name for other in others)
         error.hint = f"that is a module of {owners}; {error.hint}"
@@ -204,13 +209,40 @@ def modules_named(name: str) -> tuple[Module, ...]:
 
     A module's own name has priority over hardware that another one covers. Raises `UnknownNameError` with near names.
     """
-    found = [row for row in modules() if _folded(row.name) == _folded(name)]
+    found = [row for row in modules() if folded_name(row.name) == folded_name(name)]
     for chip in chips.chips() if not found else ():
         with suppress(UnknownNameError):
             found.append(module(chip.key, name))
+    for chip in chips.chips() if not found else ():
+        if limit := limit_of(chip.key, name):
+            raise _unsupported(chip, limit)
     if not found:
         raise unknown_name("unknown-module", "AT module", name, _names(modules()))
     return tuple(found)
+
+
+class Limit(NamedTuple):
+    """What upstream's table of supported modules says of hardware that doesn't run with all firmware of its kind."""
+
+    name: str
+    not_for: tuple[str, ...]
+    """AT modules whose firmware doesn't run on it."""
+    other_pins: bool
+    """Whether the AT port needs other pins than those that the firmware starts with."""
+
+
+def limit_of(chip: str, name: str) -> Limit | None:
+    """Return the limit of hardware by its marketing name, None where it has none. ``chip`` is a key."""
+    limits, prefix = _limits(chip), folded_name(chips.chip(chip).display_name)
+    folded = [folded_name(spelling) for spelling in _without_suffixes(name)]
+    found = (limits.get(spelling) or limits.get(prefix + spelling) for spelling in folded)
+    return next(filter(None, found), None)
+
+
+def unsupported_modules(chip: str) -> tuple[str, ...]:
+    """Return the hardware on which no released firmware runs, by marketing name. ``chip`` is a key."""
+    spellings = _spellings(chip)
+    return tuple(limit.name for folded, limit in _limits(chip).items() if folded not in spellings)
 
 
 def only_module(name: str) -> Module:
@@ -284,16 +316,52 @@ def _module(chip: str, name: str, row: dict[str, Any]) -> Module:
 @functools.cache
 def _spellings(chip: str) -> dict[str, str]:
     """Return every folded spelling of the chip's modules with the module's name; own names have priority."""
-    prefix = _folded(chips.chip(chip).display_name)
+    prefix = folded_name(chips.chip(chip).display_name)
     spellings: dict[str, str] = {}
     for covers_turn in (False, True):
         for candidate in modules(chip):
             for spelling in candidate.covers if covers_turn else (candidate.name,):
-                folded = _folded(spelling)
+                folded = folded_name(spelling)
                 spellings.setdefault(folded, candidate.name)
                 spellings.setdefault(folded.removeprefix(prefix), candidate.name)
                 spellings.setdefault(prefix + folded.removeprefix(prefix), candidate.name)
     return spellings
+
+
+@functools.cache
+def _limits(chip: str) -> dict[str, Limit]:
+    rows: Mapping[str, Mapping[str, Any]] = _data.load("modules.yml")["limits"].get(chip, {})
+    return {
+        folded_name(name): Limit(name, tuple(row.get("not_for", ())), row.get("other_pins", False))
+        for name, row in rows.items()
+    }
+
+
+def _unsupported(chip: chips.Chip, limit: Limit) -> UnknownNameError:
+    return UnknownNameError(
+        "module-unsupported",
+        f"{limit.name} runs with none of the released firmware, as Espressif's table of supported modules has it",
+        hint=f"build ESP-AT for it: {_BUILD_GUIDE.format(chip=chip.key)}; then write "
+        f"{setting('firmware', 'PATH/OF/esp-at/build')} and {setting('module', 'ITS-NAME')}",
+        name=limit.name,
+    )
+
+
+_BUILD_GUIDE = (
+    "https://docs.espressif.com/projects/esp-at/en/latest/{chip}/Compile_and_Develop/"
+    "How_to_clone_project_and_compile_it.html"
+)
+
+
+def _without_suffixes(name: str) -> tuple[str, ...]:
+    """Return the name, without the letters of its flash suffix (``-H4X``), and without that suffix."""
+    name = name.strip()
+    plain = re.sub(r"([-_][NH]\d+(R\d+)?)[A-Z]+$", r"\1", name, flags=re.IGNORECASE)
+    return name, plain, re.sub(r"[-_][NH]\d+(R\d+)?$", "", plain, flags=re.IGNORECASE)
+
+
+def _differs_in_flash(cover: str, name: str) -> bool:
+    return folded_name(cover) != folded_name(name) and folded_name(_without_suffixes(cover)[-1]) == folded_name(name)
 
 
 def _names(rows: Iterable[Module]) -> Iterator[str]:
@@ -301,7 +369,8 @@ def _names(rows: Iterable[Module]) -> Iterator[str]:
         yield from (row.name, row.full_name)
 
 
-def _folded(name: str) -> str:
+def folded_name(name: str) -> str:
+    """Return the name of a module as names are compared: letters and digits alone, in lower case."""
     return re.sub(r"[^a-z0-9]", "", name.casefold())
 
 

@@ -6,18 +6,33 @@ Partitions must not overlap, two images must not share a sector, and nothing may
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import EspAtError, LayoutError, Place, raise_all
-from platformio_esp_at.formats.partition_table import APP_ALIGNMENT, TABLE_SPAN, alignment_of
-from platformio_esp_at.planning.content import ESSENTIAL, FACTORY_PARAM, MFG_NVS
+from platformio_esp_at.errors import EspAtError, LayoutError, PackageError, Place, raise_all, setting
+from platformio_esp_at.formats.partition_table import (
+    APP_ALIGNMENT,
+    SUBTYPES,
+    TABLE_SPAN,
+    PartitionType,
+    alignment_of,
+)
+from platformio_esp_at.planning.content import AT_PARTITIONS, ESSENTIAL, FACTORY_PARAM, MFG_NVS, missing_row_hint
 from platformio_esp_at.units import SECTOR_SIZE, align_up, format_offset, format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from platformio_esp_at.formats.partition_table import Partition, PartitionTable
     from platformio_esp_at.planning.plan import FlashPlan
+
+_DATA = PartitionType.DATA
+_FIXED_KINDS = {
+    "ota_data_initial": (_DATA, SUBTYPES[_DATA]["ota"]),
+    "phy_init_data": (_DATA, SUBTYPES[_DATA]["phy"]),
+    "phy_multiple_init_data": (_DATA, SUBTYPES[_DATA]["phy"]),
+}
+"""Files of ESP-IDF's build whose partition is found by type: its name is the table's choice."""
 
 
 def check_primary(
@@ -100,6 +115,8 @@ def missing_parameters(plan: FlashPlan) -> Iterator[EspAtError]:
     if not any(region.name in ESSENTIAL for region in plan.regions):
         wanted = MFG_NVS if plan.package.has_mfg_nvs else FACTORY_PARAM
         hint = f"add a row {wanted}: without it the module answers on other pins"
+        if plan.secondary_source != plan.package.secondary_image.path:
+            hint = missing_row_hint(wanted)
         yield LayoutError(
             "parameters-missing",
             f"the partition table has no {wanted}",
@@ -110,9 +127,8 @@ def missing_parameters(plan: FlashPlan) -> Iterator[EspAtError]:
 
 def misplaced_regions(plan: FlashPlan) -> Iterator[EspAtError]:
     """Yield a problem for an image that starts inside a sector, leaves the flash, or is larger than its partition."""
-    homes: dict[int, tuple[Partition, str]] = {}
-    for table, source in ((plan.primary, plan.package.primary_image.path), (plan.secondary, plan.secondary_source)):
-        homes |= {row.offset: (row, source) for row in table}
+    homes = {row.offset: (row, Place.at(file=plan.package.primary_image.path)) for row in plan.primary}
+    homes |= {row.offset: (row, plan.place_of(row)) for row in plan.secondary}
     for region in plan.regions:
         if region.offset % SECTOR_SIZE:
             message = f"{region.name} goes to {format_offset(region.offset)}, inside a sector of the flash"
@@ -130,16 +146,50 @@ def misplaced_regions(plan: FlashPlan) -> Iterator[EspAtError]:
                 where=Place.at(file=region.path),
                 hint="place it lower, or take a module with more flash",
             )
-        row, source = homes.get(region.offset, (None, ""))
+        row, where = homes.get(region.offset, (None, None))
         if row and len(region.data) > row.size:
             yield LayoutError(
                 "content-too-large",
                 f"partition {row.name!r} has {row.size} bytes, its content ({region.origin}) {len(region.data)}",
-                where=Place.at(file=source, line=row.line),
+                where=where,
                 hint="make the partition larger, or its content smaller",
                 partition=row.name,
                 size=row.size,
             )
+
+
+def misdirected_images(plan: FlashPlan) -> Iterator[EspAtError]:
+    """Yield a problem for an image of the package that doesn't go to its own partition, by the name of its file."""
+    places = {row.offset: row for table in (plan.primary, plan.package.secondary) for row in table}
+    for image in plan.package.args.images:
+        if image.offset in (plan.package.bootloader.offset, plan.package.primary_image.offset):
+            continue
+        row = places.get(image.offset)
+        if not _may_go_to(image.path, row, places.values()):
+            to = f"into {row}" if row else "where no partition starts"
+            message = f"it goes to {format_offset(image.offset)}, {to}"
+            where = Place.at(package=plan.package.name, file=image.path)
+            hint = _place_of(image.path, places.values())
+            yield PackageError("image-misdirected", message, where=where, hint=hint)
+
+
+def _may_go_to(path: str, row: Partition | None, rows: Iterable[Partition]) -> bool:
+    """Return whether a file of that name may go to a partition, or to None; one of an unknown name may go anywhere."""
+    stem = PurePosixPath(path).stem
+    for prefix, kind in _FIXED_KINDS.items():
+        if stem.startswith(prefix):
+            return row is not None and (row.type, row.subtype) == kind
+    name = FACTORY_PARAM if stem.startswith(FACTORY_PARAM) else stem
+    if name in AT_PARTITIONS or any(other.name == name for other in rows):
+        return row is not None and row.name == name
+    return True
+
+
+def _place_of(path: str, rows: Iterable[Partition]) -> str:
+    """Return the next step for an image at a wrong place."""
+    again = "download the firmware package again"
+    home = next((row for row in rows if _may_go_to(path, row, rows)), None)
+    return f"{again}; or, if you built it, write {format_offset(home.offset)} in download.config" if home else again
 
 
 def overlapping_regions(plan: FlashPlan) -> Iterator[EspAtError]:
@@ -169,3 +219,27 @@ def overwritten_partitions(plan: FlashPlan) -> Iterator[EspAtError]:
                     where=Place.at(file=region.path),
                     hint=hint,
                 )
+
+
+def moved_partitions(plan: FlashPlan) -> Iterator[EspAtError]:
+    """Yield a problem for a partition of the project's own that can't stay where it is and would lose its content.
+
+    Its offset is blank in the CSV, so nobody asked for the move, and nothing is written to it.
+    """
+    written = {region.name for region in plan.regions}
+    for own in plan.own:
+        row = own.partition
+        if own.recorded is None or not own.moves or own.is_fixed or row.name in written:
+            continue
+        was, now = format_offset(own.recorded), format_offset(row.offset)
+        content = setting(f"data.{row.name}", "FILE")
+        yield LayoutError(
+            "partition-would-move",
+            f"partition {row.name!r} can't stay at {was} with {plan.package.name}: {own.obstacle}",
+            where=plan.place_of(row),
+            hint=f"what it holds would be lost: give it content, {content}; or write {now} as its offset to move it "
+            "without its content; or remove its entry from partitions: in esp_at.lock",
+            partition=row.name,
+            recorded=own.recorded,
+            offset=row.offset,
+        )

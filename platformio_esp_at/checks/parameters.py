@@ -11,21 +11,33 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from platformio_esp_at.catalog import chips
-from platformio_esp_at.catalog.boards import carries_psram, used_gpios
+from platformio_esp_at.catalog.boards import (
+    Choice,
+    carries_psram,
+    has_ethernet,
+    known_module,
+    module_for_release,
+    used_gpios,
+)
 from platformio_esp_at.catalog.gpios import PINS, UART_PINS, UNUSED, chip_gpios, has_in_package_flash
 from platformio_esp_at.checks.pins import pin_problems
-from platformio_esp_at.errors import EspAtError, FormatError, Notice, Place, raise_all, warning
+from platformio_esp_at.errors import EspAtError, FormatError, Notice, Place, raise_all, setting, warning
+from platformio_esp_at.planning.content import MFG_NVS
 from platformio_esp_at.planning.mfg_nvs import RENAMED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from platformio_esp_at.catalog.boards import BoardFacts
+    from platformio_esp_at.catalog.modules import Module
     from platformio_esp_at.planning.plan import FlashPlan
     from platformio_esp_at.request.options import Request
 
 
 _MFG_NVS_VERSION = 4
+_NAME_MAX = 31
+"""Of 32 bytes in factory_param, which end with a NUL: ESP-AT compares names with strcmp (at_default_config.c)."""
+_ESP8266_PLAIN_TX = 1
 _BAUDRATE_MIN = 80
 _UNSET_BYTE = 0xFF
 
@@ -58,15 +70,18 @@ def check_parameters(
     chip: str,
     psram: bool,
     in_package_flash: bool,
+    outside_flash: bool | None = None,
+    in_package_psram: bool = False,
     usual: Mapping[str, int | str] | None = None,
     used_by_board: Mapping[int, str] | None = None,
+    ethernet: bool = False,
 ) -> tuple[list[EspAtError], list[Notice]]:
     """Return the problems and the warnings of a module's factory parameters.
 
     The fact ``parameter`` is the parameter's name, ``conflicts_with`` names the others involved. ``usual``: upstream's
     values for the module; an unchanged value gives no warning, unless the board uses its GPIO, and a module with a UART
     must keep it. Parameters missing in ``values`` are not checked. ``used_by_board``: what the board connects to its
-    GPIOs. Raises as `chips.chip` does for a chip that doesn't exist.
+    GPIOs; ``ethernet``: whether it may have a PHY. Raises as `chips.chip` does for a chip that doesn't exist.
     """
     wrong = [
         FormatError(
@@ -87,13 +102,16 @@ def check_parameters(
         pins,
         psram=psram,
         in_package_flash=in_package_flash,
+        outside_flash=outside_flash,
+        in_package_psram=in_package_psram,
         usual={name: int(value) for name, value in check.usual.items() if name in PINS},
         uart_port=check.number("uart_port"),
         used_by_board=used_by_board,
+        ethernet=ethernet,
     )
     problems: list[EspAtError] = []
     warnings: list[Notice] = []
-    for finding in (*check.uart(), *report.problems, *check.wifi(), *check.store()):
+    for finding in (*check.uart(), *report.problems, *check.wifi(), *check.store(), *check.name()):
         if isinstance(finding, EspAtError):
             problems.append(finding)
             continue
@@ -315,31 +333,132 @@ class _Check(NamedTuple):
                 hint=hint,
             )
 
+    # --- name ---
+
+    def name(self) -> Iterator[EspAtError]:
+        length = len(str(self.values.get("module_name", "")).encode("utf-8", "backslashreplace"))
+        if length > _NAME_MAX:
+            yield EspAtError(
+                "module-name",
+                f"a module's name has {_NAME_MAX} bytes at most, this one has {length}",
+                where=Place.at(parameter="module_name"),
+                hint=f"write letters, digits, - and _, {_NAME_MAX} at most",
+            )
+
 
 def check_parameters_of(plan: FlashPlan, board: BoardFacts | None, request: Request) -> Iterator[Notice]:
-    """Yield the warnings of the factory parameters; the firmware package's own values are never refused."""
+    """Yield the warnings of the factory parameters.
+
+    Raises an `EspAtError` with all problems of the values that the project gives, and of those that come with firmware
+    package and module if the module wouldn't start or answer with them. What depends on a guess about the module is
+    only warned of.
+    """
     if plan.parameters is None:
         return
-    row, chip = plan.module.row, plan.chip.key
+    hardware = _hardware(plan, board)
     problems, warnings = check_parameters(
         plan.parameters,
-        chip=chip,
-        psram=(row is not None and row.psram) or carries_psram(board),
-        in_package_flash=row is not None and has_in_package_flash(chip, row.name),
+        chip=plan.chip.key,
+        psram=hardware.psram,
+        in_package_flash=hardware.in_package_flash,
+        outside_flash=hardware.outside_flash,
+        in_package_psram=hardware.in_package_psram,
         usual=_usual_parameters(plan),
         used_by_board=used_gpios(board) if board else None,
+        ethernet=board is not None and has_ethernet(board),
     )
     given = {_parameter(name): text for name, text in {**plan.module.changes, **request.factory_param}.items()}
+    own_file = request.data.get(MFG_NVS)
     refused = []
     for problem in problems:
         text = next((given[name] for name in map(_parameter, _involved(problem)) if name in given), None)
-        if text is None:
-            yield problem.as_warning()
-        else:
+        if text is not None:
             problem.locate(text.where)
-            refused.append(problem)
+        elif own_file is not None:
+            problem.locate(Place.at(file=own_file.label))
+        if hardware.is_in_doubt(problem) or (text is None and not _stops_module(problem, plan, hardware)):
+            yield problem.as_warning()
+            continue
+        if text is None and own_file is None:
+            problem.marked_hint = f"{problem.marked_hint}\n{_other_pins_or_module(problem, plan, hardware)}"
+        refused.append(problem)
     raise_all(refused)
     yield from warnings
+
+
+class _Hardware(NamedTuple):
+    """What is known of the module that is really there: the selected one, and the one that the board carries."""
+
+    psram: bool
+    in_package_flash: bool
+    outside_flash: bool
+    in_package_psram: bool
+    taken: frozenset[int]
+    """GPIOs that flash and PSRAM take for sure."""
+    doubtful: frozenset[int]
+    """GPIOs that they take if a guess about the module is right."""
+    of_board: Module | None
+    """The board's own module, if that is known."""
+
+    def is_in_doubt(self, problem: EspAtError) -> bool:
+        return problem.code == "pin-taken" and problem.facts["gpio"] in self.doubtful
+
+
+def _hardware(plan: FlashPlan, board: BoardFacts | None) -> _Hardware:
+    chip, row, of_board = plan.chip.key, plan.module.row, known_module(board)
+    gpios = chip_gpios(chip)
+    rows = [found for found in (row, of_board) if found is not None]
+    sure = [found for found in (None if plan.module.assumed else row, of_board) if found is not None]
+    in_package = any(has_in_package_flash(chip, found.name) for found in rows)
+    outside = not all(has_in_package_flash(chip, found.name) for found in rows) or not rows
+    in_package_psram = _PSRAM_SUFFIX.search(plan.module.hardware) is not None
+    # Where the user names PSRAM in the chip's package, the board's PSRAM is that one.
+    elsewhere = not in_package_psram or (row is not None and row.psram)
+    taken = gpios.flash & gpios.in_package_flash
+    if rows and outside:
+        taken |= gpios.flash
+    if elsewhere and any(found.psram for found in sure):
+        taken |= gpios.psram
+    if any(has_in_package_flash(chip, found.name) for found in sure):
+        taken |= gpios.in_package_flash
+    if in_package_psram:
+        taken |= gpios.in_package_psram
+    psram = elsewhere and (any(found.psram for found in rows) or carries_psram(board))
+    doubtful = (gpios.psram if psram else frozenset()) - taken
+    return _Hardware(psram, in_package, outside, in_package_psram, taken, doubtful, of_board)
+
+
+_PSRAM_SUFFIX = re.compile(r"[-_][NH]\d+R\d+[A-Z]*\s*$", re.IGNORECASE)
+"""The end of a module's name that shows PSRAM in its chip: ``ESP32-WROOM-32E-N8R2``."""
+
+
+# Without these, the UART has no speed, no port or no line: the firmware ends in an assertion, or nobody hears it.
+_FATAL = ("uart-missing", "uart-port-invalid", "baudrate-invalid", "pin-nonexistent", "pin-input-only", "pin-twice")
+
+
+def _stops_module(problem: EspAtError, plan: FlashPlan, hardware: _Hardware) -> bool:
+    """Return whether the module doesn't start or answer with a value that nobody asked for."""
+    values = plan.parameters or {}
+    if problem.code == "pin-taken":
+        return problem.facts["gpio"] in hardware.taken
+    if problem.code == "pin-missing":
+        return plan.package.has_mfg_nvs  # up to v3.0.0.0, the firmware's own pins take its place
+    if problem.code == "pin-not-routable":
+        # With TX 1 and RX 3, ESP-AT doesn't look at CTS and RTS; see `_unroutable_on_esp8266`.
+        return problem.facts["parameter"] == "uart_tx_pin" or values["uart_tx_pin"] != _ESP8266_PLAIN_TX
+    return problem.code in _FATAL
+
+
+def _other_pins_or_module(problem: EspAtError, plan: FlashPlan, hardware: _Hardware) -> str:
+    """Return the next step for a value that came with firmware package and module."""
+    parameter = problem.facts["parameter"]
+    hint = f"this value comes with {plan.module.name}: write another one with {setting(f'factory_param.{parameter}')}"
+    own = hardware.of_board
+    if problem.code == "pin-taken" and own is not None and own != plan.module.row:
+        choice, release = Choice(own.chip, own.name, ""), plan.package.release
+        name = (module_for_release(choice, release) if release else choice).module
+        return f"{hint}, or write {setting('module', name)} for the board's own module"
+    return hint
 
 
 def _involved(problem: EspAtError) -> tuple[str, ...]:

@@ -32,14 +32,19 @@ def pin_problems(
     *,
     psram: bool,
     in_package_flash: bool,
+    outside_flash: bool | None = None,
+    in_package_psram: bool = False,
     usual: Mapping[str, int] | None = None,
     uart_port: int | None = None,
     used_by_board: Mapping[int, str] | None = None,
+    ethernet: bool = False,
 ) -> PinReport:
     """Return the problems and warnings of these pins of a module.
 
-    ``usual``: upstream's pins for the module; an unchanged pin gives no warning, unless the board uses its GPIO.
-    ``used_by_board``: what the board connects to its GPIOs. Pins missing in ``pins`` are not checked.
+    ``in_package_flash``, ``outside_flash``: whether the flash may be inside and outside the chip's package; None: it is
+    outside if it isn't inside. ``usual``: upstream's pins for the module; an unchanged pin gives no warning, unless the
+    board uses its GPIO. ``used_by_board``: what the board connects to its GPIOs. ``ethernet``: whether it may have a
+    PHY, whose GPIOs are then not advised. Pins missing in ``pins`` are not checked.
     """
     found = chips.chip(chip)
     gpios = chip_gpios(found.key)
@@ -47,8 +52,13 @@ def pin_problems(
         chip=found,
         gpios=gpios,
         used={name: gpio for name, gpio in pins.items() if gpio != UNUSED},
-        taken=_taken(gpios, psram=psram, in_package_flash=in_package_flash),
+        taken={
+            **(_in_package_psram(gpios) if in_package_psram else {}),
+            **(dict.fromkeys(gpios.psram, "the PSRAM") if psram else {}),
+            **_flash(gpios, inside=in_package_flash, outside=outside_flash),
+        },
         board=used_by_board or {},
+        phy=gpios.rmii if ethernet else frozenset(),
     )
     problems = [*check.unusable(), *check.doubled()]
     if found.key == _ESP8266:
@@ -72,6 +82,8 @@ class _Check(NamedTuple):
     """GPIOs that can't be used, with what uses them."""
     board: Mapping[int, str]
     """GPIOs that the board uses, with what it connects to them."""
+    phy: frozenset[int]
+    """GPIOs that an Ethernet PHY may use."""
 
     def unusable(self) -> Iterator[EspAtError]:
         for name, gpio in self.used.items():
@@ -143,18 +155,22 @@ class _Check(NamedTuple):
             return "the UART pins of the ESP8266 are TX 15 with RX 13, or TX 1 with RX 3"
         gpios = self.gpios
         awkward = {*self.taken, *self.board, *self.used.values(), *self._download_pins}
-        awkward |= {*gpios.usb, *gpios.strapping, *gpios.remarks}
+        awkward |= {*gpios.usb, *gpios.strapping, *gpios.remarks, *self.phy}
         if name not in _INPUTS:
             awkward |= gpios.input_only
         nearest = sorted(gpios.exist - awkward, key=lambda gpio: (abs(gpio - wanted), gpio))[:_CHOICES]
         return f"free on this chip, if your board doesn't use them: {', '.join(f'GPIO{gpio}' for gpio in nearest)}"
 
 
-def _taken(gpios: ChipGpios, *, psram: bool, in_package_flash: bool) -> dict[int, str]:
-    flash = gpios.in_package_flash if in_package_flash else gpios.flash
-    owner = "the flash in the chip's package" if in_package_flash else "the SPI flash"
-    taken = dict.fromkeys(gpios.psram if psram else (), "the PSRAM")
-    return taken | dict.fromkeys(flash, owner)
+def _in_package_psram(gpios: ChipGpios) -> dict[int, str]:
+    return dict.fromkeys(gpios.in_package_psram, "the PSRAM in the chip's package")
+
+
+def _flash(gpios: ChipGpios, *, inside: bool, outside: bool | None) -> dict[int, str]:
+    taken = dict.fromkeys(gpios.in_package_flash if inside else (), "the flash in the chip's package")
+    if outside or (outside is None and not inside):
+        taken |= dict.fromkeys(gpios.flash, "the SPI flash")
+    return taken
 
 
 def _unroutable_on_esp8266(pins: Mapping[str, int]) -> Iterator[EspAtError]:
@@ -171,6 +187,7 @@ def _unroutable_on_esp8266(pins: Mapping[str, int]) -> Iterator[EspAtError]:
             f"the ESP8266 has no UART with TX on GPIO{tx} and RX on GPIO{rx}",
             where=Place.at(parameter="uart_tx_pin"),
             hint=f"take {known}",
+            conflicts_with=("uart_rx_pin",),
         )
         return
     for line in ("cts", "rts"):

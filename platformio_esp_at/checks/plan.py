@@ -13,13 +13,24 @@ from platformio_esp_at.checks.images import check_images
 from platformio_esp_at.checks.layout import (
     check_primary,
     check_secondary,
+    misdirected_images,
     misplaced_regions,
     missing_parameters,
+    moved_partitions,
     overlapping_regions,
     overwritten_partitions,
 )
-from platformio_esp_at.checks.module import check_family, check_flash_size
+from platformio_esp_at.checks.module import (
+    check_family,
+    check_flash_size,
+    check_limits,
+    flash_warnings,
+    pin_limit_warnings,
+)
 from platformio_esp_at.checks.parameters import check_parameters_of
+from platformio_esp_at.checks.primary import unusable_primary
+from platformio_esp_at.checks.release import differences_from_release, layout_of_release, other_generation
+from platformio_esp_at.checks.secondary import unusable_secondary
 from platformio_esp_at.checks.silicon import crystal_warnings
 from platformio_esp_at.errors import located, raise_all
 from platformio_esp_at.formats.esp_image import ESP8266
@@ -35,10 +46,14 @@ if TYPE_CHECKING:
     from platformio_esp_at.request.options import Request
 
 
-def check_plan(plan: FlashPlan, board: BoardFacts | None) -> None:
-    """Check that ``plan`` is safe to flash. Raises an `EspAtError` with all problems of the first check that fails."""
+def check_plan(plan: FlashPlan, board: BoardFacts | None) -> tuple[Notice, ...]:
+    """Check that ``plan`` is safe to flash, and return what is worth knowing of the firmware package.
+
+    Raises an `EspAtError` with all problems of the first check that fails.
+    """
     check_flash_size(plan.module, board, plan.flash_size, plan.package)
     check_family(plan.module, board, plan.package)
+    check_limits(plan.module, plan.package)
     esp8266 = plan.chip.key == ESP8266
     with located(file=plan.package.primary_image.path):
         check_primary(
@@ -47,17 +62,25 @@ def check_plan(plan: FlashPlan, board: BoardFacts | None) -> None:
             flash_size=plan.flash_size,
             app_alignment=ESP8266_APP_ALIGNMENT if esp8266 else APP_ALIGNMENT,
         )
+    if plan.own:
+        with located(file=plan.package.secondary_image.path):
+            check_secondary(plan.package.secondary, home=plan.package.home)
     with located(file=plan.secondary_source):
         check_secondary(plan.secondary, home=plan.package.home)
+    release = layout_of_release(plan)
+    raise_all([*unusable_primary(plan, release), *unusable_secondary(plan), *other_generation(plan)])
     raise_all(
         [
             *missing_parameters(plan),
+            *misdirected_images(plan),
             *misplaced_regions(plan),
             *overlapping_regions(plan),
             *overwritten_partitions(plan),
+            *moved_partitions(plan),
         ]
     )
     check_images(plan)
+    return tuple(differences_from_release(plan, release))
 
 
 def check_values(plan: FlashPlan, board: BoardFacts | None, request: Request, *, now: datetime) -> tuple[Notice, ...]:
@@ -68,6 +91,8 @@ def check_values(plan: FlashPlan, board: BoardFacts | None, request: Request, *,
     """
     return (
         *crystal_warnings(plan.chip, known_crystal_mhz(board) if board else None),
+        *flash_warnings(plan, board),
+        *pin_limit_warnings(plan, request),
         *check_parameters_of(plan, board, request),
         *_check_pki(request, now),
         *_check_gatts(plan, request),

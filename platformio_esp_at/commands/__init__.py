@@ -1,4 +1,4 @@
-"""The commands, for every front end: package, flash, verify, inspect, look up, explain.
+"""The commands, for every front end: package, flash, verify, print a table, inspect, look up, explain.
 
 A front end makes a `Setup`, calls a command, and turns `EspAtError` into an error of its host.
 """
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "package": "packaging",
     "info": "packaging",
+    "table": "packaging",
     "upload": "flashing",
     "upload_factory": "flashing",
     "verify": "flashing",

@@ -10,8 +10,7 @@ from platformio_esp_at.catalog.releases import released_packages
 from platformio_esp_at.commands.explain import all_codes
 from platformio_esp_at.commands.setup import NO_BOARD
 from platformio_esp_at.formats.pki import PKI_SLOTS
-from platformio_esp_at.planning.content import BLE_DATA, MFG_NVS
-from platformio_esp_at.planning.filesystems import FILE_PARTITIONS
+from platformio_esp_at.planning.content import BLE_DATA, FILE_PARTITIONS, MFG_NVS
 from platformio_esp_at.planning.mfg_nvs import ENCODINGS
 from platformio_esp_at.request.board_manifests import board_folders, manifests, module_boards
 from platformio_esp_at.request.kinds import Completes

@@ -26,17 +26,20 @@ _PACKAGE_SUFFIXES = (".bin", ".img", "download.config", "flasher_args.json", "fl
 """Suffixes of the files that `firmware.reading` reads."""
 
 
-def inputs_of(firmware: Firmware, layers: Iterable[Layer], folder: Path, *, but: Path) -> tuple[Path, ...]:
+def inputs_of(
+    firmware: Firmware, layers: Iterable[Layer], folder: Path, *, but: Path, is_placed: bool = False
+) -> tuple[Path, ...]:
     """Return all inputs of a project in ``folder``, without the files in ``but``, its image set.
 
     A folder counts with all its files, and itself, since files may be added. Of a firmware package, only the files that
-    may be part of it count: the ``build/`` folder of an esp-at checkout has thousands. For a downloaded package, the
-    lock file counts; without ``esp_at.yml``, the project's folder, since that file may be added.
+    may be part of it count: the ``build/`` folder of an esp-at checkout has thousands. The lock file counts for a
+    downloaded package, and where it says where partitions are (``is_placed``); without ``esp_at.yml``, the project's
+    folder, since that file may be added.
     """
     project_file = folder / PROJECT_FILE
     paths = [project_file if os.path.lexists(project_file) else folder]
     package = firmware.path or local_path(firmware)
-    if firmware.path is None:
+    if firmware.path is None or is_placed:
         paths.append(folder / LOCK_FILE)
     if package is not None:
         paths += [path for path in _tree(package, but) if path == package or path.name.endswith(_PACKAGE_SUFFIXES)]
@@ -56,7 +59,8 @@ def _tree(path: Path, but: Path) -> Iterator[Path]:
 
 def write_depfile(file: Path, setup: Setup, job: Job) -> None:
     """Write the depfile of the image set that was made from ``setup``. Raises `EspAtError` if that fails."""
-    inputs = inputs_of(job.firmware, job.layers, setup.project, but=Path(os.path.realpath(setup.folder)))
+    but, is_placed = Path(os.path.realpath(setup.folder)), any(not own.is_fixed for own in job.plan.own)
+    inputs = inputs_of(job.firmware, job.layers, setup.project, but=but, is_placed=is_placed)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(format_depfile(setup.folder / MANIFEST, inputs), encoding="utf-8")

@@ -14,14 +14,17 @@ from platformio_esp_at.planning.selection import select
 from platformio_esp_at.request.layers import layer_of_board, make_request, wanted_board
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
     from platformio_esp_at.catalog.boards import BoardFacts
     from platformio_esp_at.errors import Spelling
     from platformio_esp_at.events import Report
+    from platformio_esp_at.firmware.package import FoundFirmware
+    from platformio_esp_at.formats.lock_file import LockedPackage, LockedPartition
     from platformio_esp_at.planning.plan import FlashPlan
-    from platformio_esp_at.request.nodes import Layer
+    from platformio_esp_at.planning.selection import SelectedModule
+    from platformio_esp_at.request.nodes import Layer, Node
     from platformio_esp_at.request.options import Request
     from platformio_esp_at.request.values import Firmware
 
@@ -63,28 +66,86 @@ class Job(NamedTuple):
     """Whether the AT module is on the board that the host knows, and not next to it."""
 
 
-def prepare(setup: Setup, *, lock: bool = True) -> Job:
-    """Return the checked plan: after this, only files and flash are left to write. Raises `EspAtError`.
+class Asked(NamedTuple):
+    """What a project asks for, and the board that it names."""
 
-    ``lock``: whether `esp_at.lock` is written for a firmware package that it doesn't know yet.
-    """
+    request: Request
+    firmware: Firmware
+    layers: tuple[Layer, ...]
+    """All options used, those of the board first: the others override them."""
+    board: BoardFacts | None
+    on_own_board: bool
+    """Whether the AT module is on the board that the host knows, and not next to it."""
+
+
+def ask(setup: Setup, only: Collection[str] | None = None) -> Asked:
+    """Return what a project asks for, or ``only`` some of its options. Raises `EspAtError`."""
     board, on_own_board = _board(setup)
     of_board = (layer_of_board(board.id, board.at, base=setup.project),) if board else ()
-    layers = (*of_board, *setup.layers)
+    layers: tuple[Layer, ...] = (*of_board, *setup.layers)
+    if only is not None:
+        layers = tuple(layer._replace(options=_chosen(layer.options, only)) for layer in layers)
     request = make_request(layers)
     if request.firmware is None:
         raise EspAtError("firmware-missing", "no firmware package is named", hint=_NAME_FIRMWARE)
-    found = find_firmware(request.firmware, request.module, board, project=setup.project, report=setup.report)
+    return Asked(request, request.firmware, layers, board, on_own_board)
+
+
+def _chosen(options: Mapping[str, Node], names: Collection[str]) -> dict[str, Node]:
+    return {name: node for name, node in options.items() if name in names}
+
+
+def find(setup: Setup, asked: Asked) -> FoundFirmware:
+    """Return the firmware package that a project asks for. Raises `EspAtError`."""
+    return find_firmware(asked.firmware, asked.request.module, asked.board, project=setup.project, report=setup.report)
+
+
+def recorded_offsets(setup: Setup, asked: Asked, found: FoundFirmware, module: SelectedModule) -> Mapping[str, int]:
+    """Return where the project's own partitions are by `esp_at.lock`, by name. Raises `EspAtError`."""
+    if asked.request.partitions is None:
+        return {}
+    from platformio_esp_at.firmware.lock import read_lock  # noqa: PLC0415 - 10 ms that only an own table needs
+
+    lock = read_lock(setup.project) if found.lock is None else found.lock
+    return lock.offsets(found.package.chip.key, module.name)
+
+
+def prepare(setup: Setup, *, lock: bool = True) -> Job:
+    """Return the checked plan: after this, only files and flash are left to write. Raises `EspAtError`.
+
+    ``lock``: whether `esp_at.lock` is written, for what it doesn't know yet: a firmware package, or where partitions
+    of the project's own were placed.
+    """
+    asked = ask(setup)
+    request, board = asked.request, asked.board
+    found = find(setup, asked)
     module = select(request.module, board, found.package)
-    plan = make_plan(found.package, module, request)
-    check_plan(plan, board)
-    warnings = check_values(plan, board, request, now=datetime.now(timezone.utc))
-    if lock and found.new_entry:
+    plan = make_plan(found.package, module, request, recorded_offsets(setup, asked, found, module))
+    notices = (
+        *check_plan(plan, board),
+        *check_values(plan, board, request, now=datetime.now(timezone.utc)),
+    )
+    if lock:
+        _lock(setup.project, found, plan)
+    plan = replace(plan, notes=(*plan.notes, *notices))
+    return Job(plan, request, asked.firmware, asked.layers, asked.on_own_board)
+
+
+def _lock(project: Path, found: FoundFirmware, plan: FlashPlan) -> None:
+    """Add what `esp_at.lock` doesn't know yet: partitions whose offset the CSV gives only if it has another one."""
+    entries: list[LockedPackage | LockedPartition] = [found.new_entry] if found.new_entry else []
+    if any(own.is_unrecorded for own in plan.own):
+        from platformio_esp_at.formats.lock_file import LockedPartition  # noqa: PLC0415 - only for own partitions
+
+        entries += [
+            LockedPartition(plan.chip.key, plan.module.name, own.partition.name, own.partition.offset)
+            for own in plan.own
+            if own.is_unrecorded
+        ]
+    if entries:
         from platformio_esp_at.firmware.lock import add_to_lock  # noqa: PLC0415 - see `find_firmware`
 
-        add_to_lock(setup.project, found.new_entry)
-    plan = replace(plan, notes=(*plan.notes, *warnings))
-    return Job(plan, request, request.firmware, layers, on_own_board)
+        add_to_lock(project, *entries)
 
 
 _NAME_FIRMWARE = (

@@ -191,8 +191,9 @@ _SAMPLES = {
 }
 
 _FACTORY_PARAM_VERSION = 3
-_NAMES_READ = (*PKI_SLOTS, PARAMETERS, GATTS, *ENCODINGS)
-"""The entries of ``mfg_nvs`` that the application reads, as in v4.1; firmware contains the names that it reads."""
+_NAMES_READ = (*PKI_SLOTS, PARAMETERS, GATTS)
+_NAMES_READ_SINCE_V3_1 = (*_NAMES_READ, "mfg_nvs", *ENCODINGS)
+"""The partitions, and the entries of ``mfg_nvs``, that the application reads: firmware contains the names of them."""
 
 _GATTS = """\
 index,uuid_len,uuid,perm,val_max_len,val_cur_len,value
@@ -225,12 +226,13 @@ def sample_package(
         "bootloader": found.bootloader_offset,
         **{partition.name: partition.offset for partition in (*primary, *user)},
     }
+    names = _NAMES_READ_SINCE_V3_1 if layout is sample.nvs_layout else _NAMES_READ
     contents = {
         "partition_table": ("partition_table/partition-table.bin", primary.to_bytes()),
         "bootloader": ("bootloader/bootloader.bin", _esp_image(found, "bootloader", 4 << 10, settings)),
         "ota_0" if "ota_0" in places else "factory": (
             "esp-at.bin",
-            _esp_image(found, "application", 16 << 10, settings, names=_NAMES_READ),
+            _esp_image(found, "application", 16 << 10, settings, names=names),
         ),
         "otadata": ("ota_data_initial.bin", b"\xff" * 0x2000),
         "at_customize": ("at_customize.bin", user.to_bytes()),
@@ -330,10 +332,11 @@ def _esp_image(chip: Chip, what: str, size: int, settings: FlashSettings, *, nam
     text = _STANDS_IN.format(what=what, chip=chip.display_name).encode()
     start = "\0".join([*names, ""]).encode()
     segment = (start + text * (size // len(text) + 1))[:size]
-    header = struct.pack("<BBBBL", 0xE9, 1, 0, 0, 0x40000000)
+    address = chip.memory.iram.start if chip.memory else 0x3FFB0000
+    header = struct.pack("<BBBBL", 0xE9, 1, 0, 0, address)
     if chip.image_chip_id is not None:
         header += struct.pack("<B3xHBHH4xB", 0xEE, chip.image_chip_id, 0, 0, 0, 1)
-    image = header + struct.pack("<LL", 0x3FFB0000, size) + segment
+    image = header + struct.pack("<LL", address, size) + segment
     image = image.ljust(align_up(len(image) + 1, 16) - 1, b"\0") + bytes([reduce(xor, segment, 0xEF)])
     if chip.image_chip_id is not None:
         image += hashlib.sha256(image).digest()

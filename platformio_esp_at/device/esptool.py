@@ -111,13 +111,30 @@ def verify_command(chip: str, images: Iterable[tuple[int, str]], connection: Con
     return _command(chip, "verify_flash", images, connection, major)
 
 
+_OLDEST = (4, 8)
+"""The first esptool that merges and verifies every chip here: what pyproject.toml asks for."""
+
+
 def esptool_major() -> int:
-    """Return the major version of the esptool in this Python. Raises `FlashError` if there is none."""
+    """Return the major version of the esptool in this Python. Raises `FlashError` if there is none, or an old one."""
+    wanted = ".".join(map(str, _OLDEST))
+    upgrade = f"{sys.executable} -m pip install --upgrade 'esptool>={wanted}'"
     try:
-        return int(version("esptool").partition(".")[0])
+        found = str(version("esptool"))
     except PackageNotFoundError:
         hint = f"install it: {sys.executable} -m pip install esptool"
         raise FlashError("esptool-missing", "esptool is not installed in this Python", hint=hint) from None
+    except (KeyError, OSError, ValueError):  # its metadata is damaged
+        found = "unknown"
+    numbers = re.match(r"(\d{1,9})\.(\d{1,9})", found, re.ASCII)
+    if numbers is None or (int(numbers[1]), int(numbers[2])) < _OLDEST:
+        raise FlashError(
+            "esptool-too-old",
+            f"the version of esptool in this Python is {found}, {wanted} or newer is needed",
+            hint=f"upgrade it: {upgrade}",
+            version=found,
+        )
+    return int(numbers[1])
 
 
 def probe_command(chip: str, connection: Connection, *, major: int) -> list[str]:

@@ -18,7 +18,6 @@ import json
 import os
 import re
 import secrets
-import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import EspAtError
 from platformio_esp_at.events import WaitingForDownload
-from platformio_esp_at.files import listed, open_regular, replace_file, sha256_of
+from platformio_esp_at.files import listed, open_regular, read_file, replace_file, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +34,10 @@ if TYPE_CHECKING:
 
 CACHE = "ESP_AT_CACHE"
 """The environment variable that names another folder for the cache."""
+
+_MAX_ENTRY_SIZE = 64 << 10
+_MAX_FILE_SIZE = 64 << 20
+"""In bytes; `fetch` downloads nothing larger."""
 
 
 class CacheError(EspAtError):
@@ -70,10 +73,10 @@ class Cache:
     def find(self, url: str) -> CachedFile | None:
         """Return the last file downloaded from a URL; None if it is missing or damaged."""
         try:
-            entry = json.loads(self._entry(url).read_bytes())
+            entry = json.loads(read_file(self._entry(url), _MAX_ENTRY_SIZE))
             name, sha256 = str(entry["name"]), str(entry["sha256"])
             source, validator = str(entry["source"]), str(entry["validator"])
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None
         file = self._with_hash(sha256, name)
         return CachedFile(file, source, validator) if file else None
@@ -89,11 +92,17 @@ class Cache:
             return None
         for other in listed(self.folder / "packages" / sha256):
             with suppress(OSError):
+                data = read_file(other, _MAX_FILE_SIZE)  # it may be a link to anything
                 copy = other.with_name(f".{name}-{secrets.token_hex(8)}")
-                shutil.copyfile(other, copy)
+                copy.write_bytes(data)
                 copy.replace(other.with_name(name))
                 return self._with_hash(sha256, name)
         return None
+
+    def forget(self, url: str) -> None:
+        """Let the server of a URL be asked as if nothing had been downloaded from it."""
+        with suppress(OSError):
+            self._entry(url).unlink(missing_ok=True)
 
     def _with_hash(self, sha256: str, name: str) -> Path | None:
         if not re.fullmatch(r"[0-9a-f]{64}", sha256) or Path(name).name != name:
@@ -160,7 +169,7 @@ class Cache:
 
 def _hash_of(file: Path) -> str:
     with open_regular(file) as stream:
-        return sha256_of(stream)
+        return sha256_of(stream, _MAX_FILE_SIZE)
 
 
 def _key(url: str) -> str:

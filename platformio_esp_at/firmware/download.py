@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import ssl
+import stat
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from platformio_esp_at import __version__
 from platformio_esp_at.errors import EspAtError, PackageError
 from platformio_esp_at.events import Copying, DownloadProgressed, DownloadStarted
-from platformio_esp_at.files import looked_for, open_regular, reading_hint, replace_file
+from platformio_esp_at.files import looked_for, open_regular, read_file, reading_hint, replace_file
 from platformio_esp_at.units import format_amount, format_size
 from platformio_esp_at.urls import (
     ALLOW_HTTP,
@@ -50,6 +50,7 @@ _PAUSE = 0.3
 _MAX_REDIRECTS = 5
 _PIECE = 1 << 10
 """In bytes; if the connection is cut, the unfinished piece is lost."""
+_MAX_STATE_SIZE = 64 << 10
 _SHOWN_EVERY = 1.0
 """Seconds between two progress lines, at least."""
 _TRY_AGAIN = (408, 429, 500, 502, 503, 504)
@@ -102,7 +103,10 @@ def _copy(path: Path, part: _Part, report: Report) -> None:
         raise PackageError("unreadable", f"{path} can't be read: {error.strerror or error}", hint=hint) from None
     report(Copying(path))
     with source, part.begin(os.fstat(source.fileno()).st_size, "") as target:
-        shutil.copyfileobj(source, target)
+        while piece := source.read(1 << 20):
+            part.size += len(piece)
+            part.check_size(part.size)
+            target.write(piece)
 
 
 def _fetch(url: str, part: _Part, unless: str, *, allow_http: bool, report: Report) -> bool:
@@ -335,9 +339,11 @@ class _Part:
 
     def _resume(self) -> None:
         """Take the partial file of an earlier run, if its JSON is for the same download."""
-        with suppress(OSError, ValueError, TypeError):
-            state = _State(**json.loads(self._state_path.read_text(encoding="utf-8")))
-            size = self._path.stat().st_size
+        with suppress(OSError, ValueError, TypeError, RecursionError):
+            state = _State(**json.loads(read_file(self._state_path, _MAX_STATE_SIZE)))
+            size = os.lstat(self._path).st_size
+            if not stat.S_ISREG(os.lstat(self._path).st_mode):
+                return  # a link, or a pipe: `begin` replaces it
             if state.url != shown(self.url) or not isinstance(state.validator, str) or not state.validator:
                 return
             if state.total is None or size <= state.total:

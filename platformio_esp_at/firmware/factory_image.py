@@ -26,6 +26,8 @@ class FactoryImage:
     bootloader: bytes = field(repr=False)
     chip: str | None
     """The chip that the bootloader is for; None where there is none."""
+    table_offset: int
+    """Where the partition table was found."""
 
     @classmethod
     def from_bytes(cls, data: bytes) -> FactoryImage:
@@ -45,7 +47,7 @@ class FactoryImage:
             with located(offset=home.offset):
                 secondary = PartitionTable.from_bytes(data[home.offset : home.offset + TABLE_SPAN])
         chip, bootloader = _bootloader(data, table)
-        return cls(data, primary, secondary, home, bootloader, chip)
+        return cls(data, primary, secondary, home, bootloader, chip, table)
 
     def content_of(self, row: Partition) -> bytes:
         """Return the bytes of a partition, up to its end or the image's."""

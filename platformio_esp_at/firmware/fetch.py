@@ -12,15 +12,15 @@ from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.releases import (
     is_release_name,
 )
-from platformio_esp_at.errors import EspAtError, PackageError, located, warning
+from platformio_esp_at.errors import EspAtError, PackageError, located, setting, warning
 from platformio_esp_at.events import Noticed
 from platformio_esp_at.files import is_regular
 from platformio_esp_at.firmware.cache import Cache, CachedFile, CacheError
 from platformio_esp_at.firmware.download import NotThereError, UnreachableError, allows_http, download
-from platformio_esp_at.firmware.lock import check_locked, read_lock
+from platformio_esp_at.firmware.lock import LOCK_FILE, check_locked, read_lock
 from platformio_esp_at.firmware.mirror import MIRROR, Mirror
-from platformio_esp_at.firmware.package import FoundFirmware
-from platformio_esp_at.firmware.reading import MAX_ZIP_SIZE, open_package
+from platformio_esp_at.firmware.package import FoundFirmware, other_release
+from platformio_esp_at.firmware.reading import MAX_ZIP_SIZE, ZIP_MAGIC, open_package
 from platformio_esp_at.firmware.source import Source, source_of_name, source_of_release
 from platformio_esp_at.formats.lock_file import LockedPackage
 from platformio_esp_at.urls import (
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from platformio_esp_at.request.values import CustomModule, Firmware, Text
 
 
-_ZIP_MAGIC = b"PK"
+_IMAGE_STARTS = (b"\xff", b"\xe9", b"\xea", b"\xaa\x50")
+"""Starts of factory images, and of what is taken for one: `reading` tells what it is."""
 
 
 def fetch_firmware(
@@ -51,7 +52,8 @@ def fetch_firmware(
     report: Report,
 ) -> FoundFirmware:
     """Return the firmware package of a name or a URL; see `find.find_firmware`."""
-    locked = read_lock(project)
+    lock = read_lock(project)
+    locked = lock.packages
     if is_release_name(firmware.text.text):
         source = source_of_release(firmware.text, module, board, locked, report)
     else:
@@ -66,12 +68,11 @@ def fetch_firmware(
         with located(firmware.text.where):
             opened = wanted.from_network(mirror)
     if any((entry.url, entry.asked) == (url, source.asked) for entry in locked):
-        return FoundFirmware(opened.package)
+        return FoundFirmware(opened.package, lock=lock)
     firmware_asked, chip, module_asked = source.asked
     sha256 = opened.package.sha256 or ""
-    return FoundFirmware(
-        opened.package, LockedPackage(firmware_asked, url, opened.size, sha256, chip=chip, module=module_asked)
-    )
+    entry = LockedPackage(firmware_asked, url, opened.size, sha256, chip=chip, module=module_asked)
+    return FoundFirmware(opened.package, entry, lock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,7 @@ class _Wanted:
         if validator is None:
             return None
         try:
-            _check_zip(file, shown(place))
+            _check_start(file, shown(place))
             return _Downloaded(self._checked(file, shown(place)), shown(place), validator)
         except EspAtError:
             file.unlink()
@@ -203,9 +204,24 @@ class _Wanted:
                 "firmware-other-chip",
                 f"{place} is a package for {package.chip.display_name}, "
                 f"but {file.name} must be for {find_chip(self.source.chip).display_name}",
-                hint="it was not kept: put the right zip there",
+                hint=self._forgotten(),
+            )
+        if self.source.release and (found := other_release(package, self.source.release)):
+            own = f"if this is the one that you want, name it by its path: {setting('firmware', 'PATH')}"
+            raise PackageError(
+                "firmware-other-release",
+                f"{place} is not {self.source.release}, which {file.name} must be: {found}",
+                hint=f"{self._forgotten()}; {own}",
+                release=self.source.release,
             )
         return _Opened(package, size)
+
+    def _forgotten(self) -> str:
+        """Forget the cached package of the URL, which isn't the one of its name; return the next step."""
+        Cache.of_this_user().forget(shown(self.source.url))
+        if self.known:
+            return f"remove its entries (firmware: {self.known.firmware}) from {LOCK_FILE}, and run it again"
+        return "it was not kept: put the right zip there"
 
     def _missing(self, mirror: Mirror | None, cache: Cache, error: PackageError) -> PackageError:
         """Return the error for a package that is neither in the cache nor on its server."""
@@ -225,8 +241,12 @@ class _Wanted:
         return error
 
 
-def _check_zip(file: Path, place: str) -> None:
+def _check_start(file: Path, place: str) -> None:
+    """Raise `PackageError` for a download that begins neither as a zip nor, if it isn't called one, as an image."""
     with file.open("rb") as stream:
-        if stream.read(len(_ZIP_MAGIC)) != _ZIP_MAGIC:
-            hint = "open it in a browser: it may be a login page or an error page"
-            raise PackageError("not-a-zip", f"the file from {place} is not a zip", hint=hint)
+        start = stream.read(len(ZIP_MAGIC))
+    may_be_image = file.suffix.lower() != ".zip" and start.startswith(_IMAGE_STARTS)
+    if start != ZIP_MAGIC and not may_be_image:
+        hint = "open it in a browser: it may be a login page or an error page"
+        what = "not a zip" if file.suffix.lower() == ".zip" else "neither a zip nor a factory image"
+        raise PackageError("not-a-zip", f"the file from {place} is {what}", hint=hint)

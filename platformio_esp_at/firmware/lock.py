@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 from platformio_esp_at.errors import EspAtError, FormatError, PackageError, located
 from platformio_esp_at.files import FileTooLargeError, read_file, replace_file
 from platformio_esp_at.firmware.cache import Cache
-from platformio_esp_at.formats.lock_file import LockedPackage, format_lock_file, parse_lock_file
+from platformio_esp_at.formats.lock_file import (
+    Lock,
+    LockedPackage,
+    LockedPartition,
+    format_lock_file,
+    parse_lock_file,
+)
 from platformio_esp_at.units import format_size
 
 if TYPE_CHECKING:
@@ -24,13 +30,13 @@ _MAX_SIZE = 1 << 20
 _START_ANEW = "take it from version control again, or remove it to make a new one"
 
 
-def read_lock(project: Path) -> tuple[LockedPackage, ...]:
-    """Return the packages that a project has locked: none where it has no such file. Raises `EspAtError`."""
+def read_lock(project: Path) -> Lock:
+    """Return what a project has locked: nothing where it has no such file. Raises `EspAtError`."""
     with located(file=LOCK_FILE):
         try:
             data = read_file(project / LOCK_FILE, _MAX_SIZE)
         except FileNotFoundError:
-            return ()
+            return Lock()
         except FileTooLargeError:
             raise FormatError("lock-damaged", f"larger than {format_size(_MAX_SIZE)}", hint=_START_ANEW) from None
         except OSError as error:
@@ -41,21 +47,31 @@ def read_lock(project: Path) -> tuple[LockedPackage, ...]:
             raise FormatError("lock-damaged", "not UTF-8 text", hint=_START_ANEW) from None
 
 
-def add_to_lock(project: Path, entry: LockedPackage) -> None:
-    """Add an entry to a project's lock file; it replaces one for the same request.
+def add_to_lock(project: Path, *entries: LockedPackage | LockedPartition) -> None:
+    """Add entries to a project's lock file; each replaces the one for the same request or partition.
 
     Raises `PackageError` if another process has locked other content meanwhile, `EspAtError` if it can't be written.
     """
+    new = Lock(
+        tuple(entry for entry in entries if isinstance(entry, LockedPackage)),
+        tuple(entry for entry in entries if isinstance(entry, LockedPartition)),
+    )
     with _one_at_a_time(project):
         locked = read_lock(project)
-        for other in locked:
-            if other.url == entry.url:
-                check_locked(entry.url, entry.size, entry.sha256, other)
-        others = tuple(other for other in locked if other.asked != entry.asked)
+        for entry in new.packages:
+            for other in locked.packages:
+                if other.url == entry.url:
+                    check_locked(entry.url, entry.size, entry.sha256, other)
+        packages = {entry.asked: entry for entry in (*locked.packages, *new.packages)}
+        partitions = {entry.key: entry for entry in (*locked.partitions, *new.partitions)}
         try:
-            replace_file(project / LOCK_FILE, format_lock_file((*others, entry)))
+            text = format_lock_file(Lock(tuple(packages.values()), tuple(partitions.values())))
+            replace_file(project / LOCK_FILE, text)
         except OSError as error:
-            hint = "it has the firmware that the project was first used with; make the project's folder writable once"
+            hint = (
+                "it has the firmware that the project was first used with, and where its own partitions are; make the "
+                "project's folder writable once"
+            )
             raise EspAtError(
                 "lock-not-writable", f"{LOCK_FILE} can't be written: {error.strerror or error}", hint=hint
             ) from None

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from platformio_esp_at.catalog.chips import chip_by_image_id
+from platformio_esp_at.catalog.modules import release_key
 from platformio_esp_at.errors import FormatError, PackageError, Place
 from platformio_esp_at.formats.esp_image import ESP8266, EspImage, app_version
 from platformio_esp_at.units import format_offset
@@ -16,11 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from platformio_esp_at.catalog.chips import Chip
+    from platformio_esp_at.errors import Notice
     from platformio_esp_at.formats.download_config import FlashArgs, FlashImage
-    from platformio_esp_at.formats.lock_file import LockedPackage
+    from platformio_esp_at.formats.lock_file import Lock, LockedPackage
     from platformio_esp_at.formats.partition_table import Partition, PartitionTable
 
 
+_FIRST_WITH_MFG_NVS = "v3.1.0.0"
+_DESCRIBED = re.compile(r"(?:\w+_)?v(?P<numbers>\d+(?:\.\d+){1,3})(?P<suffix>.*)", re.IGNORECASE)
+"""The version of an application that was built from a release, or after one: ``git describe`` appends ``-40-g258b6e0``.
+"""
 _RELEASE = re.compile(r"(?:^|[_-])v(\d+\.\d+(?:\.\d+){0,2})", re.IGNORECASE)
 
 
@@ -35,7 +41,7 @@ class FirmwarePackage:
     name: str
     """What the user called it: the last part of its path, without ``.zip``."""
     sha256: str | None
-    """Of the zip; None for a folder."""
+    """Of the zip, or of the factory image; None for a folder."""
     chip: Chip
     args: FlashArgs
     files: Mapping[str, bytes] = field(repr=False)
@@ -56,6 +62,15 @@ class FirmwarePackage:
     """The AT application."""
     release: str | None
     """The release of ESP-AT, such as ``v4.1.1.0``; None where neither the application nor the name has one."""
+    flash_size: int | None = None
+    """For a factory image, the flash that it is laid out for, in bytes; None for others, whose settings have it."""
+    notes: tuple[Notice, ...] = ()
+    """What a user should know of how it was read."""
+
+    @property
+    def is_factory_image(self) -> bool:
+        """Whether it was read from a factory image; its bootloader's digest was checked then."""
+        return self.flash_size is not None
 
     @property
     def origin_hint(self) -> str:
@@ -113,6 +128,8 @@ class FoundFirmware(NamedTuple):
 
     package: FirmwarePackage
     new_entry: LockedPackage | None = None
+    lock: Lock | None = None
+    """What `esp_at.lock` has; None where it wasn't read."""
 
 
 def release_of(application: bytes, name: str) -> str | None:
@@ -121,6 +138,25 @@ def release_of(application: bytes, name: str) -> str | None:
         if match := _RELEASE.search(text):
             numbers = [*match[1].split("."), "0", "0"][:4]
             return f"v{'.'.join(numbers)}"
+    return None
+
+
+def other_release(package: FirmwarePackage, release: str) -> str | None:
+    """Return what shows that a package isn't ``release``, in words; None where nothing does.
+
+    An application built some commits after a release may be any later one; ``v4.1.0.0-dev`` was on its way to v4.1.0.0.
+    """
+    version = app_version(package.application) or ""
+    if described := _DESCRIBED.fullmatch(version):
+        built, asked = release_key(f"v{described['numbers']}"), release_key(release)
+        is_later = re.match(r"(?:_\w+)?-\d+-g", described["suffix"]) and asked >= built
+        if built != asked and not is_later:
+            return f"its application is {version}"
+    since = release_key(release) >= release_key(_FIRST_WITH_MFG_NVS)
+    if package.has_mfg_nvs and not since:
+        return f"its parameters are in mfg_nvs, as since {_FIRST_WITH_MFG_NVS}"
+    if since and not package.has_mfg_nvs:
+        return "its parameters are in factory_param, as up to v3.0.0.0"
     return None
 
 

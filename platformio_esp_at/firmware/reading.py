@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.modules import MODULE_NAME
 from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, located, setting
-from platformio_esp_at.files import file_mode, looked_for, open_regular, reading_hint, sha256_of
+from platformio_esp_at.files import (
+    FileTooLargeError,
+    file_mode,
+    looked_for,
+    open_regular,
+    reading_hint,
+    sha256_of,
+)
 from platformio_esp_at.firmware.package import FOLDER_AGAIN, ZIP_AGAIN, FirmwarePackage, read_program, release_of
 from platformio_esp_at.formats.download_config import FlashArgs, FlashImage, parse_download_config
 from platformio_esp_at.formats.flasher_args import parse_flasher_args
@@ -28,13 +35,16 @@ from platformio_esp_at.formats.partition_table import PartitionTable, PartitionT
 from platformio_esp_at.units import MAX_FLASH_SIZE, SECTOR_SIZE, format_offset, format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from platformio_esp_at.catalog.chips import Chip
     from platformio_esp_at.formats.esp_image import EspImage
 
 MAX_ZIP_SIZE = 64 << 20
 """Many times the largest release, in bytes."""
+
+ZIP_MAGIC = b"PK"
+"""Start of a zip."""
 
 _MAX_FILES = 10_000
 _MAX_DEPTH = 6
@@ -50,13 +60,17 @@ _IMAGE_SUFFIXES = (".bin", ".img")
 
 _PRIMARY_NAMES = ("partition-table.bin", "partitions_at.bin")
 _SECONDARY_NAME = "at_customize.bin"
+_OTA_DATA_NAME = "ota_data_initial.bin"
 
 _FACTORY_PARAM = re.compile(r"factory_param(?:_(?P<module>.+))?\.bin")
 _FACTORY_IMAGE = re.compile(r"factory_(?P<module>.+?)(?:_unfilled)?\.bin")
 
+_NONOS_FILE = re.compile(r"boot_v1\.\d.*\.bin|user[12]\..+\.bin|eagle\.(?:flash|irom0text)\.bin", re.IGNORECASE)
+"""The files of a release of the ESP8266 NonOS SDK's AT firmware."""
+
 
 def open_package(path: Path) -> FirmwarePackage:
-    """Return the firmware package in a folder or zip.
+    """Return the firmware package in a folder, a zip or a factory image.
 
     Raises `PackageError` for what is missing, incomplete, damaged or hostile, naming the file.
     """
@@ -72,20 +86,48 @@ def open_package(path: Path) -> FirmwarePackage:
         with located(origin_hint=ZIP_AGAIN), ExitStack() as opened:
             with _zip_errors(path):
                 stream = opened.enter_context(open_regular(path))
-                sha256 = _sha256(stream)
-                archive = opened.enter_context(zipfile.ZipFile(stream))
-            return _read(_ZipTree(archive), path.stem, sha256)
+                is_zip = _is_zip(path, stream)
+                if is_zip:
+                    sha256 = _sha256(stream)
+                    archive = opened.enter_context(zipfile.ZipFile(stream))
+                else:
+                    data = _image_bytes(stream)
+            if is_zip:
+                return _read(_ZipTree(archive), path.stem, sha256)
+            from platformio_esp_at.firmware.factory_package import package_of_image  # noqa: PLC0415 - 5 ms
+
+            return package_of_image(data, path.stem)
+
+
+def _is_zip(path: Path, stream: BinaryIO) -> bool:
+    """Return whether a file is a zip, or should be one by its name."""
+    start = stream.read(len(ZIP_MAGIC))
+    stream.seek(0)
+    return start == ZIP_MAGIC or path.suffix.lower() == ".zip"
+
+
+def _image_bytes(stream: BinaryIO) -> bytes:
+    """Return the bytes of a factory image. Raises `PackageError` for more than any flash has."""
+    data = stream.read(MAX_FLASH_SIZE + 1)
+    if len(data) > MAX_FLASH_SIZE:
+        raise PackageError(
+            "package-too-large",
+            f"neither a zip nor a factory image: it is larger than {format_size(MAX_FLASH_SIZE)}",
+            hint="take the zip of the release, or its factory image (factory_MODULE.bin)",
+        )
+    return data
 
 
 def _sha256(stream: BinaryIO) -> str:
     """Return the hash of a zip. Raises `PackageError` for one larger than any release."""
-    if os.fstat(stream.fileno()).st_size > MAX_ZIP_SIZE:
+    try:
+        return sha256_of(stream, MAX_ZIP_SIZE)
+    except FileTooLargeError:
         raise PackageError(
             "package-too-large",
             f"larger than {format_size(MAX_ZIP_SIZE)}",
             hint="take the zip as Espressif releases it",
-        )
-    return sha256_of(stream)
+        ) from None
 
 
 @contextmanager
@@ -212,6 +254,7 @@ def _read(tree: _Tree, name: str, sha256: str | None) -> FirmwarePackage:
     with located(file=secondary_image.path):
         secondary = PartitionTable.from_bytes(files[secondary_image.path])
     bootloader = _one(args, ("bootloader.bin",), "the bootloader")
+    _only_one([image for image in args.images if PurePosixPath(image.path).name == _OTA_DATA_NAME], "the OTA data")
     chip, program = _chip_of(args, bootloader, files[bootloader.path])
     application = files[_application(args, chip, bootloader, primary).path]
     factory_params = {
@@ -261,13 +304,7 @@ def _package_folder(names: list[str]) -> str:
     # In an esp-at build folder, the bootloader project has such files too, in a deeper folder.
     outermost = {path for path in folders if not any(path != other and path.startswith(other) for other in folders)}
     if not outermost:
-        zips = sorted(name for name in names if name.lower().endswith(".zip"))
-        hint = "take the zip as Espressif releases it, or the build folder of an esp-at checkout"
-        if zips:
-            hint = f"it holds {', '.join(zips[:3])}: unpack it, and name the zip inside"
-        raise PackageError(
-            "not-a-package", "not a firmware package: there is no download.config and no flasher_args.json", hint=hint
-        )
+        raise _no_list_of_images(names)
     if len(outermost) > 1:
         some = ", ".join(sorted(outermost)[:3])
         raise PackageError(
@@ -276,6 +313,28 @@ def _package_folder(names: list[str]) -> str:
             hint=f"name one of them: {setting('firmware', 'PATH')}",
         )
     return outermost.pop()
+
+
+def _no_list_of_images(names: list[str]) -> PackageError:
+    """Return the error for a folder or zip without a ``download.config``; the next step depends on what it holds."""
+    files = [PurePosixPath(name).name for name in names]
+    if any(map(_NONOS_FILE.fullmatch, files)):
+        return PackageError(
+            "firmware-nonos",
+            "firmware of the ESP8266 NonOS SDK (AT up to v1.7): it has another layout and no partition table",
+            hint=f"take ESP-AT for the ESP8266, such as {setting('firmware', 'v2.2.1.0')}; "
+            "or write these files with esptool, as their own manual says",
+        )
+    hint = "take the zip as Espressif releases it, or the build folder of an esp-at checkout"
+    inside = sorted(name for name, file in zip(names, files, strict=True) if file.lower().endswith(".zip"))
+    images = sorted(name for name, file in zip(names, files, strict=True) if _FACTORY_IMAGE.fullmatch(file))
+    if inside:
+        hint = f"it holds {', '.join(inside[:3])}: unpack it, and name the zip inside"
+    elif images := [name for name in images if not _FACTORY_PARAM.fullmatch(PurePosixPath(name).name)]:
+        hint = f"it holds {', '.join(images[:3])}: unpack it, and name the factory image inside"
+    return PackageError(
+        "not-a-package", "not a firmware package: there is no download.config and no flasher_args.json", hint=hint
+    )
 
 
 def _read_args(tree: _Tree, inside: Mapping[str, str]) -> FlashArgs:
@@ -358,14 +417,25 @@ def _read_images(tree: _Tree, inside: Mapping[str, str], args: FlashArgs) -> dic
 def _one(args: FlashArgs, names: tuple[str, ...], what: str) -> FlashImage:
     """Return the one image whose file has one of ``names``."""
     found = [image for image in args.images if PurePosixPath(image.path).name in names]
-    if len(found) != 1:
-        how_many = "names no" if not found else "names more than one"
+    if not found:
         raise PackageError(
             "package-incomplete",
-            f"incomplete: its download.config {how_many} {' or '.join(names)}, {what}",
+            f"incomplete: its download.config names no {' or '.join(names)}, {what}",
             hint=f"write one line OFFSET {names[0]} into download.config, or take the package as released",
         )
+    _only_one(found, what)
     return found[0]
+
+
+def _only_one(found: Sequence[FlashImage], what: str) -> None:
+    """Raise `PackageError` for an image that is named more than once, where a chip has one place for it."""
+    if len(found) > 1:
+        lines = " and ".join(f"{format_offset(image.offset)} {image.path}" for image in found)
+        raise PackageError(
+            "image-named-twice",
+            f"its download.config names {what} more than once: {lines}",
+            hint=f"keep the one that belongs to this package in download.config (of {lines}), and remove the others",
+        )
 
 
 def _chip_of(args: FlashArgs, bootloader: FlashImage, data: bytes) -> tuple[Chip, EspImage]:

@@ -88,6 +88,12 @@ class Source:
         """Whether it is Espressif's package, which a mirror may replace."""
         return self.chip is not None
 
+    @property
+    def release(self) -> str | None:
+        """The release that Espressif offers at this URL, such as ``v4.1.1.0``; None for other URLs."""
+        found = package_at(self.url)
+        return found.release if found else None
+
 
 def source_of_name(firmware: Text) -> Source:
     """Return the source of a URL, or of the name of a released package."""

@@ -11,11 +11,15 @@ written with underscores, which every esptool accepts; ``detect`` is an allowed 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, NamedTuple
 
 from platformio_esp_at.errors import FormatError, located
 from platformio_esp_at.formats.esp_image import FlashSettings
 from platformio_esp_at.units import format_offset, parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SETTINGS = ("mode", "freq", "size")
 """The flash settings, in the order in which they are written."""
@@ -83,7 +87,23 @@ def parse_download_config(text: str) -> FlashArgs:
             "download.config names no image",
             hint="write OFFSET FILE for each image, such as 0x8000 partition-table.bin",
         )
-    return FlashArgs(FlashSettings(**settings), tuple(images))
+    return FlashArgs(FlashSettings(**settings), distinct_images(images))
+
+
+def distinct_images(images: Iterable[FlashImage]) -> tuple[FlashImage, ...]:
+    """Return each image once: ESP-AT's build names some twice. Raises `FormatError` for two files at one offset."""
+    by_offset: dict[int, FlashImage] = {}
+    for image in images:
+        first = by_offset.setdefault(image.offset, image)
+        if PurePosixPath(first.path) != PurePosixPath(image.path):
+            offset = format_offset(image.offset)
+            raise FormatError(
+                "image-named-twice",
+                f"two files go to {offset}: {first.path} and {image.path}",
+                hint=f"keep the line with the file that belongs to {offset}, and remove the other one",
+                offset=image.offset,
+            )
+    return tuple(by_offset.values())
 
 
 def format_download_config(args: FlashArgs) -> str:

@@ -12,13 +12,14 @@ Little endian::
                     8  1  WP pin          9  3  SPI pin drive     12  2  chip id
                     14 1  minimum revision (old: its major number, its minor one on ESP32-C3)
                     15 2  minimum, 17  2  maximum revision (major * 100 + minor; maximum 0: use the old minimum)
-                    23 1  1: a SHA-256 of all before it is appended
+                    23 1  not 0: a SHA-256 of all before it is appended
     8 or 24 …     segments: load address, length, data
     …       …     zeros, then one byte of checksum, at the end of a block of 16
-    …       32    the SHA-256, if byte 23 is 1
+    …       32    the SHA-256, if byte 23 is not 0; applications of ESP8266_RTOS_SDK end with one, and no byte says so
 
-Source: ESP-IDF ``components/bootloader_support/include/esp_app_format.h``; the numbers of sizes and frequencies by
-chip: esptool ``targets/*.py``, FLASH_SIZES and FLASH_FREQUENCY.
+Source: ESP-IDF ``components/bootloader_support/include/esp_app_format.h`` and ``src/esp_image_format.c`` (any value of
+byte 23 but 0 counts); the numbers of sizes and frequencies by chip: esptool ``targets/*.py``, FLASH_SIZES and
+FLASH_FREQUENCY. The checksum is of the segments' data alone: without a digest, nothing holds entry point and addresses.
 """
 
 from __future__ import annotations
@@ -27,11 +28,15 @@ import hashlib
 import struct
 from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import chain
 from operator import xor
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from platformio_esp_at.errors import FormatError, Place, unknown_name
 from platformio_esp_at.units import align_up, format_offset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 ESP8266 = "esp8266"
 """The one chip whose images have the short header."""
@@ -68,6 +73,20 @@ _MAX_SEGMENTS = 16
 _NO_LAST = 0xFFFF
 _ESP32C3_ID = 5
 _APP_DESC_MAGIC = b"\x32\x54\xcd\xab"
+
+
+class Segment(NamedTuple):
+    """A part of an image, and the address where the chip has it; sizes and offsets in bytes."""
+
+    address: int
+    offset: int
+    """Where its data starts in the image."""
+    size: int
+
+    @property
+    def end(self) -> int:
+        """The address after its last byte."""
+        return self.address + self.size
 
 
 class FlashSettings(NamedTuple):
@@ -130,6 +149,9 @@ class EspImage:
     size: int
     """Length in bytes up to and with the checksum and the digest."""
     hash_appended: bool
+    entry: int
+    """The address of the first instruction."""
+    segments: tuple[Segment, ...]
 
     @classmethod
     def from_bytes(cls, data: bytes, *, esp8266: bool = False) -> EspImage:
@@ -148,15 +170,16 @@ class EspImage:
                 f"the ESP image is cut: {len(data)} bytes are less than its header",
                 hint="copy the file again from where it was made, and compare the sizes",
             )
-        hash_appended = not esp8266 and data[23] == 1
-        end, checksum = _walk_segments(data, header)
-        end = align_up(end + 1, 16)
+        segments = tuple(_walk_segments(data, header))
+        end = align_up(segments[-1].offset + segments[-1].size + 1, 16)
+        hash_appended = _has_digest(data, end) if esp8266 else data[23] != 0
         if end + (_DIGEST_SIZE if hash_appended else 0) > len(data):
             raise FormatError(
                 "image-cut",
                 f"the ESP image is cut: it ends at {format_offset(len(data))}, before its checksum",
                 hint="copy the file again from where it was made, and compare the sizes",
             )
+        checksum = _checksum(data, segments)
         if data[end - 1] != checksum:
             raise FormatError(
                 "image-checksum",
@@ -165,7 +188,8 @@ class EspImage:
                 hint="the file is damaged: copy it again from where it was made",
             )
         chip_id = None if esp8266 else int.from_bytes(data[12:14], "little")
-        return cls(data, chip_id, end + (_DIGEST_SIZE if hash_appended else 0), hash_appended)
+        size = end + (_DIGEST_SIZE if hash_appended else 0)
+        return cls(data, chip_id, size, hash_appended, int.from_bytes(data[4:8], "little"), segments)
 
     def to_bytes(self) -> bytes:
         """Return the image as it is in flash."""
@@ -175,6 +199,11 @@ class EspImage:
     def digest_valid(self) -> bool:
         """Whether the appended SHA-256 matches; True where none is appended."""
         return not self.hash_appended or self.data[self.size - _DIGEST_SIZE : self.size] == self._digest()
+
+    @property
+    def describes_application(self) -> bool:
+        """Whether its first segment starts as that of an application of ESP-IDF; a bootloader's never does."""
+        return self.data.startswith(_APP_DESC_MAGIC, self.segments[0].offset)
 
     @property
     def chip_revisions(self) -> ChipRevisions:
@@ -188,6 +217,18 @@ class EspImage:
             mode=_word(FLASH_MODES, self.data[2]),
             freq=_word(flash_frequencies(chip), freq),
             size=_word(flash_sizes(chip), size),
+        )
+
+    def flash_settings_as(self, stated: FlashSettings, chip: str) -> FlashSettings:
+        """Return the header's settings in the words of ``stated``, as far as these stand for the header's numbers.
+
+        A number may stand for several words (80m and 40m on ESP32-C6): only who made the image knows which.
+        """
+        read = self.flash_settings(chip)
+        return FlashSettings(
+            mode=_stated_word(FLASH_MODES, stated.mode, read.mode),
+            freq=_stated_word(flash_frequencies(chip), stated.freq, read.freq),
+            size=_stated_word(flash_sizes(chip), stated.size, read.size),
         )
 
     def with_flash_settings(self, settings: FlashSettings, chip: str) -> EspImage:
@@ -256,8 +297,8 @@ def app_version(data: bytes) -> str | None:
     return None
 
 
-def _walk_segments(data: bytes, at: int) -> tuple[int, int]:
-    """Return the offset after the last segment, and the checksum of all segments."""
+def _walk_segments(data: bytes, at: int) -> Iterator[Segment]:
+    """Yield the segments, the first of which has its header at ``at``."""
     count = data[1]
     if not 0 < count <= _MAX_SEGMENTS:
         raise FormatError(
@@ -266,10 +307,9 @@ def _walk_segments(data: bytes, at: int) -> tuple[int, int]:
             where=Place.at(offset=1),
             hint="name the .bin that ESP-IDF's build or esptool elf2image makes",
         )
-    checksum = _CHECKSUM_SEED
     for number in range(count):
         begin = at + _SEGMENT.size
-        length = _SEGMENT.unpack_from(data, at)[1] if begin <= len(data) else 0
+        address, length = _SEGMENT.unpack_from(data, at) if begin <= len(data) else (0, 0)
         if not length or begin + length > len(data):
             raise FormatError(
                 "image-cut",
@@ -277,9 +317,24 @@ def _walk_segments(data: bytes, at: int) -> tuple[int, int]:
                 where=Place.at(offset=at),
                 hint="copy the file again from where it was made, and compare the sizes",
             )
-        checksum = reduce(xor, _xor_fold(data[begin : begin + length]), checksum)
+        yield Segment(address, begin, length)
         at = begin + length
-    return at, checksum
+
+
+def _checksum(data: bytes, segments: Iterable[Segment]) -> int:
+    folded = (_xor_fold(data[segment.offset : segment.offset + segment.size]) for segment in segments)
+    return reduce(xor, chain.from_iterable(folded), _CHECKSUM_SEED)
+
+
+def _has_digest(data: bytes, end: int) -> bool:
+    """Return whether the ESP8266 image that ends at ``end`` has a digest after it.
+
+    A file that ends there with 32 bytes has one, even a damaged one; in a dump of the flash, anything may follow.
+    """
+    digest = data[end : end + _DIGEST_SIZE]
+    return len(data) == end + _DIGEST_SIZE or (
+        len(digest) == _DIGEST_SIZE and digest == hashlib.sha256(data[:end]).digest()
+    )
 
 
 def _xor_fold(data: bytes) -> bytes:
@@ -294,6 +349,14 @@ def _xor_fold(data: bytes) -> bytes:
 
 def _word(words: dict[str, int], number: int) -> str:
     return next((word for word, value in words.items() if value == number), f"{number:#x}")
+
+
+def _stated_word(words: dict[str, int], stated: str, read: str) -> str:
+    """Return ``stated`` where it has the number of ``read``, the header's word, or where that number has more words."""
+    if stated in words:
+        return stated if words[stated] == words.get(read) else read
+    is_ambiguous = list(words.values()).count(words.get(read, -1)) > 1
+    return stated if is_ambiguous else read
 
 
 def _number(words: dict[str, int], word: str, kind: str, chip: str) -> int:

@@ -9,7 +9,13 @@ import json
 from typing import Any
 
 from platformio_esp_at.errors import FormatError, Place, located
-from platformio_esp_at.formats.download_config import SETTINGS, FlashArgs, FlashImage, flash_setting
+from platformio_esp_at.formats.download_config import (
+    SETTINGS,
+    FlashArgs,
+    FlashImage,
+    distinct_images,
+    flash_setting,
+)
 from platformio_esp_at.formats.esp_image import FlashSettings
 from platformio_esp_at.units import format_offset, parse_size
 
@@ -17,16 +23,14 @@ from platformio_esp_at.units import format_offset, parse_size
 def parse_flasher_args(text: str) -> FlashArgs:
     """Return the settings, images and chip of a ``flasher_args.json``. Raises `FormatError`, naming the key."""
     try:
-        root = _object(json.loads(text), "its root")
+        root = _object(json.loads(text, object_pairs_hook=_unique), "its root")
+    except FormatError:
+        raise
     except (ValueError, RecursionError) as error:
-        raise (
-            error
-            if isinstance(error, FormatError)
-            else FormatError(
-                "flash-args-invalid",
-                f"not JSON: {error}",
-                hint="see where it breaks: python -m json.tool flasher_args.json",
-            )
+        raise FormatError(
+            "flash-args-invalid",
+            f"not JSON: {error}",
+            hint="see where it breaks: python -m json.tool flasher_args.json",
         ) from None
     files = _object(root.get("flash_files"), "flash_files")
     images = []
@@ -41,7 +45,9 @@ def parse_flasher_args(text: str) -> FlashArgs:
             hint='write {"0x8000": "partition_table/partition-table.bin", …}',
         )
     chip = _object(root.get("extra_esptool_args", {}), "extra_esptool_args").get("chip")
-    return FlashArgs(_settings(root), tuple(images), None if chip is None else _text(chip))
+    with located(key="flash_files"):
+        distinct = distinct_images(images)
+    return FlashArgs(_settings(root), distinct, None if chip is None else _text(chip))
 
 
 def format_flasher_args(args: FlashArgs) -> str:
@@ -79,7 +85,21 @@ def _object(value: Any, key: str) -> dict[str, Any]:  # noqa: ANN401 - what json
         raise FormatError(
             "flash-args-invalid", "it must be an object", where=Place.at(key=key), hint=f'write "{key}": {{…}}'
         )
-    return {name.replace("-", "_"): inner for name, inner in value.items()}
+    return _unique([(name.replace("-", "_"), inner) for name, inner in value.items()])
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; a key may be there twice with the same value. Raises `FormatError` for two values."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        first = found.setdefault(name, value)
+        if first is not value and first != value:
+            raise FormatError(
+                "flash-args-invalid",
+                f"the key {name} is there twice, with different values",
+                hint=f"keep the {name} that is right, and remove the other one",
+            )
+    return found
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - what json.loads gave

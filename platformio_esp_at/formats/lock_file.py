@@ -1,4 +1,4 @@
-"""``esp_at.lock``: the firmware packages that a project downloaded, as they were at the first use.
+"""``esp_at.lock``: the firmware packages that a project downloaded, and where its own partitions were placed.
 
 Our own format, YAML for people to read and commit::
 
@@ -10,6 +10,11 @@ Our own format, YAML for people to read and commit::
       url: https://…              where it was downloaded from
       size: 2336705               in bytes
       sha256: …
+    partitions:                   only if the project's CSV leaves the offset of one open
+    - chip: esp32
+      module: WROOM-32
+      name: my_data
+      offset: 0x3d000
 """
 
 from __future__ import annotations
@@ -19,15 +24,20 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from platformio_esp_at.errors import FormatError, Place
+from platformio_esp_at.units import format_offset
 
 _VERSION = "1"
 _HEAD = """\
 # The firmware packages of this project as they were when first used: one that differs is refused. Commit this file.
 # To accept a package that has changed, or to let `latest` move on, remove its entries; the server is asked again then.
 """
+_HEAD_OF_PARTITIONS = """\
+# Where partitions of the project are whose offset its CSV leaves blank: they stay there. To place one anew, remove it.
+"""
 _START_ANEW = "take it from version control again, or remove the file to make a new one"
 _OF_A_MODULE = ("chip", "module")
 _KEYS = ("firmware", *_OF_A_MODULE, "url", "size", "sha256")
+_PARTITION_KEYS = (*_OF_A_MODULE, "name", "offset")
 
 
 class Asked(NamedTuple):
@@ -56,8 +66,33 @@ class LockedPackage:
         return Asked(self.firmware, self.chip, self.module)
 
 
-def parse_lock_file(text: str) -> tuple[LockedPackage, ...]:
-    """Return the packages of an ``esp_at.lock``, in its order. Raises `FormatError` for what can't be understood."""
+class LockedPartition(NamedTuple):
+    """Where a partition of the project's own was placed."""
+
+    chip: str
+    module: str
+    name: str
+    offset: int
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What it is: two entries for the same contradict each other."""
+        return self[:3]
+
+
+class Lock(NamedTuple):
+    """The content of the file."""
+
+    packages: tuple[LockedPackage, ...] = ()
+    partitions: tuple[LockedPartition, ...] = ()
+
+    def offsets(self, chip: str, module: str) -> dict[str, int]:
+        """Return where the project's own partitions are on an AT module, by name."""
+        return {row.name: row.offset for row in self.partitions if (row.chip, row.module) == (chip, module)}
+
+
+def parse_lock_file(text: str) -> Lock:
+    """Return the content of an ``esp_at.lock``, in its order. Raises `FormatError` for what can't be understood."""
     import yaml  # noqa: PLC0415 - 15 ms that only a project with a lock file needs
 
     class UniqueKeys(yaml.BaseLoader):
@@ -83,30 +118,46 @@ def parse_lock_file(text: str) -> tuple[LockedPackage, ...]:
         raise FormatError(
             "lock-version", f"its version is {root['version']}, {_VERSION} is the only one known here", hint=hint
         )
-    rows = root.get("packages") or []
-    if not isinstance(rows, list):
-        raise FormatError("lock-damaged", "packages is not a list", hint=_START_ANEW)
-    packages = tuple(_parse_row(row, number) for number, row in enumerate(rows, 1))
+    packages = tuple(_parse_row(row, number) for number, row in enumerate(_rows(root, "packages"), 1))
     for number, package in enumerate(packages, 1):
         for other in packages[: number - 1]:
             same_url = package.url == other.url and (package.size, package.sha256) != (other.size, other.sha256)
             if same_url or package.asked == other.asked:
-                message = "it contradicts an entry before it"
-                raise FormatError(
-                    "lock-damaged", message, where=Place.at(entry=number), hint="keep the one that is right"
-                )
-    return packages
+                raise _contradiction(number)
+    partitions = tuple(_parse_partition(row, number) for number, row in enumerate(_rows(root, "partitions"), 1))
+    for number, partition in enumerate(partitions, 1):
+        if any(partition.key == other.key for other in partitions[: number - 1]):
+            raise _contradiction(number)
+    return Lock(packages, partitions)
 
 
-def format_lock_file(packages: tuple[LockedPackage, ...]) -> str:
-    """Return the text of an ``esp_at.lock``; the same packages give the same text."""
-    lines = [_HEAD, f"version: {_VERSION}\n", "packages:\n" if packages else "packages: []\n"]
-    for package in sorted(packages, key=lambda p: (p.firmware, p.chip or "", p.module or "")):
-        values = {name: getattr(package, name) for name in _KEYS}
-        given = {name: value for name, value in values.items() if value is not None}
-        rows = [f"{name}: {_scalar(value)}\n" for name, value in given.items()]
-        lines += ["- ", rows[0], *(f"  {row}" for row in rows[1:])]
+def _rows(root: dict[str, Any], name: str) -> list[Any]:
+    rows = root.get(name) or []
+    if not isinstance(rows, list):
+        raise FormatError("lock-damaged", f"{name} is not a list", hint=_START_ANEW)
+    return rows
+
+
+def _contradiction(number: int) -> FormatError:
+    message = "it contradicts an entry before it"
+    return FormatError("lock-damaged", message, where=Place.at(entry=number), hint="keep the one that is right")
+
+
+def format_lock_file(lock: Lock) -> str:
+    """Return the text of an ``esp_at.lock``; the same content gives the same text."""
+    lines = [_HEAD, f"version: {_VERSION}\n", "packages:\n" if lock.packages else "packages: []\n"]
+    for package in sorted(lock.packages, key=lambda p: (p.firmware, p.chip or "", p.module or "")):
+        lines += _entry({name: getattr(package, name) for name in _KEYS})
+    if lock.partitions:
+        lines += [_HEAD_OF_PARTITIONS, "partitions:\n"]
+        for partition in sorted(lock.partitions):
+            lines += _entry({**partition._asdict(), "offset": format_offset(partition.offset)})
     return "".join(lines)
+
+
+def _entry(values: dict[str, Any]) -> list[str]:
+    rows = [f"{name}: {_scalar(value)}\n" for name, value in values.items() if value is not None]
+    return ["- ", rows[0], *(f"  {row}" for row in rows[1:])]
 
 
 def _scalar(value: str | int) -> str:
@@ -139,3 +190,16 @@ def _parse_row(row: Any, number: int) -> LockedPackage:  # noqa: ANN401 - YAML
             "lock-damaged", f"sha256 is {row['sha256']!r}, not 64 hex digits", where=where, hint=_START_ANEW
         )
     return LockedPackage(**{**row, "size": int(row["size"])})
+
+
+def _parse_partition(row: Any, number: int) -> LockedPartition:  # noqa: ANN401 - YAML
+    where = Place.at(entry=number)
+    if not isinstance(row, dict) or set(row) != set(_PARTITION_KEYS):
+        message = f"an entry of partitions has {', '.join(_PARTITION_KEYS)}"
+        raise FormatError("lock-damaged", message, where=where, hint=_START_ANEW)
+    if not all(isinstance(value, str) for value in row.values()):
+        raise FormatError("lock-damaged", "a value isn't text", where=where, hint=_START_ANEW)
+    if not re.fullmatch(r"0x[0-9a-f]{1,8}", row["offset"], re.ASCII):
+        message = f"offset is {row['offset']!r}, not an offset in hex"
+        raise FormatError("lock-damaged", message, where=where, hint=_START_ANEW)
+    return LockedPartition(**{**row, "offset": int(row["offset"], 16)})

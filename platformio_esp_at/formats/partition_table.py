@@ -48,6 +48,9 @@ ESP8266_APP_ALIGNMENT = SECTOR_SIZE
 """ESP8266_RTOS_SDK allows an app at any sector."""
 
 _ENTRY = struct.Struct("<2sBBLL16sL")
+MAX_PARTITIONS = TABLE_SIZE // _ENTRY.size - 2
+"""How many rows a table has room for, besides the MD5 row and the blank one that ends it."""
+
 _ENTRY_MAGIC = b"\xaa\x50"
 _MD5_HEAD = b"\xeb\xeb" + b"\xff" * 14
 _BLANK_ENTRY = b"\xff" * _ENTRY.size
@@ -231,27 +234,8 @@ class PartitionTable:
         A blank offset means the end of the row before it, aligned; for the first row it means ``first_offset``. A
         negative size means "up to this offset". Raises `FormatError`, naming the line.
         """
-        partitions: list[Partition] = []
-        problems: list[EspAtError] = []
-        end = first_offset
-        for number, line in enumerate(text.splitlines(), start=1):
-            row = line.strip()
-            if not row or row.startswith("#"):
-                continue
-            try:
-                with located(line=number):
-                    partition = _parse_row(row, end, app_alignment, number)
-            except EspAtError as error:
-                problems.append(error)
-                continue
-            partitions.append(partition)
-            end = partition.end
-        raise_all(problems)
-        if not partitions:
-            raise FormatError(
-                "table-empty", "the partition CSV has no rows", hint="write rows: name, type, subtype, offset, size"
-            )
-        return cls(tuple(partitions), md5=md5)
+        rows = PartitionRows.from_csv(text)
+        return rows.placed(first_offset=first_offset, md5=md5, app_alignment=app_alignment)
 
     def to_csv(self) -> str:
         """Return the CSV that gives this table again. Raises `FormatError` for flags that a CSV has no word for."""
@@ -267,6 +251,91 @@ class PartitionTable:
             fields = [row.name, row.type_name, row.subtype_name, format_offset(row.offset), format_offset(row.size)]
             lines.append(", ".join([*fields, flags] if flags else fields))
         return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionRow:
+    """One row of a CSV, which may leave its offset open."""
+
+    name: str
+    type: int
+    subtype: int
+    offset: int | None
+    """None where it is blank."""
+    size: int
+    """In bytes; a negative one means "up to this offset"."""
+    flags: int
+    line: int
+
+    def __post_init__(self) -> None:
+        if self.offset is not None:
+            self.at(self.offset)
+        elif self.size >= 0:
+            self.at(0)  # what is wrong at any offset
+
+    def at(self, offset: int) -> Partition:
+        """Return the partition at ``offset``. Raises `FormatError` where it can't be there."""
+        size = self.size
+        if size < 0:
+            size = -size - offset
+            if size < 0:
+                raise FormatError(
+                    "table-row-invalid",
+                    f"partition {self.name!r} starts at {format_offset(offset)}, "
+                    "after the end that its negative size gives",
+                    hint=f"write the size itself, such as 0x8000, or an end above {format_offset(offset)}",
+                )
+        return Partition(self.name, self.type, self.subtype, offset, size, self.flags, line=self.line)
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionRows:
+    """The rows of a CSV in their order, before those with a blank offset are placed."""
+
+    rows: tuple[PartitionRow, ...]
+
+    def __iter__(self) -> Iterator[PartitionRow]:
+        return iter(self.rows)
+
+    @classmethod
+    def from_csv(cls, text: str) -> PartitionRows:
+        """Return the rows of a CSV. Raises `FormatError` with all that can't be understood, naming the lines."""
+        rows: list[PartitionRow] = []
+        problems: list[EspAtError] = []
+        for number, line in enumerate(text.splitlines(), start=1):
+            row = line.strip()
+            if not row or row.startswith("#"):
+                continue
+            try:
+                with located(line=number):
+                    rows.append(_parse_row(row, number))
+            except EspAtError as error:
+                problems.append(error)
+        raise_all(problems)
+        if not rows:
+            raise FormatError(
+                "table-empty", "the partition CSV has no rows", hint="write rows: name, type, subtype, offset, size"
+            )
+        return cls(tuple(rows))
+
+    def placed(self, *, first_offset: int, md5: bool = True, app_alignment: int = APP_ALIGNMENT) -> PartitionTable:
+        """Return the table of these rows alone; see `PartitionTable.from_csv`. Raises `FormatError`."""
+        partitions: list[Partition] = []
+        problems: list[EspAtError] = []
+        end = first_offset
+        for row in self:
+            offset = row.offset
+            if offset is None:
+                offset = align_up(end, alignment_of(row.type, app_alignment))
+            try:
+                with located(line=row.line):
+                    partitions.append(row.at(offset))
+            except EspAtError as error:
+                problems.append(error)
+            else:
+                end = partitions[-1].end
+        raise_all(problems)
+        return PartitionTable(tuple(partitions), md5=md5)
 
 
 _DAMAGED = "the file is damaged: copy it again from where it was made"
@@ -289,7 +358,7 @@ def _parse_entry(entry: bytes) -> Partition:
         raise FormatError("table-damaged", f"the partition's name {text!r} isn't text", hint=_DAMAGED) from None
 
 
-def _parse_row(row: str, end: int, app_alignment: int, number: int) -> Partition:
+def _parse_row(row: str, number: int) -> PartitionRow:
     fields = [cell.strip() for cell in row.split(",")]
     if len(fields) < 5 and row.count(";") > 3:
         raise FormatError(
@@ -308,17 +377,8 @@ def _parse_row(row: str, end: int, app_alignment: int, number: int) -> Partition
         "unknown-partition-type", type_text, {kind.name.lower(): kind for kind in PartitionType}, "partition type"
     )
     subtype = _parse_subtype(type_, subtype_text)
-    offset = parse_size(offset_text) if offset_text else align_up(end, alignment_of(type_, app_alignment))
-    size = parse_size(size_text)
-    if size < 0:
-        size = -size - offset
-        if size < 0:
-            raise FormatError(
-                "table-row-invalid",
-                f"partition {name!r} starts at {format_offset(offset)}, after the end that its negative size gives",
-                hint=f"write the size itself, such as 0x8000, or an end above {format_offset(offset)}",
-            )
-    return Partition(name, type_, subtype, offset, size, _parse_flags(flags_text), line=number)
+    offset = parse_size(offset_text) if offset_text else None
+    return PartitionRow(name, type_, subtype, offset, parse_size(size_text), _parse_flags(flags_text), line=number)
 
 
 def _parse_name(code: str, text: str, names: dict[str, int], kind: str) -> int:

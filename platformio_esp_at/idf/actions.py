@@ -41,6 +41,7 @@ ACTIONS = (
     ),
     Action("at-verify", "verify", "Compare the AT module's flash with the image set."),
     Action("at-info", "info", "Show what at-flash writes and keeps, without a device.", has_port=False),
+    Action("at-table", "table", "Show the AT module's user partition table as CSV.", has_port=False),
 )
 
 _ERASE = {

@@ -48,7 +48,7 @@ _PARAMETERS = {
 _MENU = {
     "firmware": "ESP-AT firmware package",
     "module": "AT module",
-    "partitions": "CSV of the user partition table",
+    "partitions": "CSV of partitions of your own",
     "factory_param.uart_tx_pin": "TX pin of the AT port",
     "factory_param.uart_rx_pin": "RX pin of the AT port",
     "factory_param.uart_cts_pin": "CTS pin of the AT port",
@@ -102,6 +102,15 @@ def read_idf_project(folder: Path, build: Path) -> IdfProject | None:
     config = parse_sdkconfig(sdkconfig) if sdkconfig is not None else {}
     target = config.get("CONFIG_IDF_TARGET") or str(description.get("target") or "")
     return IdfProject(target, config, layer_of_sdkconfig(config, base=folder)) if target else None
+
+
+def read_sdkconfig(file: Path) -> str:
+    """Return the text of an sdkconfig that a user names. Raises `EspAtError`."""
+    text = _read(file)
+    if text is None:
+        hint = "run idf.py reconfigure, which makes it, or name another file after --sdkconfig"
+        raise EspAtError("file-not-found", "there is no such file", where=Place.at(file=str(file)), hint=hint)
+    return text
 
 
 def parse_sdkconfig(text: str) -> dict[str, str]:

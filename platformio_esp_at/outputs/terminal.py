@@ -6,20 +6,30 @@ import sys
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import IN_PROJECT_FILE
-from platformio_esp_at.events import EsptoolOutput
+from platformio_esp_at.events import EsptoolOutput, TableMade
 from platformio_esp_at.outputs.text import event_text
 
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from platformio_esp_at.errors import Spelling
     from platformio_esp_at.events import Event
 
 
-def show(event: Event, spelling: Spelling = IN_PROJECT_FILE) -> None:
-    """Print an event at once, options as the host writes them. Raises `OSError` where the output can't be written."""
-    stream = sys.stdout
+def show(event: Event, spelling: Spelling = IN_PROJECT_FILE, *, on: TextIO | None = None) -> None:
+    """Print an event at once, on the output unless another stream is given, options as the host writes them.
+
+    Raises `OSError` where it can't be written.
+    """
+    stream = on or sys.stdout
     if stream is not None:  # None in a Windows service
         encoding = stream.encoding or "utf-8"
         # esptool redraws its progress bars in one line, which must keep its width.
         unknown = "replace" if isinstance(event, EsptoolOutput) else "backslashreplace"
         stream.write(event_text(event, spelling).encode(encoding, unknown).decode(encoding))
         stream.flush()  # progress is shown while it happens, also through a pipe
+
+
+def show_table_alone(event: Event, spelling: Spelling = IN_PROJECT_FILE) -> None:
+    """Print a table on the output, and all else on the error output: ``esp-at table > at_customize.csv``."""
+    show(event, spelling, on=sys.stdout if isinstance(event, TableMade) else sys.stderr)

@@ -124,6 +124,17 @@ def _packaged(event: events.Packaged, _spelling: Spelling) -> str:
     return f"Wrote {len(event.plan.regions)} images and the factory image to {folder}"
 
 
+def _table_made(event: events.TableMade, _spelling: Spelling) -> str:
+    """Return a CSV with comments that say what it is, and where a partition could be added."""
+    of = printable(" with ".join(event.sources))
+    if event.home is None:
+        return f"# Primary partition table of {of}\n{event.csv.rstrip()}"
+    rooms = ", ".join(f"{format_offset(at)}…{format_offset(end)} ({format_size(end - at)})" for at, end in event.free)
+    home = printable(str(event.home))
+    head = f"# User partition table of {of}\n# Free inside {home}: {rooms or 'nothing'}"
+    return f"{head}\n{event.csv.rstrip()}"
+
+
 def _download_started(event: events.DownloadStarted, _spelling: Spelling) -> str:
     begun = f"Resuming at {format_amount(event.resumed_at)}:" if event.resumed_at else "Downloading"
     of = f" ({format_amount(event.total)})" if event.total else ""
@@ -138,6 +149,7 @@ def _download_progressed(event: events.DownloadProgressed, _spelling: Spelling) 
 _EVENTS: Mapping[type, Callable[[Any, Spelling], str]] = {
     events.Planned: lambda event, spelling: describe_choice(event.plan, spelling),
     events.Described: lambda event, spelling: describe_plan(event.plan, spelling),
+    events.TableMade: _table_made,
     events.Packaged: _packaged,
     events.ErasingAll: lambda event, _: describe_factory(event.plan),
     events.Updated: lambda event, spelling: describe_update(event.plan, spelling),

@@ -39,6 +39,7 @@ TARGETS = (
     ),
     Target("verify_at", "verify", "Verify AT Firmware", "Compare the AT module's flash with the image set"),
     Target("info_at", "info", "Show AT Flash Plan", "Show what upload_at writes and keeps, without a device"),
+    Target("table_at", "table", "Show AT User Partitions", "Show the AT module's user partition table as CSV"),
 )
 
 

@@ -28,11 +28,23 @@ if TYPE_CHECKING:
 FACTORY_PARAM = "factory_param"
 BLE_DATA = "ble_data"
 MFG_NVS = "mfg_nvs"
+FS_STORAGE = "fs_storage"
+"""The partition for files after v5.0.1.0; its subtype, 0xff, says nothing."""
+FILE_PARTITIONS = ("fatfs", FS_STORAGE)
+"""What the partition for files is called, up to v5.0.1.0 and after: a project's folder goes to either."""
 FIRMWARE_PACKAGE = "firmware package"
 """The origin of bytes that stay unchanged."""
 
 ESSENTIAL = (FACTORY_PARAM, MFG_NVS)
 """Partitions with the UART pins; a release has one of the two. Without it, the firmware uses its built-in pins."""
+
+AT_PARTITIONS = frozenset(
+    {*ESSENTIAL, BLE_DATA, *FILE_PARTITIONS, *(name for slot in PKI_SLOTS for name in pki_names(slot))}
+)
+"""The names that ESP-AT itself gives to user partitions, in all releases, and to what is inside ``mfg_nvs``.
+
+Source: ESP-AT ``module_config/*/at_customize.csv`` of v1.0.0.0 to v5.0.1.0.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +61,14 @@ class Content:
     """The factory parameters in it, by name, if it has any."""
     gatts: GattTable | None = None
     """The project's GATT table that is in it, if there is one."""
+
+
+def missing_row_hint(name: str) -> str:
+    """Return the next step where the whole table of a project has no row that the firmware needs."""
+    return (
+        f"add the row {name}, which esp-at table PACKAGE prints; or name only partitions of your own: those are added "
+        "to the firmware package's table"
+    )
 
 
 def make_content(
@@ -101,8 +121,8 @@ def _data_content(
         return Content(name, data, source.label, source.where, values)
     from platformio_esp_at.planning import filesystems  # noqa: PLC0415 - 5 ms that only a folder needs
 
-    if name in filesystems.FILE_PARTITIONS and secondary.find(name) is None:
-        name = next(filter(secondary.find, filesystems.FILE_PARTITIONS), name)
+    if name in FILE_PARTITIONS and secondary.find(name) is None:
+        name = next(filter(secondary.find, FILE_PARTITIONS), name)
     home, own = secondary.find(name), package.content_of(name)
     kind = filesystems.kind_for(home, own) if home else None
     if home is None or kind is None:

@@ -14,6 +14,7 @@ from platformio_esp_at.errors import EspAtError, FormatError, LayoutError
 from platformio_esp_at.formats.fat import build_fat
 from platformio_esp_at.formats.partition_table import SUBTYPES, PartitionType
 from platformio_esp_at.formats.wear_levelling import unwrap, volume_size, wrap
+from platformio_esp_at.planning.content import FS_STORAGE
 from platformio_esp_at.units import SECTOR_SIZE, align_up
 
 if TYPE_CHECKING:
@@ -28,12 +29,6 @@ class FileSystem(enum.Enum):
     LITTLEFS = "littlefs"
     FAT = "FAT with wear levelling"
 
-
-FS_STORAGE = "fs_storage"
-"""The partition for files after v5.0.1.0; its subtype, 0xff, says nothing."""
-
-FILE_PARTITIONS = ("fatfs", FS_STORAGE)
-"""What the partition for files is called, up to v5.0.1.0 and after: a project's folder goes to either."""
 
 _LITTLEFS_NAME_SIZE = 64
 """CONFIG_LITTLEFS_OBJ_NAME_LEN of ESP-AT's builds: a name's UTF-8 bytes, as the superblock and the firmware have it."""

@@ -18,8 +18,7 @@ from platformio_esp_at.formats.gatts import COLUMNS, GattTable
 from platformio_esp_at.formats.nvs import NvsImage, is_nvs
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, pki_slot
 from platformio_esp_at.planning import mfg_nvs
-from platformio_esp_at.planning.content import BLE_DATA, FACTORY_PARAM, MFG_NVS
-from platformio_esp_at.planning.filesystems import FILE_PARTITIONS
+from platformio_esp_at.planning.content import AT_PARTITIONS, BLE_DATA, FACTORY_PARAM, FILE_PARTITIONS, MFG_NVS
 from platformio_esp_at.request.values import PROJECT_FILE
 
 if TYPE_CHECKING:
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
 
     from platformio_esp_at.firmware.package import FirmwarePackage
     from platformio_esp_at.formats.partition_table import PartitionTable
-
-_OWN_PARTITIONS = {*PKI_SLOTS, FACTORY_PARAM, BLE_DATA, MFG_NVS, *FILE_PARTITIONS}
-"""The user partitions that ESP-AT itself knows."""
 
 _OWN_TABLE = "at_customize.csv"
 
@@ -190,13 +186,13 @@ def _own_partitions(origin: Origin, contents: Mapping[str, bytes], files: dict[s
     """Return the options for partitions that aren't ESP-AT's, and for file systems; their content goes to ``files``."""
     options: dict[str, Any] = {"data": {}}
     rows = origin.secondary.partitions if origin.secondary else ()
-    has_own = any(row.name not in _OWN_PARTITIONS for row in rows)
+    has_own = any(row.name not in AT_PARTITIONS for row in rows)
     if origin.secondary and (has_own or origin.is_image):
         files[_OWN_TABLE] = origin.secondary.to_csv().encode()
     if has_own:
         options["partitions"] = _OWN_TABLE
     for row in rows:
-        if row.name in contents and (row.name not in _OWN_PARTITIONS or row.name in FILE_PARTITIONS):
+        if row.name in contents and (row.name not in AT_PARTITIONS or row.name in FILE_PARTITIONS):
             path = _data_path(row.name, files)
             files[path] = contents[row.name].rstrip(b"\xff") if row.name not in FILE_PARTITIONS else contents[row.name]
             options["data"][row.name] = path
@@ -217,6 +213,8 @@ def _project_file(origin: Origin, options: Mapping[str, Any], files: Iterable[st
     text: str = yaml.safe_dump(dict(options), sort_keys=False, allow_unicode=True, width=1000)
     if _OWN_TABLE in files and "partitions" not in options:
         text += f"# partitions: {_OWN_TABLE} # the image's own table: for its offsets instead of the package's\n"
+    elif _OWN_TABLE in files:
+        text += f"# For releases with another layout, keep only the partitions of your own in {_OWN_TABLE}.\n"
     return (
         f"# Made from {origin.name}: rebuilds its content with a firmware package of the same chip.\n"
         "firmware: FIRMWARE.zip # name the firmware package\n"

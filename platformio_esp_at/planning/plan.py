@@ -11,7 +11,16 @@ from functools import reduce
 from operator import and_
 from typing import TYPE_CHECKING, NamedTuple
 
-from platformio_esp_at.errors import EspAtError, PackageError, Place, located, note, setting, unknown_name, warning
+from platformio_esp_at.errors import (
+    EspAtError,
+    PackageError,
+    Place,
+    located,
+    note,
+    setting,
+    unknown_name,
+    warning,
+)
 from platformio_esp_at.formats.esp_image import (
     ESP8266,
     ChipRevisions,
@@ -22,12 +31,18 @@ from platformio_esp_at.formats.esp_image import (
 )
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable, PartitionType
 from platformio_esp_at.formats.pki import PKI_SLOTS
-from platformio_esp_at.planning.content import BLE_DATA, ESSENTIAL, FIRMWARE_PACKAGE, make_content
+from platformio_esp_at.planning.content import (
+    BLE_DATA,
+    ESSENTIAL,
+    FIRMWARE_PACKAGE,
+    make_content,
+    missing_row_hint,
+)
 from platformio_esp_at.request.values import InputFile
-from platformio_esp_at.units import SECTOR_SIZE, align_up, parse_size
+from platformio_esp_at.units import SECTOR_SIZE, align_up, format_offset, format_size, parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from platformio_esp_at.catalog.chips import Chip
     from platformio_esp_at.errors import Notice
@@ -35,6 +50,7 @@ if TYPE_CHECKING:
     from platformio_esp_at.formats.download_config import FlashImage
     from platformio_esp_at.formats.gatts import GattTable
     from platformio_esp_at.planning.content import Content
+    from platformio_esp_at.planning.own_partitions import OwnPartition
     from platformio_esp_at.planning.selection import SelectedModule
     from platformio_esp_at.request.options import Request
 
@@ -86,7 +102,7 @@ class FlashPlan:
     package: FirmwarePackage
     module: SelectedModule
     settings: FlashSettings
-    """Flash mode, frequency and size, as the bootloader's header has them."""
+    """Flash mode, frequency and size, as the bootloader's header has them, in the firmware package's words."""
     flash_size: int
     """The flash size that the firmware is laid out for, in bytes."""
     regions: tuple[Region, ...]
@@ -105,6 +121,8 @@ class FlashPlan:
     """The files of the project that it was made from, by their paths as the user wrote them."""
     gatts: GattTable | None = field(default=None, repr=False)
     """The project's GATT table, if it has one."""
+    own: tuple[OwnPartition, ...] = ()
+    """The partitions that the project adds to the firmware package's table."""
 
     @property
     def chip(self) -> Chip:
@@ -122,6 +140,11 @@ class FlashPlan:
         esp8266 = self.chip.key == ESP8266
         return reduce(and_, (chip_revisions(region.data, esp8266=esp8266) for region in self.programs))
 
+    def place_of(self, row: Partition) -> Place:
+        """Return where a row of the user table is written: in the project's CSV, or in the package that it adds to."""
+        is_added_to = self.own and row.line is None
+        return Place.at(file=self.package.secondary_image.path if is_added_to else self.secondary_source, line=row.line)
+
     def factory_image(self) -> bytes:
         """Return all regions in one image of the whole flash, FF between them."""
         return self.unfilled_image().ljust(self.flash_size, b"\xff")
@@ -135,34 +158,45 @@ class FlashPlan:
         return b"".join(parts)
 
 
-def make_plan(package: FirmwarePackage, module: SelectedModule, request: Request) -> FlashPlan:
+def make_plan(
+    package: FirmwarePackage, module: SelectedModule, request: Request, recorded: Mapping[str, int] | None = None
+) -> FlashPlan:
     """Return the plan that flashes ``package`` for ``module`` as ``request`` asks for.
 
-    Raises an `EspAtError` for a request that can't be understood or that the package can't fulfil.
+    ``recorded``: where the project's own partitions were placed before; see `user_table`. Raises an `EspAtError` for a
+    request that can't be understood or that the package can't fulfil.
     """
-    secondary = _secondary_table(package, request)
+    secondary, own = _user_table(package, request, recorded or {})
     contents = make_content(package, module, request, secondary)
     bootloader = _bootloader(package)
     regions = (
-        *_system_regions(package, bootloader, secondary, request),
+        *_system_regions(package, bootloader, secondary, _origin_of_table(request, own)),
         *_user_regions(package, secondary, contents, _skipped(package, request, secondary, contents)),
     )
     values = next((contents[name].parameters for name in ESSENTIAL if name in contents), None)
+    source = request.partitions.label if request.partitions else package.secondary_image.path
+    known = [row for row in own if row.recorded is not None]
     return FlashPlan(
         package=package,
         module=module,
-        settings=bootloader.flash_settings(package.chip.key),
+        settings=_settings(package, bootloader),
         flash_size=_flash_size(package, bootloader),
         regions=regions,
         primary=package.primary,
         secondary=secondary,
-        secondary_source=request.partitions.label if request.partitions else package.secondary_image.path,
-        kept=_kept(package, secondary, regions),
+        secondary_source=source,
+        kept=_kept(package, secondary, regions, own),
         parameters=values,
         wiring=_wiring(package.chip, values),
-        notes=(*_notes(package, request, secondary), *_moves(package, secondary, regions)),
+        notes=(
+            *package.notes,
+            *_notes(package, request, secondary),
+            *_moves(package, secondary, regions, [row.partition.name for row in known]),
+            *_moves_of_own(known, regions, source),
+        ),
         inputs=_inputs(request),
         gatts=next(filter(None, (content.gatts for content in contents.values())), None),
+        own=own,
     )
 
 
@@ -170,9 +204,12 @@ def make_plan(package: FirmwarePackage, module: SelectedModule, request: Request
 
 
 def _system_regions(
-    package: FirmwarePackage, bootloader: EspImage, secondary: PartitionTable, request: Request
+    package: FirmwarePackage, bootloader: EspImage, secondary: PartitionTable, origin: str
 ) -> Iterator[Region]:
-    """Yield the images outside the user partitions; all but bootloader and user table are the package's own."""
+    """Yield the images outside the user partitions; all but bootloader and user table are the package's own.
+
+    ``origin``: that of the user table.
+    """
     for image in package.args.images:
         name = package.name_of(image)
         if _is_user_image(package, image):
@@ -180,8 +217,8 @@ def _system_regions(
         region = Region(name, image.offset, package.files[image.path], image.path, FIRMWARE_PACKAGE)
         if image == package.bootloader:
             region = replace(region, data=bootloader.to_bytes(), program=bootloader)
-        elif image == package.secondary_image and request.partitions:
-            region = replace(region, data=secondary.to_bytes(), origin=request.partitions.label)
+        elif image == package.secondary_image and origin != FIRMWARE_PACKAGE:
+            region = replace(region, data=secondary.to_bytes(), origin=origin)
         elif any(row.offset == image.offset and row.type == PartitionType.APP for row in package.primary):
             with located(file=image.path, origin_hint=package.origin_hint):
                 program = EspImage.from_bytes(region.data, esp8266=package.chip.key == ESP8266)
@@ -209,7 +246,8 @@ def _user_regions(
             error = unknown_name(
                 "unknown-partition", "partition", name, (row.name for row in secondary), where=content.where
             )
-            error.hint = f"the user partition table has no such row; {error.hint}"
+            needed = name in ESSENTIAL
+            error.hint = missing_row_hint(name) if needed else f"the user partition table has no such row; {error.hint}"
             raise error
         file_name = re.sub(r"[^\w.-]", "_", name)
         yield Region(name, home.offset, content.data, f"{_CONTENT_FOLDER}/{file_name}.bin", content.origin)
@@ -226,13 +264,23 @@ def _bootloader(package: FirmwarePackage) -> EspImage:
     path = package.bootloader.path
     with located(file=path):
         image = package.bootloader_program
-        if not image.digest_valid:
+        if not image.digest_valid and not package.is_factory_image:
             # Checked here: changing the settings makes a new digest, so `checks` can't see the damage any more.
             raise PackageError("image-digest", "the image's SHA-256 doesn't match its bytes", hint=package.origin_hint)
         return image.with_flash_settings(package.args.settings, package.chip.key)
 
 
+def _settings(package: FirmwarePackage, bootloader: EspImage) -> FlashSettings:
+    """Return the settings in the bootloader's header; the size of a factory image is that of its layout."""
+    settings = bootloader.flash_settings_as(package.args.settings, package.chip.key)
+    if package.flash_size is None or parse_size(settings.size.removesuffix("-c1")) == package.flash_size:
+        return settings
+    return settings._replace(size=format_size(package.flash_size))
+
+
 def _flash_size(package: FirmwarePackage, bootloader: EspImage) -> int:
+    if package.flash_size is not None:
+        return package.flash_size
     word = bootloader.flash_settings(package.chip.key).size
     if word not in flash_sizes(package.chip.key):
         raise PackageError(
@@ -245,14 +293,21 @@ def _flash_size(package: FirmwarePackage, bootloader: EspImage) -> int:
     return parse_size(word.removesuffix("-c1"))
 
 
-def _secondary_table(package: FirmwarePackage, request: Request) -> PartitionTable:
+def _user_table(
+    package: FirmwarePackage, request: Request, recorded: Mapping[str, int]
+) -> tuple[PartitionTable, tuple[OwnPartition, ...]]:
     if request.partitions is None:
-        return package.secondary
-    text = request.partitions.text()
-    with located(file=request.partitions.label):
-        table = PartitionTable.from_csv(text, first_offset=package.secondary_image.offset + SECTOR_SIZE)
-        table.to_bytes()  # refuses a table that is too long, while the file is known
-        return table
+        return package.secondary, ()
+    from platformio_esp_at.planning import own_partitions  # noqa: PLC0415 - only an own table needs it
+
+    return own_partitions.user_table(package, request.partitions, recorded)
+
+
+def _origin_of_table(request: Request, own: Sequence[OwnPartition]) -> str:
+    """Return where the user partition table comes from, for people."""
+    if request.partitions is None:
+        return FIRMWARE_PACKAGE
+    return f"{FIRMWARE_PACKAGE}, with {request.partitions.label}" if own else request.partitions.label
 
 
 def _skipped(
@@ -283,12 +338,18 @@ def _inside_mfg_nvs(package: FirmwarePackage) -> tuple[str, ...]:
 # --- notes, kept partitions, wiring ---
 
 
-def _kept(package: FirmwarePackage, secondary: PartitionTable, regions: Iterable[Region]) -> tuple[Partition, ...]:
+def _kept(
+    package: FirmwarePackage,
+    secondary: PartitionTable,
+    regions: Iterable[Region],
+    own: Iterable[OwnPartition],
+) -> tuple[Partition, ...]:
     """Return the partitions that are not written, and that the project's table doesn't move."""
     written = {region.offset for region in regions}
     rows = [row for row in package.primary if row != package.home] + [
         row for row in secondary if _is_in_place(row, package.secondary)
     ]
+    rows += [added.partition for added in own]
     return tuple(sorted((row for row in rows if row.offset not in written), key=lambda row: row.offset))
 
 
@@ -297,11 +358,16 @@ def _is_in_place(row: Partition, table: PartitionTable) -> bool:
     return own is not None and (own.offset, own.size) == (row.offset, row.size)
 
 
-def _moves(package: FirmwarePackage, secondary: PartitionTable, regions: Sequence[Region]) -> Iterator[Notice]:
-    """Yield a note for each partition that the project's table adds or moves, or that another image overwrites."""
+def _moves(
+    package: FirmwarePackage, secondary: PartitionTable, regions: Sequence[Region], known: Collection[str]
+) -> Iterator[Notice]:
+    """Yield a note for each partition that the project's table adds or moves, or that another image overwrites.
+
+    ``known``: the added partitions that aren't new, see `_moves_of_own`.
+    """
     written = {region.name for region in regions}
     for row in secondary:
-        if row.name in written or _is_in_place(row, package.secondary):
+        if row.name in written or row.name in known or _is_in_place(row, package.secondary):
             continue
         own = package.secondary.find(row.name)
         was = f"was {own} in the firmware package: what it held is not moved" if own else "is new"
@@ -314,6 +380,26 @@ def _moves(package: FirmwarePackage, secondary: PartitionTable, regions: Sequenc
             yield note(
                 "partition-replaced", f"{over.name} is written where the firmware package had {row}", partition=row.name
             )
+
+
+def _moves_of_own(known: Iterable[OwnPartition], regions: Iterable[Region], source: str) -> Iterator[Notice]:
+    """Yield what there is to know of added partitions that `esp_at.lock` has, and that keep their content."""
+    written = {region.name for region in regions}
+    for own in known:
+        row, recorded = own.partition, own.recorded
+        if row.name in written or recorded is None:
+            continue
+        if own.moves:
+            message = f"{row} was at {format_offset(recorded)}: what it held is not moved"
+            hint = f"to keep what it holds, write {format_offset(recorded)} as its offset"
+            if own.obstacle:
+                content = setting(f"data.{row.name}", "FILE")
+                hint = f"it can't stay there, since {own.obstacle}: if it needs content, write {content}"
+            where = Place.at(file=source, line=row.line)
+            yield warning("partition-moved", message, where=where, hint=hint, partition=row.name)
+        elif not own.is_first_free:
+            message = f"{row} stays where esp_at.lock has it, so that it keeps what it holds"
+            yield note("partition-stays", message, partition=row.name)
 
 
 def _wiring(chip: Chip, values: Mapping[str, int | str] | None) -> Wiring | None:
@@ -335,8 +421,9 @@ def _notes(package: FirmwarePackage, request: Request, secondary: PartitionTable
     for image in package.args.images:
         name = package.name_of(image)
         if _is_user_image(package, image) and not secondary.find(name):
-            message = f"{image.path} is not written: the partition CSV has no row {name}"
-            yield note("image-not-written", message, partition=name)
+            message = f"{image.path} is not written, since the partition CSV has no row {name}: the firmware misses it"
+            hint = f"add the row {name} to {request.partitions.label if request.partitions else 'the CSV'}"
+            yield warning("image-not-written", message, hint=hint, partition=name)
     for row in secondary:
         own = package.secondary.find(row.name)
         if own and (own.type, own.subtype) != (row.type, row.subtype):

@@ -42,6 +42,8 @@ class SelectedModule:
     """For a module of the user's own: the one whose parameters it starts from."""
     changes: Mapping[str, Text] = field(default_factory=dict)
     """What a module of the user's own changes in the row's factory parameters."""
+    hardware: str = ""
+    """The name of it that the user or the board's ``at`` block gave; "" where it was found in another way."""
 
     def factory_param_values(self, version: int) -> dict[str, int | str]:
         """Return its factory parameters in that version of the format, ``changes`` left out.
@@ -85,6 +87,7 @@ def select(wanted: Text | CustomModule | None, board: BoardFacts | None, package
             alternatives=choice.alternatives,
             row=find_module(choice.chip, choice.module),
             release=package.release,
+            hardware=str(board.at.get("module") or ""),
         )
     if len(package.modules) == 1:
         only = Text(package.modules[0], Place.at(package=package.name))
@@ -119,7 +122,13 @@ def _named_module(wanted: Text, package: FirmwarePackage) -> SelectedModule:
             raise
         return SelectedModule(own, package.chip, str(wanted.where))
     return SelectedModule(
-        row.name, package.chip, str(wanted.where), alternatives=row.alternatives, row=row, release=package.release
+        row.name,
+        package.chip,
+        str(wanted.where),
+        alternatives=row.alternatives,
+        row=row,
+        release=package.release,
+        hardware=wanted.text,
     )
 
 
@@ -142,4 +151,5 @@ def _own_module(wanted: CustomModule, package: FirmwarePackage) -> SelectedModul
         release=package.release,
         based_on=row.name,
         changes=wanted.values,
+        hardware=wanted.based_on.text,
     )

@@ -89,8 +89,8 @@ class Request:
 
     firmware: Firmware | None = option(
         FirmwareKind(),
-        "firmware package: a release (v4.1.1.0, latest), a zip or folder as released, its URL, or an esp-at build "
-        "folder",
+        "firmware package: a release (v4.1.1.0, latest), a zip or folder as released, a factory image, its URL, or an "
+        "esp-at build folder",
         "v4.1.1.0",
     )
     board: Text | None = option(
@@ -102,7 +102,9 @@ class Request:
         ModuleKind(), "AT module, such as WROOM-32 (default: chosen for the board)", "WROOM-32"
     )
     partitions: InputFile | None = option(
-        PathKind(), "CSV of the user partition table (default: the firmware package's own)", "at_customize.csv"
+        PathKind(),
+        "CSV of partitions of your own, or of the whole user partition table (default: the firmware package's)",
+        "at_customize.csv",
     )
     factory_param: Mapping[str, Text] = option(
         ValuesKind(), "factory parameters, such as uart_tx_pin=17", "{uart_tx_pin: 17}"

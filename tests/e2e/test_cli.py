@@ -13,7 +13,7 @@ import pytest
 
 from platformio_esp_at import __version__
 from platformio_esp_at.catalog.releases import released_packages
-from platformio_esp_at.demo.sample_package import sample_package
+from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.device.esptool import END_OF_FLASH, Connection, verify_command, write_command
 from platformio_esp_at.formats.download_config import parse_download_config
 
@@ -89,6 +89,60 @@ def test_options_of_the_command_line_win(project, esp_at):
     assert "--skip: unknown partition 'factory_paran'  [unknown-partition]\n  did you mean factory_param" in refused
 
 
+def test_table(project, esp_at, monkeypatch):
+    folder = project(yml=YML + "partitions: own.csv\n", **{"own.csv": "ours, 0x40, 15, , 4K\n"})
+    printed = esp_at("table", cwd=folder)
+    assert printed.stdout.startswith(
+        "# User partition table of firmware with own.csv\n"
+        "# Free inside 'at_customize' (0x20000…0x100000): 0x3e000…0x70000 (200KB)\n"
+        "# Name, Type, SubType, Offset, Size, Flags\nble_data, 0x40, 0x01, 0x21000, 0x3000\n"
+    )
+    assert "\nours, 0x40, 0x0f, 0x3d000, 0x1000\nfatfs," in printed.stdout
+    assert printed.stderr == ""
+    of_package = esp_at("table", "firmware.zip", cwd=folder).stdout
+    assert "ours" not in of_package
+    assert of_package == esp_at("table", folder / "firmware.zip").stdout
+    assert "\nota_1, app, ota_1, 0x280000, 0x180000\n" in esp_at("table", "--primary", cwd=folder).stdout
+    assert not (folder / "esp_at.lock").exists()
+
+    # What was downloaded on the way is on the error output: the output is a CSV.
+    (folder / "ESP32-WROOM-32-AT-V4.1.1.0.zip").write_bytes((folder / "firmware.zip").read_bytes())
+    monkeypatch.setenv("ESP_AT_MIRROR", str(folder))
+    released = esp_at("table", "v4.1.1.0", "--module", "WROOM-32", cwd=folder)
+    assert released.stdout.splitlines()[1:] == of_package.splitlines()[1:]
+    assert "Copying" in released.stderr
+    assert not (folder / "esp_at.lock").exists()
+
+
+def test_table_refused(project, esp_at):
+    folder = project(yml=YML + "partitions: own.csv\n", **{"own.csv": "ours, 0x40, 15, , 1M\n"})
+    refused = esp_at("table", cwd=folder, code=1)
+    assert refused.stderr.startswith("Error: own.csv:1: partition 'ours' of 1MB doesn't fit into 'at_customize' ")
+    assert refused.stdout == ""
+    missing = esp_at("table", "nothere.zip", cwd=folder, code=1).stderr
+    assert missing.startswith("Error: PACKAGE: firmware package 'nothere.zip' does not exist  [firmware-not-found]\n")
+    assert "not both" in esp_at("table", "firmware.zip", "--firmware", "firmware.zip", cwd=folder, code=2).stderr
+
+
+def test_a_partition_of_ones_own_through_an_update(project, esp_at, used_module):
+    """The new release has another use for its place: nothing is erased until the project says what is to happen."""
+    folder = project(
+        yml="firmware: firmware.zip\npartitions: own.csv\n", chip="esp32s2", **{"own.csv": "ours, 0x40, 15, , 4K\n"}
+    )
+    write_sample_package(folder / "new.zip", "esp32s2", nvs=True)
+    module = used_module("esp32s2")
+    assert "0x21000   4KB     ours" in esp_at("flash", "-p", module.port, cwd=folder).stdout
+    held, writes = module.flash[0x21000:0x22000], len(module.writes)
+    assert held == module.before[0x21000:0x22000]
+    refused = esp_at("flash", "-p", module.port, "--firmware", "new.zip", cwd=folder, code=1).stderr
+    assert refused.startswith("Error: own.csv:1: partition 'ours' can't stay at 0x21000 with new: 'mfg_nvs' ")
+    assert len(module.writes) == writes
+    (folder / "own.csv").write_text("ours, 0x40, 15, 0x3d000, 4K\n")
+    said = esp_at("flash", "-p", module.port, "--firmware", "new.zip", cwd=folder).stdout
+    assert "Warning: own.csv:1: 'ours' (0x3d000…0x3e000) was at 0x21000: what it held is not moved" in said
+    assert module.flash[0x3D000:0x3E000] == module.before[0x3D000:0x3E000]
+
+
 def test_a_board_by_the_path_of_its_file(project, esp_at):
     board = json.dumps({"name": "Ours", "build": {"mcu": "esp32"}, "at": {"module": "PICO-D4"}})
     folder = project(yml="firmware: firmware.zip\nboard: own/ours.json\n", **{"own/ours.json": board})
@@ -100,9 +154,8 @@ def test_a_board_by_the_path_of_its_file(project, esp_at):
 def test_options_that_are_repeated_name_each_thing_once(project, esp_at):
     twice = ["--factory-param", "uart_tx_pin=4", "--factory-param", "uart_tx_pin=5"]
     refused = esp_at("info", *twice, cwd=project(yml=YML), code=1).stderr
-    assert (
-        refused
-        == "Error: --factory-param: 'uart_tx_pin' is given twice  [option-twice]\n  remove one of the two uart_tx_pin\n"
+    assert refused == (
+        "Error: --factory-param: 'uart_tx_pin' is given twice  [option-twice]\n  remove one of the two uart_tx_pin\n"
     )
 
 
@@ -264,7 +317,7 @@ def test_inspect_refuses_what_it_does_not_know(esp_at, tmp_path, image_set):
 
 def test_help_and_usage(esp_at):
     commands = esp_at("--help").stdout
-    of_a_project = ("package", "flash", "verify", "info")
+    of_a_project = ("package", "flash", "verify", "info", "table")
     for name in (*of_a_project, "inspect", "modules", "module-for", "explain", "pio-platform", "demo"):
         assert f"\n  {name} " in commands
     assert esp_at("--version").stdout == f"esp-at, version {__version__}\n"
@@ -368,6 +421,8 @@ def test_values_are_completed(command, words, answers, completed):
         ("modules --chip esp32c6", [("plain", "esp32c6"), ("plain", "esp32c61")]),
         ("releases --module wroom-3", [("plain", "WROOM-32")]),
         ("module-for non", [("file", "non")]),
+        ("table v4.1.1", [("plain", "v4.1.1.0"), ("file", "v4.1.1")]),
+        ("table --module wroom-3", [("plain", "WROOM-32")]),
         ("module-for esp32-c3-devkitm", [("plain", "esp32-c3-devkitm-1"), ("file", "esp32-c3-devkitm")]),
     ],
 )

@@ -60,7 +60,7 @@ def test_upload_at_from_a_mirror_and_then_from_the_cache(board, project, at_pio,
     said = at_pio(f"run -t upload_at --upload-port {first.port}", folder).stdout
     assert f"Downloading {mirror.url}/{NAMES[board]}-AT-V4.1.1.0.zip" in said
     assert first.flash == first.after_upload(folder / OUTPUT)
-    (entry,) = parse_lock_file((folder / "esp_at.lock").read_text())
+    (entry,) = parse_lock_file((folder / "esp_at.lock").read_text()).packages
     assert entry.url.startswith("https://dl.espressif.com/")
     assert entry.url.endswith(f"/{NAMES[board]}-AT-V4.1.1.0.zip")
 
@@ -101,7 +101,7 @@ def test_content_that_changed_is_not_flashed(project, at_pio, used_module, mirro
 def test_several_environments_of_a_project(project, at_pio, mirror):
     folder = project("".join(INI.replace("env:at", f"env:{board}").format(board=board) + "\n" for board in NAMES))
     at_pio("run -t package_at", folder)
-    locked = parse_lock_file((folder / "esp_at.lock").read_text())
+    locked = parse_lock_file((folder / "esp_at.lock").read_text()).packages
     assert [(entry.firmware, entry.chip, entry.module) for entry in locked] == [
         ("v4.1.1.0", "esp32", "PICO-D4"),
         ("v4.1.1.0", "esp32", "WROOM-32"),
@@ -160,7 +160,7 @@ def test_processes_at_once_in_one_project(project, mirror, own_cache):
         for out in sorted(folder.glob("out?"))
     ]
     assert images[0] == images[2] != images[1] == images[3]
-    assert len(parse_lock_file((folder / "esp_at.lock").read_text())) == 2
+    assert len(parse_lock_file((folder / "esp_at.lock").read_text()).packages) == 2
     begun = [asked.path for asked in mirror.asked if asked.begin == 0 and asked.path in mirror.files]
     assert len(begun) == len(set(begun)) == 2
     assert len(list(own_cache.glob("packages/*/*.zip"))) == 2

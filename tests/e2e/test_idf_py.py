@@ -163,6 +163,7 @@ def idf_project(project):
 def test_an_empty_folder_from_info_to_verify(project, idf_py, used_module):
     folder = project(yml=YML)
     assert "0x12000   56KB    nvs" in idf_py("at-info", cwd=folder).out
+    assert "\nfatfs, data, fat, 0x70000, 0x90000\n" in idf_py("at-table", cwd=folder).out
     assert sorted(file.name for file in folder.iterdir()) == ["esp_at.yml", "firmware.zip"]
 
     module = used_module()

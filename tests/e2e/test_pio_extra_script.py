@@ -15,6 +15,7 @@ TARGETS = {
     ),
     "verify_at": ("Verify AT Firmware", "Compare the AT module's flash with the image set"),
     "info_at": ("Show AT Flash Plan", "Show what upload_at writes and keeps, without a device"),
+    "table_at": ("Show AT User Partitions", "Show the AT module's user partition table as CSV"),
 }
 INI = """\
     [env:it]
@@ -83,6 +84,12 @@ def test_the_extra_script_on_the_flash_only_platform_runs_a_target_once(project,
     said = at_pio("run -t info_at", project(BOTH, **{"esp_at.py": shim})).stdout
     assert said.count("AT module: WROOM-32 ") == 1
     assert said.count("Offset ") == 2  # what is written, and what is kept
+
+
+def test_the_table_of_a_project(project, at_pio, shim):
+    own = {"esp_at.py": shim, "own.csv": "ours, 0x40, 15, , 4K\n"}
+    folder = project(f"{BOTH}custom_at_partitions = own.csv\n", **own)
+    assert "\nours, 0x40, 0x0f, 0x3d000, 0x1000\nfatfs, " in at_pio("run -t table_at", folder).stdout
 
 
 @pytest.mark.parametrize("target", ["upload_at", "upload"])

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.formats.factory_param import FactoryParam
 
 PARAM_OFFSET = 0x30000
@@ -141,6 +142,37 @@ def test_the_module_may_be_named_in_many_places(sample_project, param_in, compil
     }
     ours = param_in(folder, "own_board")
     assert (ours["uart_baudrate"], ours["uart_cts_pin"], ours["uart_rts_pin"]) == (230400, -1, 14)
+
+
+def test_the_flash_of_an_esp8266_board(sample_project, compiling_pio):
+    """The manifest has the room for a sketch; its linker script or platformio.ini shows the flash."""
+    board = {
+        "name": "Generic",
+        "vendor": "us",
+        "url": "",
+        "frameworks": ["arduino"],
+        "build": {"mcu": "esp8266", "arduino": {"ldscript": "eagle.flash.1m64.ld"}},
+        "upload": {"maximum_size": 995326},
+    }
+    ini = """\
+    board = generic_8266
+    [env:by_board]
+    [env:by_script]
+    board_build.ldscript = eagle.flash.4m2m.ld
+    [env:by_script_of_arduino]
+    board_build.arduino.ldscript = eagle.flash.2m.ld
+    [env:by_size]
+    board_upload.flash_size = 2MB
+"""
+    folder = sample_project(ini, **{"boards/generic_8266.json": json.dumps(board)})
+    write_sample_package(folder / "firmware.zip", "esp8266")
+    said = compiling_pio("run -t info_at", folder).stdout
+    assert re.findall("AT module: (.*)", said) == [
+        "ESP8266_1MB (board generic_8266: it has 1MB of flash)",
+        "WROOM-02 (board generic_8266: it has 4MB of flash)",
+        "WROOM-02 (board generic_8266: it has 2MB of flash)",
+        "WROOM-02 (board generic_8266: it has 2MB of flash)",
+    ]
 
 
 @pytest.mark.parametrize("place", ["esp_at.yml", "platformio.ini"])

@@ -18,7 +18,7 @@ from platformio_esp_at.idf.install import EXTRA_ACTIONS
 COMPONENT = Path(__file__).parents[2] / "idf_component/esp_at_flash"
 
 YML = "firmware: firmware.zip\nboard: {board}\nfactory_param: {{uart_cts_pin: -1, uart_rts_pin: -1}}\n"
-ACTIONS = ["at-flash", "at-flash-factory", "at-info", "at-package", "at-verify"]
+ACTIONS = ["at-flash", "at-flash-factory", "at-info", "at-package", "at-table", "at-verify"]
 HOST_PROJECT = {
     "CMakeLists.txt": """\
         cmake_minimum_required(VERSION 3.16)
@@ -153,7 +153,7 @@ def test_every_way_at_once(project, idf_py, esp_at):
     for name in ACTIONS:
         said = idf_py(name, "--help", cwd=folder).stdout
         assert "--firmware" in said
-        assert ("--port" in said) == (name not in ("at-info", "at-package"))
+        assert ("--port" in said) == (name not in ("at-info", "at-package", "at-table"))
 
 
 def test_a_project_extension_alone(project, idf_py, esp_at, version):

@@ -41,6 +41,7 @@ def _row(entry: dict) -> str:
 def _plan(entry: dict, golden: Path, folder: Path) -> FlashPlan:
     """Return the plan of a package folder with a row's files and the dummy files of its chip."""
     row, chip = golden / _row(entry), find_chip(entry["platform"])
+    folder = folder / f"{chip.display_name}-AT-{entry['tag']}"  # the dummy application has no release
     config = (row / "download.config").read_text()
     for image in parse_download_config(config).images:
         name = Path(image.path).name
@@ -57,7 +58,7 @@ def _plan(entry: dict, golden: Path, folder: Path) -> FlashPlan:
     package = open_package(folder)
     request = Request(module=Text(entry["module"], Place.at(option="module")))
     plan = make_plan(package, select(request.module, None, package), request)
-    check_plan(plan, None)
+    assert check_plan(plan, None) == ()
     return plan
 
 

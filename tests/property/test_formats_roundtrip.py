@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from ota_data import entry, sector
 
 from platformio_esp_at.checks.layout import check_primary, check_secondary
 from platformio_esp_at.errors import EspAtError, LayoutError
@@ -25,6 +26,7 @@ from platformio_esp_at.formats.esp_image import FLASH_MODES, EspImage, FlashSett
 from platformio_esp_at.formats.factory_param import FactoryParam, field_names
 from platformio_esp_at.formats.flasher_args import format_flasher_args, parse_flasher_args
 from platformio_esp_at.formats.gatts import COLUMNS, GattRow, GattTable
+from platformio_esp_at.formats.ota_data import OtaData
 from platformio_esp_at.formats.partition_table import FLAGS, Partition, PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer, PkiItem
 from platformio_esp_at.units import format_offset, format_size, parse_size
@@ -56,6 +58,7 @@ names = st.one_of(
 partitions = st.builds(Partition, names, u8, u8, u32, u32, st.integers(0, sum(FLAGS.values())))
 tables = st.builds(PartitionTable, st.lists(partitions, min_size=1, max_size=94).map(tuple), st.booleans())
 
+ota_data_sectors = st.one_of(st.just(sector()), st.integers(1, 0xFFFFFFFE).map(lambda number: sector(entry(number))))
 containers = st.lists(st.builds(PkiItem, u8, u8, st.binary(max_size=300)), max_size=12).map(
     lambda items: PkiContainer(tuple(items))
 )
@@ -351,6 +354,10 @@ def _factory_param_meaning(param: FactoryParam) -> None:
     assert FactoryParam.from_bytes(param.to_bytes()).values == param.values
 
 
+def _ota_data_meaning(data: OtaData) -> None:
+    assert data.slot(2) in (None, 0, 1)
+
+
 def _image_meaning(image: EspImage) -> None:
     assert image.size <= len(image.data)
     assert image.digest_valid in (True, False)
@@ -362,6 +369,7 @@ READERS: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], None]]] = {
     "pki": (PkiContainer.from_bytes, _pki_meaning),
     "gatts": (GattTable.from_bytes, _gatt_meaning),
     "factory_param": (FactoryParam.from_bytes, _factory_param_meaning),
+    "ota_data": (OtaData.from_bytes, _ota_data_meaning),
     "esp_image": (EspImage.from_bytes, _image_meaning),
     "esp8266_image": (partial(EspImage.from_bytes, esp8266=True), _image_meaning),
 }
@@ -370,6 +378,7 @@ VALID = {
     "pki": containers.map(PkiContainer.to_bytes),
     "gatts": gatt_tables.map(GattTable.to_bytes),
     "factory_param": factory_param_values().map(lambda values: FactoryParam.from_values(values).to_bytes()),
+    "ota_data": st.tuples(ota_data_sectors, ota_data_sectors).map(b"".join),
     "esp_image": images().filter(lambda image: not image[1]).map(lambda image: image[0]),
     "esp8266_image": images().filter(lambda image: image[1]).map(lambda image: image[0]),
 }
@@ -378,6 +387,7 @@ MAGICS = {
     "pki": b"\xf1\xf1",
     "gatts": b"\x10\x00\x27\x95",
     "factory_param": b"\xfc\xfc\x03",
+    "ota_data": b"\xff" * 4096,
     "esp_image": b"\xe9\x01",
     "esp8266_image": b"\xe9\x01",
 }

@@ -1,4 +1,4 @@
-"""Input that is made to be slow: the steps to read it grow with its size and no faster.
+"""Input that is made to do harm: reading takes steps in proportion to its size, and fails only with errors of ours.
 
 Steps are counted, not timed: a count is the same on every machine.
 """
@@ -6,9 +6,13 @@ Steps are counted, not timed: a count is the same on every machine.
 from __future__ import annotations
 
 import sys
+import time
 
 import pytest
 from hostile import HOSTILE, NVS_ENTRIES, NVS_PAGES
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from readers import READERS, REPAIRS
 
 from platformio_esp_at.errors import EspAtError
 
@@ -74,3 +78,68 @@ def test_a_mebibyte_of_nvs(kind):
     else:
         with pytest.raises(EspAtError):
             read(make(largest))
+
+
+# --- every reader, as long as one likes ---
+
+
+@st.composite
+def _inputs(draw, name):
+    """Draw an input: whole ones with pieces replaced, removed, repeated or cut off; now and then anything."""
+    reader, repair = READERS[name], REPAIRS.get(name)
+    if draw(st.integers(0, 9)) == 0:
+        return draw(st.binary(max_size=300)) + b"".join(draw(st.lists(st.sampled_from(reader.pieces), max_size=4)))
+    data = draw(st.sampled_from(reader.valid))
+    overwrites = draw(st.booleans())
+    for _ in range(draw(st.integers(1, 4))):
+        near = draw(st.sampled_from([*(at for at in reader.hot if at <= len(data)), None]))
+        first, last = (near, min(near + 200, len(data))) if near is not None else (0, len(data))
+        begin = draw(st.integers(first, last))
+        piece = draw(
+            st.one_of(st.binary(max_size=8), st.sampled_from(reader.pieces), st.just(data[begin : begin + 64]))
+        )
+        size = len(piece) if overwrites else draw(st.sampled_from([0, 1, 2, 4, 8, 32, 100, 1 << 24]))
+        begin -= begin % 4 if overwrites else 0
+        data = data[:begin] + piece + data[begin + size :]
+    return repair(data) if repair and draw(st.booleans()) else data
+
+
+def _meet(reader, data: bytes) -> None:
+    """Read it: every exception but an `EspAtError`, with a message that can be shown, is a failure."""
+    try:
+        reader.read(data)
+    except EspAtError as error:
+        refusal = error
+    else:
+        return
+    for problem in refusal.problems or (refusal,):
+        assert problem.code
+        assert problem.message
+    assert all(line.isprintable() for line in str(refusal).split("\n"))
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_every_reader_reads_or_refuses(name, request):
+    """Some examples; with ``--reader-seconds N``, as many as fit into that time, each round other ones."""
+    reader = READERS[name]
+    seconds = request.config.getoption("--reader-seconds")
+    end = time.monotonic() + seconds
+    rounds = 0
+    while rounds == 0 or time.monotonic() < end:
+
+        @settings(max_examples=300 if seconds else 20, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(_inputs(name))
+        def meet(data):
+            _meet(reader, data)
+
+        meet()
+        rounds += 1
+    assert rounds
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_what_every_reader_is_made_for(name):
+    """Else the changes would be made to something that is refused anyway, and repairs would damage."""
+    for data in READERS[name].valid:
+        READERS[name].read(data)
+        assert REPAIRS.get(name, bytes)(data) == data

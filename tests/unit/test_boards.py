@@ -5,7 +5,9 @@ import pytest
 from platformio_esp_at.catalog.boards import (
     BoardFacts,
     Choice,
+    has_ethernet,
     known_crystal_mhz,
+    known_module,
     module_for_release,
     select_module,
     used_gpios,
@@ -68,7 +70,55 @@ def test_a_bare_manifest_has_no_facts():
     ],
 )
 def test_flash_size(mcu, upload, flash_size):
-    assert BoardFacts.from_manifest("x", {"build": {"mcu": mcu}, "upload": upload}).flash_size == flash_size
+    facts = BoardFacts.from_manifest("x", {"build": {"mcu": mcu}, "upload": upload})
+    assert facts.flash_size == flash_size
+    assert facts.flash_size_is_least == (flash_size is not None and "flash_size" not in upload)
+
+
+def esp8266_facts(build, **upload):
+    return BoardFacts.from_manifest("x", {"build": {"mcu": "esp8266", **build}, "upload": upload})
+
+
+@pytest.mark.parametrize(
+    ("script", "flash_size"),
+    [
+        ("eagle.flash.512k32.ld", 512 * KIB),
+        ("eagle.flash.1m64.ld", 1 * MIB),
+        ("eagle.flash.1m.ld", 1 * MIB),
+        ("eagle.flash.2m.ld", 2 * MIB),
+        ("eagle.flash.4m2m.ld", 4 * MIB),
+        ("eagle.flash.16m14m.ld", 16 * MIB),
+        ("EAGLE.FLASH.8M7M.LD", 8 * MIB),
+        ("../../boards/own.flash.2m32.ld", 2 * MIB),
+        ("esp8266.flash.4m1m.ld", 4 * MIB),
+    ],
+)
+def test_the_flash_of_an_esp8266_by_its_linker_script(script, flash_size):
+    """The room for a sketch is 1 MB at most in most layouts, however large the flash is."""
+    for build in (
+        {"arduino": {"ldscript": script}},
+        {"ldscript": script},
+        {"arduino": {"ldscript": [script]}},
+        {"extra_flags": ["-DESP8266", f"-Wl,-T{script}"]},
+        {"ldscript": "own.ld", "arduino": {"ldscript": script}},
+    ):
+        facts = esp8266_facts(build, maximum_size=434160)
+        assert (facts.flash_size, facts.flash_size_is_least) == (flash_size, False)
+    assert esp8266_facts({"ldscript": script}).flash_size == flash_size
+    assert esp8266_facts({"ldscript": script}, flash_size="8MB").flash_size == 8 * MIB
+    other = BoardFacts.from_manifest("x", {"build": {"mcu": "esp32", "ldscript": script}})
+    assert other.flash_size is None
+
+
+@pytest.mark.parametrize("script", ["", "own.ld", "esp32_out.ld", "eagle.flash.ld", "eagle.flash.9999999999999m.ld"])
+def test_linker_scripts_that_do_not_name_the_flash(script):
+    facts = esp8266_facts({"arduino": {"ldscript": script}}, maximum_size=1044464)
+    assert (facts.flash_size, facts.flash_size_is_least) == (1 * MIB, True)
+
+
+def test_a_sketch_that_is_larger_than_the_flash_of_the_linker_script():
+    facts = esp8266_facts({"arduino": {"ldscript": "eagle.flash.1m.ld"}}, maximum_size=4 * MIB)
+    assert (facts.flash_size, facts.flash_size_is_least) == (4 * MIB, True)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +149,10 @@ def test_flash_size(mcu, upload, flash_size):
         ),
         ({"debug": {"openocd_board": 1}}, "debug.openocd_board must be a string, not a number"),
         ({"at": "WROOM-32"}, "at must be an object, not a string"),
+        (
+            {"build": {"mcu": "esp8266", "arduino": {"ldscript": 4}}},
+            "build.arduino.ldscript must be a string, not a number",
+        ),
     ],
 )
 def test_odd_manifests_are_refused_by_key(manifest, problem):
@@ -144,6 +198,10 @@ def test_odd_manifests_are_refused_by_key(manifest, problem):
         (board(mcu="esp8266", flash_size=1 * MIB), "ESP8266_1MB", "it has 1MB of flash"),
         (board(mcu="esp8266", flash_size=2 * MIB), "WROOM-02", "it has 2MB of flash"),
         (board(mcu="esp8266", flash_size=16 * MIB), "WROOM-02", "it has 16MB of flash"),
+        (board(mcu="esp8266", flash_size_is_least=True), "WROOM-02", "it has at least 4MB of flash"),
+        (board(variant="esp32", extra_flags=PSRAM, openocd="esp32-wrover.cfg"), "WROVER-32", "'BOARD_HAS_PSRAM'"),
+        (board(variant="m5stack_fire", extra_flags=PSRAM), "WROVER-32", "'BOARD_HAS_PSRAM'"),
+        (board("esp32cam", variant="esp32", extra_flags=PSRAM), "WROVER-32", "esp32cam is known: it carries"),
         (board(at={"module": "mini-1"}, extra_flags=PSRAM), "MINI-1", "the board's own at.module names mini-1"),
         (board("wipy3", at={"module": "WROOM-32"}), "WROOM-32", "at.module"),
         (board(at={"chip": "ESP32", "module": "ESP32-SDIO"}), "ESP32-SDIO", "at.module"),
@@ -164,6 +222,7 @@ def test_the_fact_that_decides(facts, module, reason):
         (board(flash_size=None), "WROOM-32"),
         (board(mcu="esp32c2", flash_size=None), "ESP32C2-2MB"),
         (board(mcu="esp8266", flash_size=None), "ESP8266_1MB"),
+        (board(mcu="esp8266", flash_size=1 * MIB, flash_size_is_least=True), "ESP8266_1MB"),
     ],
 )
 def test_guesses_are_marked(facts, module):
@@ -171,6 +230,62 @@ def test_guesses_are_marked(facts, module):
     assert choice.module == module
     assert choice.assumed
     assert "its manifest" in choice.reason
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        board(variant="esp32", extra_flags=PSRAM),
+        board(variant="ESP32", extra_flags=PSRAM, openocd="esp-wroom-32.cfg"),
+        board(extra_flags=f"-DARDUINO_ESP32_DEV {PSRAM}"),
+        board(extra_flags=f"-D ARDUINO_ESP32_DEV=1 {PSRAM}"),
+    ],
+)
+def test_psram_of_a_generic_board_is_a_guess(facts):
+    choice = select_module(facts)
+    assert (choice.module, choice.assumed) == ("WROVER-32", True)
+    assert choice.reason == "build.extra_flags has 'BOARD_HAS_PSRAM'"
+
+
+@pytest.mark.parametrize(
+    ("facts", "module"),
+    [
+        (board("esp-wrover-kit"), "WROVER-32"),
+        (board("esp-wrover-kit", at={"module": "WROOM-32"}), "WROVER-32"),
+        (board("wipy3"), "WROVER-32"),
+        (board("pico32"), "PICO-D4"),
+        (board(variant="m5stack_fire", extra_flags=PSRAM), "WROVER-32"),
+        (board(mcu="esp32c3"), "MINI-1"),
+        (board("esp32dev"), None),
+        (board(variant="esp32", extra_flags=PSRAM), None),
+        (board(openocd="esp32-wrover.cfg"), None),
+        (board(openocd="esp32-solo-1.cfg"), None),
+        (board(extra_flags="-DCONFIG_FREERTOS_UNICORE=1"), None),
+        (board(flash_size=2 * MIB), None),
+        (board(mcu="stm32f4"), None),
+        (board(name="WROOM or WROVER"), None),
+        (None, None),
+    ],
+)
+def test_what_a_board_is_known_to_carry(facts, module):
+    found = known_module(facts)
+    assert (found and found.name) == module
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        board("esp32-pico-v3-zero-devkit"),
+        board(name="ESP32-PICO-V3-ZERO kit"),
+        board(variant="pico_v3_zero", extra_flags=PSRAM),
+    ],
+)
+def test_a_board_whose_module_runs_with_no_released_firmware(facts):
+    with pytest.raises(UnknownNameError) as caught:
+        select_module(facts)
+    assert (caught.value.code, caught.value.facts["board"]) == ("module-unsupported", facts.id)
+    assert "ESP32-PICO-V3-ZERO runs with none of the released firmware" in caught.value.message
+    assert select_module(replace(facts, at={"module": "PICO-D4"})).module == "PICO-D4"
 
 
 @pytest.mark.parametrize(
@@ -247,6 +362,18 @@ def test_boards_that_no_firmware_fits(facts, code, message, hint):
     assert message in caught.value.message
     assert facts.id in caught.value.message
     assert hint in caught.value.hint
+
+
+def test_the_least_flash_of_a_board_does_not_refuse_a_module_that_is_named():
+    facts = board(mcu="esp8266", flash_size=1 * MIB, flash_size_is_least=True, at={"module": "WROOM-02"})
+    assert select_module(facts).module == "WROOM-02"
+    with pytest.raises(SelectionError) as caught:
+        select_module(replace(facts, flash_size_is_least=False))
+    assert caught.value.code == "flash-too-small"
+    with pytest.raises(SelectionError) as caught:
+        select_module(board(mcu="esp8266", flash_size=512 * KIB, flash_size_is_least=True))
+    assert caught.value.code == "flash-too-small"
+    assert "board_upload.flash_size = 1MB" in caught.value.hint
 
 
 def test_at_module_that_does_not_exist():
@@ -340,6 +467,13 @@ def test_contradictory_facts_are_refused(facts, reason):
 )
 def test_facts_that_only_look_contradictory(facts, module):
     assert select_module(facts).module == module
+
+
+def test_boards_with_ethernet():
+    assert has_ethernet(BoardFacts("esp32-poe", mcu="esp32"))
+    assert has_ethernet(BoardFacts.from_manifest("own", {"connectivity": ["wifi", "ethernet"]}))
+    for odd in ({}, {"connectivity": ["wifi"]}, {"connectivity": "ethernet"}, {"connectivity": 7}):
+        assert not has_ethernet(BoardFacts.from_manifest("own", odd))
 
 
 def test_what_boards_are_known_to_have():

@@ -72,7 +72,18 @@ def test_damaged_content_counts_as_missing(cache, damage):
 @pytest.mark.parametrize(
     "entry",
     [
-        *("", "{", "[]", "{}", '{"name": "firmware.zip", "sha256": "HASH"}'),
+        *(
+            "",
+            "{",
+            "[]",
+            "{}",
+            '{"name": "firmware.zip", "sha256": "HASH"}',
+            "[" * 50_000,
+            '{"name":' * 50_000,
+            "9" * 9999,
+        ),
+        '{"name": "\\ud800.zip", "sha256": "HASH", "source": "", "validator": ""}',
+        '{"name": "a\\u0000b", "sha256": "HASH", "source": "", "validator": ""}',
         '{"name": "../../secret", "sha256": "HASH", "source": "", "validator": ""}',
         '{"name": "secret", "sha256": "../..", "source": "", "validator": ""}',
     ],
@@ -83,6 +94,51 @@ def test_a_damaged_entry_leads_nowhere(cache, entry):
     (cache.folder / "secret").write_bytes(DATA)
     file.write_text(entry.replace("HASH", HASH))
     assert cache.find(URL) is None
+
+
+def _endless(place, kind):
+    """Put something in the place of a file that can't be read to its end."""
+    place.unlink()
+    if kind == "pipe":
+        os.mkfifo(place)
+    elif kind == "large file":
+        with place.open("wb") as stream:
+            stream.truncate(1 << 40)
+    else:
+        place.symlink_to(kind)
+
+
+ENDLESS = ["/dev/zero", "pipe", "large file", "."]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="need links and pipes")
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_content_that_would_never_end_counts_as_missing(cache, kind):
+    place = put(cache)
+    _endless(place, kind)
+    assert cache.find(URL) is None
+    assert cache.find_content(HASH, "firmware.zip") is None
+    assert cache.find_content(HASH, "other.zip") is None
+    assert put(cache) == place
+    assert cache.find(URL).path == place
+    assert not place.is_symlink()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="need links and pipes")
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_an_entry_that_would_never_end_counts_as_missing(cache, kind):
+    put(cache)
+    (file,) = (cache.folder / "urls").iterdir()
+    _endless(file, kind)
+    assert cache.find(URL) is None
+
+
+def test_a_forgotten_url(cache):
+    place = put(cache)
+    cache.forget(URL)
+    assert cache.find(URL) is None
+    assert cache.find_content(HASH, "firmware.zip") == place
+    cache.forget(URL)
 
 
 def test_entries_have_what_they_are_about(cache):

@@ -10,7 +10,7 @@ import yaml
 
 from platformio_esp_at.catalog.chips import chip, chips
 from platformio_esp_at.catalog.gpios import UART_PINS
-from platformio_esp_at.catalog.modules import _spellings, module, modules, release_key
+from platformio_esp_at.catalog.modules import _spellings, module, modules, release_key, unsupported_modules
 from platformio_esp_at.catalog.releases import package_named, released_packages
 
 CHIP_KEYS = {"display_name", "image_chip_id", "bootloader_offset", "partition_table_offset", "download_pins"}
@@ -68,7 +68,7 @@ def test_chips():
     for key, row in content["chips"].items():
         assert key == key.lower()
         assert key == row["display_name"].lower().replace("-", "")
-        assert CHIP_KEYS <= set(row) <= CHIP_KEYS | {"aliases", "crystal_mhz"}
+        assert CHIP_KEYS <= set(row) <= CHIP_KEYS | {"aliases", "crystal_mhz", "memory"}
         assert row.get("crystal_mhz", 26) in {26, 40}
         assert row["bootloader_offset"] in {0, 0x1000, 0x2000}
         assert row["partition_table_offset"] % 0x1000 == 0
@@ -88,7 +88,7 @@ def test_image_chip_ids_are_unique():
 
 def test_module_defaults():
     content = read("modules.yml")
-    assert set(content) == {"defaults", "modules"}
+    assert set(content) == {"defaults", "modules", "limits"}
     assert set(content["defaults"]) == {"psram", *PARAMETERS}
     assert set(content["modules"]) == set(read("chips.yml")["chips"])
     for rows in content["modules"].values():
@@ -150,9 +150,26 @@ def test_every_name_and_covered_hardware_is_unambiguous(key):
     assert "" not in _spellings(key)
 
 
+def test_limits_of_hardware():
+    for key, rows in read("modules.yml")["limits"].items():
+        assert list(rows) == sorted(rows)
+        for name, row in rows.items():
+            assert set(row) <= {"not_for", "other_pins"}
+            assert all(module(key, other).name == other for other in row.get("not_for", ()))
+            if row:
+                assert module(key, name).name not in row.get("not_for", ())
+            else:
+                assert name in unsupported_modules(key)
+
+
+def test_boards_with_ethernet():
+    ids = read("boards.yml")["ethernet"]
+    assert ids == sorted(set(ids))
+
+
 def test_boards():
     content = read("boards.yml")
-    assert set(content) == {"by_flash", "exceptions", "used_gpios", "crystal_mhz"}
+    assert set(content) == {"by_flash", "exceptions", "used_gpios", "crystal_mhz", "ethernet"}
     assert set(content["by_flash"]) == {c.key for c in chips()} - {"esp32"}
     for key, names in content["by_flash"].items():
         sizes = [module(key, name).flash_size for name in names]

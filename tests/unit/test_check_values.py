@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -23,6 +24,7 @@ from platformio_esp_at.formats.nvs import NvsImage
 from platformio_esp_at.planning.plan import make_plan
 from platformio_esp_at.planning.selection import select
 from platformio_esp_at.request.layers import make_request
+from platformio_esp_at.request.options import Request
 from platformio_esp_at.request.read import read_project
 
 NOW = datetime(2026, 6, 1, tzinfo=timezone.utc)
@@ -155,13 +157,13 @@ def test_a_range_of_channels_is_reported_at_the_end_that_the_project_gives(tmp_p
     assert problem.facts["conflicts_with"] == ("start_channel",)
 
 
-def test_what_the_package_has_is_warned_of_where_something_else_is_asked_for(tmp_path):
-    """PSRAM of the board takes the package's own pins: that is a warning, and the project's country isn't to blame."""
+def test_what_the_package_has_is_not_blamed_on_something_else_that_is_asked_for(tmp_path):
+    """PSRAM of the board takes the package's own pins: the project's country isn't to blame."""
     board = BoardFacts("kit", name="WROVER kit", mcu="esp32")
-    found = _check(tmp_path, "factory_param: {country_code: DE}\n", board=board)
-    assert [(notice.code, notice.place, notice.is_warning) for notice in found] == [
-        ("pin-taken", Place.at(parameter="uart_tx_pin"), True),
-        ("pin-taken", Place.at(parameter="uart_rx_pin"), True),
+    problems = _refusal(tmp_path, "factory_param: {country_code: DE}\n", board=board)
+    assert [(problem.code, problem.place) for problem in problems] == [
+        ("pin-taken", Place.at(parameter="uart_tx_pin")),
+        ("pin-taken", Place.at(parameter="uart_rx_pin")),
     ]
 
 
@@ -171,18 +173,120 @@ def test_a_risky_parameter_is_warned_of(tmp_path):
     assert str(found).startswith("uart_tx_pin: GPIO5 is a strapping pin")
 
 
-@pytest.mark.parametrize("nvs", [False, True], ids=["legacy", "mfg_nvs"])
-def test_what_the_package_has_by_itself_is_warned_of(tmp_path, nvs):
+def _with_parameters(chip: str, *, nvs: bool, module: str = "WROOM-32", **values: int | str) -> dict[str, bytes]:
+    """Return the images of the sample package's factory parameters with other values."""
     if nvs:
-        data = NvsImage.from_bytes(sample_package(nvs=True)["customized_partitions/mfg_nvs.bin"])
-        contents = {"mfg_nvs": with_value(data, "factory_param", "uart_tx_pin", 6).to_bytes()}
-    else:
-        data = FactoryParam.from_bytes(sample_package()["customized_partitions/factory_param.bin"])
-        changed = data.replace({"uart_tx_pin": 6}).to_bytes()
-        contents = {"factory_param": changed, "factory_param_WROOM-32": changed}
-    found = _warning(tmp_path, "", nvs=nvs, contents=contents)
-    assert (found.code, found.facts["gpio"]) == ("pin-taken", 6)
-    assert str(found).startswith("uart_tx_pin: GPIO6 is taken by the SPI flash")
+        image = NvsImage.from_bytes(sample_package(chip, nvs=True)["customized_partitions/mfg_nvs.bin"])
+        for name, value in values.items():
+            image = with_value(image, "factory_param", name, value)
+        return {"mfg_nvs": image.to_bytes()}
+    data = FactoryParam.from_bytes(sample_package(chip)["customized_partitions/factory_param.bin"])
+    changed = data.replace(values).to_bytes()
+    return {"factory_param": changed, f"factory_param_{module}": changed}
+
+
+@pytest.mark.parametrize("nvs", [False, True], ids=["legacy", "mfg_nvs"])
+@pytest.mark.parametrize(
+    ("values", "code", "parameter"),
+    [
+        ({"uart_tx_pin": 6}, "pin-taken", "uart_tx_pin"),
+        ({"uart_rx_pin": 24}, "pin-nonexistent", "uart_rx_pin"),
+        ({"uart_tx_pin": 34}, "pin-input-only", "uart_tx_pin"),
+        ({"uart_rx_pin": 17}, "pin-twice", "uart_rx_pin"),
+        ({"uart_baudrate": 0}, "baudrate-invalid", "uart_baudrate"),
+        ({"uart_port": 7}, "uart-port-invalid", "uart_port"),
+    ],
+)
+def test_what_the_package_has_by_itself_is_refused_if_the_module_would_not_answer(
+    tmp_path, nvs, values, code, parameter
+):
+    (problem,) = _refusal(tmp_path, "", nvs=nvs, contents=_with_parameters("esp32", nvs=nvs, **values))
+    assert (problem.code, problem.where) == (code, parameter)
+    hint = f"this value comes with WROOM-32: write another one with factory_param: {{{parameter}: …}}"
+    assert problem.hint.endswith(f"\n{hint}")
+    number = {"uart_baudrate": 9600, "uart_port": 1}.get(parameter, 4)
+    assert _check(tmp_path, f"factory_param: {{{parameter}: {number}}}\n", nvs=nvs) == ()
+
+
+@pytest.mark.parametrize("nvs", [False, True], ids=["legacy", "mfg_nvs"])
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [({"country_code": "xx"}, "country-invalid"), ({"start_channel": 20}, "channel-invalid")],
+)
+def test_what_the_package_has_by_itself_is_warned_of_if_the_module_answers(tmp_path, nvs, values, code):
+    found = _warning(tmp_path, "", nvs=nvs, contents=_with_parameters("esp32", nvs=nvs, **values))
+    assert found.code == code
+
+
+def test_a_finished_image_of_the_project_is_named(tmp_path):
+    own = _with_parameters("esp32", nvs=True, uart_tx_pin=34)["mfg_nvs"]
+    (problem,) = _refusal(tmp_path, "data: {mfg_nvs: own.bin}\n", nvs=True, files={"own.bin": own})
+    assert (problem.code, problem.where) == ("pin-input-only", "own.bin:uart_tx_pin")
+    assert problem.hint.startswith("free on this chip")
+    assert "factory_param" not in problem.hint
+
+
+def test_a_line_that_is_missing_in_the_package(tmp_path):
+    """Up to v3.0.0.0, the firmware has pins of its own for it; since then it has none."""
+    found = _warning(tmp_path, "", contents=_with_parameters("esp32", nvs=False, uart_rx_pin=-1))
+    assert (found.code, found.place) == ("pin-missing", Place.at(parameter="uart_rx_pin"))
+    contents = _with_parameters("esp32", nvs=True, uart_rx_pin=-1)
+    (problem,) = _refusal(tmp_path, "", nvs=True, contents=contents)
+    assert (problem.code, problem.where) == ("pin-missing", "uart_rx_pin")
+
+
+def test_a_package_that_says_it_has_no_uart(tmp_path):
+    contents = _with_parameters("esp32", nvs=True, uart_baudrate=-1, uart_tx_pin=-1, uart_rx_pin=-1)
+    contents = {
+        "mfg_nvs": with_value(
+            with_value(NvsImage.from_bytes(contents["mfg_nvs"]), "factory_param", "uart_cts_pin", -1),
+            "factory_param",
+            "uart_rts_pin",
+            -1,
+        ).to_bytes()
+    }
+    (problem,) = _refusal(tmp_path, "", nvs=True, contents=contents)
+    assert (problem.code, problem.where) == ("uart-missing", "uart_baudrate")
+
+
+# --- the ESP8266's fixed pins ---
+
+
+@pytest.mark.parametrize("gpio", [-7, 60, 15, 3, 17])
+def test_an_esp8266_has_no_other_pin_for_rx(tmp_path, gpio):
+    (problem,) = _refusal(tmp_path, f"factory_param:\n  uart_rx_pin: {gpio}\n", chip="esp8266")
+    assert (problem.code, problem.where) == ("pin-not-routable", "esp_at.yml:3:uart_tx_pin")
+    assert problem.message == f"the ESP8266 has no UART with TX on GPIO15 and RX on GPIO{gpio}"
+    assert problem.hint == "take TX 15 with RX 13 or TX 1 with RX 3"
+
+
+def test_an_esp8266_without_rx(tmp_path):
+    (problem,) = _refusal(tmp_path, "factory_param:\n  uart_rx_pin: -1\n", chip="esp8266")
+    assert (problem.code, problem.where) == ("pin-missing", "esp_at.yml:3:uart_rx_pin")
+
+
+def test_the_download_port_of_an_esp8266_leaves_cts_and_rts_where_they_are(tmp_path):
+    """ESP-AT compares CTS and RTS with the hardware on GPIO15 and GPIO13 alone."""
+    found = _check(tmp_path, "factory_param: {uart_tx_pin: 1, uart_rx_pin: 3}\n", chip="esp8266")
+    assert [(notice.code, str(notice.place)) for notice in found] == [
+        ("pin-not-routable", "uart_cts_pin"),
+        ("pin-not-routable", "uart_rts_pin"),
+    ]
+    contents = _with_parameters("esp8266", nvs=False, module="ESP8266_1MB", uart_cts_pin=4)
+    (problem,) = _refusal(tmp_path, "", chip="esp8266", contents=contents)
+    assert (problem.code, problem.where) == ("pin-not-routable", "uart_cts_pin")
+
+
+# --- the module's name ---
+
+
+@pytest.mark.parametrize("nvs", [False, True], ids=["legacy", "mfg_nvs"])
+@pytest.mark.parametrize("name", ["N" * 32, "ä" * 16])
+def test_a_name_that_the_firmware_has_no_room_for(tmp_path, nvs, name):
+    (problem,) = _refusal(tmp_path, f"factory_param:\n  module_name: {name}\n", nvs=nvs)
+    assert (problem.code, problem.where) == ("module-name", "esp_at.yml:3:module_name")
+    assert problem.message == "a module's name has 31 bytes at most, this one has 32"
+    assert _check(tmp_path, f"factory_param: {{module_name: {name[:15]}}}\n", nvs=nvs) == ()
 
 
 # --- flash in the chip's package ---
@@ -219,23 +323,104 @@ def test_a_board_without_psram(tmp_path, board):
     assert [notice.code for notice in found] == ["pin-remark", "pin-remark"]
 
 
+@pytest.mark.parametrize("name", ["ESP32-WROOM-32E-N8R2", "esp32-wroom-32ue-h4r2", "WROOM-32E-N16R2X"])
+@pytest.mark.parametrize("nvs", [False, True], ids=["legacy", "mfg_nvs"])
+def test_psram_in_the_package_of_the_modules_chip(tmp_path, name, nvs):
+    (problem,) = _refusal(tmp_path, f"module: {name}\n", nvs=nvs)
+    assert (problem.code, problem.where) == ("pin-taken", "uart_rx_pin")
+    assert problem.message == "GPIO16 is taken by the PSRAM in the chip's package"
+    assert problem.hint.endswith("comes with WROOM-32: write another one with factory_param: {uart_rx_pin: …}")
+    assert _check(tmp_path, f"module: {name}\nfactory_param: {{uart_rx_pin: 4}}\n", nvs=nvs) == ()
+    (problem,) = _refusal(tmp_path, f"module: {name}\nfactory_param:\n  uart_rx_pin: 16\n", nvs=nvs)
+    assert problem.where == "esp_at.yml:4:uart_rx_pin"
+    # A project that uses PSRAM has that of the module: GPIO17 is free.
+    board = BoardFacts("this project", mcu="esp32", sdkconfig="CONFIG_SPIRAM")
+    assert _check(tmp_path, f"module: {name}\nfactory_param: {{uart_rx_pin: 4}}\n", nvs=nvs, board=board) == ()
+    assert len(_refusal(tmp_path, "module: WROOM-32\n", nvs=nvs, board=board)) == 2
+
+
 def test_psram_of_the_module(tmp_path):
     (problem,) = _refusal(tmp_path, "module: WROVER-32\nfactory_param: {uart_tx_pin: 16}\n", board=NO_PSRAM)
     assert (problem.code, problem.message) == ("pin-taken", "GPIO16 is taken by the PSRAM")
 
 
-def test_pins_of_the_package_on_the_boards_psram_are_warned_of(tmp_path):
-    found = _check(tmp_path, "", board=WROVER)
-    assert [(notice.code, notice.facts.get("gpio")) for notice in found] == [
-        ("pin-taken", 17),
-        ("pin-taken", 16),
-        ("pin-of-board", None),
+@pytest.mark.parametrize("nvs", [False, True], ids=["legacy", "mfg_nvs"])
+def test_pins_of_the_module_on_the_boards_psram(tmp_path, nvs):
+    """They are refused as the same pins are that the project gives."""
+    problems = _refusal(tmp_path, "module: WROOM-32\n", board=WROVER, nvs=nvs)
+    assert [(problem.code, problem.where, problem.message) for problem in problems] == [
+        ("pin-taken", "uart_tx_pin", "GPIO17 is taken by the PSRAM"),
+        ("pin-taken", "uart_rx_pin", "GPIO16 is taken by the PSRAM"),
     ]
-    assert [str(notice) for notice in found[:2]] == [
-        "uart_tx_pin: GPIO17 is taken by the PSRAM",
-        "uart_rx_pin: GPIO16 is taken by the PSRAM",
+    assert problems[0].hint == (
+        "free on this chip, if your board doesn't use them: GPIO18, GPIO13, GPIO21, GPIO23\n"
+        "this value comes with WROOM-32: write another one with factory_param: {uart_tx_pin: …}, or write module: "
+        "WROVER-32 for the board's own module"
+    )
+    for yml in ("module: WROOM-32\nfactory_param: {uart_tx_pin: 18, uart_rx_pin: 13}\n", "module: WROVER-32\n"):
+        found = _check(tmp_path, yml, board=WROVER, nvs=nvs)
+        assert [notice.code for notice in found] == ["pin-of-board"]
+
+
+def test_the_module_to_name_is_the_one_that_the_release_has_for_the_board(tmp_path):
+    write_sample_package(tmp_path / "package", "esp32", nvs=True)
+    package = replace(open_package(tmp_path / "package"), release="v4.1.1.0")
+    plan = make_plan(package, select(None, None, package), Request())
+    with pytest.raises(EspAtError) as caught:
+        check_values(plan, WROVER, Request(), now=NOW)
+    assert caught.value.problems[0].hint.endswith("or write module: MINI-1 for the board's own module")
+
+
+@pytest.mark.parametrize("nvs", [False, True], ids=["legacy", "mfg_nvs"])
+def test_pins_of_the_module_on_the_flash_in_the_package_of_the_boards_chip(tmp_path, nvs):
+    board = BoardFacts("pico32", name="ESP32 Pico Kit", mcu="esp32")
+    problems = _refusal(tmp_path, "module: WROOM-32\n", board=board, nvs=nvs)
+    assert [(problem.code, problem.message) for problem in problems] == [
+        ("pin-taken", "GPIO17 is taken by the flash in the chip's package"),
+        ("pin-taken", "GPIO16 is taken by the flash in the chip's package"),
     ]
-    assert str(found[2]) == (
+    assert problems[0].hint.endswith("or write module: PICO-D4 for the board's own module")
+    assert "GPIO10" not in problems[0].hint
+    assert _check(tmp_path, "module: PICO-D4\n", board=board, nvs=nvs) == ()
+
+
+@pytest.mark.parametrize("module", ["MINI-1", "PICO-D4", "WROVER-32"])
+@pytest.mark.parametrize("gpio", [6, 9, 10, 16])
+def test_flash_outside_of_the_chip_whatever_firmware_the_board_has(tmp_path, module, gpio):
+    """A WROVER may have the firmware of a module with the flash in its chip: its own flash is outside all the same."""
+    board = BoardFacts("own", name="WROVER of ours", mcu="esp32")
+    (problem,) = _refusal(tmp_path, f"module: {module}\nfactory_param:\n  uart_tx_pin: {gpio}\n", board=board)
+    assert (problem.code, problem.where) == ("pin-taken", "esp_at.yml:4:uart_tx_pin")
+
+
+@pytest.mark.parametrize(
+    "board",
+    [
+        BoardFacts("generic", mcu="esp32", variant="esp32", extra_flags="-DARDUINO_ESP32_DEV -DBOARD_HAS_PSRAM"),
+        BoardFacts("likely", mcu="esp32", variant="esp32", openocd="esp32-wrover.cfg"),
+    ],
+    ids=["flag", "debugger"],
+)
+@pytest.mark.parametrize(
+    "pins", ["", "factory_param: {uart_tx_pin: 17, uart_rx_pin: 16}\n"], ids=["default", "by hand"]
+)
+def test_psram_that_is_a_guess_is_warned_of(tmp_path, board, pins):
+    found = _check(tmp_path, f"module: WROOM-32\n{pins}", board=board)
+    assert [(notice.code, notice.facts["gpio"], notice.is_warning) for notice in found] == [
+        ("pin-taken", 17, True),
+        ("pin-taken", 16, True),
+    ]
+
+
+def test_single_core_of_a_board_does_not_show_its_module(tmp_path):
+    """A MINI-1 is only likely there: a SOLO-1 has one core, too, and its flash leaves GPIO16 and GPIO17 free."""
+    board = BoardFacts("own", mcu="esp32", extra_flags="-DCONFIG_FREERTOS_UNICORE=1")
+    assert _check(tmp_path, "module: SOLO-1\n", board=board) == ()
+
+
+def test_several_pins_that_the_boards_own_wiring_takes(tmp_path):
+    found = _warning(tmp_path, "factory_param: {uart_tx_pin: 18, uart_rx_pin: 13}\n", board=WROVER)
+    assert str(found) == (
         "the board's own wiring is in the way: "
         "GPIO15 (uart_cts_pin) is its SD card, GPIO14 (uart_rts_pin) is its SD card"
     )

@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import socket
+import sys
 import tracemalloc
 from contextlib import contextmanager
 from functools import partial
@@ -172,6 +173,22 @@ def test_a_part_that_is_complete_already(https_server, fetch):
     (fetch.folder / "a.zip.part.json").write_text(json.dumps(state))
     https_server.files["/a.zip"] = Served(DATA)
     assert fetch() == DATA
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="need links and pipes")
+@pytest.mark.parametrize("kind", ["/dev/zero", "/dev/full", "pipe", "secret"])
+def test_a_part_that_is_a_link_or_a_pipe(https_server, fetch, kind):
+    """It is replaced: a link may lead anywhere, and a pipe never opens."""
+    https_server.files["/a.zip"] = Served(DATA)
+    part = fetch.folder / "a.zip.part"
+    secret = fetch.folder / "secret"
+    secret.write_bytes(b"mine")
+    os.mkfifo(part) if kind == "pipe" else part.symlink_to(kind)
+    state = {"url": f"{https_server.url}/a.zip", "validator": '"first"', "total": len(DATA)}
+    (fetch.folder / "a.zip.part.json").write_text(json.dumps(state))
+    assert fetch() == DATA
+    assert begins(https_server) == [0]
+    assert secret.read_bytes() == b"mine"
 
 
 def test_a_part_that_nobody_asked_for(https_server, fetch):

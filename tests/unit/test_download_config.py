@@ -45,6 +45,8 @@ def test_both_ways():
         pytest.param(TEXT.replace("/", "\\"), id="backslashes"),
         pytest.param(TEXT.removeprefix("--flash_mode dio ") + " --flash_mode dio", id="option-after-the-images"),
         pytest.param("--flash_mode qio " + TEXT, id="option-twice-takes-the-last"),
+        pytest.param(TEXT + " 0x1000 bootloader/bootloader.bin 0x8000 partition_table/partition-table.bin", id="twice"),
+        pytest.param(TEXT + " 4096 ./bootloader\\bootloader.bin", id="twice-in-another-spelling"),
     ],
 )
 def test_other_spellings(text):
@@ -178,6 +180,16 @@ def test_parse_refuses(text, code, message, where, hint):
         parse_download_config(text)
     assert (caught.value.code, caught.value.where) == (code, where)
     assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+@pytest.mark.parametrize("offset", ["0x3b000", "236K", "241664"])
+def test_two_files_at_one_offset(offset):
+    with pytest.raises(FormatError) as caught:
+        parse_download_config(f"{TEXT} {offset} other.bin")
+    assert caught.value.code == "image-named-twice"
+    assert caught.value.message == "two files go to 0x3b000: customized_partitions/mqtt_ca.bin and other.bin"
+    assert caught.value.hint == ("keep the line with the file that belongs to 0x3b000, and remove the other one")
+    assert caught.value.facts == {"offset": 0x3B000}
 
 
 @pytest.mark.parametrize("offset", [-1, 1 << 32])

@@ -149,6 +149,23 @@ def test_numbers_by_chip(chip, freq, size, number):
     assert number == flash_sizes(chip)[size] << 4 | flash_frequencies(chip)[freq]
 
 
+@pytest.mark.parametrize(
+    ("chip", "stated", "kept"),
+    [
+        ("esp32c6", FlashSettings("dio", "80m", "4MB"), FlashSettings("dio", "80m", "4MB")),
+        ("esp32c6", FlashSettings("dio", "40m", "4MB"), FlashSettings("dio", "40m", "4MB")),
+        ("esp32c6", FlashSettings("keep", "keep", "detect"), FlashSettings("dio", "keep", "4MB")),
+        ("esp32c6", FlashSettings("qio", "20m", "2MB"), FlashSettings("dio", "40m", "4MB")),
+        ("esp32", FlashSettings("keep", "keep", "keep"), FlashSettings("dio", "40m", "4MB")),
+        ("esp32", FlashSettings("dio", "80m", "4MB"), FlashSettings("dio", "40m", "4MB")),
+    ],
+)
+def test_settings_in_the_words_of_the_firmware_package(chip, stated, kept):
+    """The header of LONG has dio, 4MB and, with its frequency made 0, what an ESP32-C6 has for 40m and for 80m."""
+    image = EspImage.from_bytes(LONG).with_flash_settings(FlashSettings(freq="40m"), chip)
+    assert image.flash_settings_as(stated, chip) == kept
+
+
 def test_numbers_that_a_chip_does_not_know():
     image = EspImage.from_bytes(NO_DIGEST[:2] + b"\x09\xf7" + NO_DIGEST[4:])
     assert image.flash_settings("esp32") == FlashSettings("0x9", "0x7", "0xf")

@@ -385,6 +385,33 @@ def test_no_esptool(monkeypatch):
     assert caught.value.hint == f"install it: {sys.executable} -m pip install esptool"
 
 
+@pytest.mark.parametrize("found", ["4.7", "4.7.0", "3.3.3", "unknown", "", None, "5", "\u0664.8", "9" * 5000])
+def test_an_esptool_that_is_too_old(monkeypatch, found):
+    """Also one without a version: broken metadata gives None."""
+    monkeypatch.setattr("platformio_esp_at.device.esptool.version", lambda _name: found)
+    with pytest.raises(FlashError) as caught:
+        esptool_major()
+    assert caught.value.code == "esptool-too-old"
+    assert caught.value.message == f"the version of esptool in this Python is {found}, 4.8 or newer is needed"
+    assert caught.value.hint == f"upgrade it: {sys.executable} -m pip install --upgrade 'esptool>=4.8'"
+
+
+@pytest.mark.parametrize(("found", "major"), [("4.8", 4), ("4.12.0", 4), ("4.8.dev1", 4), ("5.0.2", 5), ("10.0", 10)])
+def test_an_esptool_that_is_new_enough(monkeypatch, found, major):
+    monkeypatch.setattr("platformio_esp_at.device.esptool.version", lambda _name: found)
+    assert esptool_major() == major
+
+
+def test_esptool_without_metadata(tmp_path, monkeypatch):
+    """What `importlib.metadata` finds first counts, damaged or not."""
+    (tmp_path / "esptool-5.0.dist-info").mkdir()
+    (tmp_path / "esptool-5.0.dist-info/METADATA").write_text("Name: esptool\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(FlashError) as caught:
+        esptool_major()
+    assert caught.value.code == "esptool-too-old"
+
+
 def test_major():
     output = subprocess.run(
         [sys.executable, "-m", "esptool", "version"], capture_output=True, text=True, check=True

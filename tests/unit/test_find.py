@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from esp_images import with_version
 from firmware_server import FirmwareServer, Served
 
 from platformio_esp_at.catalog import modules as modules_module
@@ -29,9 +30,10 @@ from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Plac
 from platformio_esp_at.events import Copying, DownloadStarted, Noticed
 from platformio_esp_at.firmware import download as download_module
 from platformio_esp_at.firmware import source as source_module
+from platformio_esp_at.firmware.cache import Cache
 from platformio_esp_at.firmware.find import find_firmware
 from platformio_esp_at.firmware.lock import add_to_lock
-from platformio_esp_at.formats.lock_file import parse_lock_file
+from platformio_esp_at.formats.lock_file import LockedPackage, parse_lock_file
 from platformio_esp_at.outputs.text import event_text
 from platformio_esp_at.request.values import Firmware, Text
 
@@ -56,7 +58,7 @@ class Project:
         self.cache = cache
         self.monkeypatch = monkeypatch
         self.events: list[Event] = []
-        write_sample_package(self.file(f"{NAME}.zip"), "esp32")
+        write_sample_package(self.file(f"{NAME}.zip"), "esp32", nvs=True)
         monkeypatch.setenv("ESP_AT_MIRROR", str(self.mirror))
 
     def file(self, name):
@@ -85,7 +87,7 @@ class Project:
     @property
     def locked(self):
         file = self.root / "esp_at.lock"
-        return parse_lock_file(file.read_text()) if file.exists() else ()
+        return parse_lock_file(file.read_text()).packages if file.exists() else ()
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +113,7 @@ def sha256(data: bytes) -> str:
 
 def other_package(chip: str = "esp32") -> bytes:
     """Return a zip that is as good as the sample, differs, and takes several pieces to download."""
-    return sample_zip({**sample_package(chip), "README.txt": random.Random(1).randbytes(60_000)})  # noqa: S311
+    return sample_zip({**sample_package(chip, nvs=True), "README.txt": random.Random(1).randbytes(60_000)})  # noqa: S311
 
 
 def sample_zip(files: dict[str, bytes]) -> bytes:
@@ -141,7 +143,7 @@ def test_what_the_lock_has(project):
 
 
 def test_the_module_decides_which_package_of_a_release(project):
-    write_sample_package(project.file("ESP32-SOLO-AT-V4.1.1.0.zip"), "esp32")
+    write_sample_package(project.file("ESP32-SOLO-AT-V4.1.1.0.zip"), "esp32", nvs=True)
     assert project.open("v4.1.1.0", "solo-1").name == "ESP32-SOLO-AT-V4.1.1.0"
     assert project.open("v4.1.1.0", "WROOM-32", None).name == NAME
 
@@ -460,7 +462,7 @@ def test_a_lock_that_cannot_be_written(project):
 
 def test_a_zip_for_another_chip_is_not_kept(project):
     good = project.file(f"{NAME}.zip").read_bytes()
-    write_sample_package(project.file(f"{NAME}.zip"), "esp32c3")
+    write_sample_package(project.file(f"{NAME}.zip"), "esp32c3", nvs=True)
     with refused("firmware-other-chip") as caught:
         project.open()
     assert caught.value.place == HERE
@@ -469,6 +471,140 @@ def test_a_zip_for_another_chip_is_not_kept(project):
     assert list(project.cache.rglob("*.zip")) == []
     project.file(f"{NAME}.zip").write_bytes(good)
     assert project.open().sha256 == sha256(good)
+
+
+# --- names that lie ---
+
+
+def of_version(version: str, *, nvs: bool = True) -> bytes:
+    """Return a zip whose application says this version."""
+    files = sample_package("esp32", nvs=nvs)
+    return sample_zip({**files, "esp-at.bin": with_version(files["esp-at.bin"], version)})
+
+
+MISNAMED = {
+    "v4.1.0.0": (of_version("v4.1.0.0"), "its application is v4.1.0.0"),
+    "v4.1.0.0-dev": (of_version("v4.1.0.0-dev"), "its application is v4.1.0.0-dev"),
+    "v5.0.0.0-3-g1f2e3d4": (of_version("v5.0.0.0-3-g1f2e3d4"), "its application is v5.0.0.0-3-g1f2e3d4"),
+    "v2.0, by its layout": (of_version("ESP-AT", nvs=False), "its parameters are in factory_param, as up to v3.0.0.0"),
+}
+
+
+@pytest.mark.parametrize("name", MISNAMED)
+@pytest.mark.parametrize("asked", ["v4.1.1.0", "latest", NAME, URL])
+def test_another_release_under_the_name(project, name, asked):
+    zipped, found = MISNAMED[name]
+    project.file(f"{NAME}.zip").write_bytes(zipped)
+    with refused("firmware-other-release") as caught:
+        project.open(asked)
+    place = (project.mirror / f"{NAME}.zip").as_uri()
+    assert caught.value.place == HERE
+    assert caught.value.message == f"{place} is not v4.1.1.0, which {NAME}.zip must be: {found}"
+    assert caught.value.hint.startswith("it was not kept: put the right zip there; ")
+    assert caught.value.facts["release"] == "v4.1.1.0"
+    assert list(project.cache.rglob("*.zip")) == list(project.cache.rglob("*.json")) == []
+    assert project.locked == ()
+    project.file(f"{NAME}.zip").write_bytes(of_version("v4.1.1.0"))
+    assert project.open(asked).release == "v4.1.1.0"
+
+
+@pytest.mark.parametrize(
+    "version",
+    ["v4.1.1.0", "V4.1.1", "v4.1.1.0-dev", "esp32_v4.1.1.0", "v4.1.0.0-71-g05ade88d-dirty", "1f2e3d4", "1", "ESP-AT"],
+)
+def test_versions_that_contradict_nothing(project, version):
+    """Also a build some commits after an older release, and what is no release at all."""
+    project.file(f"{NAME}.zip").write_bytes(of_version(version))
+    assert project.open().sha256 == sha256(of_version(version))
+
+
+def test_a_package_that_is_too_new_for_its_name(project):
+    project.file("ESP32-WROOM-32-AT-V2.4.0.0.zip").write_bytes(of_version("ESP-AT"))
+    with refused("firmware-other-release") as caught:
+        project.open("v2.4.0.0")
+    assert caught.value.message.endswith(": its parameters are in mfg_nvs, as since v3.1.0.0")
+
+
+def test_another_release_in_the_cache(project, https_server):
+    """The server still has it, so that only forgetting helps; it is asked anew the next time."""
+    wrong, right = MISNAMED["v4.1.0.0"][0], of_version("v4.1.1.0")
+    https_server.files[f"/{NAME}.zip"] = Served(wrong)
+    project.monkeypatch.setenv("ESP_AT_MIRROR", https_server.url)
+    cache = Cache(project.cache)
+    with cache.exclusive(URL, print) as folder:
+        (folder / f"{NAME}.zip").write_bytes(wrong)
+        cache.admit(URL, folder / f"{NAME}.zip", source=f"{https_server.url}/{NAME}.zip", validator='"first"')
+    with refused("firmware-other-release"):
+        project.open()
+    assert cache.find(URL) is None
+    https_server.files[f"/{NAME}.zip"] = Served(right)
+    assert project.open().sha256 == sha256(right)
+
+
+def test_another_release_in_the_lock(project):
+    wrong = MISNAMED["v4.1.0.0"][0]
+    project.file(f"{NAME}.zip").write_bytes(wrong)
+    add_to_lock(project.root, LockedPackage("v4.1.1.0", URL, len(wrong), sha256(wrong), "esp32", "WROOM-32"))
+    with refused("firmware-other-release") as caught:
+        project.open()
+    assert caught.value.hint.startswith("remove its entries (firmware: v4.1.1.0) from esp_at.lock, and run it again; ")
+
+
+def test_a_path_may_have_any_name(project):
+    """Who names a path has the file: what it says of itself counts."""
+    file = project.file(f"{NAME}.zip")
+    file.write_bytes(MISNAMED["v4.1.0.0"][0])
+    found = find_firmware(Firmware(Text(str(file), HERE), file), None, None, project=project.root, report=print)
+    assert found.package.release == "v4.1.0.0"
+
+
+# --- factory images ---
+
+
+def factory_image() -> bytes:
+    files = sample_package("esp32", nvs=True)
+    return files["factory/factory_WROOM-32_unfilled.bin"]
+
+
+@pytest.mark.parametrize("name", ["factory_WROOM-32.bin", "download?file=2", "firmware"])
+def test_a_factory_image_by_its_url(project, https_server, name):
+    https_server.files[f"/{name}"] = Served(factory_image())
+    url = f"{https_server.url}/{name}"
+    package = project.open(url)
+    assert (package.flash_size, package.modules) == (4 << 20, ("WROOM-32",))
+    assert package.sha256 == sha256(factory_image())
+    assert [(entry.url, entry.sha256) for entry in project.locked] == [(url, sha256(factory_image()))]
+    https_server.files.clear()
+    assert project.open(url).sha256 == package.sha256
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"<html>log in first</html>", "not-a-zip"),
+        (b"", "not-a-zip"),
+        (sample_package("esp32")["esp-at.bin"], "firmware-part-alone"),
+        (b"\xea\x04" + bytes(99), "firmware-nonos"),
+        (b"\xff" * 99, "not-a-package"),
+    ],
+)
+def test_what_is_no_factory_image_is_not_kept(project, https_server, data, code):
+    https_server.files["/factory_X.bin"] = Served(data)
+    with refused(code) as caught:
+        project.open(f"{https_server.url}/factory_X.bin")
+    assert caught.value.place.facts["file"] == "esp_at.yml"
+    assert caught.value.hint
+    assert list(project.cache.rglob("*.bin")) == []
+    assert project.locked == ()
+
+
+def test_a_changed_factory_image_is_not_the_locked_one(project, https_server, monkeypatch):
+    https_server.files["/factory_X.bin"] = Served(factory_image())
+    project.open(f"{https_server.url}/factory_X.bin")
+    https_server.files["/factory_X.bin"] = Served(factory_image() + b"\xff", etag='"other"')
+    monkeypatch.setenv("ESP_AT_CACHE", str(project.root / "empty cache"))
+    with refused("lock-mismatch"):
+        project.open(f"{https_server.url}/factory_X.bin")
 
 
 def test_a_mirror_with_pages_instead_of_errors(project, https_server, monkeypatch):
@@ -497,7 +633,7 @@ def test_a_mirror_with_a_query(project, https_server, monkeypatch):
 
 
 def test_a_module_that_takes_the_firmware_of_another(project):
-    write_sample_package(project.file("ESP32-MINI-1-AT-V4.1.1.0.zip"), "esp32")
+    write_sample_package(project.file("ESP32-MINI-1-AT-V4.1.1.0.zip"), "esp32", nvs=True)
     project.open("latest", "WROVER-32")
     noticed, *others = project.events
     assert others == [Copying(project.mirror / "ESP32-MINI-1-AT-V4.1.1.0.zip")]
@@ -572,7 +708,7 @@ def test_the_latest_of_a_boards_module_stays_when_that_gets_a_successor(project,
 
 
 def test_each_module_has_an_entry(project):
-    write_sample_package(project.file("ESP32-C3-MINI-1-AT-V4.1.1.0.zip"), "esp32c3")
+    write_sample_package(project.file("ESP32-C3-MINI-1-AT-V4.1.1.0.zip"), "esp32c3", nvs=True)
     project.open()
     project.open(board=BoardFacts("c3", mcu="esp32c3"))
     project.open(NAME)
@@ -583,7 +719,7 @@ def test_each_module_has_an_entry(project):
 def test_the_lock_pins_the_latest(project, monkeypatch):
     project.open("latest")
     newer = NAME.replace("4.1.1", "4.2.0")
-    write_sample_package(project.file(f"{newer}.zip"), "esp32")
+    write_sample_package(project.file(f"{newer}.zip"), "esp32", nvs=True)
     released = package_named(NAME)
     later = released._replace(release="v4.2.0.0", url=released.url.replace("4.1.1", "4.2.0"))
     monkeypatch.setattr(source_module, "find_release", lambda *_: later)

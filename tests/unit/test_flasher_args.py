@@ -251,3 +251,51 @@ def test_text_refused(text, message, where):
         parse_flasher_args(text)
     assert (caught.value.code, caught.value.where) == ("flash-args-invalid", where)
     assert caught.value.message.startswith(message)
+
+
+def _with_files(files: str) -> str:
+    return json.dumps({"flash_files": "HERE"}).replace('"HERE"', files)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        '{"0x0": "a.bin", "0x0": "a.bin"}',
+        '{"0x0": "a.bin", "0": "./a.bin"}',
+        '{"0x0": "a.bin", "0x00": "a.bin"}',
+    ],
+)
+def test_an_image_that_is_named_twice_counts_once(files):
+    assert parse_flasher_args(_with_files(files)).images == (FlashImage(0, "a.bin"),)
+
+
+def test_two_files_at_one_offset():
+    with pytest.raises(FormatError) as caught:
+        parse_flasher_args(_with_files('{"0x1000": "a.bin", "4K": "b.bin"}'))
+    assert (caught.value.code, caught.value.where) == ("image-named-twice", "flash_files")
+    assert caught.value.message == "two files go to 0x1000: a.bin and b.bin"
+    assert "remove the other one" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (_with_files('{"0x1000": "a.bin", "0x1000": "b.bin"}'), "0x1000"),
+        (_with_files('{"0x1000": "a.bin"}, "flash-files": {"0x2000": "a.bin"}'), "flash_files"),
+        (
+            _with_files('{"0x1000": "a.bin"}, "flash_settings": {"flash_mode": "dio", "flash-mode": "qio"}'),
+            "flash_mode",
+        ),
+    ],
+)
+def test_one_key_with_two_values(text, key):
+    with pytest.raises(FormatError) as caught:
+        parse_flasher_args(text)
+    assert caught.value.code == "flash-args-invalid"
+    assert caught.value.message == f"the key {key} is there twice, with different values"
+    assert caught.value.hint == f"keep the {key} that is right, and remove the other one"
+
+
+def test_one_key_twice_with_the_same_value():
+    text = _with_files('{"0x0": "a.bin"}, "flash-files": {"0x0": "a.bin"}, "x": NaN, "x": NaN, "y": 1, "y": 1')
+    assert parse_flasher_args(text).images == (FlashImage(0, "a.bin"),)

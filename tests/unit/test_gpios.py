@@ -20,6 +20,9 @@ def test_what_takes_a_gpio_exists(chip):
     gpios = chip_gpios(chip)
     for taken in (gpios.input_only, gpios.flash, gpios.in_package_flash, gpios.psram, gpios.usb, gpios.strapping):
         assert taken <= gpios.exist
+    assert gpios.rmii <= gpios.exist
+    assert gpios.in_package_psram <= gpios.psram
+    assert bool(gpios.rmii) == (chip == "esp32")
     assert set(gpios.remarks) <= gpios.exist
 
 

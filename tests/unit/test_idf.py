@@ -23,6 +23,7 @@ from platformio_esp_at.idf.project import (
     image_set_folder,
     parse_sdkconfig,
     read_idf_project,
+    read_sdkconfig,
     spelling_of,
 )
 from platformio_esp_at.request.options import OPTIONS
@@ -40,7 +41,7 @@ BASE = {
         }
     }
 }
-NAMES = ["at-flash", "at-flash-factory", "at-info", "at-package", "at-verify"]
+NAMES = ["at-flash", "at-flash-factory", "at-info", "at-package", "at-table", "at-verify"]
 
 
 def spellings(action):
@@ -138,6 +139,23 @@ def test_sdkconfig():
     text = '#\n# Title\n#\nCONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C="say \\"hi\\" \\\\ a=b"\nCONFIG_D=-2\n\nX=1\n'
     assert parse_sdkconfig(text) == {"CONFIG_A": "y", "CONFIG_C": 'say "hi" \\ a=b', "CONFIG_D": "-2"}
     assert parse_sdkconfig('CONFIG_A="\r\nCONFIG_B=""\r\n') == {"CONFIG_A": '"', "CONFIG_B": ""}
+
+
+def test_an_sdkconfig_that_is_named(tmp_path):
+    (tmp_path / "sdkconfig").write_bytes(b"CONFIG_A=y\nCONFIG_B=\xff\n")
+    assert read_sdkconfig(tmp_path / "sdkconfig") == "CONFIG_A=y\nCONFIG_B=\ufffd\n"
+    with pytest.raises(EspAtError) as caught:
+        read_sdkconfig(tmp_path / "other")
+    assert (caught.value.code, caught.value.where) == ("file-not-found", str(tmp_path / "other"))
+    assert "idf.py reconfigure" in caught.value.hint
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="need device files")
+def test_an_sdkconfig_without_an_end(tmp_path):
+    (tmp_path / "sdkconfig").symlink_to("/dev/zero")
+    with pytest.raises(EspAtError) as caught:
+        read_sdkconfig(tmp_path / "sdkconfig")
+    assert caught.value.code == "unreadable"
 
 
 def test_psram_is_named_as_the_project_has_it(configured):

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import struct
+from functools import reduce
+from operator import xor
+
 import pytest
-from esp_images import for_revisions
+from esp_images import for_revisions, with_start
 from plans import refusal, sample_plan
 
 from platformio_esp_at.checks.plan import check_plan
 from platformio_esp_at.demo.sample_package import sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, PackageError
 from platformio_esp_at.formats.esp_image import ChipRevisions
+from platformio_esp_at.units import align_up
 
 SAMPLE = sample_package("esp32")
 CONFIG = SAMPLE["download.config"].decode()
@@ -93,6 +99,95 @@ def test_an_app_without_a_digest_passes(tmp_path):
     app = bytearray(SAMPLE["esp-at.bin"][:-32])
     app[23] = 0
     check_plan(sample_plan(tmp_path, files={"esp-at.bin": bytes(app)}), None)
+
+
+@pytest.mark.parametrize("flag", [2, 0x81, 0xFF])
+def test_any_value_but_0_says_that_there_is_a_digest(tmp_path, flag):
+    """As a bootloader takes it: the digest of the file, made with another value there, doesn't match then."""
+    app = SAMPLE["esp-at.bin"]
+    files = {"esp-at.bin": app[:23] + bytes([flag]) + app[24:]}
+    error = refusal(sample_plan(tmp_path, files=files), PackageError)
+    assert (error.code, error.where) == ("image-digest", "esp-at.bin")
+
+
+def test_an_application_where_the_bootloader_should_be(tmp_path):
+    """An application of ESP-IDF starts with its description, one for ESP8266 has code in flash."""
+    described = with_start(SAMPLE[BOOTLOADER], b"\x32\x54\xcd\xab")
+    error = refusal(sample_plan(tmp_path / "esp32", files={BOOTLOADER: described}), PackageError)
+    assert (error.code, error.where) == ("programs-mixed-up", BOOTLOADER)
+    assert error.message == "this is an application, where the bootloader should be"
+    in_flash = _esp8266((0x40200010, bytes(64)))
+    error = refusal(sample_plan(tmp_path / "esp8266", "esp8266", files={BOOTLOADER: in_flash}), PackageError)
+    assert (error.code, error.where) == ("programs-mixed-up", BOOTLOADER)
+
+
+def test_the_bootloader_twice(tmp_path):
+    error = refusal(sample_plan(tmp_path, files={"esp-at.bin": SAMPLE[BOOTLOADER]}), PackageError)
+    assert (error.code, error.where) == ("programs-mixed-up", "esp-at.bin")
+    assert error.message == "the application is the same program as the bootloader"
+
+
+# --- addresses, which no digest holds in a bootloader of ESP8266 ---
+
+
+def _patched(data: bytes, offset: int, value: int) -> bytes:
+    return data[:offset] + value.to_bytes(4, "little") + data[offset + 4 :]
+
+
+@pytest.mark.parametrize(
+    ("offset", "value", "where", "message"),
+    [
+        pytest.param(4, 0, "0x4", "the image starts at address 0x0, where it has no code", id="no-entry-point"),
+        pytest.param(
+            4, 0x40100002, "0x4", "the image starts at address 0x40100002, where it has no code", id="half-a-word"
+        ),
+        pytest.param(
+            8,
+            0x3FFB0000,
+            "0x8",
+            "a segment goes to address 0x3ffb0000, where the ESP8266 has no memory for it",
+            id="rom",
+        ),
+        pytest.param(8, 0x40100001, "0x8", "the segment's address 0x40100001 isn't a multiple of 4", id="alignment"),
+    ],
+)
+def test_addresses_of_a_bootloader_of_esp8266(tmp_path, offset, value, where, message):
+    bootloader = _patched(sample_package("esp8266")[BOOTLOADER], offset, value)
+    error = refusal(sample_plan(tmp_path, "esp8266", files={BOOTLOADER: bootloader}), PackageError)
+    problems = error.problems or (error,)
+    assert (f"{BOOTLOADER}:{where}", message) in [(problem.where, problem.message) for problem in problems]
+    assert {(problem.code, problem.hint) for problem in problems} == {("image-address", AGAIN)}
+
+
+def _esp8266(*segments: tuple[int, bytes], digest: bool = False) -> bytes:
+    """Return an application of these segments (address, data), which starts at the first address."""
+    image = bytes([0xE9, len(segments), 3, 0x2F]) + segments[0][0].to_bytes(4, "little")
+    image += b"".join(struct.pack("<LL", address, len(data)) + data for address, data in segments)
+    checksum = reduce(xor, b"".join(data for _, data in segments), 0xEF)
+    image = image.ljust(align_up(len(image) + 1, 16) - 1, b"\0") + bytes([checksum])
+    return image + hashlib.sha256(image).digest() if digest else image
+
+
+def test_segments_that_share_an_address(tmp_path):
+    app = _esp8266((0x40100000, bytes(64)), (0x40100020, bytes(64)))
+    error = refusal(sample_plan(tmp_path, "esp8266", files={"esp-at.bin": app}), PackageError)
+    assert (error.code, error.where) == ("image-address", "esp-at.bin:0x50")
+    assert error.message == "two segments have the address 0x40100020"
+
+
+def test_an_application_of_esp8266_with_a_digest(tmp_path):
+    app = _esp8266((0x40220010, bytes(64)), (0x40220050, bytes(64)), (0x40100000, bytes(64)), digest=True)
+    check_plan(sample_plan(tmp_path, "esp8266", files={"esp-at.bin": app}), None)
+    error = refusal(sample_plan(tmp_path, "esp8266", files={"esp-at.bin": _patched(app, 4, 0x40100000)}), PackageError)
+    assert (error.code, error.where) == ("image-digest", "esp-at.bin")
+
+
+def test_an_application_of_esp8266_for_another_place_in_flash(tmp_path):
+    app = _esp8266((0x40210010, bytes(64)))
+    error = refusal(sample_plan(tmp_path, "esp8266", files={"esp-at.bin": app}), PackageError)
+    assert (error.code, error.where) == ("image-other-layout", "esp-at.bin")
+    assert error.message == "the application is linked for offset 0x10000 of each megabyte of flash"
+    assert error.hint == "it is written to 0x20000: take the application of this flash layout"
 
 
 @pytest.mark.parametrize("mode", ["dio", "qio"])

@@ -65,9 +65,18 @@ def test_a_zip_and_what_the_project_names(listed, tmp_path):
     assert listed(f"firmware: {url}\n") == {"esp_at.yml", "esp_at.lock", "fw.zip"}
 
 
+def test_where_partitions_are_is_in_the_lock(listed, tmp_path):
+    write_sample_package(tmp_path / "fw.zip")
+    yml, inputs = "firmware: fw.zip\npartitions: own.csv\n", {"esp_at.yml", "fw.zip", "own.csv"}
+    (tmp_path / "own.csv").write_text("my_data, 0x40, 0x20, 0x3d000, 4K\n")
+    assert listed(yml) == inputs
+    (tmp_path / "own.csv").write_text("my_data, 0x40, 0x20, , 4K\n")
+    assert listed(yml) == {*inputs, "esp_at.lock"}
+
+
 def test_of_a_release_the_lock_has_what_it_is(listed, tmp_path, monkeypatch):
     (tmp_path / "mirror").mkdir()
-    write_sample_package(tmp_path / "mirror/ESP32-WROOM-32-AT-V4.1.1.0.zip")
+    write_sample_package(tmp_path / "mirror/ESP32-WROOM-32-AT-V4.1.1.0.zip", nvs=True)
     monkeypatch.setenv("ESP_AT_MIRROR", str(tmp_path / "mirror"))
     assert listed("firmware: v4.1.1.0\nmodule: WROOM-32\n") == {"esp_at.yml", "esp_at.lock"}
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from plans import HERE, refusal, sample_plan
 
-from platformio_esp_at.checks.layout import check_primary, check_secondary
+from platformio_esp_at.checks.layout import check_primary, check_secondary, misplaced_regions
 from platformio_esp_at.checks.plan import check_plan
 from platformio_esp_at.demo.sample_package import sample_package
-from platformio_esp_at.errors import LayoutError, UnknownNameError
+from platformio_esp_at.errors import LayoutError, PackageError, UnknownNameError
 from platformio_esp_at.formats.partition_table import ESP8266_APP_ALIGNMENT, Partition, PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer, PkiType
 from platformio_esp_at.request.values import InputFile
@@ -323,7 +323,10 @@ def test_a_user_table_without_a_row_for_the_parameters(tmp_path):
         sample_plan(tmp_path, **_csv("factory_param", "factory"))
     assert (caught.value.code, caught.value.where) == ("unknown-partition", "user.csv")
     assert caught.value.message == "unknown partition 'factory_param'"
-    assert caught.value.hint == "the user partition table has no such row; did you mean factory?"
+    assert caught.value.hint == (
+        "add the row factory_param, which esp-at table PACKAGE prints; or name only partitions of your own: those are "
+        "added to the firmware package's table"
+    )
 
 
 # --- content ---
@@ -368,7 +371,7 @@ def test_content_of_the_last_partition_beyond_the_flash(tmp_path):
     """The home of ota_1 is the end of the flash: both problems are reported."""
     error = refusal(_with_ota_1(tmp_path, 0x180001), LayoutError)
     assert [(problem.code, problem.where, problem.message) for problem in error.problems] == [
-        ("image-outside-flash", "esp-at.bin", "ota_1 ends at 0x400001, the flash has 4MB"),
+        ("image-outside-flash", "second.bin", "ota_1 ends at 0x400001, the flash has 4MB"),
         (
             "content-too-large",
             PRIMARY_FILE,
@@ -385,8 +388,8 @@ def test_content_that_ends_where_the_flash_ends(tmp_path):
 
 def _with_ota_1(tmp_path, size: int) -> FlashPlan:
     """Return a plan whose application has so many bytes, and goes to the last partition of the flash."""
-    config = CONFIG.replace("0x100000 esp-at.bin", "0x280000 esp-at.bin")
-    files = {"download.config": config, "esp-at.bin": SAMPLE["esp-at.bin"].ljust(size, b"\xff")}
+    config = f"{CONFIG} 0x280000 second.bin"
+    files = {"download.config": config, "second.bin": SAMPLE["esp-at.bin"].ljust(size, b"\xff")}
     return sample_plan(tmp_path, files=files)
 
 
@@ -410,6 +413,82 @@ def test_parameters_missing_in_a_csv(tmp_path):
     assert error.message == "the partition table has no mfg_nvs"
 
 
+def test_parameters_missing_in_what_may_be_meant_as_an_addition(tmp_path):
+    csv = "fatfs, data, fat, 0x47000, 100K\nmy_data, 0x40, 0x20, 0x3e000, 4K\n"
+    error = refusal(sample_plan(tmp_path, "esp32c6", partitions=InputFile("user.csv", HERE, csv.encode())), LayoutError)
+    assert error.hint == (
+        "add the row mfg_nvs, which esp-at table PACKAGE prints; or name only partitions of your own: those are added "
+        "to the firmware package's table"
+    )
+
+
+# --- partitions of the project's own ---
+
+
+def _own(csv: str) -> InputFile:
+    return InputFile("own.csv", HERE, csv.encode())
+
+
+def test_a_partition_that_would_move(tmp_path):
+    plan = sample_plan(
+        tmp_path, partitions=_own("log, 0x40, 5, , 4K\nmine, 0x40, 5, , 4K\n"), recorded={"mine": 0x21000}
+    )
+    error = refusal(plan, LayoutError)
+    assert (error.code, error.where) == ("partition-would-move", "own.csv:2")
+    assert error.message == (
+        "partition 'mine' can't stay at 0x21000 with AT_PACK: 'ble_data' (0x21000…0x24000) is there"
+    )
+    assert error.hint == (
+        "what it holds would be lost: give it content, data: {mine: FILE}; or write 0x3e000 as its offset to move it "
+        "without its content; or remove its entry from partitions: in esp_at.lock"
+    )
+    assert error.facts == {"file": "own.csv", "line": 2, "partition": "mine", "recorded": 0x21000, "offset": 0x3E000}
+
+
+@pytest.mark.parametrize(
+    ("row", "recorded", "data"),
+    [
+        pytest.param("mine, 0x40, 5, , 4K", {}, {}, id="new"),
+        pytest.param("mine, 0x40, 5, , 4K", {"mine": 0x50000, "log": 0x21000}, {}, id="it-stays"),
+        pytest.param("mine, 0x40, 5, 0x3d000, 4K", {"mine": 0x21000}, {}, id="the-csv-has-its-offset"),
+        pytest.param("mine, 0x40, 5, , 4K", {"mine": 0x21000}, {"mine": b"x"}, id="it-has-content"),
+    ],
+)
+def test_a_partition_that_may_be_where_it_is(tmp_path, row, recorded, data):
+    files = {name: InputFile("mine.bin", HERE, content) for name, content in data.items()}
+    check_plan(sample_plan(tmp_path, partitions=_own(row), recorded=recorded, data=files), None)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        pytest.param("0x3b000, 0x2000", "0x3a000, 0x2000", "table-overlap", id="tables"),
+        pytest.param("factory_param, 0x40", "factory_param, 0x41", "partition-type", id="types"),
+    ],
+)
+def test_what_is_wrong_with_the_package_is_not_in_the_csv(tmp_path, old, new, code):
+    wrong = PartitionTable.from_csv(USER_CSV.replace(old, new), first_offset=0).to_bytes()
+    plan = sample_plan(tmp_path, files={"at_customize.bin": wrong}, partitions=_own("mine, 0x40, 5, , 4K\n"))
+    error = refusal(plan, LayoutError)
+    assert (error.code, error.where) == (code, "at_customize.bin")
+
+
+def test_rows_of_the_package_are_not_in_the_csv(tmp_path):
+    """What doesn't fit into one is told with the file that has its row."""
+    plan = sample_plan(
+        tmp_path, partitions=_own("mine, 0x40, 5, , 4K\n"), data={"fatfs": InputFile("f", HERE, bytes(1 << 20))}
+    )
+    assert [(problem.code, problem.where) for problem in misplaced_regions(plan)] == [
+        ("content-too-large", "at_customize.bin")
+    ]
+    plan = sample_plan(
+        tmp_path, partitions=_own("mine, 0x40, 5, , 4K\n"), data={"mine": InputFile("f", HERE, bytes(4097))}
+    )
+    assert [(problem.code, problem.where) for problem in misplaced_regions(plan)] == [
+        ("content-too-large", "own.csv:1")
+    ]
+
+
 # --- images ---
 
 
@@ -420,14 +499,6 @@ def _with_image(offset: str, data: bytes = b"x") -> dict[str, bytes | str]:
 @pytest.mark.parametrize(
     ("files", "where", "code", "message", "hint"),
     [
-        pytest.param(
-            _with_image("0x1000"),
-            None,
-            "image-overlap",
-            "extra.bin at 0x1000 would be written over bootloader/bootloader.bin, which takes 0x1000…0x3000",
-            "move one of the two: no two images can share a sector (0x1000 bytes)",
-            id="same-offset",
-        ),
         pytest.param(
             _with_image("0x2000"),
             None,
@@ -492,6 +563,77 @@ def test_image_beyond_the_flash(tmp_path):
 )
 def test_image_between_the_partitions(tmp_path, offset, size):
     check_plan(sample_plan(tmp_path, files=_with_image(offset, bytes(size))), None)
+
+
+# --- images at the place of another one ---
+
+AGAIN = "download the firmware package again"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "file", "message", "hint"),
+    [
+        pytest.param(
+            "0x30000 customized_partitions/factory_param.bin",
+            "0x70000 customized_partitions/factory_param.bin",
+            "customized_partitions/factory_param.bin",
+            "it goes to 0x70000, into 'fatfs' (0x70000…0x100000)",
+            f"{AGAIN}; or, if you built it, write 0x30000 in download.config",
+            id="into-the-file-system",
+        ),
+        pytest.param(
+            "0x2a000 customized_partitions/client_cert.bin 0x2c000 customized_partitions/client_key.bin",
+            "0x2c000 customized_partitions/client_cert.bin 0x2a000 customized_partitions/client_key.bin",
+            "customized_partitions/client_cert.bin",
+            "it goes to 0x2c000, into 'client_key' (0x2c000…0x2e000)",
+            f"{AGAIN}; or, if you built it, write 0x2a000 in download.config",
+            id="into-the-key",
+        ),
+        pytest.param(
+            "0xf000 phy_init_data.bin",
+            "0xe000 phy_init_data.bin",
+            "phy_init_data.bin",
+            "it goes to 0xe000, where no partition starts",
+            f"{AGAIN}; or, if you built it, write 0xf000 in download.config",
+            id="beside-its-partition",
+        ),
+        pytest.param(
+            "0x24000 customized_partitions/server_cert.bin",
+            "0x24000 customized_partitions/fs_storage.bin",
+            "customized_partitions/fs_storage.bin",
+            "it goes to 0x24000, into 'server_cert' (0x24000…0x26000)",
+            AGAIN,
+            id="of-no-partition-here",
+        ),
+    ],
+)
+def test_images_that_go_elsewhere(tmp_path, old, new, file, message, hint):
+    config = CONFIG.replace(old, new)
+    assert config != CONFIG
+    files = {"download.config": config, file: b"x"} if file not in SAMPLE else {"download.config": config}
+    error = refusal(sample_plan(tmp_path, files=files), PackageError)
+    first = next(problem for problem in error.problems or (error,) if problem.code == "image-misdirected")
+    assert (first.where, first.message, first.hint) == (f"AT_PACK:{file}", message, hint)
+
+
+def test_ota_data_into_what_the_module_has_saved(tmp_path):
+    config = CONFIG.replace("0x10000 ota_data_initial.bin", "0x10000 blank.bin 0x12000 ota_data_initial.bin")
+    files = {"download.config": config, "blank.bin": SAMPLE["ota_data_initial.bin"]}
+    error = refusal(sample_plan(tmp_path, files=files), PackageError)
+    assert error.code == "image-misdirected"
+
+
+def test_files_of_other_names_may_go_anywhere(tmp_path):
+    renamed = {
+        "customized_partitions/factory_param.bin": "a.bin",
+        "ota_data_initial.bin": "b.bin",
+        "esp-at.bin": "c.bin",
+    }
+    config = CONFIG
+    for old, new in renamed.items():
+        config = config.replace(old, new)
+    files = {"download.config": config, **{new: SAMPLE[old] for old, new in renamed.items()}}
+    check_plan(sample_plan(tmp_path, files=files), None)
 
 
 # --- the primary table ---

@@ -11,20 +11,28 @@ import pytest
 
 from platformio_esp_at.errors import EspAtError, PackageError
 from platformio_esp_at.firmware.lock import add_to_lock, read_lock
-from platformio_esp_at.formats.lock_file import LockedPackage
+from platformio_esp_at.formats.lock_file import Lock, LockedPackage, LockedPartition
 
 ENTRY = LockedPackage("v4.1.1.0", "https://h/a.zip", 1, "0" * 64, "esp32", "WROOM-32")
 
 
 def test_none_is_none(tmp_path):
-    assert read_lock(tmp_path) == ()
+    assert read_lock(tmp_path) == Lock()
 
 
 def test_entries_are_added_and_replaced(tmp_path):
     other = replace(ENTRY, module="MINI-1", url="https://h/b.zip")
     for entry in (ENTRY, other, replace(other, sha256="1" * 64, url="https://h/c.zip")):
         add_to_lock(tmp_path, entry)
-    assert set(read_lock(tmp_path)) == {ENTRY, replace(other, sha256="1" * 64, url="https://h/c.zip")}
+    assert set(read_lock(tmp_path).packages) == {ENTRY, replace(other, sha256="1" * 64, url="https://h/c.zip")}
+
+
+def test_where_partitions_are_is_added_and_replaced(tmp_path):
+    placed = LockedPartition("esp32", "WROOM-32", "my_data", 0x3D000)
+    log, moved = placed._replace(name="log", offset=0x41000), placed._replace(offset=0x50000)
+    add_to_lock(tmp_path, ENTRY, placed)
+    add_to_lock(tmp_path, moved, log)
+    assert read_lock(tmp_path) == Lock((ENTRY,), (log, moved))
 
 
 def test_one_url_has_one_content(tmp_path):
@@ -37,7 +45,7 @@ def test_one_url_has_one_content(tmp_path):
         f"locked: 1 bytes, SHA-256 {'0' * 64}"
     )
     assert "remove its entries (firmware: v4.1.1.0) from esp_at.lock" in caught.value.hint
-    assert read_lock(tmp_path) == (ENTRY,)
+    assert read_lock(tmp_path) == Lock((ENTRY,))
 
 
 def test_a_link_is_followed(tmp_path):
@@ -46,7 +54,7 @@ def test_a_link_is_followed(tmp_path):
     (tmp_path / "project/esp_at.lock").symlink_to(tmp_path / "shared/esp_at.lock")
     add_to_lock(tmp_path / "project", ENTRY)
     assert (tmp_path / "project/esp_at.lock").is_symlink()
-    assert read_lock(tmp_path / "shared") == (ENTRY,)
+    assert read_lock(tmp_path / "shared") == Lock((ENTRY,))
 
 
 @pytest.mark.parametrize(
@@ -88,4 +96,4 @@ def test_one_run_waits_for_the_other(tmp_path):
     with subprocess.Popen([sys.executable, "-c", SLOW, str(tmp_path)], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "about to write\n"
         add_to_lock(tmp_path, ENTRY)
-    assert {entry.firmware for entry in read_lock(tmp_path)} == {"other", "v4.1.1.0"}
+    assert {entry.firmware for entry in read_lock(tmp_path).packages} == {"other", "v4.1.1.0"}

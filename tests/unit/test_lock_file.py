@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from platformio_esp_at.errors import FormatError
-from platformio_esp_at.formats.lock_file import LockedPackage, format_lock_file, parse_lock_file
+from platformio_esp_at.formats.lock_file import Lock, LockedPackage, LockedPartition, format_lock_file, parse_lock_file
 
 HASH = "0123456789abcdef" * 4
 BY_RELEASE = LockedPackage("v4.1.1.0", "https://h/ESP32-A.zip", 2336705, HASH, "esp32", "WROOM-32")
@@ -23,22 +23,48 @@ packages:
   sha256: {HASH}
 """
 ENTRY = TEXT.partition("packages:\n")[2]
+PLACED = LockedPartition("esp32", "WROOM-32", "my_data", 0x3D000)
+PARTITION = """\
+- chip: esp32
+  module: WROOM-32
+  name: my_data
+  offset: 0x3d000
+"""
+PARTITIONS = f"partitions:\n{PARTITION}"
 
 
 def test_what_is_written():
-    text = format_lock_file((BY_RELEASE,))
+    text = format_lock_file(Lock((BY_RELEASE,)))
     comment, rest = text.split("version", 1)
     assert all(line.startswith("# ") for line in comment.splitlines())
     assert f"version{rest}" == TEXT
-    assert parse_lock_file(text) == parse_lock_file(TEXT) == (BY_RELEASE,)
+    assert parse_lock_file(text) == parse_lock_file(TEXT) == Lock((BY_RELEASE,))
+
+
+def test_where_partitions_are():
+    text = format_lock_file(Lock((BY_RELEASE,), (PLACED,)))
+    before, comment, rest = text.rpartition("# Where ")
+    assert before == format_lock_file(Lock((BY_RELEASE,)))
+    assert (comment + rest).partition("\n")[2] == PARTITIONS
+    assert parse_lock_file(text) == parse_lock_file(TEXT + PARTITIONS) == Lock((BY_RELEASE,), (PLACED,))
+
+
+def test_offsets_of_a_module():
+    others = (PLACED._replace(chip="esp32c3", offset=0x3E000), PLACED._replace(module="MINI-1"))
+    lock = Lock((), (PLACED, *others, PLACED._replace(name="log", offset=0x41000)))
+    assert lock.offsets("esp32", "WROOM-32") == {"my_data": 0x3D000, "log": 0x41000}
+    assert lock.offsets("esp32c3", "WROOM-32") == {"my_data": 0x3E000}
+    assert lock.offsets("esp32s2", "MINI") == {}
 
 
 def test_round_trip_and_order():
     packages = (BY_RELEASE, BY_NAME, BY_URL)
-    text = format_lock_file(packages)
-    assert format_lock_file(tuple(reversed(packages))) == text
-    assert set(parse_lock_file(text)) == set(packages)
-    assert parse_lock_file(format_lock_file(())) == ()
+    partitions = (PLACED._replace(name="log"), PLACED, PLACED._replace(chip="esp32c3"), PLACED._replace(module="X"))
+    text = format_lock_file(Lock(packages, partitions))
+    assert format_lock_file(Lock(tuple(reversed(packages)), tuple(reversed(partitions)))) == text
+    assert set(parse_lock_file(text).packages) == set(packages)
+    assert set(parse_lock_file(text).partitions) == set(partitions)
+    assert parse_lock_file(format_lock_file(Lock())) == Lock()
 
 
 @pytest.mark.parametrize(
@@ -46,7 +72,8 @@ def test_round_trip_and_order():
 )
 def test_names_that_yaml_could_take_for_something_else(name):
     package = LockedPackage(name, name, 1, HASH, name, name)
-    assert parse_lock_file(format_lock_file((package,))) == (package,)
+    lock = Lock((package,), (LockedPartition(name, name, name, 0),))
+    assert parse_lock_file(format_lock_file(lock)) == lock
 
 
 @pytest.mark.parametrize(
@@ -74,6 +101,31 @@ def test_names_that_yaml_could_take_for_something_else(name):
         pytest.param(TEXT.replace(": esp32", ": [esp32]"), "entry 1", "a value isn't text", id="list-for-text"),
         pytest.param(TEXT.replace("233", "x"), "entry 1", "size is 'x6705', not a number of bytes", id="size"),
         pytest.param(TEXT.replace("233", "-"), "entry 1", "size is '-6705', not a number of bytes", id="minus"),
+        pytest.param(f"{TEXT}partitions: 1", None, "partitions is not a list", id="partitions"),
+        pytest.param(
+            TEXT + PARTITIONS + PARTITION, "entry 2", "it contradicts an entry before it", id="partition-twice"
+        ),
+        pytest.param(
+            TEXT + PARTITIONS.replace("  name: my_data\n", ""),
+            "entry 1",
+            "an entry of partitions has chip, module, name, offset",
+            id="partition-without-a-name",
+        ),
+        pytest.param(
+            f"{TEXT}partitions: [a]",
+            "entry 1",
+            "an entry of partitions has chip, module, name, offset",
+            id="partition-row",
+        ),
+        pytest.param(
+            TEXT + PARTITIONS.replace("my_data", "[a]"), "entry 1", "a value isn't text", id="list-for-a-name"
+        ),
+        pytest.param(
+            TEXT + PARTITIONS.replace("0x3d000", "4K"),
+            "entry 1",
+            "offset is '4K', not an offset in hex",
+            id="offset",
+        ),
         pytest.param(TEXT.replace(HASH, "abc"), "entry 1", "sha256 is 'abc', not 64 hex digits", id="sha256"),
     ],
 )

@@ -19,12 +19,15 @@ from platformio_esp_at.formats.nvs import Encoding, NvsEntry, NvsImage
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer, PkiType
 from platformio_esp_at.outputs.folder import write_image_set
+from platformio_esp_at.planning.content import AT_PARTITIONS
 from platformio_esp_at.planning.mfg_nvs import GATTS, PARAMETERS, RENAMED
 from platformio_esp_at.planning.migration import Origin, make_project, origin_of_bytes, origin_of_package
+from platformio_esp_at.planning.own_partitions import user_table
 from platformio_esp_at.planning.plan import FlashPlan, make_plan
 from platformio_esp_at.planning.selection import select
 from platformio_esp_at.request.layers import make_request
 from platformio_esp_at.request.read import read_project
+from platformio_esp_at.request.values import InputFile
 
 if TYPE_CHECKING:
     from platformio_esp_at.firmware.package import FirmwarePackage
@@ -348,6 +351,19 @@ def test_own_partitions_and_what_they_hold(tmp_path):
     rebuilt = _build(tmp_path, package, files)
     assert rebuilt.secondary == changed.secondary
     assert rebuilt.factory_image() == changed.factory_image()
+    # What the project file says serves the other generation, with the same places.
+    assert (
+        b"# For releases with another layout, keep only the partitions of your own in at_customize.csv.\n"
+        in (files["esp_at.yml"])
+    )
+    rows = [line for line in csv.splitlines(keepends=True) if line.partition(",")[0] not in AT_PARTITIONS]
+    assert len(rows) == 1 + 3
+    write_sample_package(tmp_path / "NEW.zip", nvs=True)
+    new = open_package(tmp_path / "NEW.zip")
+    added = user_table(new, InputFile("at_customize.csv", Place(), "".join(rows).encode()), {})
+    assert [own.partition for own in added.own] == [
+        changed.secondary.find(name) for name in ("my-data", "my_data", "blank")
+    ]
 
 
 def test_no_table_is_written_where_there_is_no_own_partition(tmp_path):

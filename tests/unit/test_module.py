@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from esp_images import with_text
 from plans import HERE, refusal, sample_plan
 
 from platformio_esp_at.catalog.boards import BoardFacts
+from platformio_esp_at.checks.module import flash_warnings, pin_limit_warnings
 from platformio_esp_at.checks.plan import check_plan
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import SelectionError
@@ -57,6 +60,92 @@ def test_flash_too_small(tmp_path, module, files, board, message):
 
 def test_a_larger_flash_passes(tmp_path):
     check_plan(sample_plan(tmp_path), BoardFacts("large", mcu="esp32", flash_size=16 << 20))
+
+
+ESP01 = BoardFacts("esp01", mcu="esp8266", flash_size=1 << 20, flash_size_is_least=True)
+
+
+def _esp8266(tmp_path, module: Text | None, board: BoardFacts, made_for="WROOM-02") -> FlashPlan:
+    write_sample_package(tmp_path / "AT_PACK", "esp8266", module=made_for)
+    package = open_package(tmp_path / "AT_PACK")
+    return make_plan(package, select(module, board, package), Request())
+
+
+@pytest.mark.parametrize("board", [ESP01, replace(ESP01, at={"module": "WROOM-02"})], ids=["by-option", "by-board"])
+def test_the_least_flash_of_a_board_is_only_warned_of_where_the_module_is_named(tmp_path, board):
+    plan = _esp8266(tmp_path, None if board.at else Text("WROOM-02", HERE), board)
+    assert plan.flash_size == 2 << 20
+    check_plan(plan, board)
+    (found,) = flash_warnings(plan, board)
+    assert (found.code, found.is_warning, found.facts) == ("flash-size-assumed", True, {"board": "esp01"})
+    assert found.message == (
+        "the manifest of board esp01 has the room for a sketch only, which shows 1MB of flash or more; the firmware "
+        "needs 2MB"
+    )
+    assert found.hint == "if the board has that, write board_upload.flash_size = 2MB into platformio.ini"
+
+
+@pytest.mark.parametrize(
+    "board", [None, replace(ESP01, flash_size=2 << 20), replace(ESP01, flash_size=4 << 20, flash_size_is_least=False)]
+)
+def test_enough_flash_is_not_warned_of(tmp_path, board):
+    plan = _esp8266(tmp_path, Text("WROOM-02", HERE), board)
+    check_plan(plan, board)
+    assert not list(flash_warnings(plan, board))
+
+
+def test_a_stated_flash_is_refused_though_the_module_is_named(tmp_path):
+    board = replace(ESP01, flash_size_is_least=False)
+    error = refusal(_esp8266(tmp_path, Text("WROOM-02", HERE), board), SelectionError, board)
+    assert error.code == "flash-too-small"
+    assert error.message.endswith("board esp01 has 1MB")
+
+
+def test_a_module_by_a_guess_about_the_flash(tmp_path):
+    error = refusal(_esp8266(tmp_path, None, ESP01), SelectionError, ESP01)
+    assert error.code == "flash-too-small"
+    assert error.message.endswith(", module ESP8266_1MB has 1MB")
+    assert error.hint == "the module is a guess: if the board carries another one, write module: WROOM-02"
+
+
+# --- limits of hardware ---
+
+
+def _esp32c2(tmp_path, made_for: str, module: str, board: BoardFacts | None = None, **request: object) -> FlashPlan:
+    write_sample_package(tmp_path / made_for, "esp32c2", module=made_for, flash_size="4MB", nvs=True)
+    package = open_package(tmp_path / made_for)
+    wanted = None if board else Text(module, HERE)
+    return make_plan(package, select(wanted, board, package), Request(**request))
+
+
+@pytest.mark.parametrize("name", ["ESP8684-WROOM-03", "ESP8684-WROOM-05-H4", "ESP8684-WROOM-07"])
+def test_firmware_that_does_not_run_on_the_hardware(tmp_path, name):
+    error = refusal(_esp32c2(tmp_path, "ESP32C2-2MB", name), SelectionError)
+    assert error.code == "module-unsupported"
+    assert error.message.startswith(f"{name.removesuffix('-H4')} doesn't run with ESP32C2-2MB firmware")
+    assert error.hint == "take the firmware package for ESP32C2-4MB or ESP32C2-4MB-G2"
+    check_plan(_esp32c2(tmp_path, "ESP32C2-4MB", name), None)
+
+
+def test_firmware_that_does_not_run_on_the_hardware_of_a_board(tmp_path):
+    board = BoardFacts("own", mcu="esp32c2", at={"module": "ESP8684-WROOM-03"})
+    error = refusal(_esp32c2(tmp_path, "ESP32C2-2MB", "", board), SelectionError, board)
+    assert error.code == "module-unsupported"
+    check_plan(_esp32c2(tmp_path, "ESP32C2-4MB", "", board), board)
+
+
+def test_hardware_that_needs_other_pins(tmp_path):
+    for name in ("ESP8684-WROOM-07", "esp8684_wroom_07-h4"):
+        request = Request()
+        (found,) = pin_limit_warnings(_esp32c2(tmp_path, "ESP32C2-4MB", name), request)
+        assert (found.code, found.is_warning, found.facts) == ("module-needs-pins", True, {"name": "ESP8684-WROOM-07"})
+        assert found.message.startswith("ESP8684-WROOM-07 needs other pins for the AT port than those of ESP32C2-4MB ")
+        assert "uart_tx_pin" in found.hint
+    pins = {"uart_tx_pin": Text("2", HERE), "uart_rx_pin": Text("3", HERE)}
+    plan = _esp32c2(tmp_path, "ESP32C2-4MB", "ESP8684-WROOM-07", factory_param=pins)
+    assert not list(pin_limit_warnings(plan, Request(factory_param=pins)))
+    for name in ("ESP8684-WROOM-03", "ESP32C2-4MB", "ESP8684-MINI-1-H4"):
+        assert not list(pin_limit_warnings(_esp32c2(tmp_path, "ESP32C2-4MB", name), Request()))
 
 
 # --- the family of the module ---

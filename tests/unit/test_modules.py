@@ -1,6 +1,16 @@
 import pytest
 
-from platformio_esp_at.catalog.modules import Releases, module, modules, modules_named, release_key
+from platformio_esp_at.catalog.modules import (
+    Limit,
+    Releases,
+    limit_of,
+    module,
+    modules,
+    modules_named,
+    only_module,
+    release_key,
+    unsupported_modules,
+)
 from platformio_esp_at.errors import FormatError, SelectionError, UnknownNameError
 
 MIB = 1 << 20
@@ -24,6 +34,15 @@ MIB = 1 << 20
         ("esp32c3", "ESP32-C3-MINI-1", "MINI-1"),
         ("ESP32-C3", "ESP32-C3-MINI-1-H4X", "MINI-1"),
         ("esp32c3", "ESP8685-WROOM-04", "MINI-1"),
+        ("esp32c3", "ESP8685-WROOM-07", "MINI-1"),
+        ("esp32c2", "ESP8684-WROOM-03", "ESP32C2-4MB"),
+        ("esp32c2", "ESP8684-WROOM-05-H4X", "ESP32C2-4MB"),
+        ("esp32c2", "ESP8684-WROOM-07-H4", "ESP32C2-4MB"),
+        ("esp32c2", "ESP8684-WROOM-03-H2", "ESP32C2-2MB-G2"),
+        ("esp32c2", "ESP8684-WROOM-07-H2X", "ESP32C2-2MB-G2"),
+        ("esp32c2", "ESP8684-MINI-1-H2X", "ESP32C2-2MB"),
+        ("esp8266", "ESP8285N08", "ESP8266_1MB"),
+        ("esp8266", "ESP8285H16", "WROOM-02"),
         ("esp32c2", "ESP32-C2-2MB", "ESP32C2-2MB"),
         ("esp32c2", "2MB", "ESP32C2-2MB"),
         ("esp32c2", "ESP8684-MINI-1-H2", "ESP32C2-2MB"),
@@ -45,6 +64,7 @@ def test_names(chip, name, found):
         ("esp32", "WROM-32", "did you mean WROOM-32"),
         ("esp32c3", "ESP32-C3-MINY-1", "did you mean ESP32-C3-MINI-1"),
         ("esp32c2", "ESP8684-MINI-1", "known: ESP32C2-2MB"),
+        ("esp32c2", "ESP8684-MINI-1", "several sizes of flash: write ESP8684-MINI-1-H2 or ESP8684-MINI-1-H4; "),
         ("esp32c3", "WROOM-32", "that is a module of ESP32; known: "),
         ("esp8266", "MINI-1", "that is a module of ESP32, ESP32-C3; known: "),
         ("esp32c6", "ESP32-WROVER-E", "that is a module of ESP32; known: "),
@@ -58,6 +78,24 @@ def test_unknown_names(chip, name, hint):
     assert (caught.value.code, caught.value.facts) == ("unknown-module", {"name": name})
     assert f"AT module {name!r}" in caught.value.message
     assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["ESP32-PICO-V3-ZERO", "pico_v3_zero", "ESP32-PICO-V3-ZERO-N4"])
+def test_hardware_on_which_no_released_firmware_runs(name):
+    for find in (lambda: module("esp32", name), lambda: modules_named(name), lambda: only_module(name)):
+        with pytest.raises(UnknownNameError) as caught:
+            find()
+        assert (caught.value.code, caught.value.facts) == ("module-unsupported", {"name": "ESP32-PICO-V3-ZERO"})
+        assert "runs with none of the released firmware" in caught.value.message
+        assert "/latest/esp32/Compile_and_Develop/How_to_clone_project_and_compile_it.html" in caught.value.hint
+    assert unsupported_modules("esp32") == ("ESP32-PICO-V3-ZERO",)
+
+
+def test_limits_of_hardware():
+    assert limit_of("esp32c3", "esp8685_wroom_07") == Limit("ESP8685-WROOM-07", (), other_pins=True)
+    assert limit_of("esp32c2", "ESP8684-WROOM-03-H4") == Limit("ESP8684-WROOM-03", ("ESP32C2-2MB",), other_pins=False)
+    assert limit_of("esp32c2", "ESP8684-WROOM-07") == Limit("ESP8684-WROOM-07", ("ESP32C2-2MB",), other_pins=True)
+    assert limit_of("esp32c2", "ESP8684-MINI-1-H4") is limit_of("esp8266", "WROOM-07") is limit_of("esp32", "") is None
 
 
 def test_full_names_mean_one_module_each():

@@ -66,12 +66,12 @@ def test_table_of_the_home_partition(tmp_path):
 
 
 def test_secondary_table_outside_the_primary_one(tmp_path):
-    package = _package(tmp_path / "a", config=lambda text: text.replace("0x20000 at", "0x24000 at"))
+    package = _package(tmp_path / "a", config=lambda text: text.replace("0x20000 at", "0x21800 at"))
     with pytest.raises(PackageError) as caught:
         _ = package.home
     assert caught.value.code == "package-inconsistent"
     assert caught.value.place == Place.at(package="a")
-    assert caught.value.message == "at_customize.bin goes to 0x24000, where the partition table has no partition"
+    assert caught.value.message == "at_customize.bin goes to 0x21800, where the partition table has no partition"
 
 
 @pytest.mark.parametrize(("chip", "nvs"), SAMPLES, ids=IDS)

@@ -8,7 +8,14 @@ import struct
 import pytest
 
 from platformio_esp_at.errors import FormatError, UnknownNameError
-from platformio_esp_at.formats.partition_table import ESP8266_APP_ALIGNMENT, TABLE_SIZE, Partition, PartitionTable
+from platformio_esp_at.formats.partition_table import (
+    ESP8266_APP_ALIGNMENT,
+    TABLE_SIZE,
+    Partition,
+    PartitionRow,
+    PartitionRows,
+    PartitionTable,
+)
 
 DAMAGED = "the file is damaged: copy it again from where it was made"
 
@@ -301,6 +308,30 @@ def test_row_refused(row, kind, code, message, hint):
         _from_csv(f"# head\n{row}\n")
     assert (caught.value.code, caught.value.facts["line"]) == (code, 2)
     assert (caught.value.message, caught.value.where, caught.value.hint) == (message, "2", hint)
+
+
+def test_rows_before_they_are_placed():
+    rows = PartitionRows.from_csv("# head\na,data,nvs,,4K\nb,0x40,5,0xb000,-0xd000,readonly\nc,0x40,6,,-0x10000\n")
+    assert list(rows) == [
+        PartitionRow("a", 1, 2, None, 0x1000, 0, line=2),
+        PartitionRow("b", 0x40, 5, 0xB000, -0xD000, 2, line=3),
+        PartitionRow("c", 0x40, 6, None, -0x10000, 0, line=4),
+    ]
+    first, second, third = rows
+    assert first.at(0xC000) == Partition("a", 1, 2, 0xC000, 0x1000)
+    assert second.at(0xB000) == Partition("b", 0x40, 5, 0xB000, 0x2000, 2)
+    assert third.at(0xF000) == Partition("c", 0x40, 6, 0xF000, 0x1000)
+    assert [row.offset for row in rows.placed(first_offset=0xA000)] == [0xA000, 0xB000, 0xD000]
+
+
+def test_a_place_that_a_row_cannot_have():
+    """It is only known when the rows are placed, and all such rows are reported."""
+    with pytest.raises(FormatError) as caught:
+        _from_csv("a,data,nvs,0x9000,64K\nb,data,nvs,,-0x10000\nc,data,nvs,,-0x11000\n")
+    assert [(problem.where, problem.code) for problem in caught.value.problems] == [
+        ("2", "table-row-invalid"),
+        ("3", "table-row-invalid"),
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# Name, Type\n"], ids=["empty", "blank", "only-a-comment"])

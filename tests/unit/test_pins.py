@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from platformio_esp_at.catalog.gpios import NOT_LED_OUT, PINS, has_in_package_flash
@@ -72,6 +74,13 @@ def test_a_pin_of_the_psram_is_refused_where_there_is_psram(chip, gpio):
     error = _refusal(chip, psram=True, uart_tx_pin=gpio)
     assert (error.code, error.message) == ("pin-taken", f"GPIO{gpio} is taken by the PSRAM")
     assert not _report(chip, uart_tx_pin=gpio).problems
+
+
+def test_a_pin_of_the_psram_in_the_package():
+    facts = {"psram": False, "in_package_flash": False, "in_package_psram": True}
+    (error,) = pin_problems("esp32", {"uart_tx_pin": 17, "uart_rx_pin": 16}, **facts).problems
+    assert (error.code, error.where) == ("pin-taken", "uart_rx_pin")
+    assert error.message == "GPIO16 is taken by the PSRAM in the chip's package"
 
 
 @pytest.mark.parametrize(("chip", "gpio"), [("esp32", 16), ("esp32", 17), ("esp32c2", 11)])
@@ -183,6 +192,19 @@ def test_pins_that_the_board_uses():
     assert found.hint.startswith(
         "choose other pins in factory_param; free on this chip, if your board doesn't use them: GPIO18, "
     )
+
+
+def test_pins_of_an_ethernet_phy_are_not_advised():
+    pins = {"uart_tx_pin": 6, "uart_rx_pin": 24}
+    facts = {"psram": False, "in_package_flash": False}
+    for problem in pin_problems("esp32", pins, ethernet=True, **facts).problems:
+        numbers = {int(number) for number in re.findall(r"GPIO(\d+)", problem.hint)}
+        assert len(numbers) == 4
+        assert not numbers & {0, 16, 17, 18, 19, 21, 22, 23, 25, 26, 27}
+    without = pin_problems("esp32", pins, **facts).problems[1].hint
+    assert "GPIO23, GPIO25" in without
+    c3 = {"uart_tx_pin": 12}
+    assert str(pin_problems("esp32c3", c3, ethernet=True, **facts)) == str(pin_problems("esp32c3", c3, **facts))
 
 
 def test_uart0_wants_its_own_pins():

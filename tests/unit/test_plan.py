@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -11,7 +13,7 @@ from nvs_images import with_value
 from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.demo.sample_package import sample_package
-from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, UnknownNameError, note
+from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, UnknownNameError, note, warning
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.firmware.source import module_of_release
 from platformio_esp_at.formats.esp_image import EspImage, FlashSettings
@@ -19,6 +21,7 @@ from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.nvs import NvsImage
 from platformio_esp_at.formats.partition_table import PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer
+from platformio_esp_at.outputs.image_set import image_set
 from platformio_esp_at.planning.plan import FlashPlan, Region, Wiring, make_plan
 from platformio_esp_at.planning.selection import SelectedModule, select
 from platformio_esp_at.request.options import Request
@@ -139,9 +142,11 @@ def test_images_without_a_row_are_left_out(tmp_path):
     plan = _plan(_package(tmp_path), partitions=_file(csv, "user.csv"))
     assert not {"ble_data", "server_ca"} & set(_regions(plan))
     assert plan.notes == tuple(
-        note(
+        warning(
             "image-not-written",
-            f"customized_partitions/{name}.bin is not written: the partition CSV has no row {name}",
+            f"customized_partitions/{name}.bin is not written, since the partition CSV has no row {name}: "
+            "the firmware misses it",
+            hint=f"add the row {name} to user.csv",
             partition=name,
         )
         for name in ("ble_data", "server_ca")
@@ -220,6 +225,40 @@ def test_a_new_partition_without_content_is_noted(tmp_path):
     (found,) = _plan(_package(tmp_path), partitions=_file(csv, "user.csv")).notes
     assert (found.code, found.is_warning, found.facts) == ("partition-moved", False, {"partition": "mine"})
     assert found.message.startswith("'mine' (0x60000…0x61000) is new; ")
+
+
+@pytest.mark.parametrize("chip", ["esp32", "esp32c6"])
+def test_a_csv_of_own_rows_is_added(tmp_path, chip):
+    package = _package(tmp_path, chip)
+    plan = _plan(package, partitions=_file("mine, 0x40, 0x20, , 0x1000\n", "own.csv"))
+    (own,) = plan.own
+    assert own.partition in plan.secondary.partitions
+    assert own.partition in plan.kept
+    assert plan.secondary_source == "own.csv"
+    alone = _regions(_plan(package))
+    changed = {name: region for name, region in _regions(plan).items() if region != alone[name]}
+    assert set(changed) == {"at_customize"}
+    assert changed["at_customize"].origin == "firmware package, with own.csv"
+    assert PartitionTable.from_bytes(changed["at_customize"].data) == plan.secondary
+
+
+def test_content_of_an_added_partition(tmp_path):
+    csv = _file("mine, 0x40, 0x20, , 0x1000\n", "own.csv")
+    plan = _plan(_package(tmp_path), partitions=csv, data={"mine": _file(b"own", "own.bin")})
+    assert plan.regions[-1] == Region("mine", 0x3D000, b"own", f"{FOLDER}/mine.bin", "own.bin")
+    assert (plan.notes, "mine" in {row.name for row in plan.kept}) == ((), False)
+
+
+def test_a_whole_table_of_the_other_generation(tmp_path):
+    csv = PartitionTable.from_bytes(sample_package("esp32", nvs=True)["at_customize.bin"]).to_csv()
+    with pytest.raises(UnknownNameError) as caught:
+        _plan(_package(tmp_path), partitions=_file(csv, "v4.csv"))
+    assert (caught.value.code, caught.value.where) == ("unknown-partition", "v4.csv")
+    assert caught.value.hint.startswith("add the row factory_param, which esp-at table PACKAGE prints; or name only ")
+
+
+def test_a_whole_table_adds_nothing(tmp_path):
+    assert _plan(_package(tmp_path), partitions=_file(USER_CSV + "mine, 0x40, 0x20, 0x60000, 4K\n")).own == ()
 
 
 def test_what_takes_the_place_of_another_partition_is_noted(tmp_path):
@@ -375,6 +414,20 @@ def test_the_bootloaders_own_flash_size(tmp_path, size):
     assert (plan.settings.size, plan.flash_size) == ("4MB", 4 << 20)
 
 
+@pytest.mark.parametrize("freq", ["80m", "40m", "keep"])
+def test_a_frequency_that_the_header_cannot_tell_stays_as_the_package_has_it(tmp_path, freq):
+    config = sample_package("esp32c6")["download.config"].decode()
+    stated = re.search(r"--flash_freq (\w+)", config)[1]
+    plan = _plan(_package(tmp_path, "esp32c6", config=config.replace(f"--flash_freq {stated}", f"--flash_freq {freq}")))
+    assert plan.settings.freq == freq
+    files = image_set(plan)
+    assert f"--flash_freq {freq}" in files["download.config"].decode()
+    assert json.loads(files["flasher_args.json"])["flash_settings"]["flash_freq"] == freq
+    bootloader = _regions(plan)["bootloader"].data
+    assert bootloader[3] & 0xF == 0
+    assert bootloader == sample_package("esp32c6")["bootloader/bootloader.bin"]
+
+
 def test_another_memory_map_of_esp8266(tmp_path):
     config = sample_package("esp8266")["download.config"].decode().replace("1MB", "2MB-c1")
     plan = _plan(_package(tmp_path, "esp8266", config=config))
@@ -476,7 +529,8 @@ def test_images_are_not_in_the_repr(tmp_path):
 
 
 def test_a_table_with_too_many_rows_is_refused_with_its_file(tmp_path):
-    rows = "".join(f"p{number}, 0x40, 0x20, {0x30000 + number * 0x1000:#x}, 0x1000\n" for number in range(101))
+    others = (f"p{number}, 0x40, 0x20, {0x31000 + number * 0x1000:#x}, 0x1000\n" for number in range(100))
+    rows = "".join(["factory_param, 0x40, 8, 0x30000, 4K\n", *others])
     with pytest.raises(FormatError) as caught:
         _plan(_package(tmp_path), partitions=InputFile("own.csv", HERE, rows.encode()))
     assert (caught.value.code, caught.value.where) == ("table-full", "own.csv:95")

@@ -24,6 +24,12 @@ pki: {mqtt_ca: ca.pem, server_ca: server.pem}
 gatts: gatts.csv
 data: {fatfs: www}
 """
+OWN_ROW = b"my_data, 0x40, 0x20, , 4K\n"
+LOCK = b"""\
+version: 1
+partitions:
+- {chip: esp32, module: WROOM-32, name: my_data, offset: 0x50000}
+"""
 BOARD = {"name": "Ours with a WROOM", "build": {"mcu": "esp32"}, "upload": {"flash_size": "4MB"}}
 
 # Runs a command in a process of its own, since an audit hook stays; prints what was opened, and what was parsed.
@@ -52,13 +58,14 @@ def counted(owner, name):
 from platformio_esp_at.formats.esp_image import EspImage
 from platformio_esp_at.formats.gatts import GattTable
 from platformio_esp_at.formats.nvs import NvsImage
-from platformio_esp_at.formats.partition_table import PartitionTable
+from platformio_esp_at.formats.partition_table import PartitionRows, PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer
 from platformio_esp_at.formats.x509 import X509File
 
 for owner, names in {
     EspImage: ["from_bytes"], GattTable: ["from_bytes", "from_csv"], NvsImage: ["from_bytes"],
-    PartitionTable: ["from_bytes", "from_csv"], PkiContainer: ["from_bytes"], X509File: ["from_bytes"],
+    PartitionRows: ["from_csv"], PartitionTable: ["from_bytes", "from_csv"], PkiContainer: ["from_bytes"],
+    X509File: ["from_bytes"],
 }.items():
     for name in names:
         counted(owner, name)
@@ -73,7 +80,8 @@ print(json.dumps([opened, parsed]))
 
 @pytest.mark.parametrize("command", ["info", "package"])
 @pytest.mark.parametrize("nvs", [False, True], ids=["partitions", "mfg_nvs"])
-def test_every_input_is_opened_and_parsed_once(tmp_path, nvs, command):
+@pytest.mark.parametrize("is_whole", [False, True], ids=["own-rows", "whole-table"])
+def test_every_input_is_opened_and_parsed_once(tmp_path, nvs, is_whole, command):
     folder = tmp_path / "project"
     (folder / "www").mkdir(parents=True)
     write_sample_package(folder / "firmware.zip", nvs=nvs)
@@ -82,7 +90,8 @@ def test_every_input_is_opened_and_parsed_once(tmp_path, nvs, command):
     files = {
         "esp_at.yml": YML.encode(),
         "board.json": json.dumps(BOARD).encode(),
-        "at_customize.csv": table.to_csv().encode(),
+        "at_customize.csv": table.to_csv().encode() if is_whole else OWN_ROW,
+        "esp_at.lock": LOCK,
         "ca.pem": CERTIFICATE,
         "server.pem": CERTIFICATE + b"\n",
         "gatts.csv": GATTS,
@@ -96,5 +105,10 @@ def test_every_input_is_opened_and_parsed_once(tmp_path, nvs, command):
     assert done.returncode == 0, done.stderr
     opened, parsed = json.loads(done.stdout.splitlines()[-1])
     assert opened == dict.fromkeys([*files, "firmware.zip"], 1)
-    assert {what.split()[0] for what in parsed} >= {"EspImage.from_bytes", "GattTable.from_csv", "X509File.from_bytes"}
+    assert {what.split()[0] for what in parsed} >= {
+        "EspImage.from_bytes",
+        "GattTable.from_csv",
+        "PartitionRows.from_csv",
+        "X509File.from_bytes",
+    }
     assert {what: count for what, count in parsed.items() if count > 1} == {}

@@ -246,6 +246,22 @@ BAD = [
         id="another-zip",
     ),
     pytest.param(
+        "not-a-package",
+        {"vendor/factory_X.bin": b"x", "vendor/factory_param_X.bin": b"x"},
+        "",
+        NOT_A_PACKAGE,
+        "it holds vendor/factory_X.bin: unpack it, and name the factory image inside",
+        id="only-a-factory-image",
+    ),
+    pytest.param(
+        "firmware-nonos",
+        {"bin/boot_v1.7.bin": b"\xe9", "bin/at/512+512/user1.1024.new.2.bin": b"\xea"},
+        "",
+        "firmware of the ESP8266 NonOS SDK (AT up to v1.7): it has another layout and no partition table",
+        "such as firmware: v2.2.1.0",
+        id="nonos",
+    ),
+    pytest.param(
         "several-packages",
         {f"{side}/{name}": data for side in ("b", "a") for name, data in SAMPLE.items()},
         "",
@@ -473,12 +489,30 @@ BAD = [
         id="no-user-partition-table",
     ),
     pytest.param(
-        "package-incomplete",
-        _sample(config=f"{CONFIG} 0x30000 at_customize.bin"),
+        "image-named-twice",
+        _sample(config=f"{CONFIG} 0x32000 at_customize.bin"),
         "",
-        "incomplete: its download.config names more than one at_customize.bin, the user partition table",
-        "write one line OFFSET at_customize.bin into download.config, or take the package as released",
+        "its download.config names the user partition table more than once: "
+        "0x20000 at_customize.bin and 0x32000 at_customize.bin",
+        "keep the one that belongs to this package in download.config",
         id="two-user-partition-tables",
+    ),
+    pytest.param(
+        "image-named-twice",
+        _sample(config=f"{CONFIG} 0x12000 ota_data_initial.bin"),
+        "",
+        "its download.config names the OTA data more than once: "
+        "0x10000 ota_data_initial.bin and 0x12000 ota_data_initial.bin",
+        "remove the others",
+        id="two-ota-data",
+    ),
+    pytest.param(
+        "image-named-twice",
+        _sample(config=f"{CONFIG} 0x10000 other.bin", **{"other.bin": b"x"}),
+        "download.config",
+        "two files go to 0x10000: ota_data_initial.bin and other.bin",
+        "keep the line with the file that belongs to 0x10000",
+        id="two-files-at-one-offset",
     ),
     pytest.param(
         "package-incomplete",
@@ -535,6 +569,14 @@ def test_refuses(tmp_path, code, files, where, message, hint):
         assert error.facts["package"] == path.name
         assert error.message.startswith(message) if message.endswith(": ") else error.message == message
         assert hint in error.hint
+
+
+def test_images_that_are_named_twice_count_once(tmp_path):
+    """As in the released package for the WROOM-02: ESP-AT's build joins two lists."""
+    again = f"32768 ./{PRIMARY} 0x10000 ota_data_initial.bin"
+    once = open_package(_folder(tmp_path / "once", _sample()))
+    twice = open_package(_zip(tmp_path / "twice.zip", _sample(config=f"{CONFIG} {again}")))
+    assert (twice.args, twice.files) == (once.args, once.files)
 
 
 def test_nothing_there(tmp_path):

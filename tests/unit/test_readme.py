@@ -9,8 +9,7 @@ import pytest
 
 from platformio_esp_at.commands import packaging
 from platformio_esp_at.commands.setup import Setup
-from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
-from platformio_esp_at.formats.partition_table import PartitionTable
+from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.request.read import read_project
 
 ROOT = Path(__file__).parents[2]
@@ -20,13 +19,15 @@ GATTS = b"index,uuid_len,uuid,perm,val_max_len,val_cur_len,value\n0,16,0x2800,0x
 
 @pytest.mark.parametrize("nvs", [False, True], ids=["partitions", "mfg_nvs"])
 def test_the_project_file(tmp_path, nvs, monkeypatch):
-    """It names a release, here a mirror's of both generations, and a partition of one's own."""
+    """It names a release and a partition of one's own; with a release of the other generation, it works, too."""
     text = next(block for block in re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL))
     release = re.search(r"firmware: v(\S+) ", text)[1]
+    if not nvs:
+        text, release = text.replace(f"v{release}", "v2.4.0.0"), "2.4.0.0"
     write_sample_package(tmp_path / f"ESP32-WROOM-32-AT-V{release}.zip", nvs=nvs)
     monkeypatch.setenv("ESP_AT_MIRROR", str(tmp_path))
-    table = PartitionTable.from_bytes(sample_package(nvs=nvs)["at_customize.bin"]).to_csv()
-    (tmp_path / "at_customize.csv").write_text(f"{table}my_partition, 0x40, 15, 0x3d000, 4K\n")
+    rows = next(block for block in re.findall(r"```\n(# Name.*?)```", (ROOT / "README.md").read_text(), re.DOTALL))
+    (tmp_path / "own_partitions.csv").write_text(rows)
     for name, data in {
         "certs/ca.pem": CERTIFICATE,
         "certs/a.crt": CERTIFICATE,

@@ -85,6 +85,25 @@ def test_module_that_only_the_package_knows(tmp_path):
     assert caught.value.code == "module-not-in-package"
 
 
+def test_hardware_on_which_no_released_firmware_runs_has_that_of_its_own(tmp_path):
+    name = "ESP32-PICO-V3-ZERO"
+    with pytest.raises(UnknownNameError) as caught:
+        select(Text(name, HERE), None, _package(tmp_path))
+    assert (caught.value.code, caught.value.place) == ("module-unsupported", HERE)
+    package = _package(tmp_path, **{f"factory_param_{name}": _param(name)})
+    chosen = select(Text(name, HERE), None, package)
+    assert (chosen.name, chosen.row) == (name, None)
+
+
+def test_the_name_that_the_user_gave_is_kept(tmp_path):
+    package = _package(tmp_path)
+    assert select(Text("ESP32-WROOM-32E-N8R2", HERE), None, package).hardware == "ESP32-WROOM-32E-N8R2"
+    assert select(_own(name="MINE", based_on="ESP32-SOLO-1C"), None, package).hardware == "ESP32-SOLO-1C"
+    board = BoardFacts("own", mcu="esp32", at={"module": "ESP32-WROOM-32UE-N4R2"})
+    assert select(None, board, package).hardware == "ESP32-WROOM-32UE-N4R2"
+    assert select(None, ESP32_BOARD, package).hardware == ""
+
+
 def test_own_module(tmp_path):
     wanted = _own(name="MY-BOARD", based_on="mini-1", uart_tx_pin="4")
     chosen = select(wanted, ESP32_BOARD, _package(tmp_path))

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from platformio_esp_at.errors import note
-from platformio_esp_at.events import Copying, EsptoolOutput, Noticed, Verified
-from platformio_esp_at.outputs.terminal import show
+from platformio_esp_at.events import Copying, EsptoolOutput, Noticed, TableMade, Verified
+from platformio_esp_at.outputs.terminal import show, show_table_alone
 
 
 @pytest.fixture
@@ -73,3 +73,13 @@ def test_a_disk_that_is_full(monkeypatch):
     monkeypatch.setattr(sys, "stdout", FullDisk(io.BytesIO()))
     with pytest.raises(OSError, match="No space left"):
         show(Verified(3))
+
+
+def test_a_table_alone_is_on_the_output(capsys):
+    show_table_alone(Copying(Path("a.zip")))
+    show_table_alone(TableMade(("PACK",), "a, 0x40\n"))
+    show_table_alone(Noticed(note("seen", "look")))
+    assert capsys.readouterr() == (
+        "# Primary partition table of PACK\na, 0x40\n",
+        "Copying a.zip\nNote: look  [seen]\n",
+    )

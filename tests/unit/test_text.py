@@ -11,6 +11,7 @@ from platformio_esp_at import events
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, Place, Spelling, note, raise_all, setting, warning
 from platformio_esp_at.firmware.reading import open_package
+from platformio_esp_at.formats.partition_table import Partition
 from platformio_esp_at.outputs.text import (
     _EVENTS,
     describe_choice,
@@ -234,6 +235,8 @@ def test_a_notice_has_its_kind_and_its_code():
 
 # --- events ---
 
+HOME = Partition("at_customize", 0x40, 0, 0x20000, 0x20000)
+
 
 def test_events_of_a_plan(plan):
     folder = Path("build/at")
@@ -260,6 +263,19 @@ def test_events_of_a_plan(plan):
         (events.DownloadProgressed(1 << 20, 4 << 20), "  1.0 MB of 4.0 MB, 25 %\n"),
         (events.DownloadProgressed(700, None), "  0.7 KB\n"),
         (events.Copying(Path("a.zip")), "Copying a.zip\n"),
+        (events.TableMade(("PACK",), "# Name\na, 0x40\n"), "# Primary partition table of PACK\n# Name\na, 0x40\n"),
+        (
+            events.TableMade(("PACK", "own.csv"), "# Name\na, 0x40\n", HOME, ((0x21000, 0x22000), (0x30000, 0x40000))),
+            (
+                "# User partition table of PACK with own.csv\n"
+                "# Free inside 'at_customize' (0x20000…0x40000): 0x21000…0x22000 (4KB), 0x30000…0x40000 (64KB)\n"
+                "# Name\na, 0x40\n"
+            ),
+        ),
+        (
+            events.TableMade(("own.csv",), "a, 0x40\n", HOME),
+            "# User partition table of own.csv\n# Free inside 'at_customize' (0x20000…0x40000): nothing\na, 0x40\n",
+        ),
         (events.WaitingForDownload(), "Waiting: another process is downloading this file\n"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, tuple) else "",

@@ -1,0 +1,43 @@
+"""The partition tables of ESP-AT's releases, as facts: what a firmware package of a known release should have."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+from platformio_esp_at.catalog import _data
+from platformio_esp_at.catalog.modules import Releases
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The flash layout of a release; the tables are rows of a partition CSV."""
+
+    table_offset: int
+    """Where the bootloader of that release looks for the primary table, in bytes."""
+    primary: str
+    secondary: str
+
+
+def release_layout(chip: str, module_config: str, release: str) -> Layout | None:
+    """Return the layout of a release for the modules of a ``module_config`` folder; None if it isn't known."""
+    return next(
+        (layout for used_by, layout in _layouts() if used_by[:2] == (chip, module_config) and release in used_by[2]),
+        None,
+    )
+
+
+def table_offsets(chip: str) -> tuple[int, ...]:
+    """Return where the bootloaders of a chip's releases look for the primary table, the newest last; in bytes."""
+    return tuple(dict.fromkeys(layout.table_offset for used_by, layout in _layouts() if used_by[0] == chip))
+
+
+@functools.cache
+def _layouts() -> tuple[tuple[tuple[str, str, Releases], Layout], ...]:
+    found = []
+    for row in _data.load("layouts.yml")["layouts"]:
+        layout = Layout(row["table_offset"], row["primary"], row["secondary"])
+        for users in row["used_by"]:
+            chip, module_config, releases = users.split()
+            found.append(((chip, module_config, Releases(releases)), layout))
+    return tuple(found)
