@@ -234,7 +234,7 @@ def test_gatts_defect_header_written_as_text(golden, entry):
     with pytest.raises(FormatError, match="its magic 27 95 is missing") as caught:
         GattTable.from_bytes(upstream)
     assert caught.value.code == "not-ble-data"
-    assert caught.value.hint == "upstream's tool of v2.0 and v2.1 writes C2 there on Python 3"
+    assert caught.value.hint == "make it again on Python 2: BLEService.py of v2.0 and v2.1 writes C2 there on Python 3"
 
 
 # -- factory_param --
