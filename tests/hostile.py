@@ -11,14 +11,17 @@ import zlib
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from platformio_esp_at.errors import FormatError
+from platformio_esp_at.formats import pem, pki_der
 from platformio_esp_at.formats.download_config import parse_download_config
 from platformio_esp_at.formats.esp_image import EspImage
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.flasher_args import parse_flasher_args
-from platformio_esp_at.formats.gatts import GattTable
+from platformio_esp_at.formats.gatts import GattTable, misencoded
 from platformio_esp_at.formats.nvs import PAGE_SIZE, NvsImage
 from platformio_esp_at.formats.partition_table import PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer
+from platformio_esp_at.formats.text_instead import text_instead
 from platformio_esp_at.units import parse_size
 
 if TYPE_CHECKING:
@@ -92,6 +95,26 @@ def _pki(size: int) -> bytes:
     return b"\xf1\xf1" + items.to_bytes(2, "little") + (4 * items).to_bytes(4, "little") + bytes(4 * items)
 
 
+def _end_lines(size: int) -> bytes:
+    return b"-----BEGIN A-----\n" + b"-----END B-----\n" * (size // 16)
+
+
+def _nested(size: int) -> bytes:
+    """Return sequences in each other, the innermost empty."""
+    return b"".join(b"\x30\x84" + (size - at - 6).to_bytes(4, "big") for at in range(0, size - 5, 6))
+
+
+def _read_certificate(data: Data) -> object:
+    try:
+        return pki_der.certificate(data)
+    except ValueError as error:
+        raise FormatError("certificate-unreadable", str(error)) from None
+
+
+def _pem_of_many(size: int) -> bytes:
+    return b"-----BEGIN A-----\nAAAA\n-----END A-----\n" * (size // 39)
+
+
 _read_table = partial(PartitionTable.from_csv, first_offset=0x9000)
 HOSTILE: dict[str, Hostile] = {
     **{f"nvs: {kind}": Hostile(NvsImage.from_bytes, partial(_nvs_image, entry)) for kind, entry in NVS_ENTRIES.items()},
@@ -100,12 +123,22 @@ HOSTILE: dict[str, Hostile] = {
         for kind, page in NVS_PAGES.items()
     },
     "pki: empty items": Hostile(PkiContainer.from_bytes, _pki, 4 * 0xFFFF),
+    "pem: many blocks": Hostile(lambda data: list(pem.blocks(data)), _pem_of_many, 0xFFFF),
+    "pem: faults of many lines": Hostile(pem.faults, _end_lines, 0xFFFF),
+    "pem: faults of many begins": Hostile(pem.faults, lambda size: b"-----BEGIN A-----  " * (size // 19), 0xFFFF),
+    "pem: faults of spaces": Hostile(pem.faults, lambda size: b"-----BEGIN A-----" + b" " * (size - 17), 0xFFFF),
+    "pem: faults of one line": Hostile(pem.faults, lambda size: b"A " * (size // 2), 0xFFFF),
+    "pem: as Mbed TLS reads": Hostile(lambda data: list(pem.mbedtls_blocks(data, "A")), _pem_of_many, 0xFFFF),
+    "pki_der: nested": Hostile(_read_certificate, _nested, 0xFFFF),
     "gatts: nested": Hostile(GattTable.from_bytes, lambda size: _gatts(b'{"Service":' + b"[" * (size - 11)), 0xFFFF),
     "gatts: long number": Hostile(
         GattTable.from_bytes, lambda size: _gatts(b'{"Service":' + b"9" * (size - 11)), 0xFFFF
     ),
     "gatts: many cells": Hostile(GattTable.from_csv, lambda size: "index," * (size // 6)),
     "gatts: long cell": Hostile(GattTable.from_csv, lambda size: "index,uuid_len,uuid,perm\n0,16," + "0" * (size - 30)),
+    "gatts: misencoded": Hostile(misencoded, lambda size: b"\xc2\x95" * (size // 2)),
+    "text_instead: one line": Hostile(text_instead, lambda size: b"x" * size),
+    "text_instead: blanks": Hostile(text_instead, lambda size: b" " * size),
     "esp_image: one segment": Hostile(EspImage.from_bytes, _app),
     "factory_param: blank": Hostile(FactoryParam.from_bytes, lambda size: b"\xff" * size),
     "partition_table: one mark": Hostile(PartitionTable.from_bytes, lambda size: b"\xaa\x50" * (size // 2)),

@@ -10,6 +10,7 @@ from platformio_esp_at.checks.plan import check_plan
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError, Place
 from platformio_esp_at.firmware.reading import open_package
+from platformio_esp_at.planning.filesystems import FileSystem, build_filesystem
 from platformio_esp_at.planning.plan import FlashPlan, make_plan
 from platformio_esp_at.planning.selection import select
 from platformio_esp_at.request.options import Request
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from platformio_esp_at.catalog.boards import BoardFacts
 
 HERE = Place.at(file="esp_at.yml", line=7)
+FILES = build_filesystem({"a.txt": b"a"}, kind=FileSystem.FAT, size=576 << 10)
+"""An image for the partition fatfs of the sample package."""
 KEY = b"-----BEGIN %b-----\nS3CR3T\n" % b"PRIVATE KEY"
 
 

@@ -49,12 +49,23 @@ def name_of(text: str) -> x509.Name:
 
 
 def certificate(
-    subject, key, *, issuer=None, issuer_key=None, start=NOW - YEAR, end=NOW + YEAR, ca=None, algorithm=None
+    subject,
+    key,
+    *,
+    issuer=None,
+    issuer_key=None,
+    start=NOW - YEAR,
+    end=NOW + YEAR,
+    ca=None,
+    algorithm=None,
+    extensions=(),
+    padding=None,
 ) -> x509.Certificate:
+    """Return a certificate; ``extensions`` are pairs of an extension and whether it is critical."""
     builder = (
         x509.CertificateBuilder()
-        .subject_name(name_of(subject))
-        .issuer_name(name_of(issuer or subject))
+        .subject_name(subject if isinstance(subject, x509.Name) else name_of(subject))
+        .issuer_name(name_of(issuer) if issuer else subject if isinstance(subject, x509.Name) else name_of(subject))
         .public_key(key.public_key())
         .serial_number(1)
         .not_valid_before(start)
@@ -62,9 +73,11 @@ def certificate(
     )
     if ca is not None:
         builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+    for extension, critical in extensions:
+        builder = builder.add_extension(extension, critical=critical)
     if algorithm is None and not isinstance(issuer_key or key, ed25519.Ed25519PrivateKey):
         algorithm = hashes.SHA256()
-    return builder.sign(issuer_key or key, algorithm)
+    return builder.sign(issuer_key or key, algorithm, rsa_padding=padding)
 
 
 @functools.cache

@@ -21,10 +21,12 @@ class Layout:
 
 def release_layout(chip: str, module_config: str, release: str) -> Layout | None:
     """Return the layout of a release for the modules of a ``module_config`` folder; None if it isn't known."""
-    return next(
-        (layout for used_by, layout in _layouts() if used_by[:2] == (chip, module_config) and release in used_by[2]),
-        None,
-    )
+    return release_layouts(chip, release).get(module_config)
+
+
+def release_layouts(chip: str, release: str) -> dict[str, Layout]:
+    """Return the layouts that a release has for a chip, by the folder of ``module_config``; none if it isn't known."""
+    return {used_by[1]: layout for used_by, layout in _layouts() if used_by[0] == chip and release in used_by[2]}
 
 
 def table_offsets(chip: str) -> tuple[int, ...]:

@@ -1,7 +1,8 @@
 """Certificates and private keys of a project: whether the firmware's TLS can use them.
 
 The limits are those of Mbed TLS: the key types of its ``pk.h`` (RSA and elliptic curves; no Ed25519, no DSA), and the
-curves of ESP-IDF's ``components/mbedtls/Kconfig``. The time is an argument: this module reads no clock.
+curves of ESP-IDF's ``components/mbedtls/Kconfig``; `mbedtls_limits` has what a version refuses besides. The time is an
+argument: this module reads no clock.
 """
 
 from __future__ import annotations
@@ -10,26 +11,31 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from platformio_esp_at.errors import EspAtError, FormatError, Notice, Place, raise_all, warning
-from platformio_esp_at.formats.pki import PKI_SLOTS, PkiType
+from platformio_esp_at.catalog.mbedtls import NEWEST_KNOWN, MbedTls
+from platformio_esp_at.checks.mbedtls_limits import RSA_MAX_BITS, refused_by_mbedtls
+from platformio_esp_at.errors import EspAtError, FormatError, Notice, Place, note, raise_all, warning
+from platformio_esp_at.formats import pki_der
+from platformio_esp_at.formats.pki import MAX_CONTENT, PKI_SLOTS, PkiType
 from platformio_esp_at.formats.x509 import MAX_PRINTED, PARAMETERS, PRIVATE_KEYS, CertificateInfo, KeyInfo, X509File
 from platformio_esp_at.planning.content import pki_by_slot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from platformio_esp_at.request.options import Request
     from platformio_esp_at.request.values import InputFile
 
-MAX_FILE_SIZE = 0xFFFF
-"""The largest file in bytes: the length field of an item in a PKI container has 16 bits (`formats.pki`)."""
+MAX_FILE_SIZE = MAX_CONTENT
+"""The largest file in bytes, also where it is in ``mfg_nvs``."""
 
 # ESP-IDF components/mbedtls/Kconfig, MBEDTLS_ECP_DP_*_ENABLED.
 _CURVES = {
     *("secp192r1", "secp224r1", "secp256r1", "secp384r1", "secp521r1"),
     *("secp256k1", "brainpoolP256r1", "brainpoolP384r1", "brainpoolP512r1"),
 }
+# mbedtls_x509_crt_profile_default of Mbed TLS 3 in x509_crt.c.
+_SMALL_CURVES = {"secp192r1", "secp224r1", "secp256k1"}
 # Mbed TLS x509_crt.c: mbedtls_x509_crt_profile_default has rsa_min_bitlen 2048. The WPA Enterprise CA that ESP-AT up to
 # v5.0.1.0 contains (wpa2_ca.pem) has 1024.
 _RSA_MIN, _RSA_DEFAULT_MIN = 1024, 2048
@@ -39,6 +45,9 @@ _RSA_MAX = 4096
 # Certificate message is 7 bytes and, for each certificate, 3 bytes and its DER (RFC 5246, 7.4.2).
 _TLS_OUT_MAX = 4096
 _SOON = timedelta(days=30)
+# extendedKeyUsage: RFC 5280, 4.2.1.12.
+_ANY_PURPOSE = "2.5.29.37.0"
+_PURPOSES = {"server": ("1.3.6.1.5.5.7.3.1", "serverAuth"), "client": ("1.3.6.1.5.5.7.3.2", "clientAuth")}
 
 
 class CheckedFile(NamedTuple):
@@ -50,39 +59,99 @@ class CheckedFile(NamedTuple):
     key: KeyInfo | None = None
 
 
-def check_pki(request: Request, now: datetime) -> Iterator[Notice]:
-    """Yield the warnings of the project's certificates and keys.
+def check_pki(request: Request, now: datetime, mbedtls: MbedTls = NEWEST_KNOWN) -> Iterator[Notice]:
+    """Yield the warnings and notes of the project's certificates and keys.
 
-    ``now``: the time (time-zone-aware) at which certificates must be valid. Raises an `EspAtError` with every problem.
+    ``now``: the time (time-zone-aware) at which certificates must be valid; ``mbedtls``: the version in the firmware.
+    Raises an `EspAtError` with every problem.
     """
     problems: list[EspAtError] = []
     files_by_slot = pki_by_slot(request)
     checked = {
-        slot: [check_pki_file(file, PKI_SLOTS[slot], now=now) for file in files_by_slot[slot]] for slot in files_by_slot
+        slot: [check_pki_file(file, PKI_SLOTS[slot], now=now, mbedtls=mbedtls) for file in files_by_slot[slot]]
+        for slot in files_by_slot
     }
     for slot, found in checked.items():
+        sources = files_by_slot[slot]
         for file in found:
             problems += file.problems
             yield from file.warnings
+        yield from _check_use(slot, found, sources)
         if slot.endswith("_cert"):
-            key_slot = slot.replace("_cert", "_key")
-            for certificate, key, source in zip(
-                found, checked.get(key_slot, ()), files_by_slot.get(key_slot, ()), strict=False
-            ):
-                pair = check_pair(certificate, key)
-                for problem in pair:
-                    problem.locate(Place.at(file=source.label))
-                problems += pair
+            problems += _check_pairs(slot, checked, files_by_slot)
+            yield from _shared_keys(slot, found, sources)
     raise_all(problems)
 
 
-def check_pki_file(file: InputFile, kind: PkiType, *, now: datetime) -> CheckedFile:
-    """Return the check result of a file that is given as this ``kind``; `now` as in `check_pki`."""
-    checked = _check_content(file.data, kind, now)
+def _check_pairs(
+    slot: str, checked: Mapping[str, Sequence[CheckedFile]], files_by_slot: Mapping[str, Sequence[InputFile]]
+) -> Iterator[EspAtError]:
+    """Yield a problem for each key that isn't that of its certificate."""
+    key_slot = slot.replace("_cert", "_key")
+    for certificate, key, source in zip(
+        checked[slot], checked.get(key_slot, ()), files_by_slot.get(key_slot, ()), strict=False
+    ):
+        for problem in check_pair(certificate, key):
+            problem.locate(Place.at(file=source.label))
+            yield problem
+
+
+def check_pki_file(file: InputFile, kind: PkiType, *, now: datetime, mbedtls: MbedTls = NEWEST_KNOWN) -> CheckedFile:
+    """Return the check result of a file that is given as this ``kind``; the others as in `check_pki`."""
+    checked = _check_content(file.data, kind, now, mbedtls)
     place = Place.at(file=file.label)
     for problem in checked.problems:
         problem.locate(place)
     return checked._replace(warnings=[found.inside(place) for found in checked.warnings])
+
+
+# --- how files are used ---
+
+
+def _check_use(slot: str, found: Sequence[CheckedFile], sources: Sequence[InputFile]) -> Iterator[Notice]:
+    """Yield a note for a bundle of CAs, and a warning for a certificate that is made for the other side of TLS."""
+    role, _, kind = slot.rpartition("_")
+    for file, source in zip(found, sources, strict=True):
+        place = Place.at(file=source.label)
+        if kind == "ca" and len(file.certificates) > 1:
+            message = f"{slot} is a bundle of {len(file.certificates)} CA certificates"
+            yield note("ca-bundle", message, where=place, certificate_or_key=slot, certificates=len(file.certificates))
+        if kind == "cert" and file.certificates:
+            yield from (notice.inside(place) for notice in _check_purpose(role, file.certificates[0]))
+
+
+def _check_purpose(role: str, info: CertificateInfo) -> Iterator[Notice]:
+    side = "server" if role == "server" else "client"
+    wanted, name = _PURPOSES[side]
+    if info.purposes and not info.purposes & {wanted, _ANY_PURPOSE}:
+        has = ", ".join(label for oid, label in _PURPOSES.values() if oid in info.purposes) or "other purposes"
+        message = (
+            f"certificate {_short(info.subject)} is for {has} alone (extendedKeyUsage), and is used as a {side}'s: "
+            "peers that check it refuse it"
+        )
+        hint = f"have the certificate issued with {name}, or with both uses"
+        yield warning("certificate-purpose", message, hint=hint)
+
+
+def _shared_keys(slot: str, found: Sequence[CheckedFile], sources: Sequence[InputFile]) -> Iterator[Notice]:
+    """Yield a warning for each key that two certificates have: in one file, or in two sets of a role.
+
+    Issuers may be the same in two sets.
+    """
+    seen: dict[str, str] = {}
+    for file, source in zip(found, sources, strict=True):
+        own = [info.key.fingerprint for info in file.certificates if info.key.fingerprint]
+        again = next((key for key in own[1:] if own.count(key) > 1), None) or (
+            own[0] if own and own[0] in seen else None
+        )
+        if again:
+            name = _short(file.certificates[0].subject)
+            other = seen.get(again, "another in the same file")
+            message = f"{slot}: certificate {name} has the key of {other}: whoever has one key has both"
+            hint = "make a key for each, and have its certificate issued for it"
+            yield warning("certificate-key-shared", message, hint=hint, where=Place.at(file=source.label))
+        if own:
+            seen.setdefault(own[0], f"{_short(file.certificates[0].subject)} in {source.label}")
 
 
 def check_pair(certificate: CheckedFile, key: CheckedFile) -> list[EspAtError]:
@@ -100,14 +169,16 @@ def check_pair(certificate: CheckedFile, key: CheckedFile) -> list[EspAtError]:
     return [EspAtError("key-not-of-certificate", message, hint=hint)]
 
 
-def _check_content(data: bytes, kind: PkiType, now: datetime) -> CheckedFile:
+def _check_content(data: bytes, kind: PkiType, now: datetime, mbedtls: MbedTls) -> CheckedFile:
     if len(data) > MAX_FILE_SIZE:
         message = f"the file has {len(data)} bytes"
         hint = f"a certificate or key file ends at {MAX_FILE_SIZE}: leave out what the peer doesn't need"
         return CheckedFile([FormatError("pki-too-large", message, hint=hint)], [])
     try:
         content = X509File.from_bytes(data)
-        return _check_key_file(content) if kind is PkiType.KEY else _check_certificate_file(content, kind, now)
+        if kind is PkiType.KEY:
+            return _check_key_file(content)
+        return _check_certificate_file(content, kind, now, mbedtls)
     except EspAtError as error:
         return CheckedFile([error], [])
 
@@ -121,14 +192,14 @@ def _check_key_file(content: X509File) -> CheckedFile:
     return CheckedFile(*_sorted(found), key=key)
 
 
-def _check_certificate_file(content: X509File, kind: PkiType, now: datetime) -> CheckedFile:
+def _check_certificate_file(content: X509File, kind: PkiType, now: datetime, mbedtls: MbedTls) -> CheckedFile:
     for block in content.blocks:
         if block.label.endswith("PRIVATE KEY"):
             message = "there is a private key in the file of the certificate"
             hint = "give it on its own, as the key"
             raise FormatError("key-in-certificate-file", message, where=block.where, hint=hint)
     certificates = content.certificates()
-    found = [finding for info in certificates for finding in _check_certificate(info, kind, now)]
+    found = [finding for info in certificates for finding in _check_certificate(info, kind, now, mbedtls)]
     if kind is PkiType.CERT:
         found += _check_chain(certificates)
     return CheckedFile(*_sorted(found), certificates=certificates)
@@ -141,14 +212,24 @@ def _sorted(findings: Iterable[EspAtError | Notice]) -> tuple[list[EspAtError], 
     return problems, [finding for finding in findings if isinstance(finding, Notice)]
 
 
-def _check_certificate(info: CertificateInfo, kind: PkiType, now: datetime) -> Iterator[EspAtError | Notice]:
+def _check_certificate(
+    info: CertificateInfo, kind: PkiType, now: datetime, mbedtls: MbedTls
+) -> Iterator[EspAtError | Notice]:
     what = f"certificate {_short(info.subject)}"
-    yield from _check_key(info.key, what)
+    found = list(_check_key(info.key, what))
+    if not any(isinstance(finding, EspAtError) for finding in found):
+        found += refused_by_mbedtls(pki_der.certificate(info.der), what, mbedtls)
+    yield from found
     yield from _check_dates(info, what, now)
     if info.signature_hash in ("md5", "sha1") and not info.self_signed:
         message = f"{what} is signed with {info.signature_hash.upper()}, which most peers refuse"
         yield warning("certificate-signature", message, hint="have the certificate issued again, with SHA-256")
-    if kind is PkiType.CA and not info.is_ca:
+    if kind is PkiType.CA:
+        yield from _check_ca(info, what, mbedtls)
+
+
+def _check_ca(info: CertificateInfo, what: str, mbedtls: MbedTls) -> Iterator[Notice]:
+    if not info.is_ca:
         mark = "is marked as not a CA" if info.is_ca is False else "isn't marked as a CA (BasicConstraints)"
         message = f"{what} is used as a CA and {mark}: peers whose certificates it signed may be refused"
         yield warning(
@@ -156,6 +237,18 @@ def _check_certificate(info: CertificateInfo, kind: PkiType, now: datetime) -> I
             message,
             hint="give the CA's certificate here, or have it issued again with BasicConstraints CA:TRUE",
         )
+    elif info.signs_certificates is False:
+        message = (
+            f"{what} is used as a CA, and its keyUsage has no keyCertSign: the module refuses peers whose certificates "
+            "it signed"
+        )
+        hint = "give the CA's certificate here, or have it issued again with keyCertSign"
+        yield warning("ca-key-usage", message, hint=hint)
+    curve = info.key.kind.removeprefix("EC ")
+    if curve in _SMALL_CURVES and not mbedtls.trusts_small_curves:
+        message = f"{what} is used as a CA and has a key on {curve}: {mbedtls} trusts none on it"
+        hint = "take a CA with a key on secp256r1, or with an RSA key of 2048 bits"
+        yield warning("key-weak", message, hint=hint, bits=info.key.bits)
 
 
 def _check_key(key: KeyInfo, what: str) -> Iterator[EspAtError | Notice]:
@@ -170,6 +263,9 @@ def _check_key(key: KeyInfo, what: str) -> Iterator[EspAtError | Notice]:
                 bits=key.bits,
                 hint="make a new key of 2048 bits, and have the certificate issued for it",
             )
+        elif key.bits > RSA_MAX_BITS:
+            hint = f"the firmware's TLS takes up to {RSA_MAX_BITS}: take 2048 bits, or an EC key on secp256r1"
+            yield EspAtError("key-too-large", rsa, hint=hint, bits=key.bits)
         elif key.bits > _RSA_MAX:
             yield warning(
                 "key-slow",

@@ -6,33 +6,18 @@ Partitions must not overlap, two images must not share a sector, and nothing may
 from __future__ import annotations
 
 from itertools import pairwise
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.errors import EspAtError, LayoutError, PackageError, Place, raise_all, setting
-from platformio_esp_at.formats.partition_table import (
-    APP_ALIGNMENT,
-    SUBTYPES,
-    TABLE_SPAN,
-    PartitionType,
-    alignment_of,
-)
-from platformio_esp_at.planning.content import AT_PARTITIONS, ESSENTIAL, FACTORY_PARAM, MFG_NVS, missing_row_hint
+from platformio_esp_at.errors import EspAtError, LayoutError, Place, raise_all, setting
+from platformio_esp_at.formats.partition_table import APP_ALIGNMENT, TABLE_SPAN, alignment_of
+from platformio_esp_at.planning.content import ESSENTIAL, FACTORY_PARAM, MFG_NVS, missing_row_hint
 from platformio_esp_at.units import SECTOR_SIZE, align_up, format_offset, format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from platformio_esp_at.formats.partition_table import Partition, PartitionTable
     from platformio_esp_at.planning.plan import FlashPlan
-
-_DATA = PartitionType.DATA
-_FIXED_KINDS = {
-    "ota_data_initial": (_DATA, SUBTYPES[_DATA]["ota"]),
-    "phy_init_data": (_DATA, SUBTYPES[_DATA]["phy"]),
-    "phy_multiple_init_data": (_DATA, SUBTYPES[_DATA]["phy"]),
-}
-"""Files of ESP-IDF's build whose partition is found by type: its name is the table's choice."""
 
 
 def check_primary(
@@ -156,40 +141,6 @@ def misplaced_regions(plan: FlashPlan) -> Iterator[EspAtError]:
                 partition=row.name,
                 size=row.size,
             )
-
-
-def misdirected_images(plan: FlashPlan) -> Iterator[EspAtError]:
-    """Yield a problem for an image of the package that doesn't go to its own partition, by the name of its file."""
-    places = {row.offset: row for table in (plan.primary, plan.package.secondary) for row in table}
-    for image in plan.package.args.images:
-        if image.offset in (plan.package.bootloader.offset, plan.package.primary_image.offset):
-            continue
-        row = places.get(image.offset)
-        if not _may_go_to(image.path, row, places.values()):
-            to = f"into {row}" if row else "where no partition starts"
-            message = f"it goes to {format_offset(image.offset)}, {to}"
-            where = Place.at(package=plan.package.name, file=image.path)
-            hint = _place_of(image.path, places.values())
-            yield PackageError("image-misdirected", message, where=where, hint=hint)
-
-
-def _may_go_to(path: str, row: Partition | None, rows: Iterable[Partition]) -> bool:
-    """Return whether a file of that name may go to a partition, or to None; one of an unknown name may go anywhere."""
-    stem = PurePosixPath(path).stem
-    for prefix, kind in _FIXED_KINDS.items():
-        if stem.startswith(prefix):
-            return row is not None and (row.type, row.subtype) == kind
-    name = FACTORY_PARAM if stem.startswith(FACTORY_PARAM) else stem
-    if name in AT_PARTITIONS or any(other.name == name for other in rows):
-        return row is not None and row.name == name
-    return True
-
-
-def _place_of(path: str, rows: Iterable[Partition]) -> str:
-    """Return the next step for an image at a wrong place."""
-    again = "download the firmware package again"
-    home = next((row for row in rows if _may_go_to(path, row, rows)), None)
-    return f"{again}; or, if you built it, write {format_offset(home.offset)} in download.config" if home else again
 
 
 def overlapping_regions(plan: FlashPlan) -> Iterator[EspAtError]:

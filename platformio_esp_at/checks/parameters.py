@@ -21,8 +21,8 @@ from platformio_esp_at.catalog.boards import (
 )
 from platformio_esp_at.catalog.gpios import PINS, UART_PINS, UNUSED, chip_gpios, has_in_package_flash
 from platformio_esp_at.checks.pins import pin_problems
-from platformio_esp_at.errors import EspAtError, FormatError, Notice, Place, raise_all, setting, warning
-from platformio_esp_at.planning.content import MFG_NVS
+from platformio_esp_at.errors import EspAtError, FormatError, Notice, Place, note, raise_all, setting, warning
+from platformio_esp_at.planning.content import ESSENTIAL, FIRMWARE_PACKAGE, MFG_NVS
 from platformio_esp_at.planning.mfg_nvs import RENAMED
 
 if TYPE_CHECKING:
@@ -347,7 +347,7 @@ class _Check(NamedTuple):
 
 
 def check_parameters_of(plan: FlashPlan, board: BoardFacts | None, request: Request) -> Iterator[Notice]:
-    """Yield the warnings of the factory parameters.
+    """Yield the warnings of the factory parameters, and a note on what the firmware package has changed in them.
 
     Raises an `EspAtError` with all problems of the values that the project gives, and of those that come with firmware
     package and module if the module wouldn't start or answer with them. What depends on a guess about the module is
@@ -384,6 +384,28 @@ def check_parameters_of(plan: FlashPlan, board: BoardFacts | None, request: Requ
         refused.append(problem)
     raise_all(refused)
     yield from warnings
+    yield from _changed_in_package(plan)
+
+
+def _changed_in_package(plan: FlashPlan) -> Iterator[Notice]:
+    """Yield a note if the package's own parameters of a module differ from those of every release."""
+    region = next((region for region in plan.regions if region.name in ESSENTIAL), None)
+    row, values = plan.module.row, plan.parameters or {}
+    if region is None or region.origin != FIRMWARE_PACKAGE or row is None or "version" not in values:
+        return
+    try:
+        usual = row.factory_param(int(values["version"]))
+    except EspAtError:
+        return
+    known = {
+        name: {value, *(of[_parameter(name)] for _, of in row.exceptions if _parameter(name) in of)}
+        for name, value in usual.items()
+    }
+    changed = [name for name in values if name in known and values[name] not in known[name]]
+    if changed:
+        what = ", ".join(f"{name} {values[name]} instead of {usual[name]}" for name in changed)
+        message = f"the firmware package's parameters differ from Espressif's for {row.name}: {what}"
+        yield note("parameters-changed", message, where=Place.at(file=region.path), parameters=tuple(changed))
 
 
 class _Hardware(NamedTuple):
@@ -452,7 +474,9 @@ def _stops_module(problem: EspAtError, plan: FlashPlan, hardware: _Hardware) -> 
 def _other_pins_or_module(problem: EspAtError, plan: FlashPlan, hardware: _Hardware) -> str:
     """Return the next step for a value that came with firmware package and module."""
     parameter = problem.facts["parameter"]
-    hint = f"this value comes with {plan.module.name}: write another one with {setting(f'factory_param.{parameter}')}"
+    hint = (
+        f"this value comes with {plan.module.name}: write another number: {setting(f'factory_param.{parameter}', 'N')}"
+    )
     own = hardware.of_board
     if problem.code == "pin-taken" and own is not None and own != plan.module.row:
         choice, release = Choice(own.chip, own.name, ""), plan.package.release

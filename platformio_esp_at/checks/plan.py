@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.catalog.boards import known_crystal_mhz
+from platformio_esp_at.catalog.mbedtls import mbedtls_version
 from platformio_esp_at.checks.images import check_images
 from platformio_esp_at.checks.layout import (
     check_primary,
     check_secondary,
-    misdirected_images,
     misplaced_regions,
     missing_parameters,
     moved_partitions,
@@ -27,7 +27,10 @@ from platformio_esp_at.checks.module import (
     flash_warnings,
     pin_limit_warnings,
 )
+from platformio_esp_at.checks.package_content import check_package_content
+from platformio_esp_at.checks.package_pki import package_pki_problems
 from platformio_esp_at.checks.parameters import check_parameters_of
+from platformio_esp_at.checks.placement import misplaced_images
 from platformio_esp_at.checks.primary import unusable_primary
 from platformio_esp_at.checks.release import differences_from_release, layout_of_release, other_generation
 from platformio_esp_at.checks.secondary import unusable_secondary
@@ -72,7 +75,7 @@ def check_plan(plan: FlashPlan, board: BoardFacts | None) -> tuple[Notice, ...]:
     raise_all(
         [
             *missing_parameters(plan),
-            *misdirected_images(plan),
+            *misplaced_images(plan),
             *misplaced_regions(plan),
             *overlapping_regions(plan),
             *overwritten_partitions(plan),
@@ -80,7 +83,8 @@ def check_plan(plan: FlashPlan, board: BoardFacts | None) -> tuple[Notice, ...]:
         ]
     )
     check_images(plan)
-    return tuple(differences_from_release(plan, release))
+    raise_all([*package_pki_problems(plan)])
+    return (*check_package_content(plan), *differences_from_release(plan, release))
 
 
 def check_values(plan: FlashPlan, board: BoardFacts | None, request: Request, *, now: datetime) -> tuple[Notice, ...]:
@@ -94,16 +98,18 @@ def check_values(plan: FlashPlan, board: BoardFacts | None, request: Request, *,
         *flash_warnings(plan, board),
         *pin_limit_warnings(plan, request),
         *check_parameters_of(plan, board, request),
-        *_check_pki(request, now),
+        *_check_pki(plan, request, now),
         *_check_gatts(plan, request),
     )
 
 
-def _check_pki(request: Request, now: datetime) -> Iterator[Notice]:
+def _check_pki(plan: FlashPlan, request: Request, now: datetime) -> Iterator[Notice]:
     if request.pki:
         from platformio_esp_at.checks.certificates import check_pki  # noqa: PLC0415 - 40 ms, for cryptography
 
-        yield from check_pki(request, now)
+        package = plan.package
+        mbedtls = mbedtls_version(package.chip.key, package.release, has_mfg_nvs=package.has_mfg_nvs)
+        yield from check_pki(request, now, mbedtls)
 
 
 def _check_gatts(plan: FlashPlan, request: Request) -> Iterator[Notice]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.catalog.layouts import Layout, release_layout
+from platformio_esp_at.catalog.layouts import Layout, release_layouts
 from platformio_esp_at.errors import EspAtError, Notice, PackageError, Place, note, warning
 from platformio_esp_at.formats.partition_table import PartitionTable, PartitionType
 from platformio_esp_at.planning.content import FACTORY_PARAM, MFG_NVS
@@ -16,15 +16,28 @@ from platformio_esp_at.units import format_size
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from platformio_esp_at.formats.partition_table import Partition
     from platformio_esp_at.planning.plan import FlashPlan
 
 _AS_RELEASED = "if nobody built it so on purpose, take the package as Espressif releases it"
 
 
 def layout_of_release(plan: FlashPlan) -> Layout | None:
-    """Return the layout that the package's release has for the module; None if the catalog doesn't know it."""
-    release, row = plan.package.release, plan.module.row
-    return release_layout(plan.chip.key, row.module_config, release) if release and row else None
+    """Return the layout that the package's release has for it; None if the catalog doesn't know it.
+
+    Firmware for one module may be flashed to another, so it is the one that the package has exactly, else the module's.
+    """
+    package, row = plan.package, plan.module.row
+    if package.release is None:
+        return None
+    layouts = release_layouts(plan.chip.key, package.release)
+    tables = (package.primary.partitions, package.secondary.partitions)
+    exact = (layout for layout in layouts.values() if (_rows(layout.primary), _rows(layout.secondary)) == tables)
+    return next(exact, layouts.get(row.module_config) if row else None)
+
+
+def _rows(csv: str) -> tuple[Partition, ...]:
+    return PartitionTable.from_csv(csv, first_offset=0).partitions
 
 
 def other_generation(plan: FlashPlan) -> Iterator[EspAtError]:
@@ -54,7 +67,7 @@ def differences_from_release(plan: FlashPlan, release: Layout | None) -> Iterato
         (package.secondary, release.secondary, package.secondary_image.path),
     )
     for table, csv, file in tables:
-        expected = PartitionTable.from_csv(csv, first_offset=0)
+        expected = PartitionTable(_rows(csv))
         yield from _missing(table, expected, Place.at(file=file), str(package.release))
         yield from _changed(table, expected, Place.at(file=file), str(package.release))
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.modules import module as find_module
+from platformio_esp_at.demo.sample_pki import sample_pki
 from platformio_esp_at.errors import LayoutError
 from platformio_esp_at.formats.download_config import FlashArgs, FlashImage, format_download_config
 from platformio_esp_at.formats.esp_image import ESP8266, EspImage, FlashSettings
@@ -287,9 +288,9 @@ def _layout(chip: Chip, sample: _Sample, flash_size: str, *, nvs: bool) -> _Layo
 def _user_contents(module: Module, user: PartitionTable) -> dict[str, tuple[str, bytes]]:
     """Return path and bytes by user partition; fatfs and wpa2_… stay as the device has them."""
     pems = {
-        f"{role}_{part}": f"-----BEGIN {label}-----\nNOT/A/REAL/{role}/{part}/\n-----END {label}-----\n".encode()
+        f"{role}_{kind.name.lower()}": sample_pki(role, kind)
         for role in ("server", "client", "mqtt")
-        for part, label in (("cert", "CERTIFICATE"), ("key", "PRIVATE KEY"), ("ca", "CERTIFICATE"))
+        for kind in (PkiType.CERT, PkiType.KEY, PkiType.CA)
     }
     if home := user.find("mfg_nvs"):
         contents = {"mfg_nvs": _mfg_nvs(module, pems, home.size).to_bytes()}

@@ -64,6 +64,8 @@ class FirmwarePackage:
     """The release of ESP-AT, such as ``v4.1.1.0``; None where neither the application nor the name has one."""
     flash_size: int | None = None
     """For a factory image, the flash that it is laid out for, in bytes; None for others, whose settings have it."""
+    unlisted: tuple[str, ...] = ()
+    """Paths of the images in it that ``args`` doesn't name; without factory images and ``factory_param_….bin``."""
     notes: tuple[Notice, ...] = ()
     """What a user should know of how it was read."""
 

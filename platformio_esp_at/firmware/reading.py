@@ -32,6 +32,7 @@ from platformio_esp_at.firmware.package import FOLDER_AGAIN, ZIP_AGAIN, Firmware
 from platformio_esp_at.formats.download_config import FlashArgs, FlashImage, parse_download_config
 from platformio_esp_at.formats.flasher_args import parse_flasher_args
 from platformio_esp_at.formats.partition_table import PartitionTable, PartitionType
+from platformio_esp_at.formats.text_instead import MAX_TEXT, fetched_text, text_instead
 from platformio_esp_at.units import MAX_FLASH_SIZE, SECTOR_SIZE, format_offset, format_size
 
 if TYPE_CHECKING:
@@ -62,6 +63,12 @@ _PRIMARY_NAMES = ("partition-table.bin", "partitions_at.bin")
 _SECONDARY_NAME = "at_customize.bin"
 _OTA_DATA_NAME = "ota_data_initial.bin"
 
+_BINARY = re.compile(
+    r"bootloader|esp-at|partition-table|partitions_at|at_customize|ota_data_initial|phy_\w+"
+    r"|factory_param(?:_.+)?|ble_data|mfg_nvs|fatfs|fs_storage"
+)
+"""Images of these names are never text; the image of a user's own partition may be."""
+
 _FACTORY_PARAM = re.compile(r"factory_param(?:_(?P<module>.+))?\.bin")
 _FACTORY_IMAGE = re.compile(r"factory_(?P<module>.+?)(?:_unfilled)?\.bin")
 
@@ -86,6 +93,9 @@ def open_package(path: Path) -> FirmwarePackage:
         with located(origin_hint=ZIP_AGAIN), ExitStack() as opened:
             with _zip_errors(path):
                 stream = opened.enter_context(open_regular(path))
+                if found := fetched_text(stream.read(MAX_TEXT)):
+                    raise PackageError("text-instead-of-zip", f"this is {found.what}", hint=found.next_step)
+                stream.seek(0)
                 is_zip = _is_zip(path, stream)
                 if is_zip:
                     sha256 = _sha256(stream)
@@ -258,7 +268,7 @@ def _read(tree: _Tree, name: str, sha256: str | None) -> FirmwarePackage:
     chip, program = _chip_of(args, bootloader, files[bootloader.path])
     application = files[_application(args, chip, bootloader, primary).path]
     factory_params = {
-        path: tree.read(inside[path], _MAX_FACTORY_PARAM_SIZE)
+        path: _refuse_text(path, tree.read(inside[path], _MAX_FACTORY_PARAM_SIZE))
         for path in inside
         if _FACTORY_PARAM.fullmatch(PurePosixPath(path).name)
     }
@@ -278,7 +288,15 @@ def _read(tree: _Tree, name: str, sha256: str | None) -> FirmwarePackage:
         bootloader_program=program,
         application=application,
         release=release_of(application, name),
+        unlisted=_unlisted(inside, args),
     )
+
+
+def _unlisted(inside: Mapping[str, str], args: FlashArgs) -> tuple[str, ...]:
+    """Return the images that aren't named; those of other modules and the combined ones never are."""
+    named = {str(PurePosixPath(image.path)) for image in args.images}
+    paths = (path for path in inside if path not in named and path.lower().endswith(_IMAGE_SUFFIXES))
+    return tuple(path for path in paths if not re.match(r"factory_(?!param\.)", PurePosixPath(path).name))
 
 
 def _useful_names(tree: _Tree) -> list[str]:
@@ -400,7 +418,7 @@ def _read_images(tree: _Tree, inside: Mapping[str, str], args: FlashArgs) -> dic
         )
     files: dict[str, bytes] = {}
     for path in dict.fromkeys(image.path for image in args.images):
-        data = files[path] = tree.read(inside[str(PurePosixPath(path))], MAX_FLASH_SIZE)
+        data = files[path] = _refuse_text(path, tree.read(inside[str(PurePosixPath(path))], MAX_FLASH_SIZE))
         if not data:
             raise PackageError(
                 "image-empty", "the file is empty", where=Place.at(file=path), hint="download the package again"
@@ -412,6 +430,15 @@ def _read_images(tree: _Tree, inside: Mapping[str, str], args: FlashArgs) -> dic
                 hint="remove images from download.config: no module has more flash",
             )
     return files
+
+
+def _refuse_text(path: str, data: bytes) -> bytes:
+    """Return ``data``, the image of that path. Raises `PackageError` for text in its place."""
+    found = (text_instead if _BINARY.fullmatch(PurePosixPath(path).stem) else fetched_text)(data)
+    if found:
+        where = Place.at(file=path)
+        raise PackageError("text-instead-of-image", f"this is {found.what}", where=where, hint=found.next_step)
+    return data
 
 
 def _one(args: FlashArgs, names: tuple[str, ...], what: str) -> FlashImage:

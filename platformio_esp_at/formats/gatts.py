@@ -32,6 +32,7 @@ _HEADER = struct.Struct("<H2s")
 _MAGIC = b"\x27\x95"
 _HEX = re.compile(r"(?:[0-9A-F]{2})*")
 _MAX_NUMBER = 0xFFFF
+_MAX_DIGITS_SHOWN = 16
 _OTHER_NAMES = {"max_len": "val_max_len", "cur_len": "val_cur_len"}
 """Column names of upstream's CSV since v3.1 -> the names before."""
 
@@ -197,6 +198,18 @@ def is_ble_data(data: bytes) -> bool:
     return data[2:4] == _MAGIC
 
 
+def misencoded(data: bytes) -> bytes | None:
+    """Return the image that was meant, where each byte was written as a character in UTF-8; None for any other.
+
+    Upstream's tool of v2.0.0.0 and v2.1.0.0 does that on Python 3: the magic becomes 27 C2 95.
+    """
+    try:
+        meant = data.rstrip(b"\xff").decode().encode("latin-1")
+    except UnicodeError:
+        return None
+    return meant if is_ble_data(meant) and not is_ble_data(data) else None
+
+
 def _csv_lines(text: str) -> list[tuple[int, list[str]]]:
     """Return the number and the cells of each line that isn't blank."""
     reader = csv.reader(text.splitlines())
@@ -264,22 +277,46 @@ def _row_of_cells(cells: dict[str, str]) -> GattRow:
     return GattRow(
         index=parse_size(cells["index"]),
         uuid_len=parse_size(cells["uuid_len"]),
-        uuid=_hex_digits(cells["uuid"], pad_front=True),
-        perm=int(_hex_digits(cells["perm"], pad_front=True), 16),
+        uuid=_number_digits(cells["uuid"]),
+        perm=int(_number_digits(cells["perm"]), 16),
         val_max_len=parse_size(cells["val_max_len"]),
         val_cur_len=parse_size(cells["val_cur_len"]),
-        value=_hex_digits(cells["value"], pad_front=False),
+        value=_value_digits(cells["value"]),
     )
 
 
-def _hex_digits(text: str, *, pad_front: bool) -> str:
-    """Return upper-case digits in pairs; an odd count gets a 0: at the front, or, in a value, before the last digit."""
-    digits = re.sub("^0[xX]", "", text).upper()
-    if not re.fullmatch("[0-9A-F]+" if pad_front else "[0-9A-F]*", digits):
-        raise FormatError("gatt-hex", f"{text!r} isn't hex", hint="write 0-9 and A-F, such as 0x2A00")
+def _number_digits(text: str) -> str:
+    """Return the upper-case digits of a number, in pairs: an odd count gets a 0 at the front."""
+    digits = _hex_digits(text)
+    if not digits:
+        raise FormatError("gatt-hex", f"{text!r} isn't hex", hint="write hex digits, such as 0x2803")
+    return digits if len(digits) % 2 == 0 else f"0{digits}"
+
+
+def _value_digits(text: str) -> str:
+    """Return the upper-case digits of a value; a single one is a byte. Raises `FormatError` for another odd count.
+
+    Upstream's tool makes the last digit a byte of its own, and few mean that: 303 would be 30 03.
+    """
+    digits = _hex_digits(text)
+    if len(digits) == 1:
+        return f"0{digits}"
     if len(digits) % 2 == 0:
         return digits
-    return f"0{digits}" if pad_front else f"{digits[:-1]}0{digits[-1]}"
+    hint = f"write 0{digits} or {digits[:-1]}0{digits[-1]}, whichever you mean"
+    if len(digits) > _MAX_DIGITS_SHOWN:
+        hint = "write two digits for each byte: one is missing, or one is too many"
+    shown = digits if len(digits) <= _MAX_DIGITS_SHOWN else f"{digits[:_MAX_DIGITS_SHOWN]}…"
+    raise FormatError(
+        "gatt-hex", f"value {shown} has an odd number of hex digits ({len(digits)}), and a byte has two", hint=hint
+    )
+
+
+def _hex_digits(text: str) -> str:
+    digits = re.sub("^0[xX]", "", text).upper()
+    if not re.fullmatch("[0-9A-F]*", digits):
+        raise FormatError("gatt-hex", f"{text!r} isn't hex", hint="write hex digits without blanks, such as 0x2803")
+    return digits
 
 
 def _row_of_json(service: Any) -> GattRow:  # noqa: ANN401 - what json.loads gave

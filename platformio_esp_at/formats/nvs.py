@@ -172,6 +172,7 @@ class NvsImage:
                 hint=f"take the whole image: pages of {PAGE_SIZE} bytes",
             )
         pages = [_Page.parse(data, number) for number in range(len(data) // PAGE_SIZE)]
+        _check_sequence(pages)
         return cls(tuple(_parse_entries(pages)), len(data), _dialect_of(pages))
 
     def to_bytes(self) -> bytes:
@@ -204,6 +205,20 @@ class NvsImage:
 def is_nvs(data: bytes) -> bool:
     """Return whether ``data`` starts with a page of an NVS image, by its version and its header's CRC."""
     return data[8:9] == bytes([_PAGE_VERSION]) and data[28:32] == struct.pack("<L", _crc(data[4:28]))
+
+
+def lost_pages(data: bytes) -> tuple[int, ...]:
+    """Return the sequence numbers of pages that a generator's image lacks: it counts them from 0, page by page.
+
+    In the image of a module that has freed pages, numbers are missing, too.
+    """
+    used = {
+        struct.unpack_from("<L", data, at + 4)[0]
+        for at in range(0, len(data) - PAGE_SIZE + 1, PAGE_SIZE)
+        if struct.unpack_from("<L", data, at)[0] != _STATE_UNUSED
+    }
+    last = min(max(used, default=0), len(data) // PAGE_SIZE)
+    return tuple(number for number in range(last) if number not in used)
 
 
 def _check_value(entry: NvsEntry) -> None:
@@ -289,6 +304,26 @@ class _Page(NamedTuple):
 
 _DAMAGED = "the file is damaged: copy it again from where it was made"
 _IN_USE = "the image was read from a module that has written to it: take the firmware package's own"
+
+
+def _check_sequence(pages: Sequence[_Page]) -> None:
+    """Raise `FormatError` for a page that is there twice, and for two pages that take new entries."""
+    seen: dict[int, int] = {}
+    active = None
+    for page in pages:
+        if page.state == _STATE_UNUSED:
+            continue
+        with located(page=page.number):
+            if page.sequence in seen:
+                raise FormatError(
+                    "nvs-damaged",
+                    f"the page has the sequence number {page.sequence} of page {seen[page.sequence]}",
+                    hint=_DAMAGED,
+                )
+            seen[page.sequence] = page.number
+            if page.state == _STATE_ACTIVE and active is not None:
+                raise FormatError("nvs-damaged", f"the page is active, and so is page {active}", hint=_DAMAGED)
+            active = page.number if page.state == _STATE_ACTIVE else active
 
 
 def _raw_entries(page: bytes) -> Iterator[tuple[int, bytes]]:

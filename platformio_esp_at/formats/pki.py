@@ -33,6 +33,8 @@ _HEADER = struct.Struct("<2sHL")
 _ITEM = struct.Struct("<BBH")
 _MAGIC = b"\xf1\xf1"
 _ALIGNMENT = 4
+MAX_CONTENT = 0xFFFF
+"""The largest certificate or key file in bytes: the length of an item has 16 bits."""
 
 
 class PkiType(IntEnum):
@@ -55,6 +57,11 @@ def is_pki(data: bytes) -> bool:
     return data.startswith(_MAGIC)
 
 
+def first_type(data: bytes) -> int | None:
+    """Return the type of the first item; None where ``data`` is no container, or has none."""
+    return data[_HEADER.size] if is_pki(data) and len(data) > _HEADER.size and data[2:4] != b"\0\0" else None
+
+
 def pki_slot(name: str) -> str:
     """Return the name in `PKI_SLOTS`: wpa_ent, some releases' name of enterprise Wi-Fi, becomes wpa2. Others stay."""
     return name.replace("wpa_ent_", "wpa2_")
@@ -74,11 +81,11 @@ class PkiItem:
     content: bytes
 
     def __post_init__(self) -> None:
-        if len(self.content) > 0xFFFF:
+        if len(self.content) > MAX_CONTENT:
             raise FormatError(
                 "pki-too-large",
                 f"a certificate or key of {len(self.content)} bytes",
-                hint="give a file of 65535 bytes at most",
+                hint=f"give a file of {MAX_CONTENT} bytes at most",
             )
         if not (0 <= self.type <= 0xFF and 0 <= self.id <= 0xFF):
             raise FormatError(

@@ -1,49 +1,85 @@
 """Certificates and private keys, PEM or DER: what a file holds.
 
-The firmware gets the files unchanged and reads them with Mbed TLS, so the PEM labels are those of its ``pkparse.c`` and
-``x509_crt.c``. Of a private key, results and messages only have the kind, the size and the fingerprint of its public
-half.
+The firmware reads the files with Mbed TLS, so the PEM labels are those of its ``pkparse.c`` and ``x509_crt.c``; what it
+minds about the form of a file is in `pem`. Of a private key, results and messages only have the kind, the size and the
+fingerprint of its public half.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import re
 import warnings
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
-from platformio_esp_at.errors import FormatError, Place, located
+from platformio_esp_at.errors import FormatError, Place
+from platformio_esp_at.formats import der, pem, pki_der
+from platformio_esp_at.formats.der import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
 
+_Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
 MAX_PRINTED = 80
-_CERTIFICATE = "CERTIFICATE"
-PRIVATE_KEYS = {"PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"}
+_CERTIFICATES = {pem.CERTIFICATE, "X509 CERTIFICATE"}
+PRIVATE_KEYS = set(pem.KEYS)
 """The PEM labels of keys that Mbed TLS reads."""
 PARAMETERS = {"EC PARAMETERS", "DH PARAMETERS"}
+_DECRYPT = "the module can't ask for a passphrase: decrypt it with openssl pkey -in FILE -out PLAIN"
+_PUBLIC = "a public key is neither a certificate nor a private key"
+_REQUEST = "give the certificate that the CA made of this request"
 _LABEL_HINTS = {
-    "ENCRYPTED PRIVATE KEY": "the module can't ask for a passphrase: decrypt it with openssl pkey -in FILE -out PLAIN",
+    "ENCRYPTED PRIVATE KEY": _DECRYPT,
     "OPENSSH PRIVATE KEY": "convert a copy: ssh-keygen -p -m pkcs8 -N '' -f COPY",
     "DSA PRIVATE KEY": "Mbed TLS has no DSA: take an RSA or EC key",
-    "PUBLIC KEY": "a public key is neither a certificate nor a private key",
-    "CERTIFICATE REQUEST": "give the certificate that the CA made of this request",
-    "NEW CERTIFICATE REQUEST": "give the certificate that the CA made of this request",
+    "PUBLIC KEY": _PUBLIC,
+    "RSA PUBLIC KEY": _PUBLIC,
+    "CERTIFICATE REQUEST": _REQUEST,
+    "NEW CERTIFICATE REQUEST": _REQUEST,
     "TRUSTED CERTIFICATE": "convert it: openssl x509 -in FILE -out PLAIN",
-    "X509 CERTIFICATE": "convert it: openssl x509 -in FILE -out PLAIN",
     "PKCS7": "convert it: openssl pkcs7 -print_certs -in FILE -out PLAIN",
+    "PKCS #7 SIGNED DATA": "convert it: openssl pkcs7 -print_certs -in FILE -out PLAIN",
+    "CMS": "convert it: openssl pkcs7 -print_certs -in FILE -out PLAIN",
+    "X509 CRL": "the firmware reads no list of revoked certificates: give the CA's certificate",
 }
-_BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 #.]{1,40})-----")
+_DER_LABELS = {
+    Kind.CERTIFICATE: pem.CERTIFICATE,
+    Kind.PKCS1: pem.PKCS8,
+    Kind.SEC1: pem.PKCS8,
+    Kind.PKCS8: pem.PKCS8,
+}
+_DER_HINTS = {
+    Kind.PKCS12: (
+        "take it apart: openssl pkcs12 -in FILE -clcerts -nokeys -out cert.pem, and\n"
+        "openssl pkcs12 -in FILE -nocerts -nodes -out key.pem"
+    ),
+    Kind.PKCS7: "convert it: openssl pkcs7 -inform DER -print_certs -in FILE -out PLAIN",
+    Kind.REQUEST: _REQUEST,
+    Kind.PUBLIC_KEY: _PUBLIC,
+    Kind.REVOCATIONS: _LABEL_HINTS["X509 CRL"],
+}
+_STARTS = (
+    (
+        b"PuTTY-User-Key-File",
+        "a key of PuTTY",
+        "convert it: puttygen FILE -O private-openssh-new -o COPY, then " + _LABEL_HINTS["OPENSSH PRIVATE KEY"],
+    ),
+    (b"ssh-", "a public key of OpenSSH", _PUBLIC),
+    (b"ecdsa-sha2-", "a public key of OpenSSH", _PUBLIC),
+    (
+        b"\xfe\xed\xfe\xed",
+        "a Java key store",
+        "convert it: keytool -importkeystore -srckeystore FILE -destkeystore OUT.p12 -deststoretype pkcs12",
+    ),
+)
+"""How other files start, what they are, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +111,10 @@ class CertificateInfo:
     """The CA flag in BasicConstraints; None if that is missing."""
     signature_hash: str | None
     """``sha256``; None where the signature has none, or is of an unknown kind."""
+    signs_certificates: bool | None
+    """Whether its keyUsage has keyCertSign; None if it has no keyUsage."""
+    purposes: frozenset[str] | None
+    """Its extendedKeyUsage, object identifiers; None if that is missing."""
     der: bytes = field(repr=False)
     parsed: x509.Certificate = field(repr=False, compare=False)
 
@@ -105,8 +145,6 @@ class Block:
     der: bytes = field(repr=False)
     line: int | None = None
     encrypted: bool = False
-    content: CertificateInfo | KeyInfo | None = None
-    """The parsed content of a DER file."""
 
     @property
     def where(self) -> Place:
@@ -130,7 +168,7 @@ class X509File:
 
     def certificates(self) -> tuple[CertificateInfo, ...]:
         """Return the certificates, in their order. Raises `FormatError` where there is none, and for a damaged one."""
-        blocks = [block for block in self.blocks if block.label == _CERTIFICATE]
+        blocks = [block for block in self.blocks if block.label in _CERTIFICATES]
         if not blocks:
             raise self._wrong_kind("certificate")
         return tuple(_certificate(block) for block in blocks)
@@ -166,8 +204,7 @@ class X509File:
 
 
 def _encrypted(block: Block) -> FormatError:
-    hint = _LABEL_HINTS["ENCRYPTED PRIVATE KEY"]
-    return FormatError("key-encrypted", "the private key is encrypted", where=block.where, hint=hint)
+    return FormatError("key-encrypted", "the private key is encrypted", where=block.where, hint=_DECRYPT)
 
 
 def summarize(data: bytes) -> tuple[dict[str, str | int], ...]:
@@ -177,7 +214,7 @@ def summarize(data: bytes) -> tuple[dict[str, str | int], ...]:
     """
     found: list[dict[str, str | int]] = []
     for block in X509File.from_bytes(data).blocks:
-        if block.label == _CERTIFICATE:
+        if block.label in _CERTIFICATES:
             info = _certificate(block)
             found.append(
                 {
@@ -207,12 +244,15 @@ def _read_blocks(data: bytes) -> list[Block]:
         raise FormatError(
             "file-empty", "the file is empty", hint="name a PEM or DER file that has the certificate or key"
         )
-    if b"-----BEGIN" in data:
-        return list(_pem_blocks(data))
+    if pem.is_pem(data):
+        return [Block(block.label, block.der, block.line, block.encrypted) for block in pem.blocks(data)]
     if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"-\0-\0-\0" in data:
         raise FormatError(
             "not-pem", "this is UTF-16 text", hint="save it as UTF-8 or ASCII; PowerShell's > writes UTF-16"
         )
+    for start, what, hint in _STARTS:
+        if data.startswith(start):
+            raise FormatError("pki-wrong-kind", f"this is {what}", hint=hint)
     if data[:1] != b"\x30":
         raise FormatError(
             "not-pem", "neither PEM nor DER", hint="export it as PEM: such a file has a line -----BEGIN …"
@@ -220,75 +260,24 @@ def _read_blocks(data: bytes) -> list[Block]:
     return [_der_block(data)]
 
 
-def _pem_blocks(data: bytes) -> Iterator[Block]:
-    at, line = 0, 1
-    while (start := data.find(b"-----BEGIN", at)) >= 0:
-        line += data.count(b"\n", at, start)
-        with located(line=line):
-            begin = _BEGIN.match(data, start)
-            if begin is None:
-                raise FormatError(
-                    "pem-damaged",
-                    "the line -----BEGIN … is damaged",
-                    hint="write the line as -----BEGIN CERTIFICATE-----, or export the file again",
-                )
-            label = begin[1].decode("ascii")
-            end_line = f"-----END {label}-----".encode("ascii")
-            end = data.find(end_line, begin.end())
-            if end < 0:
-                raise FormatError(
-                    "pem-damaged",
-                    f"the {label} has no line {end_line.decode()}",
-                    hint=f"export the {label} again: the end of the file is missing",
-                )
-            yield _pem_block(label, data[begin.end() : end], line)
-        line += data.count(b"\n", start, end)
-        at = end
-
-
-def _pem_block(label: str, body: bytes, line: int) -> Block:
-    # RFC 1421 headers are before a blank line; only old encrypted keys have them.
-    if b"Proc-Type:" in body or label == "ENCRYPTED PRIVATE KEY":
-        return Block(label, b"", line, encrypted=True)
-    try:
-        der = base64.b64decode(b"".join(body.split()), validate=True)
-    except binascii.Error:
-        raise FormatError(
-            "pem-damaged",
-            f"the base64 text of the {label} is damaged",
-            hint=f"export the {label} again: between its BEGIN and END lines are only letters, digits, + / and =",
-        ) from None
-    if not der:
-        raise FormatError(
-            "pem-damaged",
-            f"the {label} is empty",
-            hint=f"export the {label} again: nothing is between its BEGIN and END lines",
-        )
-    return Block(label, der, line)
-
-
 def _der_block(data: bytes) -> Block:
-    """Return a DER file as a block, by trying what it can be."""
-    try:
-        return Block(_CERTIFICATE, data, content=_certificate(Block(_CERTIFICATE, data)))
-    except FormatError as error:
-        try:
-            return Block("PRIVATE KEY", data, content=_private_key(Block("PRIVATE KEY", data)))
-        except FormatError as key_error:
-            if key_error.code == "key-encrypted":
-                return Block("ENCRYPTED PRIVATE KEY", b"", encrypted=True)
-            message = f"neither a certificate nor a private key in DER ({error.message})"
-            hint = "PKCS#12 files (.p12, .pfx): take them apart with openssl pkcs12"
-            raise FormatError("not-pem", message, hint=hint) from None
+    """Return a DER file as a block. Raises `FormatError` that names what it is instead."""
+    kind = der.kind_of(data)
+    if kind is Kind.ENCRYPTED:
+        return Block("ENCRYPTED PRIVATE KEY", b"", encrypted=True)
+    if kind in _DER_HINTS:
+        raise FormatError("pki-wrong-kind", f"this is a {kind.value}", hint=_DER_HINTS[kind])
+    if kind is None:
+        hint = "check the file with openssl asn1parse -inform DER -in FILE; it may be cut"
+        raise FormatError("not-pem", "neither a certificate nor a private key in DER", hint=hint)
+    return Block(_DER_LABELS[kind], data)
 
 
 def _certificate(block: Block) -> CertificateInfo:
-    if isinstance(block.content, CertificateInfo):
-        return block.content
     try:
         return _certificate_info(block.der)
     except Exception as error:  # noqa: BLE001 - cryptography documents no common base for what hostile bytes raise
-        reason = " ".join(str(error).split())[:MAX_PRINTED] or type(error).__name__
+        reason = _damage_of(block.der) or _reason(error)
         raise FormatError(
             "certificate-unreadable",
             f"the certificate can't be read: {reason}",
@@ -297,31 +286,54 @@ def _certificate(block: Block) -> CertificateInfo:
         ) from None
 
 
-def _certificate_info(der: bytes) -> CertificateInfo:
+def _damage_of(data: bytes) -> str | None:
+    """Return what is wrong with a certificate in words of ours; None where nothing is found."""
+    try:
+        pki_der.certificate(data)
+    except ValueError as error:
+        return "it is cut or damaged" if str(error) == "cut" else str(error)
+    return None
+
+
+def _reason(error: Exception) -> str:
+    """Return a library's reason without its own types and places."""
+    text = " ".join(str(error).split())
+    plain = text and not re.search(r"[{}\[\]<>]|::|Error", text)
+    return text[:MAX_PRINTED] if plain else "it is not as RFC 5280 has it"
+
+
+def _certificate_info(data: bytes) -> CertificateInfo:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they are about unusual but harmless certificates
-        found = x509.load_der_x509_certificate(der)
-        try:
-            is_ca = found.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-        except x509.ExtensionNotFound:
-            is_ca = None
+        found = x509.load_der_x509_certificate(data)
+        constraints = _extension(found, x509.BasicConstraints)
+        usage, purposes = _extension(found, x509.KeyUsage), _extension(found, x509.ExtendedKeyUsage)
         return CertificateInfo(
             subject=_name(found.subject),
             issuer=_name(found.issuer),
             not_before=found.not_valid_before_utc,
             not_after=found.not_valid_after_utc,
-            sha256=hashlib.sha256(der).hexdigest(),
+            sha256=hashlib.sha256(data).hexdigest(),
             key=_certificate_key(found),
-            is_ca=is_ca,
+            is_ca=constraints.ca if constraints else None,
             signature_hash=_signature_hash(found),
-            der=der,
+            signs_certificates=usage.key_cert_sign if usage else None,
+            purposes=frozenset(oid.dotted_string for oid in purposes) if purposes else None,
+            der=data,
             parsed=found,
         )
 
 
+def _extension(found: x509.Certificate, kind: type[_Extension]) -> _Extension | None:
+    try:
+        return found.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
 def _certificate_key(found: x509.Certificate) -> KeyInfo:
     try:
-        return _key_info(found.public_key())
+        return _key_info(found.public_key(), found.public_key_algorithm_oid.dotted_string)
     except UnsupportedAlgorithm:
         return KeyInfo(f"unknown ({found.public_key_algorithm_oid.dotted_string})", 0, "")
 
@@ -335,26 +347,46 @@ def _signature_hash(found: x509.Certificate) -> str | None:
 
 
 def _private_key(block: Block) -> KeyInfo:
-    if isinstance(block.content, KeyInfo):
-        return block.content
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _key_info(serialization.load_der_private_key(block.der, password=None).public_key())
+            public = serialization.load_der_private_key(block.der, password=None).public_key()
+        info = _key_info(public, _algorithm_of(block.der))
     except TypeError:
         raise _encrypted(block) from None
     except Exception:  # noqa: BLE001 - as above; its text isn't shown, since it could contain parts of the key
-        raise FormatError(
-            "key-unreadable",
-            "the private key can't be read",
-            where=block.where,
-            hint="export the private key again: the file is damaged",
-        ) from None
+        raise _unreadable_key(block) from None
+    if _has_unnamed_curve(block.der):
+        raise _unreadable_key(block)
+    return info
 
 
-def _key_info(public: Any) -> KeyInfo:  # noqa: ANN401 - cryptography's key classes share no base with a size
+def _algorithm_of(data: bytes) -> str:
+    try:
+        return pki_der.private_key(data).algorithm.oid
+    except ValueError:
+        return ""
+
+
+def _unreadable_key(block: Block) -> FormatError:
+    hint = "the file is damaged: check it with openssl pkey -in FILE -noout"
+    if _has_unnamed_curve(block.der):
+        hint = "its curve has no name: convert it with openssl ec -in FILE -param_enc named_curve -out PLAIN"
+    return FormatError("key-unreadable", "the private key can't be read", where=block.where, hint=hint)
+
+
+def _has_unnamed_curve(data: bytes) -> bool:
+    """Return whether an EC key describes its curve instead of naming it: Mbed TLS doesn't read every such key."""
+    try:
+        algorithm = pki_der.private_key(data).algorithm
+    except ValueError:
+        return False
+    return algorithm.oid == pki_der.EC and algorithm.parameters[:1] == bytes([der.SEQUENCE])
+
+
+def _key_info(public: Any, algorithm: str) -> KeyInfo:  # noqa: ANN401 - cryptography's key classes share no base
     if isinstance(public, rsa.RSAPublicKey):
-        kind, bits = "RSA", public.key_size
+        kind, bits = "RSA-PSS" if algorithm == pki_der.RSA_PSS else "RSA", public.key_size
     elif isinstance(public, ec.EllipticCurvePublicKey):
         kind, bits = f"EC {public.curve.name}", public.key_size
     elif isinstance(public, dsa.DSAPublicKey):

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import EspAtError, FormatError, Place, located, setting, unknown_name
-from platformio_esp_at.formats.nvs import NvsImage
+from platformio_esp_at.formats.nvs import PAGE_SIZE, NvsImage
 from platformio_esp_at.formats.pki import PKI_SETS, PKI_SLOTS, PkiContainer, pki_names, pki_slot
+from platformio_esp_at.formats.text_instead import text_instead
 from platformio_esp_at.planning import mfg_nvs
 from platformio_esp_at.request.values import InputFile
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from platformio_esp_at.firmware.package import FirmwarePackage
     from platformio_esp_at.formats.gatts import GattTable
-    from platformio_esp_at.formats.partition_table import PartitionTable
+    from platformio_esp_at.formats.partition_table import Partition, PartitionTable
     from platformio_esp_at.planning.selection import SelectedModule
     from platformio_esp_at.request.options import Request
     from platformio_esp_at.request.values import InputFolder
@@ -61,6 +62,8 @@ class Content:
     """The factory parameters in it, by name, if it has any."""
     gatts: GattTable | None = None
     """The project's GATT table that is in it, if there is one."""
+    nvs: NvsImage | None = field(default=None, compare=False, repr=False)
+    """Its entries, if it is an NVS image."""
 
 
 def missing_row_hint(name: str) -> str:
@@ -113,12 +116,13 @@ def _data_content(
 ) -> Content:
     """Return a file unchanged, and a folder as the file system that the firmware expects in the partition."""
     if isinstance(source, InputFile):
-        image = _check_data(package, name, source)
-        data, home = source.data, secondary.find(name)
+        home = secondary.find(name)
+        image = _check_data(package, name, source, home)
+        data = source.data
         if name == MFG_NVS and home:
             data = data.ljust(home.size, b"\xff")  # else the firmware would read old pages after it
         values = (mfg_nvs.parameters(image) or None) if image else None
-        return Content(name, data, source.label, source.where, values)
+        return Content(name, data, source.label, source.where, values, nvs=image)
     from platformio_esp_at.planning import filesystems  # noqa: PLC0415 - 5 ms that only a folder needs
 
     if name in FILE_PARTITIONS and secondary.find(name) is None:
@@ -138,7 +142,7 @@ def _data_content(
     return Content(name, data, f"{kind.value} of {source.label}", source.where)
 
 
-def _check_data(package: FirmwarePackage, name: str, file: InputFile) -> NvsImage | None:
+def _check_data(package: FirmwarePackage, name: str, file: InputFile, home: Partition | None) -> NvsImage | None:
     """Check a file that is written unchanged: it must have the format that the firmware reads in that partition.
 
     Returns the NVS image for ``mfg_nvs``, else None.
@@ -155,24 +159,53 @@ def _check_data(package: FirmwarePackage, name: str, file: InputFile) -> NvsImag
         )
     with located(file=file.label, origin_hint=_data_hint(name)):
         if name == MFG_NVS:
-            return NvsImage.from_bytes(file.data)
+            return _own_mfg_nvs(file.data, home)
         if name in PKI_SLOTS and not package.has_mfg_nvs:
             PkiContainer.from_bytes(file.data)
         if name == BLE_DATA and not package.has_mfg_nvs:
             from platformio_esp_at.formats.gatts import GattTable  # noqa: PLC0415 - see `gatts_of`
 
             GattTable.from_bytes(file.data)
+        if name in FILE_PARTITIONS and home:
+            _check_files(package, home, file.data)
     return None
 
 
 def _data_hint(name: str) -> str:
     """Return the next step for a file that isn't the image of its partition."""
+    if name in FILE_PARTITIONS:
+        return "name a folder instead: it becomes the file system that the firmware expects"
     finished = f"{setting('data')} takes a finished image"
     if name in PKI_SLOTS:
         return f"{finished}; for a certificate or key, write {setting(f'pki.{name}', 'FILE')}"
     if name == BLE_DATA:
         return f"{finished}; for a GATT table, write {setting('gatts', 'FILE')}"
     return f"{finished}: take mfg_nvs.bin of a module or package, or remove it here and set {setting('factory_param')}"
+
+
+def _own_mfg_nvs(data: bytes, home: Partition | None) -> NvsImage:
+    """Return the project's own ``mfg_nvs``. Raises `FormatError` for what isn't one, or only its first part."""
+    hint = _data_hint(MFG_NVS)
+    if text := text_instead(data):
+        raise FormatError("not-nvs", f"it is {text.what}", hint=hint)
+    image = NvsImage.from_bytes(data)
+    # A finished image ends with a blank page, since the firmware needs one to change an entry.
+    if home and len(data) < home.size and data[-PAGE_SIZE:].strip(b"\xff"):
+        message = f"the NVS image is cut: it has {len(data)} bytes, its partition {home.size}"
+        raise FormatError("nvs-cut", f"{message}, and its last page isn't blank", hint=hint)
+    return image
+
+
+def _check_files(package: FirmwarePackage, home: Partition, data: bytes) -> None:
+    """Check an image for the partition for files: a firmware formats it where it finds no file system of its kind."""
+    from platformio_esp_at.planning import filesystems  # noqa: PLC0415 - see `_data_content`
+
+    kind, own = filesystems.check_image(data, home.size), package.content_of(home.name)
+    wanted = filesystems.kind_for(home, own)
+    # The subtype of fs_storage doesn't tell how the firmware was built.
+    if wanted not in (kind, None) and (own or home.name != FS_STORAGE):
+        message = f"it is {kind.value}, and the firmware keeps {wanted.value} in {home.name}"
+        raise FormatError("other-file-system", message, hint=_data_hint(home.name))
 
 
 def gatts_of(request: Request) -> GattTable | None:
@@ -237,7 +270,7 @@ def _mfg_nvs_content(
     # In a larger partition, the flash would keep old pages after the package's image, and the firmware would read them.
     own_row = package.secondary.find(MFG_NVS)
     if own and image == base and own_row and own_row.size == row.size:
-        yield Content(MFG_NVS, own, FIRMWARE_PACKAGE, _table_of(request), values)
+        yield Content(MFG_NVS, own, FIRMWARE_PACKAGE, _table_of(request), values, nvs=image)
         return
     origin = FIRMWARE_PACKAGE if base else f"generated for {module.name}"
     if base and mfg_nvs.parameters(base).get("module_name") != mfg_nvs.parameters(image).get("module_name"):
@@ -246,7 +279,7 @@ def _mfg_nvs_content(
         origin = f"{origin}, with {', '.join(asked)} of the project"
     with located(partition=MFG_NVS):
         data = replace(image, size=row.size).to_bytes()
-    yield Content(MFG_NVS, data, origin, _table_of(request), values, gatts)
+    yield Content(MFG_NVS, data, origin, _table_of(request), values, gatts, image)
 
 
 def _table_of(request: Request) -> Place:

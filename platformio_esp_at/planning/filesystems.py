@@ -8,11 +8,13 @@ tells that from the firmware package's own image.
 from __future__ import annotations
 
 import enum
+import struct
 from typing import TYPE_CHECKING, Any
 
 from platformio_esp_at.errors import EspAtError, FormatError, LayoutError
 from platformio_esp_at.formats.fat import build_fat
 from platformio_esp_at.formats.partition_table import SUBTYPES, PartitionType
+from platformio_esp_at.formats.text_instead import text_instead
 from platformio_esp_at.formats.wear_levelling import unwrap, volume_size, wrap
 from platformio_esp_at.planning.content import FS_STORAGE
 from platformio_esp_at.units import SECTOR_SIZE, align_up
@@ -35,10 +37,16 @@ _LITTLEFS_NAME_SIZE = 64
 
 _LITTLEFS_MAGIC = b"littlefs"
 _LITTLEFS_MAGIC_OFFSET = 8
+_LITTLEFS_GEOMETRY = struct.Struct("<LL")
+"""Block size and number of blocks, in the superblock's entry after its magic, its tag and its version."""
+_LITTLEFS_GEOMETRY_OFFSET = 24
+_BOOT_SIGNATURE = slice(510, 512)
 _MIN_BLOCKS = 2
 
 _MAX_PATH_SIZE = 255
 """UTF-8 bytes: above what a firmware can name, and it bounds how deep folders go."""
+
+_MAKE_AGAIN = "make the image again, for the size of its partition"
 
 _MISSING_LIBRARY = 'pip install "platformio-esp-at[fs]"'
 
@@ -74,6 +82,45 @@ def kind_of(image: bytes) -> FileSystem | None:
     except FormatError:
         return None
     return FileSystem.FAT
+
+
+def check_image(image: bytes, size: int) -> FileSystem:
+    """Return what kind of file system an image holds that goes into a partition of ``size`` bytes.
+
+    Raises `FormatError` for one that a firmware can't mount: it would format the partition.
+    """
+    kind = kind_of(image)
+    if kind is None:
+        raise FormatError("not-a-file-system-image", f"no file system: it is {_what_else(image)}", hint=_MAKE_AGAIN)
+    if kind is FileSystem.FAT and unwrap(image)[_BOOT_SIGNATURE] != b"\x55\xaa":
+        raise FormatError("fat-damaged", "the FAT volume has no boot sector", hint=_MAKE_AGAIN)
+    if kind is FileSystem.LITTLEFS and (made_for := _littlefs_size(image)):
+        message = f"the littlefs is made for {made_for} bytes, the partition has {size}"
+        if len(image) < made_for <= size:
+            message = f"the littlefs is cut: it has {len(image)} of {made_for} bytes"
+        if made_for > min(size, len(image)):
+            raise FormatError("littlefs-damaged", message, hint=_MAKE_AGAIN)
+    return kind
+
+
+def _what_else(image: bytes) -> str:
+    """Return what an image is that is no file system."""
+    if text := text_instead(image):
+        return text.what
+    for byte, what in ((b"\xff", "blank"), (b"\0", "all zeros")):
+        if not image.strip(byte):
+            return what
+    return "neither littlefs nor FAT with wear levelling"
+
+
+def _littlefs_size(image: bytes) -> int | None:
+    """Return how large a littlefs is by its superblock, in bytes; None where that has no other block size than ours."""
+    for block in (0, SECTOR_SIZE):
+        superblock = image[block : block + SECTOR_SIZE].ljust(SECTOR_SIZE, b"\xff")
+        if superblock[_LITTLEFS_MAGIC_OFFSET:].startswith(_LITTLEFS_MAGIC):
+            block_size, blocks = _LITTLEFS_GEOMETRY.unpack_from(superblock, _LITTLEFS_GEOMETRY_OFFSET)
+            return blocks * SECTOR_SIZE if block_size == SECTOR_SIZE else None
+    return None
 
 
 def build_filesystem(files: Mapping[str, bytes], *, kind: FileSystem, size: int) -> bytes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import EspAtError, PackageError, located, setting, unknown_name
 from platformio_esp_at.formats.factory_param import FactoryParam
-from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, PkiType
+from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, PkiType, first_type
 from platformio_esp_at.planning import mfg_nvs
 
 if TYPE_CHECKING:
@@ -121,6 +121,5 @@ def marks_all_as_certificates(package: FirmwarePackage, version: int) -> bool:
     seen = set()
     for image in package.args.images:
         if PKI_SLOTS.get(package.name_of(image)) in (PkiType.CA, PkiType.KEY):
-            with located(file=image.path, origin_hint=package.origin_hint):
-                seen |= {item.type for item in PkiContainer.from_bytes(package.files[image.path]).items}
+            seen |= {first_type(package.files[image.path])} - {None}
     return seen == {PkiType.CERT} if seen else version == 3

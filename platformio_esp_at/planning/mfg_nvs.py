@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import EspAtError, located, setting, unknown_name
 from platformio_esp_at.formats.nvs import Encoding, NvsEntry, NvsImage
-from platformio_esp_at.formats.pki import pki_names
+from platformio_esp_at.formats.pki import PKI_SLOTS, pki_names, pki_slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -107,6 +107,17 @@ def parameters(image: NvsImage) -> dict[str, int | str]:
         for entry in image
         if entry.namespace == PARAMETERS and not isinstance(entry.value, bytes)
     }
+
+
+def pki_entries(image: NvsImage) -> dict[str, dict[str, bytes]]:
+    """Return the certificates and keys in an image, by their names in `PKI_SLOTS` and by those of their entries."""
+    found: dict[str, dict[str, bytes]] = {}
+    for entry in image:
+        slot = pki_slot(entry.namespace)
+        if slot in PKI_SLOTS:
+            content = entry.value if isinstance(entry.value, bytes) else str(entry.value).encode()
+            found.setdefault(slot, {})[entry.key] = content
+    return found
 
 
 # --- parameters ---

@@ -30,14 +30,16 @@ from platformio_esp_at.formats.esp_image import (
     flash_sizes,
 )
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable, PartitionType
-from platformio_esp_at.formats.pki import PKI_SLOTS
+from platformio_esp_at.formats.pki import PKI_SLOTS, pki_slot
 from platformio_esp_at.planning.content import (
     BLE_DATA,
     ESSENTIAL,
     FIRMWARE_PACKAGE,
+    MFG_NVS,
     make_content,
     missing_row_hint,
 )
+from platformio_esp_at.planning.pki_files import with_readable_pki
 from platformio_esp_at.request.values import InputFile
 from platformio_esp_at.units import SECTOR_SIZE, align_up, format_offset, format_size, parse_size
 
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from platformio_esp_at.firmware.package import FirmwarePackage
     from platformio_esp_at.formats.download_config import FlashImage
     from platformio_esp_at.formats.gatts import GattTable
+    from platformio_esp_at.formats.nvs import NvsImage
     from platformio_esp_at.planning.content import Content
     from platformio_esp_at.planning.own_partitions import OwnPartition
     from platformio_esp_at.planning.selection import SelectedModule
@@ -123,6 +126,10 @@ class FlashPlan:
     """The project's GATT table, if it has one."""
     own: tuple[OwnPartition, ...] = ()
     """The partitions that the project adds to the firmware package's table."""
+    project_pki: frozenset[str] = frozenset()
+    """The certificates and keys that the project gives, by their names in `PKI_SLOTS`."""
+    nvs: NvsImage | None = field(default=None, repr=False)
+    """The entries of ``mfg_nvs``; None up to v3.0.0.0."""
 
     @property
     def chip(self) -> Chip:
@@ -167,7 +174,8 @@ def make_plan(
     request that can't be understood or that the package can't fulfil.
     """
     secondary, own = _user_table(package, request, recorded or {})
-    contents = make_content(package, module, request, secondary)
+    readable = with_readable_pki(request)
+    contents = make_content(package, module, readable.request, secondary)
     bootloader = _bootloader(package)
     regions = (
         *_system_regions(package, bootloader, secondary, _origin_of_table(request, own)),
@@ -190,6 +198,7 @@ def make_plan(
         wiring=_wiring(package.chip, values),
         notes=(
             *package.notes,
+            *readable.notes,
             *_notes(package, request, secondary),
             *_moves(package, secondary, regions, [row.partition.name for row in known]),
             *_moves_of_own(known, regions, source),
@@ -197,6 +206,8 @@ def make_plan(
         inputs=_inputs(request),
         gatts=next(filter(None, (content.gatts for content in contents.values())), None),
         own=own,
+        project_pki=frozenset(map(pki_slot, request.pki)),
+        nvs=contents[MFG_NVS].nvs if MFG_NVS in contents else None,
     )
 
 
@@ -382,6 +393,9 @@ def _moves(
             )
 
 
+_WIRING = ("uart_baudrate", "uart_tx_pin", "uart_rx_pin", "uart_cts_pin", "uart_rts_pin")
+
+
 def _moves_of_own(known: Iterable[OwnPartition], regions: Iterable[Region], source: str) -> Iterator[Notice]:
     """Yield what there is to know of added partitions that `esp_at.lock` has, and that keep their content."""
     written = {region.name for region in regions}
@@ -403,8 +417,10 @@ def _moves_of_own(known: Iterable[OwnPartition], regions: Iterable[Region], sour
 
 
 def _wiring(chip: Chip, values: Mapping[str, int | str] | None) -> Wiring | None:
-    """Return the wiring that the factory parameters give."""
-    if not values or int(values["uart_baudrate"]) < 0:
+    """Return the wiring that the factory parameters give, if all of it is among them: `checks` says what is missing."""
+    if values is None or not all(isinstance(values.get(name), int) for name in _WIRING):
+        return None
+    if int(values["uart_baudrate"]) < 0:
         return None
     return Wiring(
         tx=int(values["uart_tx_pin"]),

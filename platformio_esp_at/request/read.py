@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import EspAtError, FormatError, Place, near_names, printable, setting
 from platformio_esp_at.files import FileTooLargeError, file_mode, looked_for, read_file, reading_hint
+from platformio_esp_at.formats.text_instead import lfs_pointer
 from platformio_esp_at.request.nodes import Layer, parse_yaml, place_of, without_blanks, without_space
 from platformio_esp_at.request.options import OPTIONS, unknown_option
 from platformio_esp_at.request.values import PROJECT_FILE, Firmware, InputFile, InputFolder, Text
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _MISNAMED_FILE = "esp_at.yaml"
 
 _MAX_PROJECT_FILE_SIZE = 1 << 20
+_MAX_ENTRIES = 10_000
+"""Files and folders in a folder of the project: more than a flash of 16 MB can hold in blocks of 4 KB."""
 
 
 def read_project(folder: Path) -> Layer:
@@ -77,7 +80,7 @@ class Disk:
         if not os.path.isdir(named.path):  # noqa: PTH112 - Path.is_dir raises in a closed folder
             return self.file(named)
         text, path = named
-        files = _read_folder(text, path)
+        files = _Folder(text, path).read()
         inside = {f"/{name}": data for name, data in files.items()}
         return InputFolder(self._distinct_label(_label(text), inside), text.where, files)
 
@@ -105,33 +108,81 @@ def _label(text: Text) -> str:
     return printable(path.name if path.is_absolute() and path.name else text.text)
 
 
-def _read_folder(text: Text, path: Path) -> dict[str, bytes]:
-    def refuse(error: OSError) -> None:
-        inside = f"{label}/{Path(error.filename).relative_to(path).as_posix()}".removesuffix("/.")
-        hint = reading_hint(Path(error.filename), error)
-        raise EspAtError(
-            "unreadable", f"{inside} can't be read: {error.strerror}", where=text.where, hint=hint
-        ) from None
+class _Folder:
+    """A folder of the project with all that is in it; links must stay inside."""
 
-    label = _label(text)
-    files: dict[str, bytes] = {}
-    for folder, folders, names in os.walk(path, onerror=refuse):
-        folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
-        for name in sorted(name for name in names if not name.startswith(".")):
-            file = Path(folder, name)
-            inside = file.relative_to(path).as_posix()
-            files[inside] = _read(file, f"{label.rstrip('/')}/{inside}", text.where, MAX_FLASH_SIZE)
-            if sum(map(len, files.values())) > MAX_FLASH_SIZE:
-                problem = f"{label} holds more than {format_size(MAX_FLASH_SIZE)}"
-                hint = f"move what the module doesn't need out of {path}; {inside} is the first too many"
-                raise EspAtError("file-too-large", problem, where=text.where, hint=hint)
-    return files
+    def __init__(self, text: Text, path: Path) -> None:
+        self._label, self._where, self._path = _label(text), text.where, path
+        self._root = Path(os.path.realpath(path))
+        self._files: dict[str, bytes] = {}
+        self._size = self._entries = 0
+
+    def read(self) -> dict[str, bytes]:
+        """Return the files by their relative paths. Raises `EspAtError`, naming the file, folder or link."""
+        self._add("", (self._root,))
+        return self._files
+
+    def _add(self, inside: str, outer: tuple[Path, ...]) -> None:
+        """Add what is in a folder; ``outer`` has the real paths of it and of all folders around it."""
+        names: list[tuple[str, Path]] = []
+        folders: list[tuple[str, Path]] = []
+        for name in sorted(self._names(inside)):
+            target = self._target(f"{inside}{name}", outer)
+            (folders if os.path.isdir(target) else names).append((name, target))  # noqa: PTH112 - see `file_or_folder`
+        for name, _ in names:
+            self._add_file(f"{inside}{name}")
+        for name, target in folders:
+            self._add(f"{inside}{name}/", (*outer, target))
+
+    def _names(self, inside: str) -> list[str]:
+        """Return what is in a folder, without hidden files and folders."""
+        try:
+            with os.scandir(self._path / inside) as entries:
+                names = [entry.name for entry in entries if not entry.name.startswith(".")]
+        except OSError as error:
+            hint = reading_hint(self._path / inside, error)
+            raise self._problem("unreadable", inside.rstrip("/"), f"can't be read: {error.strerror}", hint) from None
+        self._entries += len(names)
+        if self._entries > _MAX_ENTRIES:
+            problem = f"{self._label} has more than {_MAX_ENTRIES} files"
+            hint = f"move what the module doesn't need out of {self._path}"
+            raise EspAtError("file-too-large", problem, where=self._where, hint=hint)
+        return names
+
+    def _target(self, inside: str, outer: tuple[Path, ...]) -> Path:
+        """Return the real path of a file or folder. Raises `EspAtError` for a link that leads out, or in a circle."""
+        try:
+            target = (self._path / inside).resolve(strict=True)
+        except FileNotFoundError:
+            hint = "put the file there, or remove the link"
+            raise self._problem("link-damaged", inside, "is a link to a file that doesn't exist", hint) from None
+        except (OSError, RuntimeError):  # RuntimeError: up to Python 3.12
+            raise self._problem("link-damaged", inside, "is a link to itself", "remove the link") from None
+        if not target.is_relative_to(self._root):
+            hint = f"copy what it leads to into {self._label}, or remove the link"
+            raise self._problem("path-escapes", inside, "is a link that leads out of the folder", hint)
+        if target in outer:
+            raise self._problem("link-damaged", inside, "is a link to a folder that it is in", "remove the link")
+        return target
+
+    def _add_file(self, inside: str) -> None:
+        data = _read(self._path / inside, f"{self._label.rstrip('/')}/{inside}", self._where, MAX_FLASH_SIZE)
+        self._files[inside] = data
+        self._size += len(data)
+        if self._size > MAX_FLASH_SIZE:
+            problem = f"{self._label} holds more than {format_size(MAX_FLASH_SIZE)}"
+            hint = f"move what the module doesn't need out of {self._path}; {inside} is the first too many"
+            raise EspAtError("file-too-large", problem, where=self._where, hint=hint)
+
+    def _problem(self, code: str, inside: str, problem: str, hint: str) -> EspAtError:
+        name = f"{self._label.rstrip('/')}/{inside}" if inside else self._label
+        return EspAtError(code, f"{name} {problem}", where=self._where, hint=hint)
 
 
 def _read(path: Path, label: str, where: Place, limit: int) -> bytes:
     """Return the content of a file of at most ``limit`` bytes. Raises `EspAtError`."""
     try:
-        return read_file(path, limit)
+        data = read_file(path, limit)
     except FileNotFoundError:
         hint = looked_for(path)
         if "," in label:
@@ -145,6 +196,9 @@ def _read(path: Path, label: str, where: Place, limit: int) -> bytes:
     except OSError as error:
         problem = f"{label} can't be read: {error.strerror or error}"
         raise EspAtError("unreadable", problem, where=where, hint=reading_hint(path, error)) from None
+    if pointer := lfs_pointer(data):
+        raise EspAtError("git-lfs-pointer", f"{label} is {pointer.what}", where=where, hint=pointer.next_step)
+    return data
 
 
 def _firmware(text: Text, path: Path) -> Firmware:

@@ -6,6 +6,7 @@ import struct
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from faults.cases import sample_cases
 from faults.rule import rule
 from platformio_esp_at.formats.nvs import Encoding, NvsImage
 
@@ -175,3 +176,16 @@ def parameters_cut(case: Case) -> Iterator[tuple[str, Case]]:
 def parameters_long(case: Case) -> Iterator[tuple[str, Case]]:
     if not case.modern:
         yield "8 KB", case.with_parameters(lambda data: data * 2)
+
+
+@rule(
+    "the module answers on the pins of another chip's module, which may not be led out",
+    still_works="they are pins of this chip, too, and the run prints them and says that they differ from Espressif's",
+    a_note_will_do=True,
+    codes="pin-not-routable pin-nonexistent pin-taken pin-input-only",
+)
+def parameters_of_other_chip(case: Case) -> Iterator[tuple[str, Case]]:
+    if not case.modern and _has_uart(case):
+        for other in sample_cases():
+            if not other.modern and other.chip_name != case.chip_name:
+                yield other.chip_name, case.with_parameters(lambda _, data=other["factory_param"]: data)

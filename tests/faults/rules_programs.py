@@ -204,3 +204,11 @@ def bootloader_elsewhere(case: Case) -> Iterator[tuple[str, Case]]:
 def bootloader_too_large(case: Case) -> Iterator[tuple[str, Case]]:
     space = case.image(case.table).offset - case.chip.bootloader_offset
     yield "padded", case.with_("bootloader", case["bootloader"].ljust(space + 1, b"\xff"))
+
+
+@rule("the chip starts in the middle of something else, and hangs or crashes")
+def entry_slightly_wrong(case: Case) -> Iterator[tuple[str, Case]]:
+    """On an ESP8266, the address may be that of any instruction, and no digest holds it."""
+    for what in PROGRAMS:
+        entry = struct.unpack_from("<L", case[what], 4)[0] ^ 0x40
+        yield what, case.with_(what, case[what][:4] + struct.pack("<L", entry) + case[what][8:])

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import json
 import struct
 from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from faults.rule import rule
 from platformio_esp_at.errors import FormatError
@@ -272,3 +276,29 @@ def nvs_pages_of_nonsense(case: Case) -> Iterator[tuple[str, Case]]:
         yield "page twice", case.with_("mfg_nvs", data[:PAGE_SIZE] + data[: len(data) - PAGE_SIZE])
         yield "page lost", case.with_("mfg_nvs", b"\xff" * PAGE_SIZE + data[PAGE_SIZE:])
         yield "noise after", case.with_("mfg_nvs", data[:-PAGE_SIZE] + b"noise" * 819 + b"!")
+
+
+@rule("the number of the public key isn't one that a key can have: no TLS")
+def pki_modulus_negative(case: Case) -> Iterator[tuple[str, Case]]:
+    for name in [name for name in _pki(case) if name.endswith(("_cert", "_ca"))]:
+        content = next(_contents(case, name))
+        if damaged := _with_negative_modulus(content):
+            yield name, case.with_(name, case[name].replace(content, damaged))
+    for namespace, key, value in _stored(case):
+        if damaged := _with_negative_modulus(value):
+            yield key, _with_value(case, namespace, key, damaged)
+
+
+@functools.cache
+def _with_negative_modulus(pem: bytes) -> bytes:
+    """Return a file of the same length whose RSA modulus has a sign; nothing of what has no such key."""
+    if b"BEGIN CERTIFICATE" not in pem or not _real(pem):
+        return b""
+    at, end = pem.index(b"\n", pem.index(b"-----BEGIN")) + 1, pem.index(b"-----END")
+    der = base64.b64decode(pem[at:end])
+    key = x509.load_der_x509_certificate(der).public_key()
+    if not isinstance(key, rsa.RSAPublicKey) or key.key_size % 8:
+        return b""
+    sign = der.index(key.public_numbers().n.to_bytes(key.key_size // 8, "big")) - 1
+    text = iter(base64.b64encode(der[:sign] + b"\x80" + der[sign + 1 :]))
+    return pem[:at] + bytes(byte if byte in b"\r\n" else next(text) for byte in pem[at:end]) + pem[end:]

@@ -66,7 +66,7 @@ def test_large_input_is_read_or_refused(kind):
     assert outcome
 
 
-READ = {"numbers": 126 * 256, "empty blobs": 126 * 256, "pages, blank": 0, "pages, one sequence number": 0}
+READ = {"numbers": 126 * 256, "empty blobs": 126 * 256, "pages, blank": 0}
 """How many entries a mebibyte of NVS gives; the other kinds are refused."""
 
 

@@ -4,25 +4,50 @@ from __future__ import annotations
 
 import base64
 from datetime import timedelta
+from typing import NamedTuple
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracle import HAS_WHEEL, reads_certificate, reads_key
 from x509_files import NOW, YEAR, certificate, der, dsa_key, ec_key, key_bytes, leaf, middle, pem, root, rsa_key
 
-from platformio_esp_at.checks.certificates import MAX_FILE_SIZE, CheckedFile, check_pair, check_pki_file
+from platformio_esp_at.catalog.mbedtls import MbedTls
+from platformio_esp_at.checks.certificates import MAX_FILE_SIZE, CheckedFile, check_pair, check_pki, check_pki_file
 from platformio_esp_at.errors import EspAtError, FormatError, Notice, Place
+from platformio_esp_at.formats import der as tlv
 from platformio_esp_at.formats.pki import PkiType
 from platformio_esp_at.formats.x509 import X509File
+from platformio_esp_at.planning.pki_files import readable_form
+from platformio_esp_at.request.options import Request
 from platformio_esp_at.request.values import InputFile
 
+# ECParameters of secp256r1, SEC 1 C.2: version, field, curve, base point, order, cofactor.
+_SECP256R1 = bytes.fromhex(
+    "3081e0020101302c06072a8648ce3d0101022100ffffffff00000001000000000000000000000000ffffffffffffffffffffffff"
+    "30440420ffffffff00000001000000000000000000000000fffffffffffffffffffffffc04205ac635d8aa3a93e7b3ebbd55769886bc"
+    "651d06b0cc53b0f63bce3c3e27d2604b0441046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c2964fe342"
+    "e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5022100ffffffff00000000ffffffffffffffffbce6faada717"
+    "9e84f3b9cac2fc632551020101"
+)
 HERE = Place.at(file="esp_at.yml", line=3)
 
 
 def _checked(data: bytes, kind: PkiType) -> CheckedFile:
-    return check_pki_file(InputFile("a.pem", HERE, data), kind, now=NOW)
+    """Return the check result. What it lets through, Mbed TLS reads, where that is at hand."""
+    checked = check_pki_file(InputFile("a.pem", HERE, data), kind, now=NOW)
+    if HAS_WHEEL and not checked.problems:
+        written, _ = readable_form(data, kind)
+        if kind is PkiType.KEY:
+            assert reads_key(written)
+        else:
+            assert reads_certificate(written) == checked.certificates[0].der
+            assert all(reads_certificate(info.der) == info.der for info in checked.certificates)
+    return checked
 
 
 def _refusal(data: bytes, kind: PkiType) -> EspAtError:
@@ -180,6 +205,47 @@ def test_tiny_rsa_keys(monkeypatch):
     assert error.hint == "take 2048 bits or more"
 
 
+def test_rsa_keys_that_mbedtls_can_not_hold():
+    """`MBEDTLS_MPI_MAX_SIZE`: 8192 bits. Making such a key takes minutes, so it is a public one, of no use."""
+    number = rsa.RSAPublicNumbers(65537, (1 << 8192) + 1).public_key()
+    signed = certificate("Module", _PublicAlone(number), issuer="Root", issuer_key=rsa_key(), ca=True)
+    error = _refusal(pem(signed), PkiType.CA)
+    assert (error.code, error.facts["bits"]) == ("key-too-large", 8193)
+    assert error.message == "certificate CN=Module has an RSA key of 8193 bits"
+    assert error.hint == "the firmware's TLS takes up to 8192: take 2048 bits, or an EC key on secp256r1"
+
+
+class _PublicAlone(NamedTuple):
+    """A key whose private half nobody has."""
+
+    public: rsa.RSAPublicKey
+
+    def public_key(self) -> rsa.RSAPublicKey:
+        return self.public
+
+
+def test_a_key_for_pss_alone():
+    """RFC 4055: Mbed TLS has no such keys."""
+    version, _, key = tlv.read(key_bytes(rsa_key(), Encoding.DER, PrivateFormat.PKCS8)).children()
+    kind = tlv.write(tlv.SEQUENCE, tlv.write(tlv.OID, bytes.fromhex("2a864886f70d01010a")))
+    error = _refusal(tlv.write(tlv.SEQUENCE, version.whole, kind, key.whole), PkiType.KEY)
+    assert (error.code, error.message.rpartition(" ")[2]) == ("key-type", "RSA-PSS")
+
+
+def test_a_curve_without_a_name():
+    """`openssl ecparam -param_enc explicit`: the curve's numbers instead of its name."""
+    curve = tlv.read(_SECP256R1)
+    version, secret, _, public = tlv.read(key_bytes(ec_key("leaf"), Encoding.DER)).children()
+    parts = (version.whole, secret.whole, tlv.write(tlv.CONTEXT, curve.whole), public.whole)
+    data = tlv.write(tlv.SEQUENCE, *parts)
+    error = _refusal(data, PkiType.KEY)
+    assert error.code == "key-unreadable"
+    assert error.hint == (
+        "its curve has no name: convert it with openssl ec -in FILE -param_enc named_curve -out PLAIN"
+    )
+    assert not (HAS_WHEEL and reads_key(data))
+
+
 # --- pairs ---
 
 
@@ -312,6 +378,118 @@ def test_a_signature_that_peers_refuse(number, name):
     assert found.code == "certificate-signature"
     assert found.message == f"certificate CN=Module is signed with {name}, which most peers refuse"
     assert _warnings(signed, PkiType.CERT) == []
+
+
+# --- what they are for ---
+
+
+def _usage(*names: str) -> tuple[x509.KeyUsage, bool]:
+    every = (
+        *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
+        *("key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
+    )
+    return x509.KeyUsage(**{name: name in names for name in every}), True
+
+
+def _purposes(*purposes: x509.ObjectIdentifier) -> tuple[x509.ExtendedKeyUsage, bool]:
+    return x509.ExtendedKeyUsage(purposes), False
+
+
+def test_a_ca_that_must_not_sign():
+    data = pem(certificate("Root", ec_key("root"), ca=True, extensions=[_usage("digital_signature", "crl_sign")]))
+    (found,) = _warnings(data, PkiType.CA)
+    assert found.code == "ca-key-usage"
+    assert "certificate CN=Root is used as a CA, and its keyUsage has no keyCertSign: " in found.message
+    right = pem(certificate("Root", ec_key("root"), ca=True, extensions=[_usage("key_cert_sign")]))
+    assert _warnings(right, PkiType.CA) == []
+
+
+@pytest.mark.parametrize("curve", [ec.SECP192R1, ec.SECP224R1, ec.SECP256K1])
+def test_a_ca_on_a_small_curve(curve):
+    data = pem(certificate("Root", ec.generate_private_key(curve()), ca=True))
+    (found,) = _warnings(data, PkiType.CA)
+    assert (found.code, found.facts) == ("key-weak", {"bits": curve.key_size})
+    assert found.message.endswith(f"on {curve.name}: Mbed TLS 3.6 trusts none on it")
+    file = InputFile("a.pem", HERE, data)
+    assert check_pki_file(file, PkiType.CA, now=NOW, mbedtls=MbedTls(2, 28)).warnings == []
+    assert _warnings(data, PkiType.CERT) == []
+
+
+def _found(**files: bytes | tuple[bytes, ...]) -> list[Notice]:
+    """Return what is said of the files of a project, each called after its option and its number."""
+    pki = {
+        name: tuple(
+            InputFile(f"{name}{number}.pem", HERE, content)
+            for number, content in enumerate(contents if isinstance(contents, tuple) else (contents,))
+        )
+        for name, contents in files.items()
+    }
+    return list(check_pki(Request(pki=pki), NOW))
+
+
+@pytest.mark.parametrize(
+    ("slot", "purposes", "has"),
+    [
+        ("client_cert", (ExtendedKeyUsageOID.SERVER_AUTH,), "serverAuth alone"),
+        ("mqtt_cert", (ExtendedKeyUsageOID.SERVER_AUTH,), "serverAuth alone"),
+        ("wpa2_cert", (ExtendedKeyUsageOID.CODE_SIGNING,), "other purposes alone"),
+        ("server_cert", (ExtendedKeyUsageOID.CLIENT_AUTH,), "clientAuth alone"),
+    ],
+)
+def test_a_certificate_for_the_other_side(slot, purposes, has):
+    (found,) = _found(**{slot: pem(certificate("Module", ec_key("leaf"), extensions=[_purposes(*purposes)]))})
+    assert (found.code, found.is_warning, str(found.place)) == ("certificate-purpose", True, f"{slot}0.pem")
+    assert f"is for {has} (extendedKeyUsage), and is used as a " in found.message
+
+
+@pytest.mark.parametrize(
+    ("slot", "purposes"),
+    [
+        ("client_cert", (ExtendedKeyUsageOID.CLIENT_AUTH,)),
+        ("client_cert", (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)),
+        ("mqtt_cert", (ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,)),
+        ("server_cert", (ExtendedKeyUsageOID.SERVER_AUTH,)),
+        ("mqtt_ca", (ExtendedKeyUsageOID.SERVER_AUTH,)),
+    ],
+)
+def test_a_certificate_for_its_side(slot, purposes):
+    ca = slot.endswith("_ca")
+    assert _found(**{slot: pem(certificate("Module", ec_key("leaf"), ca=ca, extensions=[_purposes(*purposes)]))}) == []
+
+
+def test_one_key_in_two_sets():
+    second = certificate("Second", ec_key("leaf"), issuer="Middle", issuer_key=ec_key("middle"))
+    (found,) = _found(client_cert=(pem(leaf()), pem(second)))
+    assert (found.code, found.is_warning, str(found.place)) == ("certificate-key-shared", True, "client_cert1.pem")
+    assert "certificate CN=Second has the key of CN=Module in client_cert0.pem: " in found.message
+    other = certificate("Second", ec_key("other"), issuer="Middle", issuer_key=ec_key("middle"))
+    assert _found(client_cert=(pem(leaf()), pem(other))) == []
+
+
+def test_one_certificate_in_two_sets():
+    assert [found.code for found in _found(client_cert=(pem(leaf()), pem(leaf())))] == ["certificate-key-shared"]
+
+
+def test_one_key_in_a_chain():
+    shared = certificate("Module", ec_key("root"), issuer="Root", issuer_key=ec_key("root"))
+    (found,) = _found(mqtt_cert=pem(shared, root()))
+    assert found.code == "certificate-key-shared"
+
+
+def test_one_intermediate_in_two_sets():
+    """Two sets may have the same issuer: its key is its own."""
+    second = certificate("Second", ec_key("other"), issuer="Middle", issuer_key=ec_key("middle"))
+    assert _found(client_cert=(pem(leaf(), middle()), pem(second, middle()))) == []
+
+
+def test_a_bundle():
+    other = certificate("Other", ec_key("other"), ca=True)
+    (found,) = _found(mqtt_ca=pem(root(), other))
+    assert (found.code, found.is_warning, str(found.place)) == ("ca-bundle", False, "mqtt_ca0.pem")
+    assert found.message == "mqtt_ca is a bundle of 2 CA certificates"
+    assert found.facts["certificates"] == 2
+    assert _found(mqtt_ca=pem(root())) == []
+    assert _found(mqtt_cert=pem(leaf(), middle())) == []
 
 
 # --- hostile bytes ---

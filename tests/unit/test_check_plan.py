@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from cryptography.x509 import SubjectKeyIdentifier
 from plans import HERE, refusal, sample_plan
+from x509_files import NOW, certificate, ec_key, pem
 
 from platformio_esp_at.catalog.boards import BoardFacts
-from platformio_esp_at.checks.plan import check_plan
+from platformio_esp_at.checks.plan import check_plan, check_values
 from platformio_esp_at.demo.sample_package import sample_package
-from platformio_esp_at.errors import LayoutError, PackageError, SelectionError
+from platformio_esp_at.errors import EspAtError, FormatError, LayoutError, PackageError, SelectionError
 from platformio_esp_at.formats.partition_table import PartitionTable
+from platformio_esp_at.request.options import Request
 from platformio_esp_at.request.values import InputFile
 
 SAMPLE = sample_package("esp32")
@@ -38,6 +43,7 @@ def test_every_problem_of_a_kind_is_reported_and_the_kinds_have_an_order(tmp_pat
             "extra.bin": b"x",
             "other.bin": b"x",
             "esp-at.bin": sample_package("esp32c3")["esp-at.bin"],
+            "customized_partitions/ble_data.bin": bytes(64),
         },
         "partitions": InputFile("user.csv", HERE, csv.encode()),
     }
@@ -70,3 +76,37 @@ def test_every_problem_of_a_kind_is_reported_and_the_kinds_have_an_order(tmp_pat
 
     wrong["files"]["download.config"] = SAMPLE["download.config"]
     assert refusal(sample_plan(tmp_path, **wrong), PackageError).code == "image-other-chip"
+
+    del wrong["files"]["esp-at.bin"]
+    assert refusal(sample_plan(tmp_path / "last", **wrong), PackageError).code == "image-blank"
+
+
+@pytest.mark.parametrize(
+    ("chip", "release", "codes"),
+    [
+        ("esp32", None, ["certificate-extension"]),
+        ("esp32", "v2.2.0.0", ["certificate-extension"]),
+        ("esp32", "v2.4.0.0", ["certificate-extension"]),
+        ("esp32c6", None, ["certificate-extension"]),
+        ("esp32c6", "v3.2.0.0", ["certificate-extension"]),
+        ("esp32c6", "v3.3.0.0", []),
+        ("esp32c6", "v4.1.1.0", []),
+    ],
+)
+def test_the_release_decides_what_its_tls_reads(tmp_path, chip, release, codes):
+    """Mbed TLS 3.5 is the first that reads a critical subjectKeyIdentifier."""
+    ca = certificate("Root", ec_key("root"), ca=True, extensions=[(SubjectKeyIdentifier(b"1234"), True)])
+    pki = {"mqtt_ca": (InputFile("ca.pem", HERE, pem(ca)),)}
+    plan = sample_plan(tmp_path, chip, pki=pki)
+    plan = replace(plan, package=replace(plan.package, release=release))
+    found = []
+    try:
+        check_values(plan, None, Request(pki=pki), now=NOW)
+    except EspAtError as error:
+        found = [error.code]
+    assert found == codes
+
+
+def test_damaged_certificates_of_the_package_are_refused(tmp_path):
+    files = {"customized_partitions/mqtt_ca.bin": b"\xff" * 400}
+    assert refusal(sample_plan(tmp_path, files=files), FormatError).code == "not-pki"

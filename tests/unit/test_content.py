@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from plans import FILES
 
 from platformio_esp_at.demo.sample_package import sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, UnknownNameError
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import GattTable
-from platformio_esp_at.formats.nvs import Dialect, NvsImage
+from platformio_esp_at.formats.nvs import Dialect, Encoding, NvsEntry, NvsImage
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, PkiType
 from platformio_esp_at.planning.content import Content, make_content
 from platformio_esp_at.planning.mfg_nvs import parameters
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from platformio_esp_at.firmware.package import FirmwarePackage
 
 FOLDER = "customized_partitions"
+MFG_NVS_HINT = (
+    "data takes a finished image: take mfg_nvs.bin of a module or package, or remove it here and set factory_param"
+)
 SAMPLE = sample_package("esp32")
 PARAM = FactoryParam.from_bytes(SAMPLE[f"{FOLDER}/factory_param.bin"])
 HERE = Place.at(file="esp_at.yml", line=7)
@@ -296,8 +300,8 @@ def test_refuses_gatts(tmp_path, data, where, code, message):
 
 
 def test_data(tmp_path):
-    contents = _make(tmp_path, _package(tmp_path), data={"fatfs": _file(b"anything", "fs.img")})
-    assert contents["fatfs"] == Content("fatfs", b"anything", "fs.img", HERE)
+    contents = _make(tmp_path, _package(tmp_path), data={"fatfs": _file(FILES, "fs.img")})
+    assert contents["fatfs"] == Content("fatfs", FILES, "fs.img", HERE)
 
 
 @pytest.mark.parametrize(
@@ -387,6 +391,22 @@ def test_a_smaller_mfg_nvs_of_the_users_own_leaves_no_old_page_after_it(tmp_path
     assert data == own + b"\xff" * 4096
 
 
+@pytest.mark.parametrize("dialect", Dialect)
+def test_a_cut_mfg_nvs_of_the_users_own(tmp_path, dialect):
+    """Its last page would be blank: entries may be missing, which nothing else shows."""
+    package = _package(tmp_path, "esp32c6")
+    image = NvsImage.from_bytes(package.content_of("mfg_nvs"))
+    entries = [NvsEntry("own", f"key{number}", Encoding.STRING, "x" * 3900) for number in range(6)]
+    whole = replace(image.with_namespace("own", entries), dialect=dialect).to_bytes()
+    with pytest.raises(FormatError) as caught:
+        _make(tmp_path, package, data={"mfg_nvs": _file(whole[: 5 * 4096], "mfg_nvs.bin")})
+    assert (caught.value.code, caught.value.where) == ("nvs-cut", "mfg_nvs.bin")
+    assert caught.value.message == (
+        f"the NVS image is cut: it has 20480 bytes, its partition {image.size}, and its last page isn't blank"
+    )
+    assert caught.value.hint == MFG_NVS_HINT
+
+
 def test_two_names_of_one_parameter(tmp_path):
     with pytest.raises(FormatError) as caught:
         _make(tmp_path, _package(tmp_path), factory_param=_texts(tx_max_power="60", max_tx_power="70"))
@@ -398,8 +418,9 @@ def test_two_names_of_one_parameter(tmp_path):
 def test_mfg_nvs_of_the_users_own_must_be_one(tmp_path):
     with pytest.raises(FormatError) as caught:
         _make(tmp_path, _package(tmp_path, "esp32c6"), data={"mfg_nvs": _file(b"nvs", "mfg_nvs.bin")})
-    assert (caught.value.code, caught.value.where) == ("nvs-size", "mfg_nvs.bin")
-    assert caught.value.message == "an NVS image of 3 bytes"
+    assert (caught.value.code, caught.value.where) == ("not-nvs", "mfg_nvs.bin")
+    assert caught.value.message == "it is text ('nvs'), not a binary file"
+    assert caught.value.hint == MFG_NVS_HINT
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ FILES = {"index.html": b"<h1>AT</h1>", "img/logo.png": b"\x89PNG" * 300, "img/sm
 HIDDEN = {".DS_Store": b"x", ".git/config": b"x", "img/.thumbs": b"x", "img/.cache/a": b"x"}
 FAT_SIZE, FS_SIZE = 576 << 10, 64 << 10
 USER = PartitionTable.from_bytes(sample_package("esp32", nvs=True)["at_customize.bin"]).to_csv()
+FAT = build_filesystem(FILES, kind=FileSystem.FAT, size=FAT_SIZE)
 WITH_FS_STORAGE = USER + "fs_storage, data, 0xff, 0x60000, 64K\n"
 
 
@@ -133,8 +134,62 @@ def test_the_same_files_give_the_same_bytes(tmp_path):
 
 
 def test_a_file_is_taken_as_the_image(tmp_path):
-    plan = _plan(tmp_path, "data: {fatfs: web/z.bin}\n")
-    assert _region(plan, "fatfs").data == FILES["z.bin"]
+    (tmp_path / "fs.img").write_bytes(FAT)
+    assert _region(_plan(tmp_path, "data: {fatfs: fs.img}\n"), "fatfs").data == FAT
+
+
+def test_fs_storage_takes_either_kind(tmp_path):
+    """Its subtype doesn't tell how the firmware was built."""
+    fat = build_filesystem(FILES, kind=FileSystem.FAT, size=FS_SIZE)
+    (tmp_path / "fs.img").write_bytes(fat)
+    plan = _plan(tmp_path, "partitions: own.csv\ndata: {fs_storage: fs.img}\n")
+    assert _region(plan, "fs_storage").data == fat
+
+
+@pytest.mark.parametrize(
+    ("image", "code", "message"),
+    [
+        pytest.param(b"\xff" * FAT_SIZE, "not-a-file-system-image", "no file system: it is blank", id="blank"),
+        pytest.param(bytes(FAT_SIZE), "not-a-file-system-image", "no file system: it is all zeros", id="zeros"),
+        pytest.param(
+            b"hello\n",
+            "not-a-file-system-image",
+            "no file system: it is text ('hello'), not a binary file",
+            id="text",
+        ),
+        pytest.param(
+            b"PK\3\4" * 1024,
+            "not-a-file-system-image",
+            "no file system: it is neither littlefs nor FAT with wear levelling",
+            id="zip",
+        ),
+        pytest.param(
+            FAT[: FAT_SIZE // 2],
+            "not-a-file-system-image",
+            "no file system: it is neither littlefs nor FAT with wear levelling",
+            id="half",
+        ),
+        pytest.param(
+            FAT[:4096] + bytes(512) + FAT[4608:], "fat-damaged", "the FAT volume has no boot sector", id="boot-sector"
+        ),
+    ],
+)
+def test_a_file_that_is_no_file_system(tmp_path, image, code, message):
+    (tmp_path / "fs.img").write_bytes(image)
+    with pytest.raises(FormatError) as caught:
+        _plan(tmp_path, "data: {fatfs: fs.img}\n")
+    error = caught.value
+    assert (error.code, error.where, error.message) == (code, "fs.img", message)
+    assert error.hint == "name a folder instead: it becomes the file system that the firmware expects"
+
+
+def test_a_file_system_of_the_other_kind(tmp_path):
+    pytest.importorskip("littlefs", reason="need the extra fs")
+    (tmp_path / "fs.img").write_bytes(build_filesystem(FILES, kind=FileSystem.LITTLEFS, size=FAT_SIZE))
+    with pytest.raises(FormatError) as caught:
+        _plan(tmp_path, "data: {fatfs: fs.img}\n")
+    assert (caught.value.code, caught.value.where) == ("other-file-system", "fs.img")
+    assert caught.value.message == "it is littlefs, and the firmware keeps FAT with wear levelling in fatfs"
 
 
 # --- refusals ---

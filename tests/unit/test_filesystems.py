@@ -10,7 +10,7 @@ from filesystem_readers import files_in
 
 from platformio_esp_at.errors import EspAtError, FormatError, LayoutError
 from platformio_esp_at.formats.partition_table import Partition
-from platformio_esp_at.planning.filesystems import FileSystem, build_filesystem, filesystem_for, kind_of
+from platformio_esp_at.planning.filesystems import FileSystem, build_filesystem, check_image, filesystem_for, kind_of
 
 SIZE = 100 << 10
 FILES = {"index.html": b"<html>" * 1000, "img/logo.svg": b"<svg/>", "img/empty": b"", "A b.TXT": b"1"}
@@ -118,6 +118,31 @@ def test_partition_of_a_wrong_size(kind, size):
 @pytest.mark.parametrize("image", [b"", b"\xff" * SIZE, b"PK\3\4" * 4096], ids=["empty", "blank", "zip"])
 def test_neither(image):
     assert kind_of(image) is None
+
+
+@pytest.mark.parametrize(
+    ("size", "partition", "message"),
+    [
+        (SIZE - 4096, SIZE, f"the littlefs is cut: it has {SIZE - 4096} of {SIZE} bytes"),
+        (SIZE, SIZE - 4096, f"the littlefs is made for {SIZE} bytes, the partition has {SIZE - 4096}"),
+    ],
+    ids=["cut", "larger"],
+)
+@pytest.mark.parametrize("block", [0, 1])
+def test_a_littlefs_of_another_size(size, partition, message, block):
+    image = build_filesystem(FILES, kind=FileSystem.LITTLEFS, size=SIZE)[:size]
+    with pytest.raises(FormatError) as caught:
+        check_image(b"\xff" * 4096 * block + image[4096 * block :], partition)
+    assert (caught.value.code, caught.value.message) == ("littlefs-damaged", message)
+
+
+@KINDS
+def test_check_image(kind):
+    assert check_image(build_filesystem(FILES, kind=kind, size=SIZE), SIZE) is kind
+
+
+def test_only_the_magic_of_littlefs():
+    assert check_image(b"\xff" * 8 + b"littlefs", SIZE) is FileSystem.LITTLEFS
 
 
 def test_missing_library(monkeypatch):

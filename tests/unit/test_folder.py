@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from plans import KEY, changed_plan, plan_of_zip
+from plans import FILES, KEY, changed_plan, plan_of_zip
 
 from platformio_esp_at.errors import EspAtError, PackageError, Place
 from platformio_esp_at.firmware.reading import open_package
@@ -79,7 +79,7 @@ def test_what_may_hold_keys_is_its_owners_alone(tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="need the file modes of POSIX")
 def test_content_without_an_image_in_the_package_is_private_too(tmp_path):
-    plan = plan_of_zip(tmp_path, data={"fatfs": InputFile("fs.img", Place.at(file="esp_at.yml", line=3), KEY)})
+    plan = plan_of_zip(tmp_path, data={"fatfs": InputFile("fs.img", Place.at(file="esp_at.yml", line=3), FILES)})
     write_image_set(plan, tmp_path / "out")
     assert stat.S_IMODE((tmp_path / "out" / FOLDER / "fatfs.bin").stat().st_mode) == 0o600
 

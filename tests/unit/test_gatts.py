@@ -69,7 +69,7 @@ def test_header_gives_the_order_of_keys():
         pytest.param("0,16,0x800,0x1,,,", GattRow(0, 16, "0800", 1, 512, 0, ""), id="odd-uuid-is-padded-in-front"),
         pytest.param("0,16,2a00,11,,,", GattRow(0, 16, "2A00", 0x11, 512, 0, ""), id="no-0x"),
         pytest.param("0,16,0X2a00,0x01,5,1,ab", GattRow(0, 16, "2A00", 1, 5, 1, "AB"), id="lower-case"),
-        pytest.param("0,16,0x2800,0x01,5,1,A00", GattRow(0, 16, "2800", 1, 5, 1, "A000"), id="odd-digit-is-a-byte"),
+        pytest.param("0,16,0x2800,0x01,5,1,2", GattRow(0, 16, "2800", 1, 5, 1, "02"), id="one-digit-is-a-byte"),
         pytest.param("0,16,0x2800,0x01,5,1,0xA002", GattRow(0, 16, "2800", 1, 5, 1, "A002"), id="0x-in-value"),
         pytest.param("0x10,16,0x2800,0x01,0x20,1,30", GattRow(16, 16, "2800", 1, 32, 1, "30"), id="hex-numbers"),
         pytest.param(" 0 , 16 ,\t0x2800 , 0x01", GattRow(0, 16, "2800", 1, 512, 0, ""), id="short-row-with-spaces"),
@@ -164,6 +164,31 @@ def _refusal(call, kind=FormatError) -> EspAtError:
 def test_row_refused(line, code, message):
     error = _refusal(lambda: GattTable.from_csv(f"{HEADER}\n0,16,0x2800,0x01,2,2,A002\n{line}\n"))
     assert (error.code, error.message, error.where) == (code, message, "3")
+
+
+@pytest.mark.parametrize(
+    ("value", "message", "hint"),
+    [
+        (
+            "303",
+            "value 303 has an odd number of hex digits (3), and a byte has two",
+            "write 0303 or 3003, whichever you mean",
+        ),
+        (
+            "0xa00",
+            "value A00 has an odd number of hex digits (3), and a byte has two",
+            "write 0A00 or A000, whichever you mean",
+        ),
+        (
+            "0" * 17,
+            "value 0000000000000000… has an odd number of hex digits (17), and a byte has two",
+            "write two digits for each byte: one is missing, or one is too many",
+        ),
+    ],
+)
+def test_a_value_of_half_a_byte(value, message, hint):
+    error = _refusal(lambda: GattTable.from_csv(f"{HEADER}\n0,16,0x2800,0x01,2,2,A002\n1,16,0x2803,1,9,,{value}\n"))
+    assert (error.code, error.message, error.hint, error.where) == ("gatt-hex", message, hint, "3")
 
 
 @pytest.mark.parametrize(

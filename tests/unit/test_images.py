@@ -58,13 +58,13 @@ def _damaged(data: bytes, at: int) -> bytes:
             id="cut",
         ),
         pytest.param(
-            b"not an image",
+            b"\0not an image",
             FormatError,
             "not-an-image",
             "esp-at.bin:0x0",
-            "no ESP image: it starts with 6e instead of e9",
+            "no ESP image: it starts with 00 instead of e9",
             "unpack the firmware package's zip again; in an esp-at build folder, run build.py build again",
-            id="text",
+            id="none",
         ),
         pytest.param(
             sample_package("esp32c3")["esp-at.bin"],

@@ -11,9 +11,11 @@ from plans import HERE, refusal, sample_plan
 from platformio_esp_at.checks.layout import check_primary, check_secondary, misplaced_regions
 from platformio_esp_at.checks.plan import check_plan
 from platformio_esp_at.demo.sample_package import sample_package
-from platformio_esp_at.errors import LayoutError, PackageError, UnknownNameError
+from platformio_esp_at.demo.sample_pki import sample_pki
+from platformio_esp_at.errors import LayoutError, UnknownNameError
 from platformio_esp_at.formats.partition_table import ESP8266_APP_ALIGNMENT, Partition, PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer, PkiType
+from platformio_esp_at.planning.filesystems import FileSystem, build_filesystem
 from platformio_esp_at.request.values import InputFile
 
 if TYPE_CHECKING:
@@ -334,7 +336,9 @@ def test_a_user_table_without_a_row_for_the_parameters(tmp_path):
 
 def _pki_image(size: int) -> InputFile:
     """Return a finished image of a PKI partition, with FF to its end."""
-    return InputFile("big.bin", HERE, PkiContainer.of(PkiType.CA, [b"x"]).to_bytes().ljust(size, b"\xff"))
+    return InputFile(
+        "big.bin", HERE, PkiContainer.of(PkiType.CA, [sample_pki("mqtt", PkiType.CA)]).to_bytes().ljust(size, b"\xff")
+    )
 
 
 @pytest.mark.parametrize(
@@ -475,9 +479,8 @@ def test_what_is_wrong_with_the_package_is_not_in_the_csv(tmp_path, old, new, co
 
 def test_rows_of_the_package_are_not_in_the_csv(tmp_path):
     """What doesn't fit into one is told with the file that has its row."""
-    plan = sample_plan(
-        tmp_path, partitions=_own("mine, 0x40, 5, , 4K\n"), data={"fatfs": InputFile("f", HERE, bytes(1 << 20))}
-    )
+    large = build_filesystem({}, kind=FileSystem.FAT, size=1 << 20)
+    plan = sample_plan(tmp_path, partitions=_own("mine, 0x40, 5, , 4K\n"), data={"fatfs": InputFile("f", HERE, large)})
     assert [(problem.code, problem.where) for problem in misplaced_regions(plan)] == [
         ("content-too-large", "at_customize.bin")
     ]
@@ -563,77 +566,6 @@ def test_image_beyond_the_flash(tmp_path):
 )
 def test_image_between_the_partitions(tmp_path, offset, size):
     check_plan(sample_plan(tmp_path, files=_with_image(offset, bytes(size))), None)
-
-
-# --- images at the place of another one ---
-
-AGAIN = "download the firmware package again"
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "file", "message", "hint"),
-    [
-        pytest.param(
-            "0x30000 customized_partitions/factory_param.bin",
-            "0x70000 customized_partitions/factory_param.bin",
-            "customized_partitions/factory_param.bin",
-            "it goes to 0x70000, into 'fatfs' (0x70000…0x100000)",
-            f"{AGAIN}; or, if you built it, write 0x30000 in download.config",
-            id="into-the-file-system",
-        ),
-        pytest.param(
-            "0x2a000 customized_partitions/client_cert.bin 0x2c000 customized_partitions/client_key.bin",
-            "0x2c000 customized_partitions/client_cert.bin 0x2a000 customized_partitions/client_key.bin",
-            "customized_partitions/client_cert.bin",
-            "it goes to 0x2c000, into 'client_key' (0x2c000…0x2e000)",
-            f"{AGAIN}; or, if you built it, write 0x2a000 in download.config",
-            id="into-the-key",
-        ),
-        pytest.param(
-            "0xf000 phy_init_data.bin",
-            "0xe000 phy_init_data.bin",
-            "phy_init_data.bin",
-            "it goes to 0xe000, where no partition starts",
-            f"{AGAIN}; or, if you built it, write 0xf000 in download.config",
-            id="beside-its-partition",
-        ),
-        pytest.param(
-            "0x24000 customized_partitions/server_cert.bin",
-            "0x24000 customized_partitions/fs_storage.bin",
-            "customized_partitions/fs_storage.bin",
-            "it goes to 0x24000, into 'server_cert' (0x24000…0x26000)",
-            AGAIN,
-            id="of-no-partition-here",
-        ),
-    ],
-)
-def test_images_that_go_elsewhere(tmp_path, old, new, file, message, hint):
-    config = CONFIG.replace(old, new)
-    assert config != CONFIG
-    files = {"download.config": config, file: b"x"} if file not in SAMPLE else {"download.config": config}
-    error = refusal(sample_plan(tmp_path, files=files), PackageError)
-    first = next(problem for problem in error.problems or (error,) if problem.code == "image-misdirected")
-    assert (first.where, first.message, first.hint) == (f"AT_PACK:{file}", message, hint)
-
-
-def test_ota_data_into_what_the_module_has_saved(tmp_path):
-    config = CONFIG.replace("0x10000 ota_data_initial.bin", "0x10000 blank.bin 0x12000 ota_data_initial.bin")
-    files = {"download.config": config, "blank.bin": SAMPLE["ota_data_initial.bin"]}
-    error = refusal(sample_plan(tmp_path, files=files), PackageError)
-    assert error.code == "image-misdirected"
-
-
-def test_files_of_other_names_may_go_anywhere(tmp_path):
-    renamed = {
-        "customized_partitions/factory_param.bin": "a.bin",
-        "ota_data_initial.bin": "b.bin",
-        "esp-at.bin": "c.bin",
-    }
-    config = CONFIG
-    for old, new in renamed.items():
-        config = config.replace(old, new)
-    files = {"download.config": config, **{new: SAMPLE[old] for old, new in renamed.items()}}
-    check_plan(sample_plan(tmp_path, files=files), None)
 
 
 # --- the primary table ---

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+from plans import FILES
 
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
@@ -20,6 +21,7 @@ from platformio_esp_at.formats.partition_table import Partition, PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer, PkiType
 from platformio_esp_at.outputs.folder import write_image_set
 from platformio_esp_at.planning.content import AT_PARTITIONS
+from platformio_esp_at.planning.filesystems import FileSystem, build_filesystem
 from platformio_esp_at.planning.mfg_nvs import GATTS, PARAMETERS, RENAMED
 from platformio_esp_at.planning.migration import Origin, make_project, origin_of_bytes, origin_of_package
 from platformio_esp_at.planning.own_partitions import user_table
@@ -46,7 +48,6 @@ DER = b"\x30\x82\x01\x00 stands for DER"
 GATTS_CSV = (
     b"index,uuid_len,uuid,perm,val_max_len,val_cur_len,value\n0,16,0x2800,0x01,2,2,A0FF\n1,16,0x2803,0x01,1,1,02\n"
 )
-FAT = b"files of a user".ljust(0x1000, b"\xff") + b"the end"
 
 
 def _sample(tmp_path, chip: str = "esp32", *, nvs: bool = False, name: str = "package") -> FirmwarePackage:
@@ -73,9 +74,10 @@ def _changed(tmp_path, package: FirmwarePackage) -> FlashPlan:
     }
     if package.secondary.find("ble_data") or package.has_mfg_nvs:
         options["gatts"] = "own.csv"
-    if package.secondary.find("fatfs"):
+    files = {"own.pem": PEM, "other.pem": OTHER_PEM, "own.der": DER, "own.csv": GATTS_CSV}
+    if row := package.secondary.find("fatfs"):
         options["data"] = {"fatfs": "fat.bin"}
-    files = {"own.pem": PEM, "other.pem": OTHER_PEM, "own.der": DER, "own.csv": GATTS_CSV, "fat.bin": FAT}
+        files["fat.bin"] = build_filesystem({"a.txt": b"a"}, kind=FileSystem.FAT, size=row.size)
     return _build(tmp_path / "changed", package, {"esp_at.yml": yaml.safe_dump(options).encode(), **files})
 
 
@@ -335,7 +337,7 @@ def test_own_partitions_and_what_they_hold(tmp_path):
         "blank,   data, nvs,       0x3f000, 4K\n"
     )
     yml = "firmware: FIRMWARE.zip\npartitions: own.csv\ndata: {my-data: one.bin, my_data: two.bin, fatfs: fat.bin}\n"
-    own = {"own.csv": csv.encode(), "one.bin": b"\xff\x00one", "two.bin": b"two\xff\xff", "fat.bin": FAT}
+    own = {"own.csv": csv.encode(), "one.bin": b"\xff\x00one", "two.bin": b"two\xff\xff", "fat.bin": FILES}
     changed = _build(tmp_path / "changed", package, {"esp_at.yml": yml.encode(), **own})
     files = make_project(origin_of_bytes(changed.factory_image(), "f.bin"))
     options = _options(files)
@@ -346,7 +348,7 @@ def test_own_partitions_and_what_they_hold(tmp_path):
     assert {name: files[path] for name, path in options["data"].items()} == {
         "my-data": b"\xff\x00one",
         "my_data": b"two",
-        "fatfs": FAT.ljust(576 << 10, b"\xff"),
+        "fatfs": FILES,
     }
     rebuilt = _build(tmp_path, package, files)
     assert rebuilt.secondary == changed.secondary
@@ -436,7 +438,7 @@ def test_not_what_a_project_is_made_from(data):
         pytest.param({"mfg_nvs": _mfg_nvs().to_bytes()[:-1]}, Place.at(partition="mfg_nvs"), "nvs-size", id="nvs-cut"),
         pytest.param(
             {"mfg_nvs": _mfg_nvs().to_bytes().replace(b"mqtt_ca", b"mqtt_cb", 1)},
-            Place.at(partition="mfg_nvs", page=0, entry=63),
+            Place.at(partition="mfg_nvs", page=1, entry=81),
             "nvs-damaged",
             id="mfg_nvs",
         ),

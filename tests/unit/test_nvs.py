@@ -891,6 +891,21 @@ def test_a_last_blob_without_index():
     assert str(caught.value) == f"the last blob, 'blob', has no index\n  {DAMAGED}"
 
 
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        (_page(_begin("other", 2), state=0xFFFFFFFC), "the page has the sequence number 0 of page 0"),
+        (_page(_begin("other", 2), sequence=1), "the page is active, and so is page 0"),
+    ],
+    ids=["sequence-number", "active"],
+)
+def test_a_page_that_is_there_twice(second, message):
+    with pytest.raises(FormatError) as caught:
+        NvsImage.from_bytes(_page(_begin("ns"), NUMBER) + BLANK + second)
+    assert (caught.value.code, caught.value.where, caught.value.message) == ("nvs-damaged", "page 2", message)
+    assert caught.value.hint == DAMAGED
+
+
 def test_a_blob_is_not_continued_on_a_lost_page():
     image = _image(_blob(9000), size=5 * PAGE_SIZE).to_bytes()
     lost = image[:PAGE_SIZE] + BLANK + image[2 * PAGE_SIZE :]

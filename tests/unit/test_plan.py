@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 from nvs_images import with_value
+from plans import FILES
 
 from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.catalog.modules import module as find_module
@@ -111,8 +112,8 @@ def test_the_projects_content_takes_the_place_of_the_packages(tmp_path):
 
 
 def test_content_that_the_package_has_no_image_for(tmp_path):
-    plan = _plan(_package(tmp_path), data={"fatfs": _file(b"files", "fs.img")})
-    assert plan.regions[-1] == Region("fatfs", 0x70000, b"files", f"{FOLDER}/fatfs.bin", "fs.img")
+    plan = _plan(_package(tmp_path), data={"fatfs": _file(FILES, "fs.img")})
+    assert plan.regions[-1] == Region("fatfs", 0x70000, FILES, f"{FOLDER}/fatfs.bin", "fs.img")
     assert "fatfs" not in {row.name for row in plan.kept}
 
 

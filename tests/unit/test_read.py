@@ -415,6 +415,123 @@ def test_folder_larger_than_any_flash(folder):
     assert error.code == "file-too-large"
 
 
+# --- links in a folder ---
+
+
+@pytest.fixture
+def linked(folder):
+    """Return the function that makes a link in the folder ``in``."""
+
+    def link(name: str, target: str) -> None:
+        try:
+            (folder / "in" / name).symlink_to(target)
+        except OSError:
+            pytest.skip("need links")
+
+    (folder / "in/inner").mkdir(parents=True)
+    (folder / "in/inner/a.bin").write_bytes(b"a")
+    return link
+
+
+@pytest.mark.parametrize(
+    ("target", "code", "message", "hint"),
+    [
+        pytest.param(
+            "../table.bin",
+            "path-escapes",
+            "in/link is a link that leads out of the folder",
+            "copy what it leads to into in, or remove the link",
+            id="file-outside",
+        ),
+        pytest.param(
+            "../certs",
+            "path-escapes",
+            "in/link is a link that leads out of the folder",
+            "copy what it leads to into in, or remove the link",
+            id="folder-outside",
+        ),
+        pytest.param(
+            "/dev/zero",
+            "path-escapes",
+            "in/link is a link that leads out of the folder",
+            "copy what it leads to into in, or remove the link",
+            id="device",
+        ),
+        pytest.param(
+            "none",
+            "link-damaged",
+            "in/link is a link to a file that doesn't exist",
+            "put the file there, or remove the link",
+            id="nowhere",
+        ),
+        pytest.param("link", "link-damaged", "in/link is a link to itself", "remove the link", id="itself"),
+        pytest.param(
+            ".", "link-damaged", "in/link is a link to a folder that it is in", "remove the link", id="its-folder"
+        ),
+    ],
+)
+def test_a_link_that_is_refused(folder, linked, target, code, message, hint):
+    linked("link", target)
+    error = _refused(folder, "data: {a: in}")
+    assert (error.where, error.code, error.message, error.hint) == ("esp_at.yml:2", code, message, hint)
+
+
+def test_links_in_a_circle(folder, linked):
+    (folder / "in/other").mkdir()
+    linked("inner/there", "../other")
+    linked("other/back", "../inner")
+    error = _refused(folder, "data: {a: in}")
+    assert (error.code, error.message) == (
+        "link-damaged",
+        "in/inner/there/back is a link to a folder that it is in",
+    )
+
+
+def test_links_that_stay_inside_are_followed(folder, linked):
+    linked("b.bin", "inner/a.bin")
+    linked("copy", "inner")
+    (folder / "way").symlink_to("in")
+    files = {"b.bin": b"a", "copy/a.bin": b"a", "inner/a.bin": b"a"}
+    assert _request(folder, "data: {a: in}").data["a"].files == files
+    assert _request(folder, "data: {a: way}").data["a"].files == files
+
+
+def test_links_that_multiply(folder, linked):
+    """Two links to the next folder in each of 14: 16,384 ways lead to the last one."""
+    for number in range(14):
+        (folder / f"in/{number}").mkdir()
+        for name in "ab":
+            linked(f"{number}/{name}", f"../{number + 1}")
+    (folder / "in/14").mkdir()
+    error = _refused(folder, "data: {a: in}")
+    assert (error.code, error.message) == ("file-too-large", "in has more than 10000 files")
+    assert error.hint == f"move what the module doesn't need out of {folder / 'in'}"
+
+
+# --- git-lfs ---
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 114688\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "name"),
+    [
+        ("data: {a: table.bin}", "table.bin"),
+        ("data: {a: in}", "in/table.bin"),
+        ("pki: {mqtt_ca: ca.pem}", "ca.pem"),
+        ("gatts: gatts.csv", "gatts.csv"),
+        ("partitions: own.csv", "own.csv"),
+    ],
+)
+def test_a_pointer_of_git_lfs(folder, option, name):
+    (folder / "in").mkdir()
+    (folder / name).write_bytes(POINTER)
+    error = _refused(folder, option)
+    assert (error.where, error.code) == ("esp_at.yml:2", "git-lfs-pointer")
+    assert error.message == f"{name} is a git-lfs pointer to a file of 114688 bytes, not the file itself"
+    assert error.hint == "run git lfs pull in the repository of the file"
+
+
 # --- labels ---
 
 

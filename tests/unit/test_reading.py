@@ -659,6 +659,37 @@ def test_truncated(tmp_path, kept):
     assert str(error) == "a.zip: the zip can't be read: File is not a zip file\n  download the firmware package again"
 
 
+@pytest.mark.parametrize(
+    ("data", "message", "hint"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 2336705\n",
+            "this is a git-lfs pointer to a file of 2336705 bytes, not the file itself",
+            "run git lfs pull in the repository of the file",
+        ),
+        (
+            b"<!doctype html>\n<title>Not found</title>\n",
+            "this is a web page, not a binary file",
+            "download it again: a server answered with a page instead",
+        ),
+    ],
+    ids=["git-lfs", "web-page"],
+)
+def test_text_in_place_of_a_zip(tmp_path, data, message, hint):
+    error = _refusal(_with_bytes(data, tmp_path / "a.zip"))
+    assert (error.code, error.where, error.message, error.hint) == ("text-instead-of-zip", "a.zip", message, hint)
+
+
+@pytest.mark.parametrize("name", ["factory_param.bin", "factory_param_SOLO-1.bin"])
+def test_text_in_place_of_a_factory_param(tmp_path, name):
+    """Listed or not: each of them may be the one of the chosen module."""
+    error = _refusal(
+        _with_bytes(_zip_bytes(SAMPLE | {f"customized_partitions/{name}": b"hello\n"}), tmp_path / "a.zip")
+    )
+    assert (error.code, error.where) == ("text-instead-of-image", f"a.zip:customized_partitions/{name}")
+    assert error.message == "this is text ('hello'), not a binary file"
+
+
 def test_damaged_inside(tmp_path):
     data = _zip_bytes(SAMPLE, zipfile.ZIP_STORED)
     at = data.index(SAMPLE["esp-at.bin"]) + 100

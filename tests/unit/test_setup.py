@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
+from plans import FILES
 from sample_project import SampleProject
 
 from platformio_esp_at.catalog.boards import BoardFacts
@@ -151,7 +152,7 @@ def test_no_firmware(project):
             id="flash",
         ),
         pytest.param(
-            "firmware: AT_PACK.zip\nmodule: WROOM-32\npartitions: tiny.csv\ndata: {fatfs: AT_PACK.zip}",
+            "firmware: AT_PACK.zip\nmodule: WROOM-32\npartitions: tiny.csv\ndata: {fatfs: fs.img}",
             None,
             LayoutError,
             "content-too-large",
@@ -163,6 +164,7 @@ def test_no_firmware(project):
 def test_nothing_is_written_when_a_check_fails(project, command, text, board, kind, code, where):
     project.board = board
     project.write(text)
+    (project.root / "fs.img").write_bytes(FILES)
     (project.root / "tiny.csv").write_text("factory_param, 0x40, 8, 0x21000, 4K\nfatfs, data, fat, 0x22000, 4K\n")
     before = project.files()
     with pytest.raises(kind) as caught:

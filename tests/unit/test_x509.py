@@ -9,7 +9,14 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed25519
-from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    PublicFormat,
+    pkcs7,
+    pkcs12,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from x509_files import (
@@ -199,9 +206,13 @@ def test_damaged_files(damage, code, message, line):
     ("data", "hint"),
     [
         (b"\x00\x01", "export it as PEM: such a file has a line -----BEGIN …"),
-        (b"0\x03abc", "PKCS#12 files (.p12, .pfx): take them apart with openssl pkcs12"),
+        (b"0\x03abc", "check the file with openssl asn1parse -inform DER -in FILE; it may be cut"),
         ("-----BEGIN".encode("utf-16-le"), "save it as UTF-8 or ASCII; PowerShell's > writes UTF-16"),
         (b"-----BEGIN CERTIFICATE-----\nAAAA", "export the CERTIFICATE again: the end of the file is missing"),
+        (
+            b"-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----",
+            r"write a line end for each of the \n in the file: there they are two characters",
+        ),
     ],
 )
 def test_what_to_do_with_a_damaged_file(data, hint):
@@ -217,13 +228,97 @@ def test_the_line_of_the_second_certificate():
 def test_a_damaged_key_is_not_quoted():
     error = _refusal(_private_key, b"\n-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n")
     assert (error.code, error.where) == ("key-unreadable", "2")
-    assert (error.message, error.hint) == (
-        "the private key can't be read",
-        "export the private key again: the file is damaged",
-    )
+    assert error.message == "the private key can't be read"
+    assert error.hint == "the file is damaged: check it with openssl pkey -in FILE -noout"
 
 
 # --- something else ---
+
+
+def _pkcs12() -> bytes:
+    return pkcs12.serialize_key_and_certificates(b"a", ec_key("leaf"), leaf(), None, BestAvailableEncryption(b"x"))
+
+
+def _revocations() -> x509.CertificateRevocationList:
+    builder = x509.CertificateRevocationListBuilder().issuer_name(name_of("Root"))
+    return builder.last_update(NOW).next_update(NOW + YEAR).sign(ec_key("root"), hashes.SHA256())
+
+
+@pytest.mark.parametrize(
+    ("make", "message", "hint"),
+    [
+        (_pkcs12, "this is a PKCS#12 file", "openssl pkcs12 -in FILE -nocerts -nodes -out key.pem"),
+        (
+            lambda: pkcs7.serialize_certificates([leaf(), middle()], Encoding.DER),
+            "this is a PKCS#7 file",
+            "openssl pkcs7 -inform DER -print_certs -in FILE -out PLAIN",
+        ),
+        (
+            lambda: (
+                x509.CertificateSigningRequestBuilder()
+                .subject_name(name_of("Module"))
+                .sign(ec_key("leaf"), hashes.SHA256())
+                .public_bytes(Encoding.DER)
+            ),
+            "this is a certificate request",
+            "give the certificate that the CA made of this request",
+        ),
+        (
+            lambda: leaf().public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+            "this is a public key",
+            "a public key is neither a certificate nor a private key",
+        ),
+        (
+            lambda: leaf().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH),
+            "this is a public key of OpenSSH",
+            "a public key is neither a certificate nor a private key",
+        ),
+        (
+            lambda: _revocations().public_bytes(Encoding.DER),
+            "this is a list of revoked certificates",
+            "give the CA's certificate",
+        ),
+        (lambda: b"PuTTY-User-Key-File-3: ssh-rsa\n", "this is a key of PuTTY", "ssh-keygen -p -m pkcs8 -N '' -f COPY"),
+        (lambda: b"\xfe\xed\xfe\xed\0\0\0\2", "this is a Java key store", "keytool -importkeystore"),
+    ],
+    ids=["pkcs12", "pkcs7", "request", "public", "ssh-public", "crl", "putty", "java"],
+)
+@pytest.mark.parametrize("read", [_certificates, _private_key])
+def test_files_of_another_kind(read, make, message, hint):
+    error = _refusal(read, make())
+    assert (error.code, error.message) == ("pki-wrong-kind", message)
+    assert hint in error.hint
+
+
+@pytest.mark.parametrize(
+    ("read", "make", "hint"),
+    [
+        (
+            _certificates,
+            lambda: pkcs7.serialize_certificates([leaf()], Encoding.PEM),
+            "openssl pkcs7 -print_certs -in FILE -out PLAIN",
+        ),
+        (_certificates, lambda: _revocations().public_bytes(Encoding.PEM), "give the CA's certificate"),
+        (
+            _private_key,
+            lambda: leaf().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+            "a public key is neither a certificate nor a private key",
+        ),
+    ],
+    ids=["pkcs7", "crl", "public"],
+)
+def test_pem_of_another_kind(read, make, hint):
+    error = _refusal(read, make())
+    assert error.code == "pki-wrong-kind"
+    assert hint in error.hint
+
+
+def test_a_refusal_has_no_text_of_a_library():
+    damaged = der(leaf())
+    damaged = damaged.replace(b"260101", b"261301").replace(b"270101", b"271301")
+    error = _refusal(_certificates, damaged)
+    assert error.message == "the certificate can't be read: it is not as RFC 5280 has it"
+    assert "openssl x509 -in FILE -text" in error.hint
 
 
 def test_a_key_where_a_certificate_is_wanted():

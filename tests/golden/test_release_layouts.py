@@ -20,12 +20,15 @@ from platformio_esp_at.request.options import Request
 from platformio_esp_at.request.values import Text
 
 RELEASES = ["v2.1.0.0_esp32s2", "v2.2.0.0_esp32", "v2.2.1.0_esp8266", "v2.4.0.0", "v3.1.0.0", "v4.1.1.0"]
-PACKAGES = {
-    "ESP32-WROOM-32_AT_Bin_V2.0.zip": "WROOM-32",
-    "ESP8266-01_RTOS_AT_Bin_V2.2.1": "ESP8266_1MB",
-    "ESP32-C3-MINI-1-AT-V4.0.0.0-dev.zip": "MINI-1",
-    "ESP32-WROOM-32-AT-V4.1.0.0-dev.zip": "PICO-D4",
-}
+PACKAGES = [
+    ("ESP32-WROOM-32_AT_Bin_V2.0.zip", "WROOM-32"),
+    ("ESP8266-01_RTOS_AT_Bin_V2.2.1", "ESP8266_1MB"),
+    ("ESP8266-01_RTOS_AT_Bin_V2.2.1", "WROOM-02"),
+    ("ESP8266-01_RTOS_AT_Bin_V2.2.1", "WROOM-02-N"),
+    ("ESP32-C3-MINI-1-AT-V4.0.0.0-dev.zip", "MINI-1"),
+    ("ESP32-WROOM-32-AT-V4.1.0.0-dev.zip", "PICO-D4"),
+    ("ESP32-WROOM-32-AT-V4.1.0.0-dev.zip", "WROVER-32"),
+]
 
 
 @pytest.mark.parametrize("release", RELEASES)
@@ -49,7 +52,7 @@ def test_tables_of_a_release(reference, release):
     assert checked >= 4
 
 
-@pytest.mark.parametrize(("name", "module_name"), PACKAGES.items())
+@pytest.mark.parametrize(("name", "module_name"), PACKAGES)
 def test_a_released_package_is_as_its_release(reference, name, module_name):
     package = open_package(reference / "at-packages" / name)
     selected = select(Text(module_name, Place.at(option="module")), None, package)
