@@ -182,7 +182,7 @@ def _quoted(path: Path) -> str:
 
 def looked_for(path: Path) -> str:
     """Return a hint with the path of a missing file, and the locale if that may have changed the name."""
-    hint = f"looked for {path}"
+    hint = f"looked for {path}: put it there, or write another path"
     if not str(path).isascii() and sys.getfilesystemencoding() != "utf-8":
         hint += f"; {_no_such_characters()}"
     return hint

@@ -34,14 +34,16 @@ def sample_plan(
     module: str | None = None,
     files: Mapping[str, bytes | str] | None = None,
     recorded: Mapping[str, int] | None = None,
+    *,
+    nvs: bool = False,
     **request: object,
 ) -> FlashPlan:
     """Return the plan for the sample package, called AT_PACK, with some of its files changed or added.
 
-    ``recorded``: where the project's own partitions were placed before.
+    ``recorded``: where the project's own partitions were placed before. ``nvs``: the package as since v3.1.0.0.
     """
     root = folder / "AT_PACK"
-    for name, data in (sample_package(chip) | dict(files or {})).items():
+    for name, data in (sample_package(chip, nvs=nvs) | dict(files or {})).items():
         file = root / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data.encode() if isinstance(data, str) else data)

@@ -153,7 +153,7 @@ class Module:
             raise SelectionError(
                 "module-not-in-release",
                 f"the {display_name} module {self.name} has no factory parameters version {version}",
-                hint=f"it has {has}",
+                hint=f"write one of those that it has: {has}",
             )
         values: dict[str, int | str] = {
             **self.parameters,

@@ -121,7 +121,7 @@ def misplaced_regions(plan: FlashPlan) -> Iterator[EspAtError]:
                 "image-misaligned",
                 message,
                 where=Place.at(file=region.path),
-                hint=f"sectors start at multiples of {SECTOR_SIZE:#x}",
+                hint=f"write a multiple of {SECTOR_SIZE:#x} before it in download.config",
             )
         if region.end > plan.flash_size:
             message = f"{region.name} ends at {format_offset(region.end)}, the flash has {format_size(plan.flash_size)}"

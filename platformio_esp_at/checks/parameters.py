@@ -165,7 +165,7 @@ class _Check(NamedTuple):
                     "pin-missing",
                     "-1 is not allowed: the AT command port needs this pin",
                     where=Place.at(parameter=name),
-                    hint="only uart_cts_pin and uart_rts_pin may be -1",
+                    hint="write the number of a GPIO: only uart_cts_pin and uart_rts_pin may be -1",
                 )
         port, ports = self.number("uart_port"), chip_gpios(self.chip).uart_ports
         # Up to v3.0.0.0, -1 means the firmware's own port.

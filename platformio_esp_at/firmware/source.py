@@ -15,7 +15,7 @@ from platformio_esp_at.catalog.releases import (
     package_at,
     package_named,
 )
-from platformio_esp_at.errors import SelectionError, located, note
+from platformio_esp_at.errors import SelectionError, located, note, setting
 from platformio_esp_at.events import Noticed
 from platformio_esp_at.firmware.download import allows_http
 from platformio_esp_at.firmware.lock import LOCK_FILE
@@ -57,8 +57,8 @@ def module_of_release(
             "module-missing",
             f"which AT module is firmware {firmware.text} for?",
             where=firmware.where,
-            hint="name the board that carries it with the option board, or the module itself with the option module, "
-            "such as module: WROOM-32",
+            hint=f"name the board that carries it, {setting('board', 'BOARD')}, or the module itself, "
+            f"such as {setting('module', 'WROOM-32')}",
         )
     carried = select_module(board)
     flashed = carried if "module" in board.at else module_for_release(carried, firmware.text)

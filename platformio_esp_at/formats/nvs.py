@@ -167,7 +167,9 @@ class NvsImage:
         """Return the image. Raises `FormatError`, naming page and entry, for a damaged one or one that was in use."""
         if not data or len(data) % PAGE_SIZE:
             raise FormatError(
-                "nvs-size", f"an NVS image of {len(data)} bytes", hint=f"it is pages of {PAGE_SIZE} bytes"
+                "nvs-size",
+                f"an NVS image of {len(data)} bytes",
+                hint=f"take the whole image: pages of {PAGE_SIZE} bytes",
             )
         pages = [_Page.parse(data, number) for number in range(len(data) // PAGE_SIZE)]
         _check_sequence(pages)

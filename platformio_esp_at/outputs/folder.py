@@ -204,7 +204,7 @@ def _os_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        hint = "the image set needs a folder with room for it that you can write"
+        hint = "make room there, or name a folder that you can write"
         raise EspAtError("not-writable", f"{folder} can't be written: {error.strerror or error}", hint=hint) from None
 
 

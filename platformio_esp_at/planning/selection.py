@@ -106,8 +106,8 @@ def _check_board_chip(board: BoardFacts, package: FirmwarePackage) -> None:
             "board-other-chip",
             f"board {board.id} has an {chip.display_name}, "
             f"the firmware package {package.name} is for {package.chip.display_name}",
-            hint="take the firmware package of that chip; or, if the AT module is next to this board, set the option "
-            "board to the one that carries it, or to none",
+            hint="take the firmware package of that chip; or, if the AT module is next to this board, "
+            f"write {setting('board', 'none')}, or the board that carries it",
         )
 
 

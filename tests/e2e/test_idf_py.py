@@ -329,7 +329,7 @@ def test_no_port(idf_project, project, idf_py):
     assert "No serial ports found" in idf_py("at-flash", cwd=idf_project(YML), code=2).err
     missing = idf_py("-p", "/dev/no-such-port", "at-flash", cwd=project(yml=YML), code=2).err
     assert "  [port-unavailable]\n" in missing
-    assert "check the port's name" in missing
+    assert "write the module's port" in missing
 
 
 def test_an_idf_too_old(project, idf_py, used_module, monkeypatch, tmp_path):

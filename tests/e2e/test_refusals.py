@@ -287,7 +287,7 @@ def test_a_port_that_is_not_there(project, esp_at):
     message = one_message(esp_at("flash", "-p", "/dev/no-such-port", cwd=folder, code=1))
     assert code_of(message) == "port-unavailable"
     assert "/dev/no-such-port" in message
-    assert "check the port's name" in message
+    assert "write the module's port" in message
     message = one_message(esp_at("flash", "-p", "--before", cwd=folder, code=1))
     assert code_of(message) == "not-a-port"
     assert "'--before'" in message

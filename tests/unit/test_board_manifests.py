@@ -51,7 +51,7 @@ def test_a_board_by_its_file(tmp_path):
         find_board(str(tmp_path / "none.json"))
     assert (caught.value.code, caught.value.message) == ("file-not-found", "there is no such board file")
     assert caught.value.where == str(tmp_path / "none.json")
-    assert caught.value.hint == f"looked for {tmp_path / 'none.json'}"
+    assert caught.value.hint == f"looked for {tmp_path / 'none.json'}: put it there, or write another path"
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="need named pipes")

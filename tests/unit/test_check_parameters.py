@@ -101,7 +101,7 @@ def test_a_baud_rate_too_fast_for_the_end_of_passthrough():
 def test_a_uart_needs_tx_and_rx(name):
     error = _refusal(**{name: -1})
     assert (error.code, error.where) == ("pin-missing", name)
-    assert error.hint == "only uart_cts_pin and uart_rts_pin may be -1"
+    assert error.hint == "write the number of a GPIO: only uart_cts_pin and uart_rts_pin may be -1"
 
 
 def test_a_uart_needs_no_flow_control():

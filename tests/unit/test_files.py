@@ -53,8 +53,10 @@ def test_a_locale_that_cant_spell_the_name(monkeypatch):
 def test_a_locale_that_spells_the_name_in_another_way(monkeypatch):
     monkeypatch.setenv("LC_ALL", "de_DE")
     monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "iso8859-1")
-    assert looked_for(Path("für.zip")).startswith("looked for für.zip; the locale de_DE has no UTF-8")
-    assert looked_for(Path("a.zip")) == "looked for a.zip"
+    assert looked_for(Path("für.zip")).startswith(
+        "looked for für.zip: put it there, or write another path; the locale de_DE has no UTF-8"
+    )
+    assert looked_for(Path("a.zip")) == "looked for a.zip: put it there, or write another path"
 
 
 # --- what to do about a file that can't be opened ---
@@ -97,7 +99,7 @@ def test_an_owner_without_a_name(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("number", "hint"),
     [
-        (errno.ENOENT, f"looked for {Path('a').absolute()}"),
+        (errno.ENOENT, f"looked for {Path('a').absolute()}: put it there, or write another path"),
         (errno.EISDIR, "name a file inside {}, or rename that folder"),
         (errno.ELOOP, "the link {} leads to itself: remove it, and make it again"),
         (errno.EILSEQ, "set LC_ALL=C.UTF-8, or PYTHONUTF8=1"),

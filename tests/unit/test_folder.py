@@ -183,7 +183,7 @@ def test_refuses_a_file_in_place_of_the_folder(tmp_path):
     error = _refusal(plan_of_zip(tmp_path), tmp_path / "out")
     assert error.message == f"{tmp_path / 'out'} can't be written: Not a directory"
     assert error.code == "not-writable"
-    assert error.hint == "the image set needs a folder with room for it that you can write"
+    assert error.hint == "make room there, or name a folder that you can write"
     assert (tmp_path / "out").read_bytes() == b"mine"
 
 

@@ -523,7 +523,7 @@ def _with_image(offset: str, data: bytes = b"x") -> dict[str, bytes | str]:
             "extra.bin",
             "image-misaligned",
             "extra goes to 0x6800, inside a sector of the flash",
-            "sectors start at multiples of 0x1000",
+            "write a multiple of 0x1000 before it in download.config",
             id="inside-a-sector",
         ),
         pytest.param(

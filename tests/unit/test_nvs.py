@@ -920,4 +920,4 @@ def test_refuses_a_length(length):
     with pytest.raises(FormatError) as caught:
         NvsImage.from_bytes(bytes(length))
     assert caught.value.code == "nvs-size"
-    assert str(caught.value) == f"an NVS image of {length} bytes\n  it is pages of 4096 bytes"
+    assert str(caught.value) == f"an NVS image of {length} bytes\n  take the whole image: pages of 4096 bytes"

@@ -29,8 +29,7 @@ OF_BLE_DATA = f"{AGAIN}; or set gatts: FILE, or leave it out: skip: ble_data"
 
 def _plan(tmp_path, name: str, image: bytes, **request):
     """Return the plan for the package with another image: of this generation that has it."""
-    files = dict(NEW) if name == MFG_NVS else {}
-    return sample_plan(tmp_path, files=files | {name: image}, **request)
+    return sample_plan(tmp_path, files={name: image}, nvs=name == MFG_NVS, **request)
 
 
 def _refused(tmp_path, name: str, data: bytes, kind: type[EspAtError] = PackageError) -> EspAtError:
@@ -41,7 +40,7 @@ def _refused(tmp_path, name: str, data: bytes, kind: type[EspAtError] = PackageE
 
 @pytest.mark.parametrize("nvs", [False, True], ids=["partitions", "mfg_nvs"])
 def test_the_sample_package_has_no_finding(tmp_path, nvs):
-    assert check_plan(sample_plan(tmp_path, files=NEW if nvs else {}), None) == ()
+    assert check_plan(sample_plan(tmp_path, nvs=nvs), None) == ()
 
 
 @pytest.mark.parametrize(("byte", "what"), [(b"\xff", "blank: all bytes are FF"), (b"\0", "zeroed: all bytes are 00")])

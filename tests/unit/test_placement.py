@@ -57,7 +57,7 @@ AGAIN = "unpack the firmware package's zip again; in an esp-at build folder, run
 def test_images_that_go_elsewhere(tmp_path, old, new, file, message, hint):
     config = CONFIG.replace(old, new)
     assert config != CONFIG
-    files = {"download.config": config, file: b"x"} if file not in SAMPLE else {"download.config": config}
+    files = {"download.config": config, file: b"\0"} if file not in SAMPLE else {"download.config": config}
     error = refusal(sample_plan(tmp_path, files=files), PackageError)
     first = next(problem for problem in error.problems or (error,) if problem.code == "image-misdirected")
     assert (first.where, first.message, first.hint) == (f"AT_PACK:{file}", message, hint)

@@ -346,27 +346,35 @@ def test_a_closed_folder_inside_data(folder, monkeypatch):
             "partitions: none.csv",
             "file-not-found",
             "none.csv does not exist",
-            "looked for {}/none.csv",
+            "looked for {}/none.csv: put it there, or write another path",
             id="partitions",
         ),
         pytest.param(
-            "gatts: none.csv", "file-not-found", "none.csv does not exist", "looked for {}/none.csv", id="gatts"
+            "gatts: none.csv",
+            "file-not-found",
+            "none.csv does not exist",
+            "looked for {}/none.csv: put it there, or write another path",
+            id="gatts",
         ),
         pytest.param(
             "pki: {mqtt_ca: [certs/one.pem, none.pem]}",
             "file-not-found",
             "none.pem does not exist",
-            "looked for {}/none.pem",
+            "looked for {}/none.pem: put it there, or write another path",
             id="pki",
         ),
         pytest.param(
-            "data: {a: none.bin}", "file-not-found", "none.bin does not exist", "looked for {}/none.bin", id="data"
+            "data: {a: none.bin}",
+            "file-not-found",
+            "none.bin does not exist",
+            "looked for {}/none.bin: put it there, or write another path",
+            id="data",
         ),
         pytest.param(
             "data: {a: table.bin/x}",
             "file-not-found",
             "table.bin/x does not exist",
-            "looked for {}/table.bin/x",
+            "looked for {}/table.bin/x: put it there, or write another path",
             id="file-as-a-folder",
         ),
         pytest.param(
@@ -570,7 +578,7 @@ def test_a_label_can_be_shown(folder):
 # --- the firmware package ---
 
 
-LOOKED_FOR = "looked for {path}"
+LOOKED_FOR = "looked for {path}: put it there, or write another path"
 NO_RELEASE = "it is no release either: those are written v4.1.1.0; see esp-at releases"
 
 
@@ -580,10 +588,15 @@ NO_RELEASE = "it is no release either: those are written v4.1.1.0; see esp-at re
         pytest.param("other.zip", f"{LOOKED_FOR}\n{NO_RELEASE}", id="file"),
         pytest.param("x" * 300, f"{LOOKED_FOR}\n{NO_RELEASE}", id="name-too-long"),
         pytest.param("v2.zip", f"{LOOKED_FOR}\n{NO_RELEASE}", id="file-like-a-release"),
-        pytest.param("lastest", "looked for {path}\ndid you mean latest?", id="nearly-latest"),
+        pytest.param(
+            "lastest",
+            "looked for {path}: put it there, or write another path\ndid you mean latest?",
+            id="nearly-latest",
+        ),
         pytest.param(
             "ESP32-SOLO-1-AT-V4.1.1.0.zip",
-            "looked for {path}\ndid you mean ESP32-SOLO-AT-V4.1.1.0 or ESP32-SOLO-AT-V4.1.0.0 or "
+            "looked for {path}: put it there, or write another path\n"
+            "did you mean ESP32-SOLO-AT-V4.1.1.0 or ESP32-SOLO-AT-V4.1.0.0 or "
             "ESP32-SOLO-AT-V3.2.1.0?",
             id="near-a-released-package",
         ),

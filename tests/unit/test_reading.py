@@ -582,7 +582,8 @@ def test_images_that_are_named_twice_count_once(tmp_path):
 def test_nothing_there(tmp_path):
     error = _refusal(tmp_path / "ESP32.zip")
     assert error.code == "firmware-not-found"
-    assert str(error) == f"ESP32.zip: no such firmware package\n  looked for {tmp_path / 'ESP32.zip'}"
+    hint = f"looked for {tmp_path / 'ESP32.zip'}: put it there, or write another path"
+    assert str(error) == f"ESP32.zip: no such firmware package\n  {hint}"
 
 
 # --- hostile or damaged zips ---

@@ -167,7 +167,7 @@ def test_a_module_of_the_users_own_takes_the_package_of_what_it_is_like():
         pytest.param(
             *("latest", None, None, "module-missing", HERE),
             "which AT module is firmware latest for?",
-            "with the option board",
+            "name the board that carries it, board: BOARD, or the module itself, such as module: WROOM-32",
             id="no-module",
         ),
         pytest.param(
