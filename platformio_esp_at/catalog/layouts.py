@@ -29,9 +29,9 @@ def release_layouts(chip: str, release: str) -> dict[str, Layout]:
     return {used_by[1]: layout for used_by, layout in _layouts() if used_by[0] == chip and release in used_by[2]}
 
 
-def table_offsets(chip: str) -> tuple[int, ...]:
-    """Return where the bootloaders of a chip's releases look for the primary table, the newest last; in bytes."""
-    return tuple(dict.fromkeys(layout.table_offset for used_by, layout in _layouts() if used_by[0] == chip))
+def layouts_of(chip: str) -> tuple[Layout, ...]:
+    """Return the layouts of all releases for a chip, the newest last."""
+    return tuple(dict.fromkeys(layout for used_by, layout in _layouts() if used_by[0] == chip))
 
 
 @functools.cache

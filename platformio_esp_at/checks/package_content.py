@@ -14,7 +14,7 @@ from platformio_esp_at.formats.factory_param import PARTITION_SIZE
 from platformio_esp_at.formats.nvs import lost_pages
 from platformio_esp_at.formats.partition_table import SUBTYPES, PartitionType
 from platformio_esp_at.planning.content import BLE_DATA, FACTORY_PARAM, FILE_PARTITIONS, MFG_NVS
-from platformio_esp_at.planning.mfg_nvs import ENCODINGS, PARAMETERS
+from platformio_esp_at.planning.mfg_nvs import ENCODINGS, GATTS, PARAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -62,7 +62,7 @@ def _findings(plan: FlashPlan) -> Iterator[EspAtError | Notice]:
                 yield found
             else:
                 yield found.inside(place)
-    yield from _factory_param_sizes(plan)
+    yield from _factory_params(plan)
     yield from _needed_in_mfg_nvs(plan)
 
 
@@ -70,6 +70,7 @@ def _findings_of(plan: FlashPlan, region: Region) -> Iterator[EspAtError | Notic
     """Yield what is wrong with one image, if it is the package's own."""
     if region.name == MFG_NVS:
         yield from _own_mfg_nvs(plan, region)
+        yield from _gatts_in_mfg_nvs(plan, region)
     if region.name == MFG_NVS or region.data != plan.package.files.get(region.path):
         return
     again = plan.package.origin_hint
@@ -93,18 +94,24 @@ def _blank(data: bytes, hint: str) -> list[EspAtError]:
 # --- up to v3.0.0.0 ---
 
 
-def _factory_param_sizes(plan: FlashPlan) -> Iterator[EspAtError]:
-    """Yield a problem for a factory_param that isn't whole, if it is written or listed."""
+def _factory_params(plan: FlashPlan) -> Iterator[EspAtError]:
+    """Yield a problem for a factory_param that isn't whole, or of another chip, if it is written or listed."""
+    from platformio_esp_at.formats.factory_param import FactoryParam  # noqa: PLC0415 - 1 ms, up to v3.0.0.0
+
     written = next((region.data for region in plan.regions if region.name == FACTORY_PARAM), None)
     listed = {image.path for image in plan.package.args.images}
     for path, data in plan.package.factory_params.items():
-        if len(data) != PARTITION_SIZE and (path in listed or data == written):
-            yield PackageError(
-                "factory-param-damaged",
-                f"the factory_param is cut: it has {len(data)} of {PARTITION_SIZE} bytes",
-                where=Place.at(file=path),
-                hint=plan.package.origin_hint,
-            )
+        if path not in listed and data != written:
+            continue
+        where, again = Place.at(file=path), plan.package.origin_hint
+        if len(data) != PARTITION_SIZE:
+            message = f"the factory_param is cut: it has {len(data)} of {PARTITION_SIZE} bytes"
+            yield PackageError("factory-param-damaged", message, where=where, hint=again)
+        elif data.strip(b"\xff"):
+            platform = FactoryParam.from_bytes(data).values.get("platform", plan.chip.platform)
+            if platform != plan.chip.platform:
+                message = f"the factory_param is for {platform}, the firmware package for {plan.chip.display_name}"
+                yield PackageError("factory-param-other-chip", message, where=where, hint=again)
 
 
 def _ble_data(data: bytes, hint: str) -> Iterator[EspAtError | Notice]:
@@ -144,6 +151,27 @@ def _own_mfg_nvs(plan: FlashPlan, region: Region) -> Iterator[EspAtError]:
         pages = ", ".join(map(str, lost))
         message = f"the NVS image has no page with the sequence number {pages}, so what was in it is lost"
         yield PackageError("nvs-damaged", message, hint=again)
+
+
+def _gatts_in_mfg_nvs(plan: FlashPlan, region: Region) -> Iterator[EspAtError | Notice]:
+    """Yield what is wrong with the rows of the image's own GATT table; the project's is checked for itself."""
+    rows = {entry.key: str(entry.value) for entry in plan.nvs or () if entry.namespace == GATTS}
+    if plan.gatts is not None or not rows:
+        return
+    from platformio_esp_at.checks.gatts import lint_gatts  # noqa: PLC0415 - 3 ms that only GATT rows need
+    from platformio_esp_at.formats.gatts import COLUMNS, GattTable  # noqa: PLC0415
+
+    own = region.origin in plan.inputs
+    hint = f"{f'make {region.origin} again' if own else plan.package.origin_hint}; or set {setting('gatts', 'FILE')}"
+    text = "\n".join([",".join(COLUMNS), *rows.values(), ""])
+    try:
+        problems, _ = lint_gatts(GattTable.from_csv(text).rows)
+    except FormatError as error:
+        key = list(rows)[int(str(error.facts.get("line", 2))) - 2]  # the header is line 1
+        message = f"the GATT row {key} can't be read: {error.message}"
+        yield PackageError("gatt-row-damaged", message, hint=hint, entry=key)
+        return
+    yield from (problem.as_warning() for problem in problems[:_MOST_ROWS])
 
 
 def _needed_in_mfg_nvs(plan: FlashPlan) -> Iterator[EspAtError | Notice]:

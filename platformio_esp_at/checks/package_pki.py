@@ -17,7 +17,7 @@ from platformio_esp_at.planning.content import FIRMWARE_PACKAGE, MFG_NVS
 from platformio_esp_at.planning.mfg_nvs import pki_entries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from platformio_esp_at.firmware.package import FirmwarePackage
     from platformio_esp_at.formats.pki_der import Certificate, PrivateKey
@@ -67,7 +67,9 @@ class _Read(NamedTuple):
 def package_pki_problems(plan: FlashPlan) -> Iterator[EspAtError]:
     """Yield a problem for each certificate and key of the plan that isn't the project's, and that can't work."""
     read: dict[str, list[_Read]] = {}
-    for slot, items in _items(plan).items():
+    found = _items(plan)
+    yield from _without_key(plan, found)
+    for slot, items in found.items():
         if isinstance(items, EspAtError):
             yield items
             continue
@@ -104,6 +106,18 @@ def _items(plan: FlashPlan) -> dict[str, list[_Item] | EspAtError]:
         if slot in PKI_SLOTS and slot not in plan.project_pki and not plan.package.has_mfg_nvs:
             found[slot] = _container_items(slot, region, plan.package)
     return found
+
+
+def _without_key(plan: FlashPlan, found: Mapping[str, list[_Item] | EspAtError]) -> Iterator[EspAtError]:
+    """Yield a problem for a certificate whose key isn't there, with that of the firmware package or the project."""
+    for slot, certificates in found.items():
+        key_slot = slot.replace("_cert", "_key")
+        keys = found.get(key_slot, [] if plan.package.has_mfg_nvs else None)
+        if PKI_SLOTS[slot] is not PkiType.CERT or key_slot in plan.project_pki:
+            continue
+        if isinstance(certificates, list) and isinstance(keys, list) and len(keys) < len(certificates):
+            item = certificates[len(keys)]
+            yield item.problem("package-pki-damaged", f"{item.name} has no private key: there is no {key_slot} for it")
 
 
 def _container_items(slot: str, region: Region, package: FirmwarePackage) -> list[_Item] | EspAtError:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.catalog.layouts import table_offsets
+from platformio_esp_at.checks.release import table_offsets
 from platformio_esp_at.errors import EspAtError, FormatError, LayoutError, PackageError, Place
 from platformio_esp_at.formats.nvs import MIN_SIZE as NVS_MIN_SIZE
 from platformio_esp_at.formats.nvs import NvsImage
@@ -47,7 +47,7 @@ def unusable_primary(plan: FlashPlan, release: Layout | None) -> Iterator[EspAtE
 def _table_offset(plan: FlashPlan, release: Layout | None) -> Iterator[EspAtError]:
     """Yield a problem for a table where the bootloader, into which the offset is compiled, doesn't look."""
     offset = plan.package.primary_image.offset
-    expected = (release.table_offset,) if release else table_offsets(plan.chip.key)
+    expected = table_offsets(plan, release)
     if offset not in expected:
         places = " or ".join(map(format_offset, expected))
         message = f"the partition table goes to {format_offset(offset)}, where the bootloader doesn't look for it"

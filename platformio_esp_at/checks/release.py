@@ -5,9 +5,10 @@ Users build ESP-AT themselves, with tables of their own: a difference alone is n
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.catalog.layouts import Layout, release_layouts
+from platformio_esp_at.catalog.layouts import Layout, layouts_of, release_layouts
 from platformio_esp_at.errors import EspAtError, Notice, PackageError, Place, note, warning
 from platformio_esp_at.formats.partition_table import PartitionTable, PartitionType
 from platformio_esp_at.planning.content import FACTORY_PARAM, MFG_NVS
@@ -31,11 +32,29 @@ def layout_of_release(plan: FlashPlan) -> Layout | None:
     if package.release is None:
         return None
     layouts = release_layouts(plan.chip.key, package.release)
-    tables = (package.primary.partitions, package.secondary.partitions)
-    exact = (layout for layout in layouts.values() if (_rows(layout.primary), _rows(layout.secondary)) == tables)
-    return next(exact, layouts.get(row.module_config) if row else None)
+    own = layouts.get(row.module_config) if row else None
+    return next((layout for layout in layouts.values() if _is_that_of(plan, layout)), own)
 
 
+def table_offsets(plan: FlashPlan, release: Layout | None) -> tuple[int, ...]:
+    """Return where the bootloader may look for the primary table: in the package's release, or in one of its layout.
+
+    If neither is known, the bootloader may be of any release for the chip. Offsets are in bytes, the newest last.
+    """
+    if release:
+        return (release.table_offset,)
+    known = layouts_of(plan.chip.key)
+    alike = [layout for layout in known if _is_that_of(plan, layout)]
+    return tuple(dict.fromkeys(layout.table_offset for layout in alike or known))
+
+
+def _is_that_of(plan: FlashPlan, layout: Layout) -> bool:
+    """Return whether a package's tables are exactly those of a layout."""
+    tables = (plan.package.primary.partitions, plan.package.secondary.partitions)
+    return (_rows(layout.primary), _rows(layout.secondary)) == tables
+
+
+@functools.cache
 def _rows(csv: str) -> tuple[Partition, ...]:
     return PartitionTable.from_csv(csv, first_offset=0).partitions
 

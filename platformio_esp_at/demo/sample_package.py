@@ -146,6 +146,22 @@ fatfs,         data, fat, 0x47000, 100K
 """,
 )
 
+_ESP32C5_NVS = _Layout(
+    flash_size=4 << 20,
+    primary="""\
+otadata,       data, ota,   0xd000,   0x2000
+phy_init,      data, phy,   0xf000,   0x1000
+nvs,           data, nvs,   0x10000,  0x20000
+at_customize,  0x40, 0,     0x30000,  0x70000
+ota_0,         app,  ota_0, 0xa0000,  0x220000
+ota_1,         app,  ota_1, 0x2c0000, 0x140000
+""",
+    user="""\
+mfg_nvs,       data, nvs, 0x31000, 124K
+fatfs,         data, fat, 0x50000, 100K
+""",
+)
+
 _ESP8266_1MB = _Layout(
     flash_size=1 << 20,
     primary="""\
@@ -176,7 +192,7 @@ class _Sample:
     layouts: tuple[_Layout, ...] = ()
     """Layouts up to v3.0, the one with the most flash first."""
     nvs_layout: _Layout | None = _ESP32C3_NVS
-    """The layout of v4.1."""
+    """The layout of v4.1; of v5.0 for ESP32-C5 and ESP32-C61."""
     mode: str = "dio"
 
 
@@ -185,9 +201,9 @@ _SAMPLES = {
     "esp32s2": _Sample("MINI", "80m", (_ESP32S2,), _ESP32_NVS),
     "esp32c2": _Sample("ESP32C2-4MB", "60m", (_ESP32C3, _ESP32C2_2MB)),
     "esp32c3": _Sample("MINI-1", "40m", (_ESP32C3,)),
-    "esp32c5": _Sample("ESP32C5-4MB", "80m"),
+    "esp32c5": _Sample("ESP32C5-4MB", "80m", nvs_layout=_ESP32C5_NVS),
     "esp32c6": _Sample("ESP32C6-4MB", "80m"),
-    "esp32c61": _Sample("ESP32C61-4MB", "80m"),
+    "esp32c61": _Sample("ESP32C61-4MB", "80m", nvs_layout=_ESP32C5_NVS),
     ESP8266: _Sample("ESP8266_1MB", "80m", (_ESP8266_1MB,), None, mode="dout"),
 }
 

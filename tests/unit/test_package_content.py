@@ -113,6 +113,15 @@ def test_cut_factory_param(tmp_path, size):
     assert error.message == f"the factory_param is cut: it has {size} of 4096 bytes"
 
 
+def test_factory_param_of_another_chip(tmp_path):
+    name = "customized_partitions/factory_param.bin"
+    plan = _plan(tmp_path, name, sample_package("esp32c3")[name], module="WROOM-32")
+    error = refusal(plan, PackageError)
+    assert error.where == name
+    assert error.code == "factory-param-other-chip"
+    assert error.message == "the factory_param is for PLATFORM_ESP32C3, the firmware package for ESP32"
+
+
 def test_a_cut_factory_param_of_another_module_is_not_looked_at(tmp_path):
     files = {f"{FOLDER}/factory_param_SOLO-1.bin": OLD[f"{FOLDER}/factory_param.bin"][:100]}
     assert check_plan(sample_plan(tmp_path, module="WROOM-32", files=files), None) == ()
@@ -228,6 +237,27 @@ def test_parameters_that_the_firmware_does_without(tmp_path):
     assert found.message == (
         "the firmware doesn't find max_tx_power (i8), country_code (string) in factory_param and takes its own values"
     )
+
+
+@pytest.mark.parametrize("row", ["not a row", "1,16", "1,16,,0x01,1,1,02"])
+def test_a_gatt_row_that_can_not_be_read(tmp_path, row):
+    image = with_value(NVS, "ble_data", "cfg1", row).to_bytes()
+    error = _refused(tmp_path, MFG_NVS, image)
+    assert (error.code, error.facts["entry"]) == ("gatt-row-damaged", "cfg1")
+    assert error.message.startswith("the GATT row cfg1 can't be read: ")
+    assert error.hint == f"{AGAIN}; or set gatts: FILE"
+
+
+def test_a_gatt_row_that_clients_can_not_use(tmp_path):
+    image = with_value(NVS, "ble_data", "cfg1", "9,16,0x2803,0x01,1,1,02").to_bytes()
+    found = check_plan(_plan(tmp_path, MFG_NVS, image), None)
+    assert [(notice.is_warning, notice.place) for notice in found] == [(True, Place.at(file=MFG_NVS, row=1))]
+
+
+def test_gatt_rows_of_the_project_are_checked_for_themselves(tmp_path):
+    image = with_value(NVS, "ble_data", "cfg1", "not a row").to_bytes()
+    gatts = InputFile("gatts.csv", HERE, b"index,uuid_len,uuid,perm\n0,16,0x2800,0x01\n")
+    assert check_plan(_plan(tmp_path, MFG_NVS, image, gatts=gatts), None) == ()
 
 
 def test_a_damaged_mfg_nvs_that_is_replaced(tmp_path):

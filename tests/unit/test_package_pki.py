@@ -153,6 +153,16 @@ def test_a_flipped_bit_in_ec_content(tmp_path):
     assert problem.message == "mqtt_key is damaged: the private key can't be read"
 
 
+def test_a_certificate_without_its_key(tmp_path):
+    """The key may be the project's, and up to v3.0.0.0 it may be skipped."""
+    plan = sample_plan(tmp_path, nvs=True)
+    left = NvsImage(tuple(entry for entry in plan.nvs if entry.key != "client_key.1"), plan.nvs.size)
+    (problem,) = package_pki_problems(replace(plan, nvs=left))
+    assert (problem.code, problem.facts["certificate_or_key"]) == ("package-pki-damaged", "client_cert")
+    assert problem.message == "client_cert.1 has no private key: there is no client_key for it"
+    assert list(package_pki_problems(replace(plan, nvs=left, project_pki=frozenset({"client_key"})))) == []
+
+
 def test_the_signature_of_a_ca_of_its_own_name(tmp_path):
     """A signature of nobody: it is the CA's own, so it is damaged."""
     (problem,) = _problems(tmp_path, client_ca=_changed_der(CA, -9, "CERTIFICATE"))
@@ -217,7 +227,11 @@ def test_damaged_containers(tmp_path, data, code):
 
 def test_the_second_set_is_named(tmp_path):
     both = PkiContainer.of(PkiType.CERT, [CERT, b"\xff" * 9]).to_bytes()
-    assert _container(tmp_path, both).message == "client_cert.1 is damaged: it is blank"
+    found = [problem.message for problem in _container(tmp_path, both).problems]
+    assert found == [
+        "client_cert.1 has no private key: there is no client_key for it",
+        "client_cert.1 is damaged: it is blank",
+    ]
 
 
 # --- what the project gives ---

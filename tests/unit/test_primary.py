@@ -139,15 +139,20 @@ def test_a_table_where_the_bootloader_doesnt_look(tmp_path, chip, offset):
     )
 
 
+def _esp32c5(table_offset: int, **changes: dict[str, object]) -> dict[str, bytes | str]:
+    newest = sample_package("esp32c5")["download.config"].decode()
+    config = newest.replace(f"0xc000 {PRIMARY_FILE}", f"{table_offset:#x} {PRIMARY_FILE}")
+    return {**_table(chip="esp32c5", **changes), "download.config": config}
+
+
 def test_esp32_c5_has_two_places_for_its_table(tmp_path):
-    """v4.1 has it at 0x8000, v5.0 at 0xc000: a package of no known release may have either."""
-    config = (
-        sample_package("esp32c5")["download.config"]
-        .decode()
-        .replace(f"0xc000 {PRIMARY_FILE}", f"0x8000 {PRIMARY_FILE}")
-    )
-    assert f"0x8000 {PRIMARY_FILE}" in config
-    check_plan(sample_plan(tmp_path, "esp32c5", files={"download.config": config}), None)
+    """v4.1 has it at 0x8000, v5.0 at 0xc000: a package of no known layout may have either."""
+    own = {"ota_1": {"size": 0x130000}}
+    for offset in (0x8000, 0xC000):
+        check_plan(sample_plan(tmp_path, "esp32c5", files=_esp32c5(offset, **own)), None)
+    check_plan(sample_plan(tmp_path, "esp32c5", files=_esp32c5(0xC000)), None)
+    error = refusal(sample_plan(tmp_path, "esp32c5", files=_esp32c5(0x8000)), PackageError)
+    assert error.code == "table-misplaced"
 
 
 # --- which application is started ---

@@ -85,10 +85,15 @@ def test_other_partitions(tmp_path):
 
 
 def test_the_place_of_the_table_is_that_of_the_release(tmp_path):
-    """An ESP32-C5 package of v5 with the table where v4.1 had it."""
-    config = sample_package("esp32c5")["download.config"].decode().replace("0xc000 partition", "0x8000 partition")
-    plan = sample_plan(tmp_path, "esp32c5", files={"download.config": config})
+    """An ESP32-C5 package with a layout of its own, and the table where v4.1 has it."""
+    files = sample_package("esp32c5")
+    table = PartitionTable.from_bytes(files[PRIMARY_FILE])
+    small = [replace(row, size=0x130000) if row.name == "ota_1" else row for row in table]
+    config = files["download.config"].decode().replace("0xc000 partition", "0x8000 partition")
+    own = {PRIMARY_FILE: replace(table, partitions=tuple(small)).to_bytes(), "download.config": config}
+    plan = sample_plan(tmp_path, "esp32c5", files=own)
     check_plan(plan, None)
+    check_plan(replace(plan, package=replace(plan.package, release="v4.1.1.0")), None)
     of_v5 = replace(plan, package=replace(plan.package, release="v5.0.1.0"))
     assert refusal(of_v5, PackageError).code == "table-misplaced"
 
