@@ -56,12 +56,12 @@ Offset   Size   Written          From
 0x9000   8KB    otadata          firmware package
 0x18000  3KB    at_customize     firmware package
 0x19000  4KB    factory_param    firmware package
-0x1a000  508    client_cert      firmware package
-0x1b000  524    client_key       firmware package
-0x1c000  516    client_ca        firmware package
-0x1d000  500    mqtt_cert        firmware package
-0x1e000  524    mqtt_key         firmware package
-0x1f000  504    mqtt_ca          firmware package
+0x1a000  1044   client_cert      firmware package
+0x1b000  1712   client_key       firmware package
+0x1c000  1052   client_ca        firmware package
+0x1d000  1036   mqtt_cert        firmware package
+0x1e000  1708   mqtt_key         firmware package
+0x1f000  1040   mqtt_ca          firmware package
 0x20000  16416  factory          firmware package
 
 Offset   Size  Kept as the device has it
