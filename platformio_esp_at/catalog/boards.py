@@ -253,7 +253,7 @@ def _flash_size(
 
 
 # PlatformIO's espressif8266 reads the size from the name in the same way (_parse_ld_sizes in builder/main.py).
-_LINKER_SCRIPT = re.compile(r"\.flash\.(\d+)([mk])[^\s/\\]*\.ld\b", re.IGNORECASE)
+_LINKER_SCRIPT = r"(?i:\.flash\.(\d+)([mk])[^\s/\\]*\.ld\b)"
 
 
 def _flash_of_layout(build: Mapping[str, object], where: Place) -> int:
@@ -263,7 +263,7 @@ def _flash_of_layout(build: Mapping[str, object], where: Place) -> int:
     if isinstance(arduino, Mapping):
         scripts.append(_words(arduino, "build.arduino.ldscript", where))
     for text in (*scripts, _words(build, "build.extra_flags", where)):
-        if match := _LINKER_SCRIPT.search(text):
+        if match := re.search(_LINKER_SCRIPT, text):
             size = int(match[1][:_MAX_DIGITS]) << (20 if match[2] in "mM" else 10)
             return size if size <= _LARGEST_FLASH else 0
     return 0

@@ -433,7 +433,7 @@ def _hardware(plan: FlashPlan, board: BoardFacts | None) -> _Hardware:
     sure = [found for found in (None if plan.module.assumed else row, of_board) if found is not None]
     in_package = any(has_in_package_flash(chip, found.name) for found in rows)
     outside = not all(has_in_package_flash(chip, found.name) for found in rows) or not rows
-    in_package_psram = _PSRAM_SUFFIX.search(plan.module.hardware) is not None
+    in_package_psram = re.search(_PSRAM_SUFFIX, plan.module.hardware) is not None
     # Where the user names PSRAM in the chip's package, the board's PSRAM is that one.
     elsewhere = not in_package_psram or (row is not None and row.psram)
     taken = gpios.flash & gpios.in_package_flash
@@ -450,7 +450,7 @@ def _hardware(plan: FlashPlan, board: BoardFacts | None) -> _Hardware:
     return _Hardware(psram, in_package, outside, in_package_psram, taken, doubtful, of_board)
 
 
-_PSRAM_SUFFIX = re.compile(r"[-_][NH]\d+R\d+[A-Z]*\s*$", re.IGNORECASE)
+_PSRAM_SUFFIX = r"(?i)[-_][NH]\d+R\d+[A-Z]*\s*$"
 """The end of a module's name that shows PSRAM in its chip: ``ESP32-WROOM-32E-N8R2``."""
 
 

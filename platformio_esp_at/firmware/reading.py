@@ -63,7 +63,7 @@ _PRIMARY_NAMES = ("partition-table.bin", "partitions_at.bin")
 _SECONDARY_NAME = "at_customize.bin"
 _OTA_DATA_NAME = "ota_data_initial.bin"
 
-_BINARY = re.compile(
+_BINARY = (
     r"bootloader|esp-at|partition-table|partitions_at|at_customize|ota_data_initial|phy_\w+"
     r"|factory_param(?:_.+)?|ble_data|mfg_nvs|fatfs|fs_storage"
 )
@@ -72,7 +72,7 @@ _BINARY = re.compile(
 _FACTORY_PARAM = re.compile(r"factory_param(?:_(?P<module>.+))?\.bin")
 _FACTORY_IMAGE = re.compile(r"factory_(?P<module>.+?)(?:_unfilled)?\.bin")
 
-_NONOS_FILE = re.compile(r"boot_v1\.\d.*\.bin|user[12]\..+\.bin|eagle\.(?:flash|irom0text)\.bin", re.IGNORECASE)
+_NONOS_FILE = r"(?i:boot_v1\.\d.*\.bin|user[12]\..+\.bin|eagle\.(?:flash|irom0text)\.bin)"
 """The files of a release of the ESP8266 NonOS SDK's AT firmware."""
 
 
@@ -336,7 +336,7 @@ def _package_folder(names: list[str]) -> str:
 def _no_list_of_images(names: list[str]) -> PackageError:
     """Return the error for a folder or zip without a ``download.config``; the next step depends on what it holds."""
     files = [PurePosixPath(name).name for name in names]
-    if any(map(_NONOS_FILE.fullmatch, files)):
+    if any(re.fullmatch(_NONOS_FILE, file) for file in files):
         return PackageError(
             "firmware-nonos",
             "firmware of the ESP8266 NonOS SDK (AT up to v1.7): it has another layout and no partition table",
@@ -434,7 +434,9 @@ def _read_images(tree: _Tree, inside: Mapping[str, str], args: FlashArgs) -> dic
 
 def _refuse_text(path: str, data: bytes) -> bytes:
     """Return ``data``, the image of that path. Raises `PackageError` for text in its place."""
-    found = (text_instead if _BINARY.fullmatch(PurePosixPath(path).stem) else fetched_text)(data)
+    found = text_instead(data)
+    if found and not re.fullmatch(_BINARY, PurePosixPath(path).stem):
+        found = fetched_text(data)
     if found:
         where = Place.at(file=path)
         raise PackageError("text-instead-of-image", f"this is {found.what}", where=where, hint=found.next_step)
