@@ -253,7 +253,7 @@ def _bounded(data: bytes, name: str | None, limit: int) -> bytes:
 
 def _read(tree: _Tree, name: str, sha256: str | None) -> FirmwarePackage:
     names = _useful_names(tree)
-    folder = _package_folder(names)
+    folder = _package_folder(names, is_zip=sha256 is not None)
     inside = {path.removeprefix(folder): path for path in names if path.startswith(folder)}
     args = _read_args(tree, inside)
     files = _read_images(tree, inside, args)
@@ -315,14 +315,14 @@ def _useful_names(tree: _Tree) -> list[str]:
     return useful
 
 
-def _package_folder(names: list[str]) -> str:
+def _package_folder(names: list[str], *, is_zip: bool) -> str:
     """Return the folder with the ``download.config``, as a prefix of names: ``""`` or ``outer/inner/``."""
     folders = {name.removesuffix(config) for name in names for config in _CONFIGS if name.endswith(config)}
     folders = {folder for folder in folders if not folder or folder.endswith("/")}
     # In an esp-at build folder, the bootloader project has such files too, in a deeper folder.
     outermost = {path for path in folders if not any(path != other and path.startswith(other) for other in folders)}
     if not outermost:
-        raise _no_list_of_images(names)
+        raise _no_list_of_images(names, is_zip=is_zip)
     if len(outermost) > 1:
         some = ", ".join(sorted(outermost)[:3])
         raise PackageError(
@@ -333,7 +333,7 @@ def _package_folder(names: list[str]) -> str:
     return outermost.pop()
 
 
-def _no_list_of_images(names: list[str]) -> PackageError:
+def _no_list_of_images(names: list[str], *, is_zip: bool) -> PackageError:
     """Return the error for a folder or zip without a ``download.config``; the next step depends on what it holds."""
     files = [PurePosixPath(name).name for name in names]
     if any(re.fullmatch(_NONOS_FILE, file) for file in files):
@@ -346,10 +346,11 @@ def _no_list_of_images(names: list[str]) -> PackageError:
     hint = "take the zip as Espressif releases it, or the build folder of an esp-at checkout"
     inside = sorted(name for name, file in zip(names, files, strict=True) if file.lower().endswith(".zip"))
     images = sorted(name for name, file in zip(names, files, strict=True) if _FACTORY_IMAGE.fullmatch(file))
+    name_it = f"{'unpack it, and ' if is_zip else ''}name the {{}} inside: {setting('firmware', 'PATH')}".format
     if inside:
-        hint = f"it holds {', '.join(inside[:3])}: unpack it, and name the zip inside"
+        hint = f"it holds {', '.join(inside[:3])}: {name_it('zip')}"
     elif images := [name for name in images if not _FACTORY_PARAM.fullmatch(PurePosixPath(name).name)]:
-        hint = f"it holds {', '.join(images[:3])}: unpack it, and name the factory image inside"
+        hint = f"it holds {', '.join(images[:3])}: {name_it('factory image')}"
     return PackageError(
         "not-a-package", "not a firmware package: there is no download.config and no flasher_args.json", hint=hint
     )

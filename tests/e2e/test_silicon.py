@@ -62,8 +62,8 @@ def test_silicon_with_an_unknown_revision(esp_at, used_module, package):
     folder = package("esp32", app=(300, 399))
     module = used_module("esp32", blank_efuses=True)
     done = esp_at("flash", "--firmware", folder, "-p", module.port)
-    assert "\nWarning: the chip's revision is unknown (v0.0" in done.stdout
-    assert "the firmware is for v3.0 to v3.99  [chip-revision-unknown]\n" in done.stdout
+    assert "\nWarning: the chip's revision is unknown (v0.0" in f"\n{done.stderr}"
+    assert "the firmware is for v3.0 to v3.99  [chip-revision-unknown]\n" in done.stderr
     assert module.writes
 
 

@@ -185,6 +185,22 @@ def test_refuses_to_guess_the_version(tmp_path, changes, code, message):
     assert caught.value.hint == "download the package again, or unpack all of it"
 
 
+def test_a_package_without_parameters_of_either_generation(tmp_path):
+    """Such as one of v4.1.0.0 whose at_customize.bin was replaced by a table without mfg_nvs."""
+    table = PartitionTable.from_csv("fatfs, data, fat, 0x70000, 0x90000\n").to_bytes()
+    files = sample_package("esp32", nvs=True) | {"at_customize.bin": table}
+    write_files(tmp_path / "AT_PACK", files)
+    with pytest.raises(PackageError) as caught:
+        _make(tmp_path, open_package(tmp_path / "AT_PACK"))
+    assert (caught.value.code, caught.value.message) == (
+        "package-without-parameters",
+        "AT_PACK has no factory_param.bin, and its user partition table (at_customize.bin) has no mfg_nvs",
+    )
+    assert "; for a table of your own, leave at_customize.bin as it was, and write partitions: FILE.csv" in (
+        caught.value.hint
+    )
+
+
 def test_refuses_a_damaged_factory_param(tmp_path):
     with pytest.raises(FormatError) as caught:
         _make(tmp_path, _package(tmp_path, factory_param=b"\0" * 4096))

@@ -252,9 +252,9 @@ def test_content_of_an_added_partition(tmp_path):
 
 def test_a_whole_table_of_the_other_generation(tmp_path):
     csv = PartitionTable.from_bytes(sample_package("esp32", nvs=True)["at_customize.bin"]).to_csv()
-    with pytest.raises(UnknownNameError) as caught:
+    with pytest.raises(LayoutError) as caught:
         _plan(_package(tmp_path), partitions=_file(csv, "v4.csv"))
-    assert (caught.value.code, caught.value.where) == ("unknown-partition", "v4.csv")
+    assert (caught.value.code, caught.value.where) == ("parameters-missing", "v4.csv")
     assert caught.value.hint.startswith("add the row factory_param, which esp-at table PACKAGE prints; or name only ")
 
 
@@ -315,6 +315,22 @@ def test_skip(tmp_path):
             id="skip",
         ),
         pytest.param(
+            {"skip": _texts("nvs")},
+            UnknownNameError,
+            "unknown-partition",
+            "nvs is not a user partition, so it can't be skipped",
+            "remove it from skip: an update leaves nvs as the module has it",
+            id="skip-what-is-kept",
+        ),
+        pytest.param(
+            {"skip": _texts("ota_0")},
+            UnknownNameError,
+            "unknown-partition",
+            "ota_0 is not a user partition, so it can't be skipped",
+            "remove it from skip: each update writes ota_0",
+            id="skip-the-application",
+        ),
+        pytest.param(
             {"skip": _texts("factory_param")},
             EspAtError,
             "skip-essential",
@@ -337,6 +353,14 @@ def test_skip(tmp_path):
             "unknown partition 'fatsf'",
             "the user partition table has no such row; did you mean fatfs?",
             id="content-without-a-row",
+        ),
+        pytest.param(
+            {"data": {"mfg_nvs": _file(sample_package("esp32", nvs=True)["customized_partitions/mfg_nvs.bin"])}},
+            UnknownNameError,
+            "unknown-partition",
+            "unknown partition 'mfg_nvs'",
+            "the user partition table has no such row; ",
+            id="mfg_nvs-for-a-release-before-it",
         ),
         pytest.param(
             {"data": {"nvs": _file(b"x")}},

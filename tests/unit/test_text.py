@@ -245,6 +245,8 @@ def test_events_of_a_plan(plan):
     assert event_text(events.ErasingAll(plan)) == f"{describe_factory(plan)}\n"
     assert event_text(events.Updated(plan)) == f"{describe_update(plan)}\n"
     assert event_text(events.FactoryImageWritten(plan)) == f"{describe_wiring(plan.wiring)}\n"
+    noticed = events.FactoryImageWritten(replace(plan, notes=(note("kept", "it stays"),)))
+    assert event_text(noticed) == f"Note: it stays  [kept]\n{describe_wiring(plan.wiring)}\n"
     assert event_text(events.Packaged(plan, folder)) == f"Wrote 12 images and the factory image to {folder}\n"
 
 
