@@ -51,8 +51,8 @@ def table_offsets(plan: FlashPlan, release: Layout | None) -> tuple[int, ...]:
 def _is_that_of(plan: FlashPlan, layout: Layout) -> bool:
     """Return whether a package's tables are exactly those of a layout."""
     package = plan.package
-    return (
-        package.primary.partitions == _rows(layout.primary) and package.secondary.partitions == _rows(layout.secondary)
+    return package.primary.partitions == _rows(layout.primary) and package.secondary.partitions == _rows(
+        layout.secondary
     )
 
 

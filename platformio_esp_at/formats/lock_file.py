@@ -176,9 +176,7 @@ def _parse_row(row: Any, number: int) -> LockedPackage:  # noqa: ANN401 - YAML
         raise FormatError("lock-damaged", "not an entry of this file", where=where, hint=START_ANEW)
     missing = set(_KEYS).difference(row, () if "module" in row or "chip" in row else _OF_A_MODULE)
     if missing:
-        raise FormatError(
-            "lock-damaged", f"it has no {' and no '.join(sorted(missing))}", where=where, hint=START_ANEW
-        )
+        raise FormatError("lock-damaged", f"it has no {' and no '.join(sorted(missing))}", where=where, hint=START_ANEW)
     if not all(isinstance(value, str) for value in row.values()):
         raise FormatError("lock-damaged", "a value isn't text", where=where, hint=START_ANEW)
     if not re.fullmatch(r"[0-9]{1,12}", row["size"], re.ASCII):

@@ -12,7 +12,7 @@ from platformio_esp_at.checks.layout import check_primary, check_secondary, misp
 from platformio_esp_at.checks.plan import check_plan
 from platformio_esp_at.demo.sample_package import sample_package
 from platformio_esp_at.demo.sample_pki import sample_pki
-from platformio_esp_at.errors import LayoutError, UnknownNameError
+from platformio_esp_at.errors import LayoutError
 from platformio_esp_at.formats.partition_table import ESP8266_APP_ALIGNMENT, Partition, PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer, PkiType
 from platformio_esp_at.planning.filesystems import FileSystem, build_filesystem

@@ -14,7 +14,16 @@ from plans import FILES
 from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.demo.sample_package import sample_package
-from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, UnknownNameError, note, warning
+from platformio_esp_at.errors import (
+    EspAtError,
+    FormatError,
+    LayoutError,
+    PackageError,
+    Place,
+    UnknownNameError,
+    note,
+    warning,
+)
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.firmware.source import module_of_release
 from platformio_esp_at.formats.esp_image import EspImage, FlashSettings
