@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.catalog.boards import known_crystal_mhz
-from platformio_esp_at.catalog.mbedtls import mbedtls_version
 from platformio_esp_at.checks.images import check_images
 from platformio_esp_at.checks.layout import (
     check_primary,
@@ -105,6 +104,7 @@ def check_values(plan: FlashPlan, board: BoardFacts | None, request: Request, *,
 
 def _check_pki(plan: FlashPlan, request: Request, now: datetime) -> Iterator[Notice]:
     if request.pki:
+        from platformio_esp_at.catalog.mbedtls import mbedtls_version  # noqa: PLC0415 - as the next one
         from platformio_esp_at.checks.certificates import check_pki  # noqa: PLC0415 - 40 ms, for cryptography
 
         package = plan.package

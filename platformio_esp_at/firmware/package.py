@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from platformio_esp_at.catalog.chips import chip_by_image_id
-from platformio_esp_at.catalog.modules import release_key
+from platformio_esp_at.catalog.modules import MFG_NVS_SINCE, release_key
 from platformio_esp_at.errors import FormatError, PackageError, Place
 from platformio_esp_at.formats.esp_image import ESP8266, EspImage, app_version
 from platformio_esp_at.units import format_offset
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from platformio_esp_at.formats.partition_table import Partition, PartitionTable
 
 
-_FIRST_WITH_MFG_NVS = "v3.1.0.0"
 _DESCRIBED = r"(?i:(?:\w+_)?v(?P<numbers>\d+(?:\.\d+){1,3})(?P<suffix>.*))"
 """The version of an application that was built from a release, or after one: ``git describe`` appends ``-40-g258b6e0``.
 """
@@ -154,9 +153,9 @@ def other_release(package: FirmwarePackage, release: str) -> str | None:
         is_later = re.match(r"(?:_\w+)?-\d+-g", described["suffix"]) and asked >= built
         if built != asked and not is_later:
             return f"its application is {version}"
-    since = release_key(release) >= release_key(_FIRST_WITH_MFG_NVS)
+    since = release_key(release) >= release_key(MFG_NVS_SINCE)
     if package.has_mfg_nvs and not since:
-        return f"its parameters are in mfg_nvs, as since {_FIRST_WITH_MFG_NVS}"
+        return f"its parameters are in mfg_nvs, as since {MFG_NVS_SINCE}"
     if since and not package.has_mfg_nvs:
         return "its parameters are in factory_param, as up to v3.0.0.0"
     return None
