@@ -28,12 +28,12 @@ from platformio_esp_at.checks.module import (
 )
 from platformio_esp_at.checks.package_content import check_package_content
 from platformio_esp_at.checks.package_pki import package_pki_problems
-from platformio_esp_at.checks.parameters import check_parameters_of
 from platformio_esp_at.checks.placement import misplaced_images
 from platformio_esp_at.checks.primary import unusable_primary
 from platformio_esp_at.checks.release import differences_from_release, layout_of_release, other_generation
 from platformio_esp_at.checks.secondary import unusable_secondary
 from platformio_esp_at.checks.silicon import crystal_warnings
+from platformio_esp_at.checks.written_parameters import check_written_parameters
 from platformio_esp_at.errors import located, raise_all
 from platformio_esp_at.formats.esp_image import ESP8266
 from platformio_esp_at.formats.partition_table import APP_ALIGNMENT, ESP8266_APP_ALIGNMENT
@@ -96,7 +96,7 @@ def check_values(plan: FlashPlan, board: BoardFacts | None, request: Request, *,
         *crystal_warnings(plan.chip, known_crystal_mhz(board) if board else None),
         *flash_warnings(plan, board),
         *pin_limit_warnings(plan, request),
-        *check_parameters_of(plan, board, request),
+        *check_written_parameters(plan, board, request),
         *_check_pki(plan, request, now),
         *_check_gatts(plan, request),
     )
