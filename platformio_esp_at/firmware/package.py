@@ -118,6 +118,11 @@ class FirmwarePackage:
         """Return whether the application contains ``name``: firmware that reads an NVS entry contains its name."""
         return name.encode() + b"\0" in self.application
 
+    def is_user_image(self, image: FlashImage) -> bool:
+        """Return whether an image is written to a user partition of any name."""
+        fixed = (self.bootloader, self.primary_image, self.secondary_image)
+        return image not in fixed and any(row.offset == image.offset for row in self.secondary)
+
     @property
     def has_mfg_nvs(self) -> bool:
         """Whether parameters and certificates are kept in ``mfg_nvs``: since v3.1.0.0."""
