@@ -71,7 +71,7 @@ def test_a_file_without_permission_is_opened_by_its_owner(tmp_path, monkeypatch)
     assert reading_hint(file, refused) == f"chmod u+r '{file}'"
     assert writing_hint(file, refused) == f"chmod u+w '{file}'"
     assert reading_hint(tmp_path, refused) == f"chmod u+rx {shlex.quote(str(tmp_path))}"
-    assert writing_hint(tmp_path / "new", refused) == f"chmod u+wx {tmp_path}"
+    assert writing_hint(tmp_path / "new", refused) == f"chmod u+wx {shlex.quote(str(tmp_path))}"
     monkeypatch.setattr(os, "getuid", lambda: 4294967294)
     assert reading_hint(file, refused) == f"it is {file.owner()}'s: sudo chown $USER {shlex.quote(str(file))}"
 

@@ -267,7 +267,8 @@ def test_project_folder_that_is_closed(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "lstat", closed)
     assert _refused_project(tmp_path) == (
         "unreadable",
-        f"esp_at.yml can't be read: Permission denied\n  see who owns it: ls -ld {shlex.quote(str(tmp_path / 'esp_at.yml'))}",
+        "esp_at.yml can't be read: Permission denied\n"
+        f"  see who owns it: ls -ld {shlex.quote(str(tmp_path / 'esp_at.yml'))}",
     )
 
 
@@ -335,7 +336,8 @@ def test_a_closed_folder_inside_data(folder, monkeypatch):
     monkeypatch.setattr(os, "scandir", closed)
     error = _refused(folder, "data: {a: in}")
     assert str(error) == (
-        f"esp_at.yml:2: in/closed can't be read: Permission denied\n  chmod u+rx {shlex.quote(str(folder / 'in/closed'))}"
+        "esp_at.yml:2: in/closed can't be read: Permission denied\n"
+        f"  chmod u+rx {shlex.quote(str(folder / 'in/closed'))}"
     )
     assert error.code == "unreadable"
 
