@@ -267,8 +267,10 @@ def test_project_folder_that_is_closed(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "lstat", closed)
     assert _refused_project(tmp_path) == (
         "unreadable",
-        "esp_at.yml can't be read: Permission denied\n"
-        f"  see who owns it: ls -ld {shlex.quote(str(tmp_path / 'esp_at.yml'))}",
+        (
+            "esp_at.yml can't be read: Permission denied\n"
+            f"  see who owns it: ls -ld {shlex.quote(str(tmp_path / 'esp_at.yml'))}"
+        ),
     )
 
 
