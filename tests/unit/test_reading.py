@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+import shlex
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -848,7 +849,7 @@ def test_closed_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "scandir", closed)
     error = _refusal(root)
     assert error.code == "unreadable"
-    hint = f"chmod u+rx {root / 'bootloader'}"
+    hint = f"chmod u+rx {shlex.quote(str(root / 'bootloader'))}"
     assert str(error) == f"a:bootloader: can't be read: Permission denied\n  {hint}"
 
 
