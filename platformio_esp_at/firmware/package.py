@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from platformio_esp_at.catalog.chips import chip_by_image_id
 from platformio_esp_at.catalog.modules import MFG_NVS_SINCE, release_key
-from platformio_esp_at.errors import FormatError, PackageError, Place
+from platformio_esp_at.errors import FormatError, PackageError, Place, setting
 from platformio_esp_at.formats.esp_image import ESP8266, EspImage, app_version
 from platformio_esp_at.units import format_offset
 
@@ -31,6 +31,9 @@ _RELEASE = re.compile(r"(?:^|[_-])v(\d+\.\d+(?:\.\d+){0,2})", re.IGNORECASE)
 
 ZIP_AGAIN = "download the firmware package again"
 FOLDER_AGAIN = "unpack the firmware package's zip again; in an esp-at build folder, run build.py build again"
+
+
+TAKE_RELEASED = "take the zip of the release, or its factory image (factory_MODULE.bin)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,16 @@ class FoundFirmware(NamedTuple):
     new_entry: LockedPackage | None = None
     lock: Lock | None = None
     """What `esp_at.lock` has; None where it wasn't read."""
+
+
+def nonos_error(files: str) -> PackageError:
+    """Return the error for firmware of the NonOS SDK; ``files``: what the user has of it, such as "this file"."""
+    return PackageError(
+        "firmware-nonos",
+        "firmware of the ESP8266 NonOS SDK (AT up to v1.7): it has another layout and no partition table",
+        hint=f"take ESP-AT for the ESP8266, such as {setting('firmware', 'v2.2.1.0')}; "
+        f"or write {files} with esptool, as the NonOS manual says",
+    )
 
 
 def release_of(application: bytes, name: str) -> str | None:

@@ -1,7 +1,6 @@
 """Reading a firmware package: a zip, a factory image, a folder or an esp-at ``build/`` one becomes a `FirmwarePackage`.
 
-A package is untrusted input: see `trees`, and the limits here. Decisions about the
-project are in `planning`, not here.
+A package is untrusted input: see `trees`, and the limits here. Decisions about the project are in `planning`.
 """
 
 from __future__ import annotations
@@ -23,7 +22,15 @@ from platformio_esp_at.files import (
     open_regular,
     sha256_of,
 )
-from platformio_esp_at.firmware.package import FOLDER_AGAIN, ZIP_AGAIN, FirmwarePackage, read_program, release_of
+from platformio_esp_at.firmware.package import (
+    FOLDER_AGAIN,
+    TAKE_RELEASED,
+    ZIP_AGAIN,
+    FirmwarePackage,
+    nonos_error,
+    read_program,
+    release_of,
+)
 from platformio_esp_at.firmware.trees import FolderTree, ZipTree, zip_errors
 from platformio_esp_at.formats.download_config import FlashArgs, FlashImage, parse_download_config
 from platformio_esp_at.formats.flasher_args import parse_flasher_args
@@ -119,7 +126,7 @@ def _image_bytes(stream: BinaryIO) -> bytes:
         raise PackageError(
             "package-too-large",
             f"neither a zip nor a factory image: it is larger than {format_size(MAX_FLASH_SIZE)}",
-            hint="take the zip of the release, or its factory image (factory_MODULE.bin)",
+            hint=TAKE_RELEASED,
         )
     return data
 
@@ -222,12 +229,7 @@ def _no_list_of_images(names: list[str], *, is_zip: bool) -> PackageError:
     """Return the error for a folder or zip without a ``download.config``; the next step depends on what it holds."""
     files = [PurePosixPath(name).name for name in names]
     if any(re.fullmatch(_NONOS_FILE, file) for file in files):
-        return PackageError(
-            "firmware-nonos",
-            "firmware of the ESP8266 NonOS SDK (AT up to v1.7): it has another layout and no partition table",
-            hint=f"take ESP-AT for the ESP8266, such as {setting('firmware', 'v2.2.1.0')}; "
-            "or write these files with esptool, as their own manual says",
-        )
+        return nonos_error("these files")
     hint = "take the zip as Espressif releases it, or the build folder of an esp-at checkout"
     inside = sorted(name for name, file in zip(names, files, strict=True) if file.lower().endswith(".zip"))
     images = sorted(name for name, file in zip(names, files, strict=True) if _FACTORY_IMAGE.fullmatch(file))
