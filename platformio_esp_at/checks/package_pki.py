@@ -82,13 +82,16 @@ def package_pki_problems(plan: FlashPlan) -> Iterator[EspAtError]:
     authorities = [
         info for slot in read if PKI_SLOTS[slot] is PkiType.CA for file in read[slot] for info in file.certificates
     ]
-    for files in read.values():
-        for file in files:
-            yield from _damage(file, authorities)
+    damaged: set[str] = set()
+    for file in (file for files in read.values() for file in files):
+        for problem in _damage(file, authorities):
+            damaged.add(file.item.name)
+            yield problem
     for slot, files in read.items():
         if PKI_SLOTS[slot] is PkiType.CERT:
             for certificate, key in zip(files, read.get(slot.replace("_cert", "_key"), ()), strict=False):
-                yield from _pair(certificate, key)
+                if damaged.isdisjoint((certificate.item.name, key.item.name)):
+                    yield from _pair(certificate, key)
 
 
 # --- what there is ---

@@ -64,23 +64,18 @@ def check_plan(plan: FlashPlan, board: BoardFacts | None) -> tuple[Notice, ...]:
             flash_size=plan.flash_size,
             app_alignment=ESP8266_APP_ALIGNMENT if esp8266 else APP_ALIGNMENT,
         )
+    release = layout_of_release(plan)
+    raise_all([*unusable_primary(plan, release)])
     if plan.own:
         with located(file=plan.package.secondary_image.path):
             check_secondary(plan.package.secondary, home=plan.package.home)
     with located(file=plan.secondary_source):
         check_secondary(plan.secondary, home=plan.package.home)
-    release = layout_of_release(plan)
-    raise_all([*unusable_primary(plan, release), *unusable_secondary(plan), *other_generation(plan)])
-    raise_all(
-        [
-            *missing_parameters(plan),
-            *misplaced_images(plan),
-            *misplaced_regions(plan),
-            *overlapping_regions(plan),
-            *overwritten_partitions(plan),
-            *moved_partitions(plan),
-        ]
-    )
+    raise_all([*unusable_secondary(plan), *other_generation(plan)])
+    # Step by step: an image at a wrong place is too large there, and overlaps others, which is no news.
+    raise_all([*missing_parameters(plan), *misplaced_images(plan)])
+    raise_all([*misplaced_regions(plan)])
+    raise_all([*overlapping_regions(plan), *overwritten_partitions(plan), *moved_partitions(plan)])
     check_images(plan)
     raise_all([*package_pki_problems(plan)])
     return (*check_package_content(plan), *differences_from_release(plan, release))

@@ -37,10 +37,10 @@ def unusable_primary(plan: FlashPlan, release: Layout | None) -> Iterator[EspAtE
     ``release``: the layout of the package's release; None if it isn't known.
     """
     source = Place.at(file=plan.package.primary_image.path)
-    for problem in (*_table_offset(plan, release), *_application_slots(plan), *_own_partitions(plan)):
+    problems = [*_table_offset(plan, release), *_application_slots(plan), *_own_partitions(plan)]
+    for problem in problems:
         problem.locate(source)
-        yield problem
-    yield from _started_application(plan)
+    yield from problems or _started_application(plan)
 
 
 def _table_offset(plan: FlashPlan, release: Layout | None) -> Iterator[EspAtError]:
