@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from platformio_esp_at.catalog.modules import Module
     from platformio_esp_at.planning.plan import FlashPlan
     from platformio_esp_at.request.options import Request
+    from platformio_esp_at.request.values import InputFile, InputFolder, Text
 
 
 _MFG_NVS_VERSION = 4
@@ -383,8 +384,16 @@ def check_parameters_of(plan: FlashPlan, board: BoardFacts | None, request: Requ
             problem.marked_hint = f"{problem.marked_hint}\n{_other_pins_or_module(problem, plan, hardware)}"
         refused.append(problem)
     raise_all(refused)
-    yield from warnings
+    yield from (_where_given(found, given, own_file) for found in warnings)
     yield from _changed_in_package(plan)
+
+
+def _where_given(found: Notice, given: Mapping[str, Text], own_file: InputFile | InputFolder | None) -> Notice:
+    """Return a warning with the place where the project gives the parameter, if it does."""
+    text = given.get(_parameter(str(found.place.facts.get("parameter"))))
+    if text is not None:
+        return found.inside(text.where)
+    return found if own_file is None else found.inside(Place.at(file=own_file.label))
 
 
 def _changed_in_package(plan: FlashPlan) -> Iterator[Notice]:
