@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from platformio_esp_at.catalog.modules import Module
     from platformio_esp_at.planning.plan import FlashPlan
     from platformio_esp_at.request.options import Request
+    from platformio_esp_at.request.values import InputFile, InputFolder, Text
 
 _ESP8266_PLAIN_TX = 1
 
@@ -71,8 +72,16 @@ def check_written_parameters(plan: FlashPlan, board: BoardFacts | None, request:
             problem.marked_hint = f"{problem.marked_hint}\n{_other_pins_or_module(problem, plan, hardware)}"
         refused.append(problem)
     raise_all(refused)
-    yield from warnings
+    yield from (_where_given(found, given, own_file) for found in warnings)
     yield from _changed_in_package(plan)
+
+
+def _where_given(found: Notice, given: Mapping[str, Text], own_file: InputFile | InputFolder | None) -> Notice:
+    """Return a warning with the place where the project gives the parameter, if it does."""
+    text = given.get(_parameter(str(found.place.facts.get("parameter"))))
+    if text is not None:
+        return found.inside(text.where)
+    return found if own_file is None else found.inside(Place.at(file=own_file.label))
 
 
 def _changed_in_package(plan: FlashPlan) -> Iterator[Notice]:
