@@ -29,7 +29,7 @@ from platformio_esp_at.checks.module import (
 from platformio_esp_at.checks.package_content import check_package_content
 from platformio_esp_at.checks.package_pki import package_pki_problems
 from platformio_esp_at.checks.placement import misplaced_images
-from platformio_esp_at.checks.primary import unusable_primary
+from platformio_esp_at.checks.primary import unstartable_application, unusable_primary
 from platformio_esp_at.checks.release import differences_from_release, layout_of_release, other_generation
 from platformio_esp_at.checks.secondary import unusable_secondary
 from platformio_esp_at.checks.silicon import crystal_warnings
@@ -71,7 +71,7 @@ def check_plan(plan: FlashPlan, board: BoardFacts | None) -> tuple[Notice, ...]:
             check_secondary(plan.package.secondary, home=plan.package.home)
     with located(file=plan.secondary_source):
         check_secondary(plan.secondary, home=plan.package.home)
-    raise_all([*unusable_secondary(plan), *other_generation(plan)])
+    raise_all([*unusable_secondary(plan), *other_generation(plan), *unstartable_application(plan)])
     # Step by step: an image at a wrong place is too large there, and overlaps others, which is no news.
     raise_all([*missing_parameters(plan), *misplaced_images(plan)])
     raise_all([*misplaced_regions(plan)])

@@ -32,15 +32,14 @@ _SLOTS = range(SUBTYPES[_APP]["ota_0"], SUBTYPES[_APP]["ota_15"] + 1)
 
 
 def unusable_primary(plan: FlashPlan, release: Layout | None) -> Iterator[EspAtError]:
-    """Yield a problem for everything that keeps the chip from starting, or the firmware from working.
+    """Yield a problem for everything in the table that keeps the chip from starting, or the firmware from working.
 
     ``release``: the layout of the package's release; None if it isn't known.
     """
     source = Place.at(file=plan.package.primary_image.path)
-    problems = [*_table_offset(plan, release), *_application_slots(plan), *_own_partitions(plan)]
-    for problem in problems:
+    for problem in (*_table_offset(plan, release), *_application_slots(plan), *_own_partitions(plan)):
         problem.locate(source)
-    yield from problems or _started_application(plan)
+        yield problem
 
 
 def _table_offset(plan: FlashPlan, release: Layout | None) -> Iterator[EspAtError]:
@@ -113,8 +112,11 @@ def _written_nvs(plan: FlashPlan, nvs: Partition) -> Iterator[EspAtError]:
     yield PackageError("image-misdirected", message, hint=hint, partition=nvs.name)
 
 
-def _started_application(plan: FlashPlan) -> Iterator[EspAtError]:
-    """Yield a problem unless ota_data is written, and selects an application that is written."""
+def unstartable_application(plan: FlashPlan) -> Iterator[EspAtError]:
+    """Yield a problem unless ota_data is written, and selects an application that is written.
+
+    This is for tables without problems: another image at an application's place has one of its own.
+    """
     regions = {region.offset: region for region in plan.regions}
     slot: int | None = None
     slots = _ota_slots(plan)
