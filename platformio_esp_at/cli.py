@@ -362,7 +362,9 @@ def module_for(*, board: str, release: str | None, as_json: bool) -> None:
     if found["alternatives"]:
         click.echo(f"Firmware for {', '.join(found['alternatives'])} runs on it, too.")
     if found["assumed"]:
-        click.echo(f"To confirm, write module: {found['module']}, or the right one, into esp_at.yml.")
+        name = found["module"]
+        places = f"module: {name} (esp_at.yml), custom_at_module = {name} (platformio.ini) or --module {name} (esp-at)"
+        click.echo(f"To confirm it, or to name the right one, write {places}.")
     of = f", that of {found['package_module']}" if found["package_module"] != found["module"] else ""
     firmware = f"{found['package']} ({found['release']}{of})" if found["package"] else found["no_package"]
     click.echo(f"Its {'' if release else 'latest '}firmware: {firmware}")

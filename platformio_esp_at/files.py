@@ -153,7 +153,7 @@ def _permission_hint(path: Path, access: str) -> str:
     path = path.absolute()
     closed = next((folder for folder in reversed(path.parents) if not os.access(folder, os.X_OK)), path)
     try:
-        state = closed.stat()
+        state = os.stat(closed)  # noqa: PTH116 - see `file_mode`
     except OSError:
         return f"see who owns it: ls -ld {_quoted(closed)}"
     if not hasattr(os, "getuid"):

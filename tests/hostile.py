@@ -108,7 +108,7 @@ def _read_certificate(data: Data) -> object:
     try:
         return pki_der.certificate(data)
     except ValueError as error:
-        raise FormatError("certificate-unreadable", str(error)) from None
+        raise FormatError("certificate-unreadable", str(error), hint="none") from None
 
 
 def _pem_of_many(size: int) -> bytes:

@@ -253,7 +253,7 @@ def _flash_size(
 
 
 # PlatformIO's espressif8266 reads the size from the name in the same way (_parse_ld_sizes in builder/main.py).
-_LINKER_SCRIPT = re.compile(r"\.flash\.(\d+)([mk])[^\s/\\]*\.ld\b", re.IGNORECASE)
+_LINKER_SCRIPT = r"(?i:\.flash\.(\d+)([mk])[^\s/\\]*\.ld\b)"
 
 
 def _flash_of_layout(build: Mapping[str, object], where: Place) -> int:
@@ -263,7 +263,7 @@ def _flash_of_layout(build: Mapping[str, object], where: Place) -> int:
     if isinstance(arduino, Mapping):
         scripts.append(_words(arduino, "build.arduino.ldscript", where))
     for text in (*scripts, _words(build, "build.extra_flags", where)):
-        if match := _LINKER_SCRIPT.search(text):
+        if match := re.search(_LINKER_SCRIPT, text):
             size = int(match[1][:_MAX_DIGITS]) << (20 if match[2] in "mM" else 10)
             return size if size <= _LARGEST_FLASH else 0
     return 0
@@ -328,7 +328,8 @@ def _chip(facts: BoardFacts) -> Chip:
         raise SelectionError(
             "board-contradiction",
             f"board {facts.id} has the chip {found.display_name}, but its at.chip says {named}",
-            hint="correct one of them",
+            hint="remove at.chip from the board's JSON file (board_at.chip from platformio.ini); if it is right, "
+            f"correct build.mcu there: {chip(named).key}",
         )
     return found
 
@@ -513,11 +514,20 @@ def _check_flash(facts: BoardFacts, chosen: Module) -> None:
         return
     smaller = [other.name for other in modules(chosen.chip) if other.uart_port >= 0 and _fits(facts, other)]
     needed = format_size(chosen.flash_size)
+    hint = f"no AT firmware fits into that; if the board has more, {flash_size_hint(needed)}"
+    if smaller:
+        hint = f"if the board's flash is right, write {setting('module', 'NAME')}, with one that fits: "
+        hint += f"{', '.join(smaller)}; else {flash_size_hint(needed)}"
     raise SelectionError(
         "flash-too-small",
         f"board {facts.id} has {format_size(facts.flash_size)} of flash, but {chosen.name} firmware needs {needed}",
-        hint=f"if the board's flash is right, set board_at.module to one that fits: {', '.join(smaller)}"
-        if smaller
-        else f"no AT firmware fits into that; if the board has more, write board_upload.flash_size = {needed} into "
-        "platformio.ini",
+        hint=hint,
+    )
+
+
+def flash_size_hint(size: str) -> str:
+    """Return how to correct the flash size of a board, for a hint: its manifest has it in each host."""
+    return (
+        f"write upload.flash_size = {size} into the board's JSON file, or board_upload.flash_size = {size} into "
+        "platformio.ini"
     )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from platformio_esp_at.catalog import _data
 from platformio_esp_at.catalog.modules import Releases
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """The flash layout of a release; the tables are rows of a partition CSV."""
 
     table_offset: int

@@ -56,7 +56,7 @@ def _problems(image: EspImage, chip: Chip, offset: int, again: str) -> Iterator[
     if image.chip_id != chip.image_chip_id:
         message = f"not an image for {chip.display_name} (chip id {image.chip_id})"
         yield PackageError("image-other-chip", message, hint="take the firmware package of the module's chip")
-    if not image.hash_appended:
+    if image.describes_application or not image.hash_appended:
         yield from _bad_addresses(image, again)
     if chip.memory:
         yield from _outside_memory(image, chip.memory, chip.display_name, again)
@@ -72,7 +72,7 @@ def _application_as_bootloader(image: EspImage, memory: Memory | None, again: st
 
 
 def _bad_addresses(image: EspImage, again: str) -> Iterator[EspAtError]:
-    """Yield the problems of addresses that no digest holds."""
+    """Yield the problems of addresses that no program has; where there is a digest, it is of a wrong program."""
     if image.entry % _ALIGNMENT or not any(part.address <= image.entry < part.end for part in image.segments):
         message = f"the image starts at address {image.entry:#x}, where it has no code"
         yield PackageError("image-address", message, where=Place.at(offset=4), hint=again)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.catalog.boards import carries_psram
+from platformio_esp_at.catalog.boards import carries_psram, flash_size_hint
 from platformio_esp_at.catalog.modules import limit_of, modules
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.errors import Place, SelectionError, setting, warning
@@ -81,7 +81,7 @@ def flash_warnings(plan: FlashPlan, board: BoardFacts | None) -> Iterator[Notice
             f"the manifest of board {board.id} has the room for a sketch only, which shows "
             f"{format_size(board.flash_size)} of flash or more; the firmware needs {needed}"
         )
-        hint = f"if the board has that, write board_upload.flash_size = {needed} into platformio.ini"
+        hint = f"if the board has that, {flash_size_hint(needed)}"
         yield warning("flash-size-assumed", message, hint=hint, board=board.id)
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, raise_all, setting, warning
 from platformio_esp_at.formats.esp_image import ESP8266
-from platformio_esp_at.formats.factory_param import PARTITION_SIZE
 from platformio_esp_at.formats.nvs import lost_pages
 from platformio_esp_at.formats.partition_table import SUBTYPES, PartitionType
 from platformio_esp_at.planning.content import BLE_DATA, FACTORY_PARAM, FILE_PARTITIONS, MFG_NVS
@@ -97,7 +96,9 @@ def _blank(data: bytes, hint: str) -> list[EspAtError]:
 
 def _factory_params(plan: FlashPlan) -> Iterator[EspAtError]:
     """Yield a problem for a factory_param that isn't whole, or of another chip, if it is written or listed."""
-    from platformio_esp_at.formats.factory_param import FactoryParam  # noqa: PLC0415 - 1 ms, up to v3.0.0.0
+    if not plan.package.factory_params:
+        return
+    from platformio_esp_at.formats.factory_param import PARTITION_SIZE, FactoryParam  # noqa: PLC0415 - up to v3.0.0.0
 
     written = next((region.data for region in plan.regions if region.name == FACTORY_PARAM), None)
     listed = {image.path for image in plan.package.args.images}

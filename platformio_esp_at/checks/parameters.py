@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from platformio_esp_at.catalog.modules import Module
     from platformio_esp_at.planning.plan import FlashPlan
     from platformio_esp_at.request.options import Request
+    from platformio_esp_at.request.values import InputFile, InputFolder, Text
 
 
 _MFG_NVS_VERSION = 4
@@ -383,8 +384,16 @@ def check_parameters_of(plan: FlashPlan, board: BoardFacts | None, request: Requ
             problem.marked_hint = f"{problem.marked_hint}\n{_other_pins_or_module(problem, plan, hardware)}"
         refused.append(problem)
     raise_all(refused)
-    yield from warnings
+    yield from (_where_given(found, given, own_file) for found in warnings)
     yield from _changed_in_package(plan)
+
+
+def _where_given(found: Notice, given: Mapping[str, Text], own_file: InputFile | InputFolder | None) -> Notice:
+    """Return a warning with the place where the project gives the parameter, if it does."""
+    text = given.get(_parameter(str(found.place.facts.get("parameter"))))
+    if text is not None:
+        return found.inside(text.where)
+    return found if own_file is None else found.inside(Place.at(file=own_file.label))
 
 
 def _changed_in_package(plan: FlashPlan) -> Iterator[Notice]:
@@ -433,7 +442,7 @@ def _hardware(plan: FlashPlan, board: BoardFacts | None) -> _Hardware:
     sure = [found for found in (None if plan.module.assumed else row, of_board) if found is not None]
     in_package = any(has_in_package_flash(chip, found.name) for found in rows)
     outside = not all(has_in_package_flash(chip, found.name) for found in rows) or not rows
-    in_package_psram = _PSRAM_SUFFIX.search(plan.module.hardware) is not None
+    in_package_psram = re.search(_PSRAM_SUFFIX, plan.module.hardware) is not None
     # Where the user names PSRAM in the chip's package, the board's PSRAM is that one.
     elsewhere = not in_package_psram or (row is not None and row.psram)
     taken = gpios.flash & gpios.in_package_flash
@@ -450,7 +459,7 @@ def _hardware(plan: FlashPlan, board: BoardFacts | None) -> _Hardware:
     return _Hardware(psram, in_package, outside, in_package_psram, taken, doubtful, of_board)
 
 
-_PSRAM_SUFFIX = re.compile(r"[-_][NH]\d+R\d+[A-Z]*\s*$", re.IGNORECASE)
+_PSRAM_SUFFIX = r"(?i)[-_][NH]\d+R\d+[A-Z]*\s*$"
 """The end of a module's name that shows PSRAM in its chip: ``ESP32-WROOM-32E-N8R2``."""
 
 

@@ -51,8 +51,10 @@ def table_offsets(plan: FlashPlan, release: Layout | None) -> tuple[int, ...]:
 
 def _is_that_of(plan: FlashPlan, layout: Layout) -> bool:
     """Return whether a package's tables are exactly those of a layout."""
-    tables = (plan.package.primary.partitions, plan.package.secondary.partitions)
-    return (_rows(layout.primary), _rows(layout.secondary)) == tables
+    package = plan.package
+    return package.primary.partitions == _rows(layout.primary) and package.secondary.partitions == _rows(
+        layout.secondary
+    )
 
 
 @functools.cache

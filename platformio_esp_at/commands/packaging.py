@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.commands.setup import Setup, ask, find, prepare, recorded_offsets
-from platformio_esp_at.events import Described, Packaged, Planned, TableMade
+from platformio_esp_at.events import Described, Noticed, Packaged, Planned, TableMade
 from platformio_esp_at.outputs.folder import write_image_set
 from platformio_esp_at.planning.selection import select
 
@@ -25,6 +25,8 @@ def package(setup: Setup, *, depfile: Path | None = None) -> FlashPlan:
     """Write the image set, and its depfile if one is named; return the plan."""
     job = prepare(setup)
     setup.report(Planned(job.plan))
+    for notice in job.plan.notes:
+        setup.report(Noticed(notice))
     write_image_set(job.plan, setup.folder)
     setup.report(Packaged(job.plan, setup.folder))
     if depfile is not None:

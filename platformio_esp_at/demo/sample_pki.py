@@ -5,13 +5,14 @@ One RSA key serves all, and its primes are known to everybody.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 
 from platformio_esp_at.formats import der, pem
 from platformio_esp_at.formats.der import BIT_STRING, CONTEXT, INTEGER, OID, SEQUENCE, SET
 from platformio_esp_at.formats.pki import PkiType
 
-_P, _Q = 2**256 - 189, 2**255 - 19
+_P, _Q = 2**1024 - 105, 2**1024 - 179
 _E = 65537
 _D = pow(_E, -1, (_P - 1) * (_Q - 1))
 _NULL, _BOOLEAN, _OCTETS, _UTF8, _UTC_TIME = 0x05, 0x01, 0x04, 0x0C, 0x17
@@ -21,6 +22,7 @@ _COMMON_NAME, _BASIC_CONSTRAINTS = bytes.fromhex("550403"), bytes.fromhex("551d1
 _DIGEST_INFO = bytes.fromhex("3031300d060960864801650304020105000420")
 
 
+@functools.cache
 def sample_pki(role: str, kind: PkiType) -> bytes:
     """Return the PEM file of a role (``client``) and kind, with its name in front."""
     content = _key() if kind is PkiType.KEY else _certificate(f"Sample {role}", is_ca=kind is PkiType.CA)

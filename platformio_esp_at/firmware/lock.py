@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import EspAtError, FormatError, PackageError, located
 from platformio_esp_at.files import FileTooLargeError, read_file, replace_file
-from platformio_esp_at.firmware.cache import Cache
 from platformio_esp_at.formats.lock_file import (
+    START_ANEW,
     Lock,
     LockedPackage,
     LockedPartition,
@@ -27,7 +26,6 @@ LOCK_FILE = "esp_at.lock"
 """Next to ``esp_at.yml``."""
 
 _MAX_SIZE = 1 << 20
-_START_ANEW = "take it from version control again, or remove it to make a new one"
 
 
 def read_lock(project: Path) -> Lock:
@@ -38,13 +36,13 @@ def read_lock(project: Path) -> Lock:
         except FileNotFoundError:
             return Lock()
         except FileTooLargeError:
-            raise FormatError("lock-damaged", f"larger than {format_size(_MAX_SIZE)}", hint=_START_ANEW) from None
+            raise FormatError("lock-damaged", f"larger than {format_size(_MAX_SIZE)}", hint=START_ANEW) from None
         except OSError as error:
-            raise EspAtError("unreadable", f"can't be read: {error.strerror or error}", hint=_START_ANEW) from None
+            raise EspAtError("unreadable", f"can't be read: {error.strerror or error}", hint=START_ANEW) from None
         try:
             return parse_lock_file(data.decode("utf-8-sig"))
         except UnicodeDecodeError:
-            raise FormatError("lock-damaged", "not UTF-8 text", hint=_START_ANEW) from None
+            raise FormatError("lock-damaged", "not UTF-8 text", hint=START_ANEW) from None
 
 
 def add_to_lock(project: Path, *entries: LockedPackage | LockedPartition) -> None:
@@ -101,6 +99,10 @@ def _one_at_a_time(project: Path) -> Iterator[None]:
 
     The inter-process lock is in the cache folder, to keep the project folder clean.
     """
+    import hashlib  # noqa: PLC0415 - reading needs neither
+
+    from platformio_esp_at.firmware.cache import Cache  # noqa: PLC0415
+
     key = hashlib.sha256(os.path.realpath(project).encode("utf-8", "surrogateescape")).hexdigest()
     with ExitStack() as waiting:
         with suppress(EspAtError):  # everything else works with a read-only cache

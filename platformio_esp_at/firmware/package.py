@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _FIRST_WITH_MFG_NVS = "v3.1.0.0"
 _NEW_FACTORY_PARAM = ("v2.1.0.0", "v2.2.0.0")
 """The releases that began the versions 2 and 3 of ``factory_param``."""
-_DESCRIBED = re.compile(r"(?:\w+_)?v(?P<numbers>\d+(?:\.\d+){1,3})(?P<suffix>.*)", re.IGNORECASE)
+_DESCRIBED = r"(?i:(?:\w+_)?v(?P<numbers>\d+(?:\.\d+){1,3})(?P<suffix>.*))"
 """The version of an application that was built from a release, or after one: ``git describe`` appends ``-40-g258b6e0``.
 """
 _RELEASE = re.compile(r"(?:^|[_-])v(\d+\.\d+(?:\.\d+){0,2})", re.IGNORECASE)
@@ -152,7 +152,7 @@ def other_release(package: FirmwarePackage, release: str) -> str | None:
     An application built some commits after a release may be any later one; ``v4.1.0.0-dev`` was on its way to v4.1.0.0.
     """
     version = app_version(package.application) or ""
-    if described := _DESCRIBED.fullmatch(version):
+    if described := re.fullmatch(_DESCRIBED, version):
         built, asked = release_key(f"v{described['numbers']}"), release_key(release)
         is_later = re.match(r"(?:_\w+)?-\d+-g", described["suffix"]) and asked >= built
         if built != asked and not is_later:

@@ -63,7 +63,7 @@ _PRIMARY_NAMES = ("partition-table.bin", "partitions_at.bin")
 _SECONDARY_NAME = "at_customize.bin"
 _OTA_DATA_NAME = "ota_data_initial.bin"
 
-_BINARY = re.compile(
+_BINARY = (
     r"bootloader|esp-at|partition-table|partitions_at|at_customize|ota_data_initial|phy_\w+"
     r"|factory_param(?:_.+)?|ble_data|mfg_nvs|fatfs|fs_storage"
 )
@@ -72,7 +72,7 @@ _BINARY = re.compile(
 _FACTORY_PARAM = re.compile(r"factory_param(?:_(?P<module>.+))?\.bin")
 _FACTORY_IMAGE = re.compile(r"factory_(?P<module>.+?)(?:_unfilled)?\.bin")
 
-_NONOS_FILE = re.compile(r"boot_v1\.\d.*\.bin|user[12]\..+\.bin|eagle\.(?:flash|irom0text)\.bin", re.IGNORECASE)
+_NONOS_FILE = r"(?i:boot_v1\.\d.*\.bin|user[12]\..+\.bin|eagle\.(?:flash|irom0text)\.bin)"
 """The files of a release of the ESP8266 NonOS SDK's AT firmware."""
 
 
@@ -253,7 +253,7 @@ def _bounded(data: bytes, name: str | None, limit: int) -> bytes:
 
 def _read(tree: _Tree, name: str, sha256: str | None) -> FirmwarePackage:
     names = _useful_names(tree)
-    folder = _package_folder(names)
+    folder = _package_folder(names, is_zip=sha256 is not None)
     inside = {path.removeprefix(folder): path for path in names if path.startswith(folder)}
     args = _read_args(tree, inside)
     files = _read_images(tree, inside, args)
@@ -315,14 +315,14 @@ def _useful_names(tree: _Tree) -> list[str]:
     return useful
 
 
-def _package_folder(names: list[str]) -> str:
+def _package_folder(names: list[str], *, is_zip: bool) -> str:
     """Return the folder with the ``download.config``, as a prefix of names: ``""`` or ``outer/inner/``."""
     folders = {name.removesuffix(config) for name in names for config in _CONFIGS if name.endswith(config)}
     folders = {folder for folder in folders if not folder or folder.endswith("/")}
     # In an esp-at build folder, the bootloader project has such files too, in a deeper folder.
     outermost = {path for path in folders if not any(path != other and path.startswith(other) for other in folders)}
     if not outermost:
-        raise _no_list_of_images(names)
+        raise _no_list_of_images(names, is_zip=is_zip)
     if len(outermost) > 1:
         some = ", ".join(sorted(outermost)[:3])
         raise PackageError(
@@ -333,10 +333,10 @@ def _package_folder(names: list[str]) -> str:
     return outermost.pop()
 
 
-def _no_list_of_images(names: list[str]) -> PackageError:
+def _no_list_of_images(names: list[str], *, is_zip: bool) -> PackageError:
     """Return the error for a folder or zip without a ``download.config``; the next step depends on what it holds."""
     files = [PurePosixPath(name).name for name in names]
-    if any(map(_NONOS_FILE.fullmatch, files)):
+    if any(re.fullmatch(_NONOS_FILE, file) for file in files):
         return PackageError(
             "firmware-nonos",
             "firmware of the ESP8266 NonOS SDK (AT up to v1.7): it has another layout and no partition table",
@@ -346,10 +346,11 @@ def _no_list_of_images(names: list[str]) -> PackageError:
     hint = "take the zip as Espressif releases it, or the build folder of an esp-at checkout"
     inside = sorted(name for name, file in zip(names, files, strict=True) if file.lower().endswith(".zip"))
     images = sorted(name for name, file in zip(names, files, strict=True) if _FACTORY_IMAGE.fullmatch(file))
+    name_it = f"{'unpack it, and ' if is_zip else ''}name the {{}} inside: {setting('firmware', 'PATH')}".format
     if inside:
-        hint = f"it holds {', '.join(inside[:3])}: unpack it, and name the zip inside"
+        hint = f"it holds {', '.join(inside[:3])}: {name_it('zip')}"
     elif images := [name for name in images if not _FACTORY_PARAM.fullmatch(PurePosixPath(name).name)]:
-        hint = f"it holds {', '.join(images[:3])}: unpack it, and name the factory image inside"
+        hint = f"it holds {', '.join(images[:3])}: {name_it('factory image')}"
     return PackageError(
         "not-a-package", "not a firmware package: there is no download.config and no flasher_args.json", hint=hint
     )
@@ -434,7 +435,9 @@ def _read_images(tree: _Tree, inside: Mapping[str, str], args: FlashArgs) -> dic
 
 def _refuse_text(path: str, data: bytes) -> bytes:
     """Return ``data``, the image of that path. Raises `PackageError` for text in its place."""
-    found = (text_instead if _BINARY.fullmatch(PurePosixPath(path).stem) else fetched_text)(data)
+    found = text_instead(data)
+    if found and not re.fullmatch(_BINARY, PurePosixPath(path).stem):
+        found = fetched_text(data)
     if found:
         where = Place.at(file=path)
         raise PackageError("text-instead-of-image", f"this is {found.what}", where=where, hint=found.next_step)

@@ -20,7 +20,6 @@ Our own format, YAML for people to read and commit::
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from platformio_esp_at.errors import FormatError, Place
@@ -34,7 +33,9 @@ _HEAD = """\
 _HEAD_OF_PARTITIONS = """\
 # Where partitions of the project are whose offset its CSV leaves blank: they stay there. To place one anew, remove it.
 """
-_START_ANEW = "take it from version control again, or remove the file to make a new one"
+START_ANEW = "take it from version control again, or remove the file to make a new one"
+"""The next step for a damaged one."""
+
 _OF_A_MODULE = ("chip", "module")
 _KEYS = ("firmware", *_OF_A_MODULE, "url", "size", "sha256")
 _PARTITION_KEYS = (*_OF_A_MODULE, "name", "offset")
@@ -48,8 +49,7 @@ class Asked(NamedTuple):
     module: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LockedPackage:
+class LockedPackage(NamedTuple):
     """A firmware package and what asked for it."""
 
     firmware: str
@@ -110,9 +110,9 @@ def parse_lock_file(text: str) -> Lock:
     except (yaml.YAMLError, RecursionError) as error:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         where = None if line is None else Place.at(line=line + 1)
-        raise FormatError("lock-damaged", "not YAML, or a key twice", where=where, hint=_START_ANEW) from None
+        raise FormatError("lock-damaged", "not YAML, or a key twice", where=where, hint=START_ANEW) from None
     if not isinstance(root, dict) or "version" not in root:
-        raise FormatError("lock-damaged", "it has no version and packages", hint=_START_ANEW)
+        raise FormatError("lock-damaged", "it has no version and packages", hint=START_ANEW)
     if root["version"] != _VERSION:
         hint = "update platformio-esp-at, or remove the file to make a new one"
         raise FormatError(
@@ -134,7 +134,7 @@ def parse_lock_file(text: str) -> Lock:
 def _rows(root: dict[str, Any], name: str) -> list[Any]:
     rows = root.get(name) or []
     if not isinstance(rows, list):
-        raise FormatError("lock-damaged", f"{name} is not a list", hint=_START_ANEW)
+        raise FormatError("lock-damaged", f"{name} is not a list", hint=START_ANEW)
     return rows
 
 
@@ -173,21 +173,19 @@ def _scalar(value: str | int) -> str:
 def _parse_row(row: Any, number: int) -> LockedPackage:  # noqa: ANN401 - YAML
     where = Place.at(entry=number)
     if not isinstance(row, dict) or not set(_KEYS).issuperset(row):
-        raise FormatError("lock-damaged", "not an entry of this file", where=where, hint=_START_ANEW)
+        raise FormatError("lock-damaged", "not an entry of this file", where=where, hint=START_ANEW)
     missing = set(_KEYS).difference(row, () if "module" in row or "chip" in row else _OF_A_MODULE)
     if missing:
-        raise FormatError(
-            "lock-damaged", f"it has no {' and no '.join(sorted(missing))}", where=where, hint=_START_ANEW
-        )
+        raise FormatError("lock-damaged", f"it has no {' and no '.join(sorted(missing))}", where=where, hint=START_ANEW)
     if not all(isinstance(value, str) for value in row.values()):
-        raise FormatError("lock-damaged", "a value isn't text", where=where, hint=_START_ANEW)
+        raise FormatError("lock-damaged", "a value isn't text", where=where, hint=START_ANEW)
     if not re.fullmatch(r"[0-9]{1,12}", row["size"], re.ASCII):
         raise FormatError(
-            "lock-damaged", f"size is {row['size']!r}, not a number of bytes", where=where, hint=_START_ANEW
+            "lock-damaged", f"size is {row['size']!r}, not a number of bytes", where=where, hint=START_ANEW
         )
     if not re.fullmatch(r"[0-9a-f]{64}", row["sha256"]):
         raise FormatError(
-            "lock-damaged", f"sha256 is {row['sha256']!r}, not 64 hex digits", where=where, hint=_START_ANEW
+            "lock-damaged", f"sha256 is {row['sha256']!r}, not 64 hex digits", where=where, hint=START_ANEW
         )
     return LockedPackage(**{**row, "size": int(row["size"])})
 
@@ -196,10 +194,10 @@ def _parse_partition(row: Any, number: int) -> LockedPartition:  # noqa: ANN401 
     where = Place.at(entry=number)
     if not isinstance(row, dict) or set(row) != set(_PARTITION_KEYS):
         message = f"an entry of partitions has {', '.join(_PARTITION_KEYS)}"
-        raise FormatError("lock-damaged", message, where=where, hint=_START_ANEW)
+        raise FormatError("lock-damaged", message, where=where, hint=START_ANEW)
     if not all(isinstance(value, str) for value in row.values()):
-        raise FormatError("lock-damaged", "a value isn't text", where=where, hint=_START_ANEW)
+        raise FormatError("lock-damaged", "a value isn't text", where=where, hint=START_ANEW)
     if not re.fullmatch(r"0x[0-9a-f]{1,8}", row["offset"], re.ASCII):
         message = f"offset is {row['offset']!r}, not an offset in hex"
-        raise FormatError("lock-damaged", message, where=where, hint=_START_ANEW)
+        raise FormatError("lock-damaged", message, where=where, hint=START_ANEW)
     return LockedPartition(**{**row, "offset": int(row["offset"], 16)})

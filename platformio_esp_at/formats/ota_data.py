@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from platformio_esp_at.errors import FormatError, Place
 from platformio_esp_at.units import SECTOR_SIZE
@@ -35,8 +35,7 @@ _REFUSED_STATES = (3, 4)
 _HINT = "take ota_data_initial.bin of the firmware package: 8192 bytes FF"
 
 
-@dataclass(frozen=True, slots=True)
-class OtaData:
+class OtaData(NamedTuple):
     """The sequence numbers of both entries; None for a blank one."""
 
     sequences: tuple[int | None, int | None]

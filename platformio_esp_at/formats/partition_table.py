@@ -378,6 +378,9 @@ def _parse_row(row: str, number: int) -> PartitionRow:
     )
     subtype = _parse_subtype(type_, subtype_text)
     offset = parse_size(offset_text) if offset_text else None
+    if not size_text:
+        hint = "write 4096, 0x1000, 4K or 1M after its offset"
+        raise FormatError("not-a-size", f"partition {name!r} has no size", hint=hint)
     return PartitionRow(name, type_, subtype, offset, parse_size(size_text), _parse_flags(flags_text), line=number)
 
 

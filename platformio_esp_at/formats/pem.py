@@ -23,13 +23,14 @@ KEYS = (PKCS1, SEC1, PKCS8)
 """The labels of private keys in the order in which Mbed TLS looks for them; it takes the first one that it finds."""
 
 _LINE_LENGTH = 64
-_BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 #.]{1,40})-----")
 # A label on a line of its own: one space may follow.
 _END_OF_LINE = re.compile(rb" ?\r?\n")
 # Spaces may end a line of base64, and nothing else may be in it; the last line has no end.
 _BODY = re.compile(rb"(?:[A-Za-z0-9+/=]* *\r?\n)*[A-Za-z0-9+/=]* *")
+# The next two, and `_FAULTS`, are compiled when they are used: most runs need none of them.
+_BEGIN = rb"-----BEGIN ([A-Z0-9 #.]{1,40})-----"
 # RFC 1421: lines "Name: value" in front of a blank line.
-_HEADERS = re.compile(rb"(?:\s*[A-Za-z][A-Za-z0-9-]*:[^\n]*\n)+\s*?\n")
+_HEADERS = rb"(?:\s*[A-Za-z][A-Za-z0-9-]*:[^\n]*\n)+\s*?\n"
 
 
 class Block(NamedTuple):
@@ -50,11 +51,12 @@ def is_pem(data: bytes) -> bool:
 
 def blocks(data: bytes) -> Iterator[Block]:
     """Yield the blocks of a file. White space anywhere in them is ignored. Raises `FormatError`, naming the line."""
+    begin_line = re.compile(_BEGIN)
     at, line = 0, 1
     while (start := data.find(b"-----BEGIN", at)) >= 0:
         line += _count_lines(data, at, start)
         with located(line=line):
-            begin = _BEGIN.match(data, start)
+            begin = begin_line.match(data, start)
             if begin is None:
                 raise FormatError(
                     "pem-damaged",
@@ -82,7 +84,7 @@ def _count_lines(data: bytes, start: int, end: int) -> int:
 def _block(label: str, body: bytes, line: int) -> Block:
     if b"Proc-Type:" in body or label == "ENCRYPTED PRIVATE KEY":
         return Block(label, b"", line, encrypted=True)
-    if headers := _HEADERS.match(body):
+    if headers := re.match(_HEADERS, body):
         body = body[headers.end() :]
     try:
         der = base64.b64decode(b"".join(body.split()), validate=True)
@@ -145,19 +147,19 @@ def _decoded(body: bytes) -> bytes | None:
 
 def faults(data: bytes) -> tuple[str, ...]:
     """Return what Mbed TLS minds about the form of a PEM file that it doesn't read, in words."""
-    return tuple(text for pattern, text in _FAULTS if pattern.search(data)) or ("its lines are not those of PEM",)
+    return tuple(text for pattern, text in _FAULTS if re.search(pattern, data)) or ("its lines are not those of PEM",)
 
 
 _FAULTS = (
-    (re.compile(rb"\0"), "it has NUL bytes"),
-    (re.compile(rb"\r(?!\n)"), "its lines end in CR"),
-    (re.compile(rb"\A(?:(?!-----BEGIN)[\s\S])*-----END"), "it begins with a line -----END"),
-    (re.compile(rb"-----BEGIN [A-Z0-9 ]+-----(?! ?\r?\n)(?=[ \t]*\S)"), "there is text on the line -----BEGIN"),
-    (re.compile(rb"-----BEGIN [A-Z0-9 ]+-----(?:  |\t| \t)\s*?\n"), "there are spaces after the line -----BEGIN"),
-    (re.compile(rb"\t"), "it has tabs"),
-    (re.compile(rb"(?m)^ +[A-Za-z0-9+/=]{4,}[ \r]*$"), "its lines are indented"),
-    (re.compile(rb"(?m)^[A-Za-z0-9+/=]{4,} +[A-Za-z0-9+/=]+[ \r]*$"), "it has spaces inside its lines"),
-    (re.compile(rb"-----BEGIN [^-\n]*-----[ \t\r]*\n\s*[A-Za-z][A-Za-z0-9-]*:"), "it has header lines"),
-    (re.compile(rb"[\v\f]"), "it has vertical tabs or form feeds"),
-    (re.compile(rb"-----END [^-]*-----(?:(?!-----BEGIN)[^-])*-----END"), "a line -----END has no -----BEGIN"),
+    (rb"\0", "it has NUL bytes"),
+    (rb"\r(?!\n)", "its lines end in CR"),
+    (rb"\A(?:(?!-----BEGIN)[\s\S])*-----END", "it begins with a line -----END"),
+    (rb"-----BEGIN [A-Z0-9 ]+-----(?! ?\r?\n)(?=[ \t]*\S)", "there is text on the line -----BEGIN"),
+    (rb"-----BEGIN [A-Z0-9 ]+-----(?:  |\t| \t)\s*?\n", "there are spaces after the line -----BEGIN"),
+    (rb"\t", "it has tabs"),
+    (rb"(?m)^ +[A-Za-z0-9+/=]{4,}[ \r]*$", "its lines are indented"),
+    (rb"(?m)^[A-Za-z0-9+/=]{4,} +[A-Za-z0-9+/=]+[ \r]*$", "it has spaces inside its lines"),
+    (rb"-----BEGIN [^-\n]*-----[ \t\r]*\n\s*[A-Za-z][A-Za-z0-9-]*:", "it has header lines"),
+    (rb"[\v\f]", "it has vertical tabs or form feeds"),
+    (rb"-----END [^-]*-----(?:(?!-----BEGIN)[^-])*-----END", "a line -----END has no -----BEGIN"),
 )

@@ -15,18 +15,18 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_POINTER = re.compile(rb"version https://(?:git-lfs|hawser)\.github\.com/spec/")
-_POINTER_SIZE = re.compile(rb"^size ([0-9]{1,12})\r?$", re.MULTILINE)
-_WEB_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html|head|body|\?xml)\b", re.IGNORECASE)
-_MESSAGE = re.compile(
-    rb"\s*(?:HTTP/[0-9.]+ |\{\s*\"(?:message|error)\"|(?:error:? )?[45][0-9]{2}[:. ]|not found|access denied)",
-    re.IGNORECASE,
+_POINTER = rb"version https://(?:git-lfs|hawser)\.github\.com/spec/"
+_POINTER_SIZE = rb"(?m)^size ([0-9]{1,12})\r?$"
+_WEB_PAGE = rb"(?i)(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html|head|body|\?xml)\b"
+_MESSAGE = (
+    rb"(?i)\s*(?:HTTP/[0-9.]+ |\{\s*\"(?:message|error)\"|(?:error:? )?[45][0-9]{2}[:. ]|not found|access denied)"
 )
 MAX_TEXT = 1024
 """A git-lfs pointer and a server's message have less bytes; a web page is known by its first ones."""
 
-_NOT_IN_TEXT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_NOT_IN_TEXT = rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 _MAX_SHOWN = 40
+_FIRST_BYTES = 64
 
 
 class TextInstead(NamedTuple):
@@ -38,20 +38,22 @@ class TextInstead(NamedTuple):
 
 def lfs_pointer(data: bytes) -> TextInstead | None:
     """Return what to say of a git-lfs pointer; None for anything else."""
-    if not _POINTER.match(data):
+    if not re.match(_POINTER, data):
         return None
-    size = _POINTER_SIZE.search(data[:MAX_TEXT])
+    size = re.search(_POINTER_SIZE, data[:MAX_TEXT])
     of = f" to a file of {int(size[1])} bytes" if size else ""
     return TextInstead(f"a git-lfs pointer{of}, not the file itself", "run git lfs pull in the repository of the file")
 
 
 def fetched_text(data: bytes) -> TextInstead | None:
     """Return what to say of what a download leaves instead of a file: a pointer, a web page, a server's message."""
+    if _is_binary(data):
+        return None
     if pointer := lfs_pointer(data):
         return pointer
-    if _WEB_PAGE.match(data):
+    if re.match(_WEB_PAGE, data):
         return TextInstead("a web page, not a binary file", "download it again: a server answered with a page instead")
-    if len(data) <= MAX_TEXT and _MESSAGE.match(data) and is_text(data):
+    if len(data) <= MAX_TEXT and re.match(_MESSAGE, data) and is_text(data):
         message = f"a server's message ({_shown(data)}), not a binary file"
         return TextInstead(message, "download it again, from the address that the file has now")
     return None
@@ -68,13 +70,19 @@ def text_instead(data: bytes) -> TextInstead | None:
 
 def is_text(data: bytes) -> bool:
     """Return whether ``data`` is UTF-8 text: not empty, and without control characters but tabs and line ends."""
-    if not data or _NOT_IN_TEXT.search(data):
+    if not data or _is_binary(data) or re.search(_NOT_IN_TEXT, data):
         return False
     try:
         data.decode()
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _is_binary(data: bytes) -> bool:
+    """Return whether the first bytes show at once that it isn't text: most images have 00 or FF there."""
+    start = data[:_FIRST_BYTES]
+    return b"\0" in start or b"\xff" in start
 
 
 def _shown(data: bytes) -> str:

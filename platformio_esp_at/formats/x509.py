@@ -89,11 +89,12 @@ class KeyInfo:
     kind: str
     """``RSA``, ``EC secp256r1``, ``Ed25519``…"""
     bits: int
+    """Its length; 0 where the kind has only one, or where it isn't known."""
     fingerprint: str
     """SHA-256 of the public half (SubjectPublicKeyInfo), the same for a certificate and its key."""
 
     def __str__(self) -> str:
-        return f"{self.kind}, {self.bits} bits"
+        return f"{self.kind}, {self.bits} bits" if self.bits else self.kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import IN_PROJECT_FILE
-from platformio_esp_at.events import EsptoolOutput, TableMade
+from platformio_esp_at.events import EsptoolOutput, Noticed, TableMade
 from platformio_esp_at.outputs.text import event_text
 
 if TYPE_CHECKING:
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 
 def show(event: Event, spelling: Spelling = IN_PROJECT_FILE, *, on: TextIO | None = None) -> None:
-    """Print an event at once, on the output unless another stream is given, options as the host writes them.
+    """Print an event at once, options as the host writes them.
 
-    Raises `OSError` where it can't be written.
+    Unless another stream is given, a warning or a note goes to the error output, where a quiet build shows it, too, and
+    all else to the output. Raises `OSError` where it can't be written.
     """
-    stream = on or sys.stdout
+    stream = on or (sys.stderr if isinstance(event, Noticed) else sys.stdout)
     if stream is not None:  # None in a Windows service
         encoding = stream.encoding or "utf-8"
         # esptool redraws its progress bars in one line, which must keep its width.

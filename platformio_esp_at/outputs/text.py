@@ -82,9 +82,12 @@ def describe_update(plan: FlashPlan, spelling: Spelling = IN_PROJECT_FILE) -> st
     if plan.kept:
         kept = [(format_offset(row.offset), format_size(row.size), row.name) for row in plan.kept]
         lines += [*table(("Offset", "Size", "Kept as the device has it"), kept), ""]
-    lines += [notice_text(notice, spelling) for notice in plan.notes]
-    lines.append(describe_wiring(plan.wiring))
+    lines.append(_notes_and_wiring(plan, spelling))
     return "\n".join(lines)
+
+
+def _notes_and_wiring(plan: FlashPlan, spelling: Spelling) -> str:
+    return "\n".join([*(notice_text(notice, spelling) for notice in plan.notes), describe_wiring(plan.wiring)])
 
 
 def describe_factory(plan: FlashPlan) -> str:
@@ -153,7 +156,7 @@ _EVENTS: Mapping[type, Callable[[Any, Spelling], str]] = {
     events.Packaged: _packaged,
     events.ErasingAll: lambda event, _: describe_factory(event.plan),
     events.Updated: lambda event, spelling: describe_update(event.plan, spelling),
-    events.FactoryImageWritten: lambda event, _: describe_wiring(event.plan.wiring),
+    events.FactoryImageWritten: lambda event, spelling: _notes_and_wiring(event.plan, spelling),
     events.Verified: lambda event, _: f"The device has all {event.images} images of the plan.",
     events.Noticed: lambda event, spelling: notice_text(event.notice, spelling),
     events.DownloadStarted: _download_started,

@@ -70,6 +70,14 @@ def _generated_factory_param(package: FirmwarePackage, module: SelectedModule) -
             f"the factory_param.bin of {package.name} have the versions {', '.join(map(str, sorted(versions)))}",
             hint="download the package again, or unpack all of it",
         )
+    if not package.factory_params:
+        table = package.secondary_image.path
+        raise PackageError(
+            "package-without-parameters",
+            f"{package.name} has no factory_param.bin, and its user partition table ({table}) has no mfg_nvs",
+            hint=f"{package.origin_hint}; for a table of your own, leave {table} as it was, and write "
+            f"{setting('partitions', 'FILE.csv')}",
+        )
     if not versions:
         raise PackageError(
             "package-without-parameters",

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from platformio_esp_at.errors import (
     EspAtError,
+    LayoutError,
     PackageError,
     Place,
+    UnknownNameError,
     located,
     note,
     setting,
@@ -34,6 +36,7 @@ from platformio_esp_at.formats.pki import PKI_SLOTS, pki_slot
 from platformio_esp_at.planning.content import (
     BLE_DATA,
     ESSENTIAL,
+    FACTORY_PARAM,
     FIRMWARE_PACKAGE,
     MFG_NVS,
     make_content,
@@ -253,12 +256,18 @@ def _user_regions(
         yield region
     for name, content in left.items():
         home = secondary.find(name)
+        if home is None and name == (MFG_NVS if package.has_mfg_nvs else FACTORY_PARAM):
+            raise LayoutError(
+                "parameters-missing",
+                f"the partition table has no {name}",
+                where=content.where,
+                hint=missing_row_hint(name),
+            )
         if home is None:
             error = unknown_name(
                 "unknown-partition", "partition", name, (row.name for row in secondary), where=content.where
             )
-            needed = name in ESSENTIAL
-            error.hint = missing_row_hint(name) if needed else f"the user partition table has no such row; {error.hint}"
+            error.hint = f"the user partition table has no such row; {error.hint}"
             raise error
         file_name = re.sub(r"[^\w.-]", "_", name)
         yield Region(name, home.offset, content.data, f"{_CONTENT_FOLDER}/{file_name}.bin", content.origin)
@@ -328,6 +337,15 @@ def _skipped(
     names = {row.name for table in (secondary, package.secondary) for row in table}
     names |= set(_inside_mfg_nvs(package))
     for name in request.skip:
+        if name.text not in names and (row := package.primary.find(name.text)):
+            written = any(image.offset == row.offset for image in package.args.images)
+            why = f"each update writes {row.name}" if written else f"an update leaves {row.name} as the module has it"
+            raise UnknownNameError(
+                "unknown-partition",
+                f"{row.name} is not a user partition, so it can't be skipped",
+                where=name.where,
+                hint=f"remove it from {setting('skip')}: {why}",
+            )
         if name.text not in names:
             raise unknown_name("unknown-partition", "partition", name.text, names, where=name.where)
         if name.text in ESSENTIAL:

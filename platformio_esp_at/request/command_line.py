@@ -5,7 +5,6 @@ Both build their parameters with click; here they are plain values, so that this
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
@@ -59,6 +58,8 @@ def as_arguments(option: str, value: str) -> str:
     ('--module WROOM-32', '--factory-param uart_tx_pin=17')
     """
     name, _, inner = option.partition(".")
+    import shlex  # noqa: PLC0415 - only a hint needs it
+
     text = f"{inner}={value}" if inner and value else inner or value
     return f"{spelling(name)} {shlex.quote(text)}" if text else spelling(name)
 

@@ -47,13 +47,13 @@ def own_options(options: Mapping[str, object], prefix: str, *, place: str) -> di
     would be ignored: raises `UnknownNameError`. ``place``: where the options are, for messages.
     """
     for name in options:
-        match = None if name.startswith(prefix) else _MISSPELT.fullmatch(name)
+        match = None if name.startswith(prefix) else re.fullmatch(_MISSPELT, name)
         if match and (match["ours"] or match["option"].lower().replace("-", "_") in OPTIONS):
             raise unknown_option(name, Place.at(option=f"{place} {name}"), like=match["option"])
     return {name.removeprefix(prefix): str(value) for name, value in options.items() if name.startswith(prefix)}
 
 
-_MISSPELT = re.compile(r"custom[_-](?P<ours>esp(?:32)?[_-]?at[_-])?(?(ours)|at[_-]?)(?P<option>\w.*)", re.IGNORECASE)
+_MISSPELT = r"(?i:custom[_-](?P<ours>esp(?:32)?[_-]?at[_-])?(?(ours)|at[_-]?)(?P<option>\w.*))"
 
 
 def layer_of_board(board_id: str, options: Mapping[str, object], *, base: Path) -> Layer:

@@ -71,12 +71,12 @@ _YAML_HINTS = (
 """Parts of PyYAML's problems, and what to do; the first that fits counts."""
 
 
-_NO_SPACE = re.compile(r"\s*(?P<name>[A-Za-z_][\w.-]*):(?P<value>[^\s:/\\].*)")
+_NO_SPACE = r"\s*(?P<name>[A-Za-z_][\w.-]*):(?P<value>[^\s:/\\].*)"
 
 
 def without_space(line: str) -> str | None:
     """Return how to write a line such as ``module:WROOM-32``, which for YAML is one word; None for others."""
-    match = _NO_SPACE.fullmatch(line.rstrip())
+    match = re.fullmatch(_NO_SPACE, line.rstrip())
     return match and f"write {match['name']}: {match['value']}, with a space after the colon"
 
 

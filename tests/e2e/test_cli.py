@@ -240,7 +240,8 @@ def test_module_for_a_release(esp_at):
     assert refused.startswith("Error: '4x' is not a release of ESP-AT  [not-a-release]\n  write it as v4.1.1.0")
     said = esp_at("module-for", "esp32dev").stdout
     assert "This is a guess" in said
-    assert "write module: WROOM-32, or the right one, into esp_at.yml" in said
+    for place in ("module: WROOM-32 (esp_at.yml)", "custom_at_module = WROOM-32 (platformio.ini)", "--module WROOM-32"):
+        assert place in said
 
 
 def test_module_for(esp_at, tmp_path):

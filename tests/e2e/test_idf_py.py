@@ -259,6 +259,21 @@ def test_espport_in_an_empty_folder(project, idf_py, used_module, monkeypatch):
 # --- one input, one result ---
 
 
+def test_every_front_end_warns_when_it_packages(idf_project, idf_py, at_pio, esp_at):
+    """On the error output, which a quiet build shows, too."""
+    yml = "firmware: firmware.zip\nboard: esp32dev\nmodule: WROOM-32\nfactory_param: {uart_tx_pin: 0}\n"
+    ini = "[env:at]\nplatform = espressif_at\nboard = esp32dev\n"
+    folder = idf_project(yml, **{"platformio.ini": ini})
+    of_idf = idf_py("at-package", cwd=folder)
+    of_pio = at_pio("run -s -t package_at", folder)
+    of_cli = esp_at("package", cwd=folder)
+    for errors in (of_idf.err, of_pio.stderr, of_cli.stderr):
+        assert errors.count("Warning: esp_at.yml:4:uart_tx_pin: GPIO0 ") == 1
+        assert errors.count("  [pin-strapping]\n") == 1
+    for output in (of_idf.out, of_pio.stdout, of_cli.stdout):
+        assert "[pin-strapping]" not in output
+
+
 def test_every_front_end_makes_the_same_manifest(idf_project, idf_py, at_pio, esp_at):
     yml = "firmware: firmware.zip\nboard: esp32dev\nfactory_param: {uart_tx_pin: 4}\nskip: [ble_data]\n"
     ini = "[env:at]\nplatform = espressif_at\nboard = esp32dev\n"

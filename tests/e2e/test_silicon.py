@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 from esp_images import for_revisions
@@ -62,17 +64,19 @@ def test_silicon_with_an_unknown_revision(esp_at, used_module, package):
     folder = package("esp32", app=(300, 399))
     module = used_module("esp32", blank_efuses=True)
     done = esp_at("flash", "--firmware", folder, "-p", module.port)
-    assert "\nWarning: the chip's revision is unknown (v0.0" in done.stdout
-    assert "the firmware is for v3.0 to v3.99  [chip-revision-unknown]\n" in done.stdout
+    assert "\nWarning: the chip's revision is unknown (v0.0" in f"\n{done.stderr}"
+    assert "the firmware is for v3.0 to v3.99  [chip-revision-unknown]\n" in done.stderr
     assert module.writes
 
 
 @pytest.mark.parametrize(("chip", "usual", "other"), [("esp32", 40, 26), ("esp32c2", 26, 40), ("esp8266", 26, 40)])
-def test_another_crystal_is_warned_of(esp_at, used_module, package, chip, usual, other):
+def test_another_crystal_is_warned_of(used_module, package, chip, usual, other):
+    """On the error output, in front of the first write."""
     folder = package(chip)
     for crystal_mhz in (other, usual):
         module = used_module(chip, crystal_mhz=crystal_mhz)
-        done = esp_at("flash", "--firmware", folder, "-p", module.port)
+        command = [sys.executable, "-m", "platformio_esp_at", "flash", "--firmware", str(folder), "-p", module.port]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True)
         assert module.writes
         warnings = [line for line in done.stdout.splitlines() if line.endswith("  [crystal-mismatch]")]
         assert len(warnings) == (crystal_mhz == other)

@@ -337,7 +337,7 @@ def test_alternatives(facts, alternatives):
             board(name="WROOM", flash_size=2 * MIB),
             "flash-too-small",
             "but WROOM-32 firmware needs 4MB",
-            "board_at.module",
+            "module: NAME, with one that fits: ESP32-D2WD; else write upload.flash_size = 4MB into the board's JSON",
         ),
         (board("wipy3", flash_size=2 * MIB), "flash-too-small", "but WROVER-32 firmware needs 4MB", "ESP32-D2WD"),
         (
@@ -350,7 +350,7 @@ def test_alternatives(facts, alternatives):
             board(at={"chip": "esp32c3"}),
             "board-contradiction",
             "has the chip ESP32, but its at.chip says esp32c3",
-            "correct one",
+            "remove at.chip from the board's JSON file (board_at.chip from platformio.ini); if it is right, correct",
         ),
         (board(mcu="esp32s3", at={"module": "WROOM-32"}), "chip-unsupported", "ESP32-S3", "put an AT module"),
     ],

@@ -170,7 +170,7 @@ def test_what_the_package_has_is_not_blamed_on_something_else_that_is_asked_for(
 def test_a_risky_parameter_is_warned_of(tmp_path):
     found = _warning(tmp_path, "factory_param: {uart_tx_pin: 5}\n")
     assert found.code == "pin-strapping"
-    assert str(found).startswith("uart_tx_pin: GPIO5 is a strapping pin")
+    assert str(found).startswith("esp_at.yml:2:uart_tx_pin: GPIO5 is a strapping pin")
 
 
 def _with_parameters(chip: str, *, nvs: bool, module: str = "WROOM-32", **values: int | str) -> dict[str, bytes]:
@@ -234,6 +234,12 @@ def test_a_finished_image_of_the_project_is_named(tmp_path):
     assert (problem.code, problem.where) == ("pin-input-only", "own.bin:uart_tx_pin")
     assert problem.hint.startswith("free on this chip")
     assert "factory_param" not in problem.hint
+
+
+def test_a_risk_in_a_finished_image_of_the_project_is_named(tmp_path):
+    own = _with_parameters("esp32", nvs=True, uart_tx_pin=5)["mfg_nvs"]
+    found = _warning(tmp_path, "data: {mfg_nvs: own.bin}\n", nvs=True, files={"own.bin": own})
+    assert (found.code, str(found.place)) == ("pin-strapping", "own.bin:uart_tx_pin")
 
 
 def test_a_line_that_is_missing_in_the_package(tmp_path):
@@ -569,7 +575,7 @@ def test_warnings_of_every_kind(tmp_path):
     files = {"ca.pem": _certificate("root", ca=True), "own.csv": GATTS.replace("16,2,ABCD", "16,1,ABCD")}
     found = _check(tmp_path, yml, files=files, now=NOW + 2 * YEAR)
     assert [(notice.code, str(notice.place)) for notice in found] == [
-        ("pin-strapping", "uart_tx_pin"),
+        ("pin-strapping", "esp_at.yml:2:uart_tx_pin"),
         ("certificate-expired", "ca.pem"),
         ("gatt-value-length", "own.csv:row 2"),
     ]

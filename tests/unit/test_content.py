@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from plans import FILES
+from plans import FILES, sample_plan
 
 from platformio_esp_at.demo.sample_package import sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, UnknownNameError
@@ -14,6 +14,7 @@ from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import GattTable
 from platformio_esp_at.formats.nvs import Dialect, Encoding, NvsEntry, NvsImage
+from platformio_esp_at.formats.partition_table import PartitionTable
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, PkiType
 from platformio_esp_at.planning.content import Content, make_content
 from platformio_esp_at.planning.mfg_nvs import parameters
@@ -183,6 +184,20 @@ def test_refuses_to_guess_the_version(tmp_path, changes, code, message):
         _make(tmp_path, _package(tmp_path, **changes), "SOLO-1")
     assert (caught.value.code, caught.value.message) == (code, message)
     assert caught.value.hint == "download the package again, or unpack all of it"
+
+
+def test_a_package_without_parameters_of_either_generation(tmp_path):
+    """Such as one of v4.1.0.0 whose at_customize.bin was replaced by a table without mfg_nvs."""
+    table = PartitionTable.from_csv("fatfs, data, fat, 0x70000, 0x90000\n", first_offset=0).to_bytes()
+    with pytest.raises(PackageError) as caught:
+        sample_plan(tmp_path, files={"at_customize.bin": table}, nvs=True)
+    assert (caught.value.code, caught.value.message) == (
+        "package-without-parameters",
+        "AT_PACK has no factory_param.bin, and its user partition table (at_customize.bin) has no mfg_nvs",
+    )
+    assert "; for a table of your own, leave at_customize.bin as it was, and write partitions: FILE.csv" in (
+        caught.value.hint
+    )
 
 
 def test_refuses_a_damaged_factory_param(tmp_path):

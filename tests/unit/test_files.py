@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -69,10 +70,10 @@ def test_a_file_without_permission_is_opened_by_its_owner(tmp_path, monkeypatch)
     refused = PermissionError(errno.EACCES, "Permission denied")
     assert reading_hint(file, refused) == f"chmod u+r '{file}'"
     assert writing_hint(file, refused) == f"chmod u+w '{file}'"
-    assert reading_hint(tmp_path, refused) == f"chmod u+rx {tmp_path}"
-    assert writing_hint(tmp_path / "new", refused) == f"chmod u+wx {tmp_path}"
+    assert reading_hint(tmp_path, refused) == f"chmod u+rx {shlex.quote(str(tmp_path))}"
+    assert writing_hint(tmp_path / "new", refused) == f"chmod u+wx {shlex.quote(str(tmp_path))}"
     monkeypatch.setattr(os, "getuid", lambda: 4294967294)
-    assert reading_hint(file, refused) == f"it is {file.owner()}'s: sudo chown $USER '{file}'"
+    assert reading_hint(file, refused) == f"it is {file.owner()}'s: sudo chown $USER {shlex.quote(str(file))}"
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="needs owners and modes")
@@ -81,7 +82,7 @@ def test_the_folder_that_is_closed_is_named(tmp_path, monkeypatch):
     closed = tmp_path / "closed"
     closed.mkdir()
     monkeypatch.setattr(os, "access", lambda path, mode: path != closed and access(path, mode))
-    assert reading_hint(closed / "in/a", PermissionError(errno.EACCES, "x")) == f"chmod u+rx {closed}"
+    assert reading_hint(closed / "in/a", PermissionError(errno.EACCES, "x")) == f"chmod u+rx {shlex.quote(str(closed))}"
 
 
 def test_an_owner_without_a_name(tmp_path, monkeypatch):
@@ -93,7 +94,7 @@ def test_an_owner_without_a_name(tmp_path, monkeypatch):
     monkeypatch.setattr(pwd, "getpwuid", nobody)
     monkeypatch.setattr(os, "getuid", lambda: 4294967294)
     hint = reading_hint(tmp_path, PermissionError(errno.EPERM, "x"))
-    assert hint == f"it is user {tmp_path.stat().st_uid}'s: sudo chown $USER {tmp_path}"
+    assert hint == f"it is user {tmp_path.stat().st_uid}'s: sudo chown $USER {shlex.quote(str(tmp_path))}"
 
 
 @pytest.mark.parametrize(
@@ -125,4 +126,4 @@ def test_what_keeps_a_file_from_being_written(tmp_path, number, hint):
 
 def test_a_permission_that_nothing_is_known_of(tmp_path):
     file = tmp_path / "gone"
-    assert reading_hint(file, PermissionError(errno.EACCES, "x")) == f"see who owns it: ls -ld {file}"
+    assert reading_hint(file, PermissionError(errno.EACCES, "x")) == f"see who owns it: ls -ld {shlex.quote(str(file))}"

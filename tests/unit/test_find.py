@@ -443,7 +443,7 @@ def test_a_cache_that_was_filled_before_and_cannot_be_written(project, monkeypat
 
 def test_another_run_has_locked_something_else_meanwhile(project):
     found = find_firmware(Firmware(Text("v4.1.1.0", HERE)), None, ESP32DEV, project=project.root, report=print)
-    other = replace(found.new_entry, firmware="latest", sha256="0" * 64)
+    other = found.new_entry._replace(firmware="latest", sha256="0" * 64)
     add_to_lock(project.root, other)
     with refused("lock-mismatch"):
         add_to_lock(project.root, found.new_entry)

@@ -168,6 +168,15 @@ def _esp8266(*segments: tuple[int, bytes], digest: bool = False) -> bytes:
     return image + hashlib.sha256(image).digest() if digest else image
 
 
+def test_an_application_that_starts_where_it_has_no_code(tmp_path):
+    """An application of ESP-IDF is looked at even if its digest is right."""
+    app = with_start(SAMPLE["esp-at.bin"], b"\x32\x54\xcd\xab")
+    check_plan(sample_plan(tmp_path, files={"esp-at.bin": app}), None)
+    wrong = for_revisions(app[:4] + bytes(4) + app[8:], 0, 0xFFFF)
+    error = refusal(sample_plan(tmp_path, files={"esp-at.bin": wrong}), PackageError)
+    assert (error.code, error.where) == ("image-address", "esp-at.bin:0x4")
+
+
 def test_segments_that_share_an_address(tmp_path):
     app = _esp8266((0x40100000, bytes(64)), (0x40100020, bytes(64)))
     error = refusal(sample_plan(tmp_path, "esp8266", files={"esp-at.bin": app}), PackageError)

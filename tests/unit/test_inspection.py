@@ -420,7 +420,7 @@ _ARTEFACTS = [
     LEGACY[f"{USER}/factory_param.bin"][:128],
     PkiContainer((PkiItem(1, 0, b"x" * 9), PkiItem(2, 1, b"\x30\x03abc"))).to_bytes(),
     LEGACY[f"{USER}/ble_data.bin"],
-    replace(NvsImage.from_bytes(NVS[f"{USER}/mfg_nvs.bin"]), size=0x4000).to_bytes(),
+    replace(NvsImage.from_bytes(NVS[f"{USER}/mfg_nvs.bin"]), size=0x8000).to_bytes(),
     LEGACY["at_customize.bin"],
     LEGACY["bootloader/bootloader.bin"],
     sample_package("esp8266")["bootloader/bootloader.bin"],

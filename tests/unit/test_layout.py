@@ -12,7 +12,7 @@ from platformio_esp_at.checks.layout import check_primary, check_secondary, misp
 from platformio_esp_at.checks.plan import check_plan
 from platformio_esp_at.demo.sample_package import sample_package
 from platformio_esp_at.demo.sample_pki import sample_pki
-from platformio_esp_at.errors import LayoutError, UnknownNameError
+from platformio_esp_at.errors import LayoutError
 from platformio_esp_at.formats.partition_table import ESP8266_APP_ALIGNMENT, Partition, PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer, PkiType
 from platformio_esp_at.planning.filesystems import FileSystem, build_filesystem
@@ -321,10 +321,10 @@ def test_user_partition_table(tmp_path, old, new, where, code, message, hint):
 
 def test_a_user_table_without_a_row_for_the_parameters(tmp_path):
     """The module's factory_param finds no row: planning refuses that already."""
-    with pytest.raises(UnknownNameError) as caught:
+    with pytest.raises(LayoutError) as caught:
         sample_plan(tmp_path, **_csv("factory_param", "factory"))
-    assert (caught.value.code, caught.value.where) == ("unknown-partition", "user.csv")
-    assert caught.value.message == "unknown partition 'factory_param'"
+    assert (caught.value.code, caught.value.where) == ("parameters-missing", "user.csv")
+    assert caught.value.message == "the partition table has no factory_param"
     assert caught.value.hint == (
         "add the row factory_param, which esp-at table PACKAGE prints; or name only partitions of your own: those are "
         "added to the firmware package's table"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
-from dataclasses import replace
 
 import pytest
 
@@ -21,10 +20,10 @@ def test_none_is_none(tmp_path):
 
 
 def test_entries_are_added_and_replaced(tmp_path):
-    other = replace(ENTRY, module="MINI-1", url="https://h/b.zip")
-    for entry in (ENTRY, other, replace(other, sha256="1" * 64, url="https://h/c.zip")):
+    other = ENTRY._replace(module="MINI-1", url="https://h/b.zip")
+    for entry in (ENTRY, other, other._replace(sha256="1" * 64, url="https://h/c.zip")):
         add_to_lock(tmp_path, entry)
-    assert set(read_lock(tmp_path).packages) == {ENTRY, replace(other, sha256="1" * 64, url="https://h/c.zip")}
+    assert set(read_lock(tmp_path).packages) == {ENTRY, other._replace(sha256="1" * 64, url="https://h/c.zip")}
 
 
 def test_where_partitions_are_is_added_and_replaced(tmp_path):
@@ -38,7 +37,7 @@ def test_where_partitions_are_is_added_and_replaced(tmp_path):
 def test_one_url_has_one_content(tmp_path):
     add_to_lock(tmp_path, ENTRY)
     with pytest.raises(PackageError) as caught:
-        add_to_lock(tmp_path, replace(ENTRY, firmware="latest", size=2))
+        add_to_lock(tmp_path, ENTRY._replace(firmware="latest", size=2))
     assert caught.value.code == "lock-mismatch"
     assert caught.value.message == (
         f"https://h/a.zip differs from esp_at.lock: downloaded: 2 bytes, SHA-256 {'0' * 64}; "
@@ -73,7 +72,7 @@ def test_what_cannot_be_read(tmp_path, content, code, message):
             use(tmp_path)
         assert (caught.value.code, caught.value.where) == (code, "esp_at.lock")
         assert message in caught.value.message
-        assert "remove it to make a new one" in caught.value.hint
+        assert "remove the file to make a new one" in caught.value.hint
 
 
 SLOW = textwrap.dedent("""

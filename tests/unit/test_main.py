@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -26,10 +27,17 @@ CTRL_C = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sle
 
 
 def _run(words, folder):
-    """Run Python in a folder, whose modules come first."""
+    """Run Python in a folder, whose modules come first; a Ctrl-C ends it, as in a terminal, wherever tests run."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])}
-    command = [sys.executable, *words]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=None if os.name == "nt" else lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 @pytest.mark.parametrize("start", START)

@@ -438,7 +438,7 @@ def test_not_what_a_project_is_made_from(data):
         pytest.param({"mfg_nvs": _mfg_nvs().to_bytes()[:-1]}, Place.at(partition="mfg_nvs"), "nvs-size", id="nvs-cut"),
         pytest.param(
             {"mfg_nvs": _mfg_nvs().to_bytes().replace(b"mqtt_ca", b"mqtt_cb", 1)},
-            Place.at(partition="mfg_nvs", page=1, entry=81),
+            Place.at(partition="mfg_nvs", page=3, entry=100),
             "nvs-damaged",
             id="mfg_nvs",
         ),

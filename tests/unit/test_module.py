@@ -82,7 +82,10 @@ def test_the_least_flash_of_a_board_is_only_warned_of_where_the_module_is_named(
         "the manifest of board esp01 has the room for a sketch only, which shows 1MB of flash or more; the firmware "
         "needs 2MB"
     )
-    assert found.hint == "if the board has that, write board_upload.flash_size = 2MB into platformio.ini"
+    assert found.hint == (
+        "if the board has that, write upload.flash_size = 2MB into the board's JSON file, or board_upload.flash_size = "
+        "2MB into platformio.ini"
+    )
 
 
 @pytest.mark.parametrize(

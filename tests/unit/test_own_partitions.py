@@ -212,7 +212,7 @@ def test_more_than_a_table_holds(sample):
 @pytest.mark.parametrize(
     ("size", "code", "message"),
     [
-        ("", "not-a-size", "'' is not a size or offset"),
+        ("", "not-a-size", "partition 'a' has no size"),
         ("-0x40000", "table-row-invalid", "partition 'a' has neither an offset nor a size: -262144 is an end"),
     ],
 )

@@ -8,7 +8,7 @@ from sample_project import SampleProject
 from platformio_esp_at.commands import packaging
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, LayoutError
-from platformio_esp_at.events import Described, Packaged, Planned, TableMade
+from platformio_esp_at.events import Described, Noticed, Packaged, Planned, TableMade
 from platformio_esp_at.firmware.lock import read_lock
 from platformio_esp_at.formats.lock_file import LockedPartition
 from platformio_esp_at.formats.partition_table import PartitionTable
@@ -40,6 +40,14 @@ def test_package_writes_the_image_set(project):
     assert project.reported == [Planned(plan), Packaged(plan, project.out)]
     assert "AT module: WROOM-32" in project.text
     assert project.text.endswith(f"Wrote {len(plan.regions)} images and the factory image to {project.out}\n")
+
+
+def test_package_reports_warnings(project):
+    """A build shows them, too: nobody need ask for the plan."""
+    project.write("firmware: AT_PACK.zip\nfactory_param: {uart_tx_pin: 0}\n")
+    plan = packaging.package(project.setup())
+    assert [notice.code for notice in plan.notes] == ["pin-strapping"]
+    assert project.reported == [Planned(plan), *map(Noticed, plan.notes), Packaged(plan, project.out)]
 
 
 def test_an_earlier_image_set_survives_a_refusal(project):

@@ -273,8 +273,8 @@ def test_comments_and_blank_lines_count_as_lines():
             "a,data,nvs,0x9000,",
             FormatError,
             "not-a-size",
-            "'' is not a size or offset",
-            "write 4096, 0x1000, 4K or 1M",
+            "partition 'a' has no size",
+            "write 4096, 0x1000, 4K or 1M after its offset",
             id="no-size",
         ),
         pytest.param(

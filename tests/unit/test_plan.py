@@ -14,7 +14,16 @@ from plans import FILES
 from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.demo.sample_package import sample_package
-from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, UnknownNameError, note, warning
+from platformio_esp_at.errors import (
+    EspAtError,
+    FormatError,
+    LayoutError,
+    PackageError,
+    Place,
+    UnknownNameError,
+    note,
+    warning,
+)
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.firmware.source import module_of_release
 from platformio_esp_at.formats.esp_image import EspImage, FlashSettings
@@ -252,9 +261,9 @@ def test_content_of_an_added_partition(tmp_path):
 
 def test_a_whole_table_of_the_other_generation(tmp_path):
     csv = PartitionTable.from_bytes(sample_package("esp32", nvs=True)["at_customize.bin"]).to_csv()
-    with pytest.raises(UnknownNameError) as caught:
+    with pytest.raises(LayoutError) as caught:
         _plan(_package(tmp_path), partitions=_file(csv, "v4.csv"))
-    assert (caught.value.code, caught.value.where) == ("unknown-partition", "v4.csv")
+    assert (caught.value.code, caught.value.where) == ("parameters-missing", "v4.csv")
     assert caught.value.hint.startswith("add the row factory_param, which esp-at table PACKAGE prints; or name only ")
 
 
@@ -315,6 +324,22 @@ def test_skip(tmp_path):
             id="skip",
         ),
         pytest.param(
+            {"skip": _texts("nvs")},
+            UnknownNameError,
+            "unknown-partition",
+            "nvs is not a user partition, so it can't be skipped",
+            "remove it from skip: an update leaves nvs as the module has it",
+            id="skip-what-is-kept",
+        ),
+        pytest.param(
+            {"skip": _texts("ota_0")},
+            UnknownNameError,
+            "unknown-partition",
+            "ota_0 is not a user partition, so it can't be skipped",
+            "remove it from skip: each update writes ota_0",
+            id="skip-the-application",
+        ),
+        pytest.param(
             {"skip": _texts("factory_param")},
             EspAtError,
             "skip-essential",
@@ -337,6 +362,14 @@ def test_skip(tmp_path):
             "unknown partition 'fatsf'",
             "the user partition table has no such row; did you mean fatfs?",
             id="content-without-a-row",
+        ),
+        pytest.param(
+            {"data": {"mfg_nvs": _file(sample_package("esp32", nvs=True)["customized_partitions/mfg_nvs.bin"])}},
+            UnknownNameError,
+            "unknown-partition",
+            "unknown partition 'mfg_nvs'",
+            "the user partition table has no such row; ",
+            id="mfg_nvs-for-a-release-before-it",
         ),
         pytest.param(
             {"data": {"nvs": _file(b"x")}},

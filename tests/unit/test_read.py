@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -266,7 +267,10 @@ def test_project_folder_that_is_closed(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "lstat", closed)
     assert _refused_project(tmp_path) == (
         "unreadable",
-        f"esp_at.yml can't be read: Permission denied\n  see who owns it: ls -ld {tmp_path / 'esp_at.yml'}",
+        (
+            "esp_at.yml can't be read: Permission denied\n"
+            f"  see who owns it: ls -ld {shlex.quote(str(tmp_path / 'esp_at.yml'))}"
+        ),
     )
 
 
@@ -334,7 +338,8 @@ def test_a_closed_folder_inside_data(folder, monkeypatch):
     monkeypatch.setattr(os, "scandir", closed)
     error = _refused(folder, "data: {a: in}")
     assert str(error) == (
-        f"esp_at.yml:2: in/closed can't be read: Permission denied\n  chmod u+rx {folder / 'in/closed'}"
+        "esp_at.yml:2: in/closed can't be read: Permission denied\n"
+        f"  chmod u+rx {shlex.quote(str(folder / 'in/closed'))}"
     )
     assert error.code == "unreadable"
 
@@ -635,6 +640,6 @@ def test_firmware_in_a_closed_folder(folder, monkeypatch):
         make_request([layer])
     assert str(caught.value) == (
         "esp_at.yml:1: firmware package 'fw.zip' can't be read: Permission denied\n"
-        f"  see who owns it: ls -ld {folder / 'fw.zip'}"
+        f"  see who owns it: ls -ld {shlex.quote(str(folder / 'fw.zip'))}"
     )
     assert caught.value.code == "unreadable"

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+import shlex
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -250,7 +251,7 @@ BAD = [
         {"vendor/factory_X.bin": b"x", "vendor/factory_param_X.bin": b"x"},
         "",
         NOT_A_PACKAGE,
-        "it holds vendor/factory_X.bin: unpack it, and name the factory image inside",
+        "name the factory image inside: firmware: PATH",
         id="only-a-factory-image",
     ),
     pytest.param(
@@ -389,7 +390,7 @@ BAD = [
         {"release/AT_V4.zip": b"zip", "readme.txt": b"x"},
         "",
         NOT_A_PACKAGE,
-        "it holds release/AT_V4.zip: unpack it, and name the zip inside",
+        "name the zip inside: firmware: PATH",
         id="zip-inside",
     ),
     pytest.param(
@@ -569,6 +570,16 @@ def test_refuses(tmp_path, code, files, where, message, hint):
         assert error.facts["package"] == path.name
         assert error.message.startswith(message) if message.endswith(": ") else error.message == message
         assert hint in error.hint
+
+
+def test_only_a_zip_has_to_be_unpacked(tmp_path):
+    files = {"release/AT_V4.zip": b"zip"}
+    assert _refusal(_zip(tmp_path / "a.zip", files)).hint == (
+        "it holds release/AT_V4.zip: unpack it, and name the zip inside: firmware: PATH"
+    )
+    assert _refusal(_folder(tmp_path / "a", files)).hint == (
+        "it holds release/AT_V4.zip: name the zip inside: firmware: PATH"
+    )
 
 
 def test_images_that_are_named_twice_count_once(tmp_path):
@@ -838,7 +849,7 @@ def test_closed_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "scandir", closed)
     error = _refusal(root)
     assert error.code == "unreadable"
-    hint = f"chmod u+rx {root / 'bootloader'}"
+    hint = f"chmod u+rx {shlex.quote(str(root / 'bootloader'))}"
     assert str(error) == f"a:bootloader: can't be read: Permission denied\n  {hint}"
 
 

@@ -228,7 +228,7 @@ def test_what_no_package_is_known_for(text, module, board, code, place, message,
 
 def test_the_lock_pins_the_latest():
     newer = package_named("ESP32-WROOM-32-AT-V4.1.0.0")
-    locked = (replace(LOCKED, url=newer.url),)
+    locked = (LOCKED._replace(url=newer.url),)
     events = []
     source = of_release("latest", locked=locked, report=events.append)
     assert source == Source(newer.url, Asked("latest", "esp32", "WROOM-32"), "esp32")
@@ -240,12 +240,12 @@ def test_the_lock_pins_the_latest():
 
 def test_a_full_name_is_not_pinned():
     """It can't come to mean another release: where the catalog moves its package, that URL counts."""
-    locked = (replace(LOCKED, firmware="v4.1.1.0", url="https://example.com/moved.zip"),)
+    locked = (LOCKED._replace(firmware="v4.1.1.0", url="https://example.com/moved.zip"),)
     assert of_release("v4.1.1.0", locked=locked).url == URL
 
 
 def test_an_entry_of_another_module_pins_nothing():
-    locked = (replace(LOCKED, module="SOLO-1", url=package_named("ESP32-SOLO-AT-V4.1.0.0").url),)
+    locked = (LOCKED._replace(module="SOLO-1", url=package_named("ESP32-SOLO-AT-V4.1.0.0").url),)
     assert of_release("latest", locked=locked).url == URL
 
 
@@ -253,7 +253,7 @@ def test_a_short_name_stays_what_it_was_locked_for(monkeypatch):
     later = package_named(NAME)._replace(release="v4.1.1.1", url=URL.replace("4.1.1.0", "4.1.1.1"))
     known = releases_module._releases()
     monkeypatch.setattr(releases_module, "_releases", lambda: (later, *known))
-    assert of_release("v4.1.1", locked=(replace(LOCKED, firmware="v4.1.1"),)).url == URL
+    assert of_release("v4.1.1", locked=(LOCKED._replace(firmware="v4.1.1"),)).url == URL
     with pytest.raises(SelectionError) as caught:
         of_release("v4.1.1")
     assert (caught.value.code, caught.value.place) == ("release-ambiguous", HERE)
@@ -271,5 +271,5 @@ def test_the_latest_of_a_boards_module_stays_when_that_gets_a_successor(monkeypa
 
 def test_a_locked_url_that_nothing_is_fetched_from():
     with pytest.raises(EspAtError) as caught:
-        of_release("latest", locked=(replace(LOCKED, url="ftp://example.com/a.zip"),), report=lambda _: None)
+        of_release("latest", locked=(LOCKED._replace(url="ftp://example.com/a.zip"),), report=lambda _: None)
     assert (caught.value.code, caught.value.place) == ("url-scheme", Place.at(file="esp_at.lock"))

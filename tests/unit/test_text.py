@@ -56,12 +56,12 @@ Offset   Size   Written          From
 0x9000   8KB    otadata          firmware package
 0x18000  3KB    at_customize     firmware package
 0x19000  4KB    factory_param    firmware package
-0x1a000  508    client_cert      firmware package
-0x1b000  524    client_key       firmware package
-0x1c000  516    client_ca        firmware package
-0x1d000  500    mqtt_cert        firmware package
-0x1e000  524    mqtt_key         firmware package
-0x1f000  504    mqtt_ca          firmware package
+0x1a000  1044   client_cert      firmware package
+0x1b000  1712   client_key       firmware package
+0x1c000  1052   client_ca        firmware package
+0x1d000  1036   mqtt_cert        firmware package
+0x1e000  1708   mqtt_key         firmware package
+0x1f000  1040   mqtt_ca          firmware package
 0x20000  16416  factory          firmware package
 
 Offset   Size  Kept as the device has it
@@ -245,6 +245,8 @@ def test_events_of_a_plan(plan):
     assert event_text(events.ErasingAll(plan)) == f"{describe_factory(plan)}\n"
     assert event_text(events.Updated(plan)) == f"{describe_update(plan)}\n"
     assert event_text(events.FactoryImageWritten(plan)) == f"{describe_wiring(plan.wiring)}\n"
+    noticed = events.FactoryImageWritten(replace(plan, notes=(note("kept", "it stays"),)))
+    assert event_text(noticed) == f"Note: it stays  [kept]\n{describe_wiring(plan.wiring)}\n"
     assert event_text(events.Packaged(plan, folder)) == f"Wrote 12 images and the factory image to {folder}\n"
 
 

@@ -133,6 +133,11 @@ def test_kinds_of_keys(key, kind, bits):
     assert (found.kind, found.bits) == (kind, bits)
 
 
+def test_a_key_of_one_length_is_its_kind():
+    key = _private_key(key_bytes(ed25519.Ed25519PrivateKey.generate(), form=PrivateFormat.PKCS8))
+    assert str(key) == "Ed25519"
+
+
 def test_a_key_shows_nothing_but_its_kind():
     key = _private_key(key_bytes(rsa_key()))
     assert str(key) == "RSA, 2048 bits"
