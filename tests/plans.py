@@ -42,8 +42,19 @@ def sample_plan(
 
     ``recorded``: where the project's own partitions were placed before. ``nvs``: the package as since v3.1.0.0.
     """
+    return plan_of_files(folder, sample_package(chip, nvs=nvs) | dict(files or {}), module, recorded, **request)
+
+
+def plan_of_files(
+    folder: Path,
+    files: Mapping[str, bytes | str],
+    module: str | None = None,
+    recorded: Mapping[str, int] | None = None,
+    **request: object,
+) -> FlashPlan:
+    """Return the plan for a package of these files alone, called AT_PACK."""
     root = folder / "AT_PACK"
-    for name, data in (sample_package(chip, nvs=nvs) | dict(files or {})).items():
+    for name, data in files.items():
         file = root / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data.encode() if isinstance(data, str) else data)

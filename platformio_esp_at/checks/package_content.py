@@ -13,7 +13,7 @@ from platformio_esp_at.formats.esp_image import ESP8266
 from platformio_esp_at.formats.nvs import lost_pages
 from platformio_esp_at.formats.partition_table import SUBTYPES, PartitionType
 from platformio_esp_at.planning.content import BLE_DATA, FACTORY_PARAM, FILE_PARTITIONS, MFG_NVS
-from platformio_esp_at.planning.mfg_nvs import ENCODINGS, GATTS, PARAMETERS
+from platformio_esp_at.planning.mfg_nvs import ENCODINGS, GATTS, PARAMETERS, pki_entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -69,6 +69,7 @@ def _findings_of(plan: FlashPlan, region: Region) -> Iterator[EspAtError | Notic
     """Yield what is wrong with one image, if it is the package's own."""
     if region.name == MFG_NVS:
         yield from _own_mfg_nvs(plan, region)
+        yield from _made_anew(plan, region)
         yield from _gatts_in_mfg_nvs(plan, region)
     if region.name == MFG_NVS or region.data != plan.package.files.get(region.path):
         return
@@ -154,10 +155,26 @@ def _own_mfg_nvs(plan: FlashPlan, region: Region) -> Iterator[EspAtError]:
         yield PackageError("nvs-damaged", message, hint=again)
 
 
+def _made_anew(plan: FlashPlan, region: Region) -> Iterator[Notice]:
+    """Yield what an NVS image lacks that the firmware package should have brought, and that has parameters alone."""
+    if plan.nvs is None or region.origin in plan.inputs or plan.package.content_of(MFG_NVS) is not None:
+        return
+    found = {"certificates": any(pki_entries(plan.nvs)), "Bluetooth LE services": GATTS in plan.nvs.namespaces}
+    if missing := tuple(what for what, is_there in found.items() if not is_there):
+        message = f"the firmware package has no {MFG_NVS}: the one made here has no {' and no '.join(missing)}"
+        hint = f"{plan.package.origin_hint}; or set {setting('pki')} and {setting('gatts')}"
+        yield warning("nvs-made-anew", message, hint=hint, missing=missing)
+
+
 def _gatts_in_mfg_nvs(plan: FlashPlan, region: Region) -> Iterator[EspAtError | Notice]:
     """Yield what is wrong with the rows of the image's own GATT table; the project's is checked for itself."""
     rows = {entry.key: str(entry.value) for entry in plan.nvs or () if entry.namespace == GATTS}
     if plan.gatts is not None or not rows:
+        return
+    if gap := next((key for number in range(len(rows)) if (key := f"cfg{number}") not in rows), None):
+        hint = f"{plan.package.origin_hint}; or set {setting('gatts', 'FILE')}"
+        message = f"the NVS image has {len(rows)} GATT rows, and no {gap} among them"
+        yield PackageError("gatt-row-missing", message, hint=hint, entry=gap)
         return
     from platformio_esp_at.checks.gatts import lint_gatts  # noqa: PLC0415 - 3 ms that only GATT rows need
     from platformio_esp_at.formats.gatts import COLUMNS, GattTable  # noqa: PLC0415

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, located, setting
 from platformio_esp_at.formats import der, pem, pki_der
-from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, PkiType, pki_slot
+from platformio_esp_at.formats.pki import PKI_SETS, PKI_SLOTS, PkiContainer, PkiType, pki_slot
 from platformio_esp_at.formats.pki_der import Signature
 from platformio_esp_at.planning.content import FIRMWARE_PACKAGE, MFG_NVS
 from platformio_esp_at.planning.mfg_nvs import pki_entries
@@ -69,6 +69,7 @@ def package_pki_problems(plan: FlashPlan) -> Iterator[EspAtError]:
     read: dict[str, list[_Read]] = {}
     found = _items(plan)
     yield from _without_key(plan, found)
+    yield from _incomplete_sets(plan)
     for slot, items in found.items():
         if isinstance(items, EspAtError):
             yield items
@@ -121,6 +122,21 @@ def _without_key(plan: FlashPlan, found: Mapping[str, list[_Item] | EspAtError])
         if isinstance(certificates, list) and isinstance(keys, list) and len(keys) < len(certificates):
             item = certificates[len(keys)]
             yield item.problem("package-pki-damaged", f"{item.name} has no private key: there is no {key_slot} for it")
+
+
+def _incomplete_sets(plan: FlashPlan) -> Iterator[EspAtError]:
+    """Yield a problem for a set in the package's ``mfg_nvs`` that has a key, and not its certificate or its CA."""
+    region = next((region for region in plan.regions if region.name == MFG_NVS), None)
+    if plan.nvs is None or region is None or not region.origin.startswith(FIRMWARE_PACKAGE):
+        return
+    there = {*pki_entries(plan.nvs), *plan.project_pki}
+    for role in PKI_SETS:
+        of_role = [f"{role}_{kind.name.lower()}" for kind in PkiType]
+        missing = [slot for slot in of_role if slot not in there]
+        if f"{role}_key" in there and missing:
+            message = f"it has no {' and no '.join(missing)}: TLS needs all of {', '.join(of_role)}"
+            again = f"{plan.package.origin_hint}; or give your own: {setting(f'pki.{missing[0]}', 'FILE')}"
+            yield PackageError("package-incomplete", message, where=Place.at(file=region.path), hint=again)
 
 
 def _container_items(slot: str, region: Region, package: FirmwarePackage) -> list[_Item] | EspAtError:

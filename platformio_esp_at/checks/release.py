@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from platformio_esp_at.formats.partition_table import Partition
     from platformio_esp_at.planning.plan import FlashPlan
 
+NVS = "nvs"
 _AS_RELEASED = "if nobody built it so on purpose, take the package as Espressif releases it"
 
 
@@ -118,7 +119,16 @@ def _changed(table: PartitionTable, expected: PartitionTable, where: Place, rele
         yield note("layout-differs", message, where=where, partitions=tuple(row.name for row in rows))
     for row in rows:
         usual = expected.find(row.name)
-        if usual and row.type == PartitionType.APP and row.size < usual.size:
+        if usual is None:
+            continue
+        if usual.type == PartitionType.APP and (row.type, row.subtype) != (usual.type, usual.subtype):
+            message = f"{row} is {row.type_name}, {row.subtype_name}, in {release} {usual.type_name}, "
+            message += f"{usual.subtype_name}: no update over the air is possible"
+            yield warning("layout-slot-type", message, hint=_AS_RELEASED, where=where, partition=row.name)
+        elif usual.name == NVS and (row.offset, row.size) != (usual.offset, usual.size):
+            message = f"{row} is elsewhere than in {release} ({usual}): what a module with that has saved is lost"
+            yield warning("layout-nvs-moved", message, hint=_AS_RELEASED, where=where, partition=row.name)
+        elif row.type == PartitionType.APP and row.size < usual.size:
             message = f"{row} is smaller than in {release} ({format_size(usual.size)}): an update may not fit"
             yield warning(
                 "layout-slot-small", message, hint=_AS_RELEASED, where=where, partition=row.name, size=row.size

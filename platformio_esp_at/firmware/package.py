@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from platformio_esp_at.formats.partition_table import Partition, PartitionTable
 
 
+_NEW_FACTORY_PARAM = ("v2.1.0.0", "v2.2.0.0")
+"""The releases that began the versions 2 and 3 of ``factory_param``."""
 _DESCRIBED = r"(?i:(?:\w+_)?v(?P<numbers>\d+(?:\.\d+){1,3})(?P<suffix>.*))"
 """The version of an application that was built from a release, or after one: ``git describe`` appends ``-40-g258b6e0``.
 """
@@ -176,7 +179,24 @@ def other_release(package: FirmwarePackage, release: str) -> str | None:
         return f"its parameters are in mfg_nvs, as since {MFG_NVS_SINCE}"
     if since and not package.has_mfg_nvs:
         return "its parameters are in factory_param, as up to v3.0.0.0"
+    if not since and (found := _factory_param_version(package)) not in (None, _version_in(release)):
+        return f"its factory_param has version {found}, that of {release} version {_version_in(release)}"
     return None
+
+
+def _factory_param_version(package: FirmwarePackage) -> int | None:
+    """Return the version of the package's ``factory_param``; None where none can be read."""
+    from platformio_esp_at.formats.factory_param import FactoryParam  # noqa: PLC0415 - 1 ms, up to v3.0.0.0
+
+    for data in package.factory_params.values():
+        with suppress(FormatError):
+            return FactoryParam.from_bytes(data).version
+    return None
+
+
+def _version_in(release: str) -> int:
+    """Return the version of ``factory_param`` in a release up to v3.0.0.0; see `formats.factory_param`."""
+    return 1 + sum(release_key(release) >= release_key(since) for since in _NEW_FACTORY_PARAM)
 
 
 def chip_of_image(data: bytes) -> str:

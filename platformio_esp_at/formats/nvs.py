@@ -210,15 +210,15 @@ def is_nvs(data: bytes) -> bool:
 def lost_pages(data: bytes) -> tuple[int, ...]:
     """Return the sequence numbers of pages that a generator's image lacks: it counts them from 0, page by page.
 
-    In the image of a module that has freed pages, numbers are missing, too.
+    A page becomes full when the next one begins; the page after the last one that is used stays blank. In the image of
+    a module that has freed pages, numbers are missing, too.
     """
-    used = {
-        struct.unpack_from("<L", data, at + 4)[0]
-        for at in range(0, len(data) - PAGE_SIZE + 1, PAGE_SIZE)
-        if struct.unpack_from("<L", data, at)[0] != _STATE_UNUSED
-    }
-    last = min(max(used, default=0), len(data) // PAGE_SIZE)
-    return tuple(number for number in range(last) if number not in used)
+    pages = [struct.unpack_from("<LL", data, at) for at in range(0, len(data) - PAGE_SIZE + 1, PAGE_SIZE)]
+    used = {number: state for state, number in pages if state != _STATE_UNUSED}
+    end = min(max(used, default=0), len(pages))
+    if used.get(end) == _STATE_FULL and end + 2 < len(pages):
+        end += 2
+    return tuple(number for number in range(end) if number not in used)
 
 
 def _check_value(entry: NvsEntry) -> None:

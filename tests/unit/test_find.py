@@ -525,6 +525,17 @@ def test_a_package_that_is_too_new_for_its_name(project):
     assert caught.value.message.endswith(": its parameters are in mfg_nvs, as since v3.1.0.0")
 
 
+def test_another_release_by_its_factory_param(project):
+    """Applications of v2.0 don't say their release."""
+    files = sample_package("esp32")
+    old = {name: data[:2] + b"\1" + data[3:] for name, data in files.items() if "factory_param" in name}
+    version = with_version(files["esp-at.bin"], "ESP-AT")
+    project.file("ESP32-WROOM-32-AT-V2.4.0.0.zip").write_bytes(sample_zip({**files, **old, "esp-at.bin": version}))
+    with refused("firmware-other-release") as caught:
+        project.open("v2.4.0.0")
+    assert caught.value.message.endswith(": its factory_param has version 1, that of v2.4.0.0 version 3")
+
+
 def test_another_release_in_the_cache(project, https_server):
     """The server still has it, so that only forgetting helps; it is asked anew the next time."""
     wrong, right = MISNAMED["v4.1.0.0"][0], of_version("v4.1.1.0")

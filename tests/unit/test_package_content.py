@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 from nvs_images import with_value
-from plans import FILES, HERE, refusal, sample_plan
+from plans import FILES, HERE, plan_of_files, refusal, sample_plan
 
 from platformio_esp_at.checks.plan import check_plan
 from platformio_esp_at.demo.sample_package import sample_package
@@ -163,6 +163,30 @@ def test_a_lost_page_of_mfg_nvs(tmp_path, lost):
     assert error.message == (f"the NVS image has no page with the sequence number {number}, so what was in it is lost")
 
 
+def test_the_last_page_of_mfg_nvs_is_lost(tmp_path):
+    """The page before it is full, so that there was one after it."""
+    data = NVS.with_namespace("own", _entries("a", "b", "c")).to_bytes()
+    at = next(at for at in range(0, len(data), PAGE_SIZE) if data[at:].startswith(b"\xfe\xff\xff\xff"))
+    error = _refused(tmp_path, MFG_NVS, data[:at] + b"\xff" * PAGE_SIZE + data[at + PAGE_SIZE :])
+    assert (error.code, error.hint) == ("nvs-damaged", AGAIN)
+    assert f"sequence number {at // PAGE_SIZE}," in error.message
+
+
+def test_a_package_without_mfg_nvs(tmp_path):
+    """What can be made of nothing has the parameters alone: the firmware answers, without TLS and Bluetooth LE."""
+    files = {name: data for name, data in NEW.items() if name != MFG_NVS}
+    config = files["download.config"].decode().split()
+    at = config.index(MFG_NVS)
+    files["download.config"] = " ".join(config[: at - 1] + config[at + 1 :])
+    plan = plan_of_files(tmp_path, files, module="WROOM-32")
+    (found,) = check_plan(plan, None)
+    assert (found.code, found.is_warning) == ("nvs-made-anew", True)
+    assert found.message == (
+        "the firmware package has no mfg_nvs: the one made here has no certificates and no Bluetooth LE services"
+    )
+    assert found.hint == f"{AGAIN}; or set pki and gatts"
+
+
 def _without(*names: str) -> bytes:
     entries = [entry for entry in NVS if entry.namespace == "factory_param" and entry.key not in names]
     return NVS.with_namespace("factory_param", entries).to_bytes()
@@ -252,6 +276,14 @@ def test_a_gatt_row_that_clients_can_not_use(tmp_path):
     image = with_value(NVS, "ble_data", "cfg1", "9,16,0x2803,0x01,1,1,02").to_bytes()
     found = check_plan(_plan(tmp_path, MFG_NVS, image), None)
     assert [(notice.is_warning, notice.place) for notice in found] == [(True, Place.at(file=MFG_NVS, row=1))]
+
+
+def test_a_gatt_row_that_is_missing(tmp_path):
+    rows = [entry for entry in NVS if entry.namespace == "ble_data" and entry.key != "cfg1"]
+    error = _refused(tmp_path, MFG_NVS, NVS.with_namespace("ble_data", rows).to_bytes())
+    assert (error.code, error.facts["entry"]) == ("gatt-row-missing", "cfg1")
+    assert error.message == f"the NVS image has {len(rows)} GATT rows, and no cfg1 among them"
+    assert error.hint == f"{AGAIN}; or set gatts: FILE"
 
 
 def test_gatt_rows_of_the_project_are_checked_for_themselves(tmp_path):

@@ -253,3 +253,14 @@ def test_a_finished_image_of_the_project(tmp_path):
     (problem,) = package_pki_problems(sample_plan(tmp_path, data={"mqtt_cert": image}))
     assert problem.code == "pki-wrong-kind"
     assert problem.hint == "make own.bin again; or give your own: pki: {mqtt_cert: FILE}"
+
+
+@pytest.mark.parametrize("slot", ["client_cert", "client_ca"])
+def test_a_set_in_mfg_nvs_that_is_incomplete(tmp_path, slot):
+    plan = sample_plan(tmp_path, nvs=True)
+    left = NvsImage(tuple(entry for entry in plan.nvs.entries if entry.namespace != slot), plan.nvs.size)
+    (problem,) = package_pki_problems(replace(plan, nvs=left))
+    assert (problem.code, problem.where) == ("package-incomplete", MFG_NVS)
+    assert problem.message == f"it has no {slot}: TLS needs all of client_ca, client_cert, client_key"
+    assert problem.hint == f"{FOLDER_AGAIN}; or give your own: pki: {{{slot}: FILE}}"
+    assert list(package_pki_problems(replace(plan, nvs=left, project_pki=frozenset({slot})))) == []

@@ -205,3 +205,10 @@ def test_the_plan_writes_what_the_module_reads(tmp_path):
     assert X509File.from_bytes(item.content).certificates()[0].subject == "CN=Root"
     assert [note.code for note in plan.notes if not note.is_warning][:1] == ["pki-rewritten"]
     assert plan.inputs["certs/ca.pem"] == file.data
+
+
+@pytest.mark.parametrize("padding", [b"\n", b"\r\n", bytes(8), b"\xff" * 8])
+def test_der_with_padding_after_it(padding):
+    for data, kind in ((der(leaf()), PkiType.CERT), (key_bytes(rsa_key(), Encoding.DER), PkiType.KEY)):
+        assert readable_form(data + padding, kind) == (data, ("there are bytes after its end",))
+        assert readable_form(data + padding + b"more", kind) == (data + padding + b"more", ())

@@ -69,6 +69,30 @@ def test_a_small_slot_for_an_update(tmp_path):
     )
 
 
+@pytest.mark.parametrize("change", [{"type": 1}, {"subtype": 0x31}])
+def test_a_slot_that_is_none(tmp_path, change):
+    """A single flipped bit of a table without a checksum: the application still starts."""
+    files = _table(PRIMARY_FILE, lambda rows: [replace(row, **change) if row.name == "ota_1" else row for row in rows])
+    found = check_plan(_plan_of_release(tmp_path, files=files), None)
+    assert [notice.code for notice in found] == ["layout-differs", "layout-slot-type"]
+    assert found[1].is_warning
+    assert found[1].message.endswith(", in v2.4.0.0 app, ota_1: no update over the air is possible")
+
+
+@pytest.mark.parametrize(("offset", "size"), [(0x12000, 0x6000), (0x13000, 0xD000)])
+def test_saved_settings_elsewhere(tmp_path, offset, size):
+    def change(rows):
+        return [replace(row, offset=offset, size=size) if row.name == "nvs" else row for row in rows]
+
+    found = check_plan(_plan_of_release(tmp_path, files=_table(PRIMARY_FILE, change)), None)
+    assert [notice.code for notice in found] == ["layout-differs", "layout-nvs-moved"]
+    assert found[1].is_warning
+    assert found[1].message == (
+        f"'nvs' ({offset:#x}…{offset + size:#x}) is elsewhere than in v2.4.0.0 ('nvs' (0x12000…0x20000)): "
+        "what a module with that has saved is lost"
+    )
+
+
 def test_other_partitions(tmp_path):
     def change(rows):
         return [*(replace(row, size=0x1000) if row.name == "fatfs" else row for row in rows), mine]
