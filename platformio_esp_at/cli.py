@@ -249,7 +249,7 @@ def info(**options: Any) -> None:  # noqa: ANN401
 def table(*, package: str | None, primary: bool, **options: Any) -> None:  # noqa: ANN401
     """Print the user partition table as CSV: the project's, or that of PACKAGE alone.
 
-    PACKAGE is what --firmware takes: a release, a zip, a folder or a URL.
+    PACKAGE is what --firmware takes: a release, a zip, a folder, a factory image or a URL.
     """
     from platformio_esp_at.commands import packaging
     from platformio_esp_at.outputs.terminal import show_table_alone

@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from firmware_server import FirmwareServer, write_certificate
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+settings.register_profile("without-clock", deadline=None)  # the first example loads what the others find loaded
+settings.load_profile("without-clock")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

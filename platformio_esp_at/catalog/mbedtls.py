@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from platformio_esp_at.catalog import _data
-from platformio_esp_at.catalog.modules import release_key
-
-MFG_NVS_SINCE = "v3.1.0.0"
-"""The first release that keeps certificates in ``mfg_nvs``."""
+from platformio_esp_at.catalog.modules import MFG_NVS_SINCE, release_key
 
 
 class MbedTls(NamedTuple):

@@ -39,6 +39,9 @@ _FIELDS: dict[int, tuple[str, ...]] = {
 LATEST = "latest"
 """The release that Espressif recommends for a module; it counts as newer than any number."""
 
+MFG_NVS_SINCE = "v3.1.0.0"
+"""The first release that keeps parameters, certificates and services in ``mfg_nvs``."""
+
 _SYS_STORE_SINCE: Release = (4, 1, 0, 0)
 
 

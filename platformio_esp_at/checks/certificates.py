@@ -86,11 +86,13 @@ def check_pki(request: Request, now: datetime, mbedtls: MbedTls = NEWEST_KNOWN) 
 def _check_pairs(
     slot: str, checked: Mapping[str, Sequence[CheckedFile]], files_by_slot: Mapping[str, Sequence[InputFile]]
 ) -> Iterator[EspAtError]:
-    """Yield a problem for each key that isn't that of its certificate."""
+    """Yield a problem for each key that isn't that of its certificate, which is the first in its file."""
     key_slot = slot.replace("_cert", "_key")
     for certificate, key, source in zip(
         checked[slot], checked.get(key_slot, ()), files_by_slot.get(key_slot, ()), strict=False
     ):
+        if any(problem.code == "chain-order" for problem in certificate.problems):
+            continue
         for problem in check_pair(certificate, key):
             problem.locate(Place.at(file=source.label))
             yield problem

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import FormatError
 from platformio_esp_at.formats import pem
-from platformio_esp_at.formats.x509 import Block, X509File
+from platformio_esp_at.formats.x509 import X509File
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def ec_damage(contents: Sequence[bytes], *, is_key: bool, is_ca: bool) -> str | None:
     """Return why EC certificates or a key in DER are damaged; None where nothing shows it."""
     label = pem.PKCS8 if is_key else pem.CERTIFICATE
-    file = X509File(tuple(Block(label, content) for content in contents))
+    file = X509File(tuple(pem.Block(label, content) for content in contents))
     try:
         if is_key:
             file.private_key()

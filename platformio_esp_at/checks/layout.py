@@ -83,7 +83,8 @@ def _check(
             )
     by_offset = sorted(table, key=lambda row: (row.offset, row.end))
     for before, row in pairwise(by_offset):
-        if before.end > row.offset:
+        # What ends outside, or has the name of the other one, is reported already.
+        if before.end > row.offset and row.name != before.name and not (last is not None and before.end > last):
             hint = f"move it to {format_offset(align_up(before.end, SECTOR_SIZE))}"
             problem("table-overlap", row, f"{row} overlaps {before}", hint)
     raise_all(problems)
@@ -123,7 +124,9 @@ def misplaced_regions(plan: FlashPlan) -> Iterator[EspAtError]:
                 where=Place.at(file=region.path),
                 hint=f"write a multiple of {SECTOR_SIZE:#x} before it in download.config",
             )
-        if region.end > plan.flash_size:
+        row, where = homes.get(region.offset, (None, None))
+        too_large = row is not None and len(region.data) > row.size
+        if region.end > plan.flash_size and not too_large:
             message = f"{region.name} ends at {format_offset(region.end)}, the flash has {format_size(plan.flash_size)}"
             yield LayoutError(
                 "image-outside-flash",
@@ -131,8 +134,7 @@ def misplaced_regions(plan: FlashPlan) -> Iterator[EspAtError]:
                 where=Place.at(file=region.path),
                 hint="place it lower, or take a module with more flash",
             )
-        row, where = homes.get(region.offset, (None, None))
-        if row and len(region.data) > row.size:
+        if row and too_large:
             yield LayoutError(
                 "content-too-large",
                 f"partition {row.name!r} has {row.size} bytes, its content ({region.origin}) {len(region.data)}",

@@ -32,10 +32,9 @@ _READS_PHY_DATA = b"failed to validate PHY data partition"
 
 
 def misplaced_images(plan: FlashPlan) -> Iterator[EspAtError]:
-    """Yield a problem for each image of the package that is at a wrong place, or that is missing."""
-    yield from _misdirected(plan.package)
-    yield from _unlisted(plan.package)
-    yield from _incomplete(plan)
+    """Yield a problem for each image of the package that is at a wrong place, or else that is missing."""
+    misplaced = [*_misdirected(plan.package), *_unlisted(plan.package)]
+    yield from misplaced or _incomplete(plan)
 
 
 def _misdirected(package: FirmwarePackage) -> Iterator[EspAtError]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.catalog.boards import known_crystal_mhz
-from platformio_esp_at.catalog.mbedtls import mbedtls_version
 from platformio_esp_at.checks.images import check_images
 from platformio_esp_at.checks.layout import (
     check_primary,
@@ -29,12 +28,12 @@ from platformio_esp_at.checks.module import (
 )
 from platformio_esp_at.checks.package_content import check_package_content
 from platformio_esp_at.checks.package_pki import package_pki_problems
-from platformio_esp_at.checks.parameters import check_parameters_of
 from platformio_esp_at.checks.placement import misplaced_images
-from platformio_esp_at.checks.primary import unusable_primary
+from platformio_esp_at.checks.primary import unstartable_application, unusable_primary
 from platformio_esp_at.checks.release import differences_from_release, layout_of_release, other_generation
 from platformio_esp_at.checks.secondary import unusable_secondary
 from platformio_esp_at.checks.silicon import crystal_warnings
+from platformio_esp_at.checks.written_parameters import check_written_parameters
 from platformio_esp_at.errors import located, raise_all
 from platformio_esp_at.formats.esp_image import ESP8266
 from platformio_esp_at.formats.partition_table import APP_ALIGNMENT, ESP8266_APP_ALIGNMENT
@@ -65,23 +64,18 @@ def check_plan(plan: FlashPlan, board: BoardFacts | None) -> tuple[Notice, ...]:
             flash_size=plan.flash_size,
             app_alignment=ESP8266_APP_ALIGNMENT if esp8266 else APP_ALIGNMENT,
         )
+    release = layout_of_release(plan)
+    raise_all([*unusable_primary(plan, release)])
     if plan.own:
         with located(file=plan.package.secondary_image.path):
             check_secondary(plan.package.secondary, home=plan.package.home)
     with located(file=plan.secondary_source):
         check_secondary(plan.secondary, home=plan.package.home)
-    release = layout_of_release(plan)
-    raise_all([*unusable_primary(plan, release), *unusable_secondary(plan), *other_generation(plan)])
-    raise_all(
-        [
-            *missing_parameters(plan),
-            *misplaced_images(plan),
-            *misplaced_regions(plan),
-            *overlapping_regions(plan),
-            *overwritten_partitions(plan),
-            *moved_partitions(plan),
-        ]
-    )
+    raise_all([*unusable_secondary(plan), *other_generation(plan), *unstartable_application(plan)])
+    # Step by step: an image at a wrong place is too large there, and overlaps others, which is no news.
+    raise_all([*missing_parameters(plan), *misplaced_images(plan)])
+    raise_all([*misplaced_regions(plan)])
+    raise_all([*overlapping_regions(plan), *overwritten_partitions(plan), *moved_partitions(plan)])
     check_images(plan)
     raise_all([*package_pki_problems(plan)])
     return (*check_package_content(plan), *differences_from_release(plan, release))
@@ -97,7 +91,7 @@ def check_values(plan: FlashPlan, board: BoardFacts | None, request: Request, *,
         *crystal_warnings(plan.chip, known_crystal_mhz(board) if board else None),
         *flash_warnings(plan, board),
         *pin_limit_warnings(plan, request),
-        *check_parameters_of(plan, board, request),
+        *check_written_parameters(plan, board, request),
         *_check_pki(plan, request, now),
         *_check_gatts(plan, request),
     )
@@ -105,6 +99,7 @@ def check_values(plan: FlashPlan, board: BoardFacts | None, request: Request, *,
 
 def _check_pki(plan: FlashPlan, request: Request, now: datetime) -> Iterator[Notice]:
     if request.pki:
+        from platformio_esp_at.catalog.mbedtls import mbedtls_version  # noqa: PLC0415 - as the next one
         from platformio_esp_at.checks.certificates import check_pki  # noqa: PLC0415 - 40 ms, for cryptography
 
         package = plan.package

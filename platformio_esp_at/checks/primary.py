@@ -29,11 +29,10 @@ _DATA, _APP = PartitionType.DATA, PartitionType.APP
 _NVS, _OTA = SUBTYPES[_DATA]["nvs"], SUBTYPES[_DATA]["ota"]
 _FACTORY = SUBTYPES[_APP]["factory"]
 _SLOTS = range(SUBTYPES[_APP]["ota_0"], SUBTYPES[_APP]["ota_15"] + 1)
-_DOWNLOAD = "download the firmware package again, or correct partitions_at.csv if you built it"
 
 
 def unusable_primary(plan: FlashPlan, release: Layout | None) -> Iterator[EspAtError]:
-    """Yield a problem for everything that keeps the chip from starting, or the firmware from working.
+    """Yield a problem for everything in the table that keeps the chip from starting, or the firmware from working.
 
     ``release``: the layout of the package's release; None if it isn't known.
     """
@@ -41,7 +40,6 @@ def unusable_primary(plan: FlashPlan, release: Layout | None) -> Iterator[EspAtE
     for problem in (*_table_offset(plan, release), *_application_slots(plan), *_own_partitions(plan)):
         problem.locate(source)
         yield problem
-    yield from _started_application(plan)
 
 
 def _table_offset(plan: FlashPlan, release: Layout | None) -> Iterator[EspAtError]:
@@ -61,19 +59,19 @@ def _application_slots(plan: FlashPlan) -> Iterator[EspAtError]:
     if numbers != list(range(len(slots))):
         found = ", ".join(f"ota_{number}" for number in numbers)
         message = f"the application slots are {found}: the bootloader counts from ota_0 without gaps"
-        yield LayoutError("table-slots", message, hint=_DOWNLOAD)
+        yield LayoutError("table-slots", message, hint=_in_table(plan))
     otadata = _rows(plan, _DATA, _OTA)
     if len(otadata) > 1:
         message = f"{otadata[0]} and {otadata[1]} are both for ota_data"
-        yield LayoutError("otadata-twice", message, hint=_DOWNLOAD, partition=otadata[1].name)
+        yield LayoutError("otadata-twice", message, hint=_in_table(plan), partition=otadata[1].name)
     if slots and not otadata:
         message = "no partition for ota_data (data, ota): an update over the air couldn't select its application"
-        yield LayoutError("otadata-missing", message, hint=_DOWNLOAD)
+        yield LayoutError("otadata-missing", message, hint=_in_table(plan))
     for row in otadata:
         if row.size < OTA_DATA_SIZE:
             message = f"{row} has {format_size(row.size)}, the bootloader needs {format_size(OTA_DATA_SIZE)}"
-            yield LayoutError("partition-too-small", message, hint=_DOWNLOAD, partition=row.name)
-        yield from _read_only(row)
+            yield LayoutError("partition-too-small", message, hint=_in_table(plan), partition=row.name)
+        yield from _read_only(plan, row)
 
 
 def _own_partitions(plan: FlashPlan) -> Iterator[EspAtError]:
@@ -81,21 +79,21 @@ def _own_partitions(plan: FlashPlan) -> Iterator[EspAtError]:
     nvs = plan.primary.find("nvs")
     if nvs is None:
         message = "no partition nvs, where the firmware saves its settings: it wouldn't start"
-        yield LayoutError("partition-missing", message, hint=_DOWNLOAD, partition="nvs")
+        yield LayoutError("partition-missing", message, hint=_in_table(plan), partition="nvs")
     elif (nvs.type, nvs.subtype) != (_DATA, _NVS):
-        yield _other_type(nvs, "data, nvs")
+        yield _other_type(plan, nvs, "data, nvs")
     elif nvs.size < NVS_MIN_SIZE:
         message = f"{nvs} has {format_size(nvs.size)}, NVS needs {format_size(NVS_MIN_SIZE)}"
-        yield LayoutError("partition-too-small", message, hint=_DOWNLOAD, partition=nvs.name)
+        yield LayoutError("partition-too-small", message, hint=_in_table(plan), partition=nvs.name)
     else:
-        yield from _read_only(nvs)
+        yield from _read_only(plan, nvs)
         yield from _written_nvs(plan, nvs)
     home = plan.package.home
     if home.name != "at_customize":
         message = f"the user partition table is in {home}, the firmware looks for it in at_customize"
-        yield LayoutError("partition-missing", message, hint=_DOWNLOAD, partition="at_customize")
+        yield LayoutError("partition-missing", message, hint=_in_table(plan), partition="at_customize")
     elif (home.type, home.subtype) != (AT_TYPE, 0):
-        yield _other_type(home, f"{AT_TYPE:#x}, 0")
+        yield _other_type(plan, home, f"{AT_TYPE:#x}, 0")
 
 
 def _written_nvs(plan: FlashPlan, nvs: Partition) -> Iterator[EspAtError]:
@@ -114,8 +112,11 @@ def _written_nvs(plan: FlashPlan, nvs: Partition) -> Iterator[EspAtError]:
     yield PackageError("image-misdirected", message, hint=hint, partition=nvs.name)
 
 
-def _started_application(plan: FlashPlan) -> Iterator[EspAtError]:
-    """Yield a problem unless ota_data is written, and selects an application that is written."""
+def unstartable_application(plan: FlashPlan) -> Iterator[EspAtError]:
+    """Yield a problem unless ota_data is written, and selects an application that is written.
+
+    This is for tables without problems: another image at an application's place has one of its own.
+    """
     regions = {region.offset: region for region in plan.regions}
     slot: int | None = None
     slots = _ota_slots(plan)
@@ -154,16 +155,22 @@ def _is_program(region: Region | None) -> bool:
     return region is not None and region.program is not None
 
 
-def _other_type(row: Partition, expected: str) -> EspAtError:
+def _other_type(plan: FlashPlan, row: Partition, expected: str) -> EspAtError:
     message = f"{row} is {row.type_name}, {row.subtype_name}: the firmware looks for {expected}"
-    return LayoutError("partition-type", message, hint=_DOWNLOAD, partition=row.name)
+    return LayoutError("partition-type", message, hint=_in_table(plan), partition=row.name)
 
 
-def _read_only(row: Partition) -> Iterator[EspAtError]:
+def _read_only(plan: FlashPlan, row: Partition) -> Iterator[EspAtError]:
     if row.flags & FLAGS["readonly"]:
         message = f"{row} is read-only, and the firmware writes to it"
-        yield LayoutError("partition-read-only", message, hint=_DOWNLOAD, partition=row.name)
+        yield LayoutError("partition-read-only", message, hint=_in_table(plan), partition=row.name)
+
+
+def _in_table(plan: FlashPlan) -> str:
+    """Return the next step for a wrong row of the table."""
+    return f"{plan.package.origin_hint}; or, if you built it, correct partitions_at.csv"
 
 
 def _in_config(plan: FlashPlan) -> str:
-    return f"download the firmware package again, or correct download.config of {plan.package.name}"
+    """Return the next step for a wrong offset; the callers add what to write."""
+    return f"{plan.package.origin_hint}; or, if you built it, correct download.config of {plan.package.name}"

@@ -45,8 +45,11 @@ def table_offsets(plan: FlashPlan, release: Layout | None) -> tuple[int, ...]:
     if release:
         return (release.table_offset,)
     known = layouts_of(plan.chip.key)
-    alike = [layout for layout in known if _is_that_of(plan, layout)]
-    return tuple(dict.fromkeys(layout.table_offset for layout in alike or known))
+    offsets = tuple(dict.fromkeys(layout.table_offset for layout in known))
+    if len(offsets) > 1:
+        alike = dict.fromkeys(layout.table_offset for layout in known if _is_that_of(plan, layout))
+        return tuple(alike) or offsets
+    return offsets
 
 
 def _is_that_of(plan: FlashPlan, layout: Layout) -> bool:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.chips import chips
 from platformio_esp_at.catalog.modules import MODULE_NAME, modules
-from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, located, setting, warning
+from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, located, warning
 from platformio_esp_at.firmware.factory_image import FactoryImage, is_factory_image
-from platformio_esp_at.firmware.package import FirmwarePackage, read_program, release_of
+from platformio_esp_at.firmware.package import TAKE_RELEASED, FirmwarePackage, nonos_error, read_program, release_of
 from platformio_esp_at.formats.download_config import FlashArgs, FlashImage
 from platformio_esp_at.formats.esp_image import (
     ESP8266,
@@ -59,7 +59,6 @@ _NONOS_MAGIC = b"\xea\x04"
 _NONOS_APP_OFFSET = 0x1000
 
 _FACTORY_IMAGE = re.compile(r"factory_(?P<module>.+?)(?:_unfilled)?", re.IGNORECASE)
-_TAKE = "take the zip of the release, or its factory image (factory_MODULE.bin)"
 
 
 def package_of_image(data: bytes, name: str) -> FirmwarePackage:
@@ -80,10 +79,12 @@ def package_of_image(data: bytes, name: str) -> FirmwarePackage:
         placed.setdefault(offset, FlashImage(offset, path))
         contents.setdefault(path, content)
         if sum(map(len, contents.values())) > MAX_FLASH_SIZE:
-            raise PackageError("package-too-large", f"its partitions hold more than {_MAX} together", hint=_TAKE)
+            raise PackageError(
+                "package-too-large", f"its partitions hold more than {_MAX} together", hint=TAKE_RELEASED
+            )
     if "esp-at.bin" not in contents:
         raise PackageError(
-            "package-incomplete", "the factory image has no application: its partitions are blank", hint=_TAKE
+            "package-incomplete", "the factory image has no application: its partitions are blank", hint=TAKE_RELEASED
         )
     application = contents["esp-at.bin"]
     module = _module_of(image, chip, name)
@@ -128,7 +129,7 @@ def _bootloader(image: FactoryImage) -> tuple[Chip, EspImage]:
         program = EspImage.from_bytes(image.bootloader, esp8266=chip.key == ESP8266)
         program = replace(program, data=program.data[: program.size])
         if not program.digest_valid and not _digest_of_other_settings(program):
-            hint = f"the file is damaged: download it again, or {_TAKE}"
+            hint = f"the file is damaged: download it again, or {TAKE_RELEASED}"
             raise PackageError("image-digest", "the bootloader's SHA-256 doesn't match its bytes", hint=hint)
     return chip, program
 
@@ -226,7 +227,7 @@ def _flash_size(image: FactoryImage, chip: Chip, program: EspImage) -> int:
             "unknown-flash-setting",
             f"the flash size {words[0]} in the bootloader's header is unknown",
             where=Place.at(offset=chip.bootloader_offset),
-            hint=f"the file is damaged: download it again, or {_TAKE}",
+            hint=f"the file is damaged: download it again, or {TAKE_RELEASED}",
         )
     return next((size for size in fitting if size == len(image.data)), (fitting or sizes)[0])
 
@@ -313,14 +314,9 @@ def _notes(image: FactoryImage, placed: dict[int, FlashImage], contents: dict[st
 def _not_an_image(data: bytes) -> PackageError:
     """Return the error for a file without a partition table where a factory image has it."""
     if not data:
-        return PackageError("image-empty", "the file is empty", hint=f"download it again: {_TAKE}")
+        return PackageError("image-empty", "the file is empty", hint=f"download it again: {TAKE_RELEASED}")
     if data.startswith(_NONOS_MAGIC) or data[_NONOS_APP_OFFSET:].startswith(_NONOS_MAGIC):
-        return PackageError(
-            "firmware-nonos",
-            "firmware of the ESP8266 NonOS SDK (AT up to v1.7): it has another layout and no partition table",
-            hint=f"take ESP-AT for the ESP8266, such as {setting('firmware', 'v2.2.1.0')}; "
-            "or write this file with esptool, as its own manual says",
-        )
+        return nonos_error("this file")
     if is_esp_image(data):
         return _program_alone(data)
     for is_one, what in _PARTS.items():
@@ -329,7 +325,7 @@ def _not_an_image(data: bytes) -> PackageError:
     return PackageError(
         "not-a-package",
         "neither a zip nor a factory image: there is no partition table at any of its places",
-        hint=f"{_TAKE}; a factory image begins with what belongs to offset 0x0 of the flash",
+        hint=f"{TAKE_RELEASED}; a factory image begins with what belongs to offset 0x0 of the flash",
     )
 
 
@@ -357,7 +353,7 @@ def _part(what: str) -> PackageError:
     return PackageError(
         "firmware-part-alone",
         f"{what}: a module needs bootloader, partition tables and parameters, too",
-        hint=f"{_TAKE}; or the folder with download.config that this file is from",
+        hint=f"{TAKE_RELEASED}; or the folder with download.config that this file is from",
     )
 
 
@@ -368,16 +364,16 @@ def _no_bootloader(data: bytes) -> EspAtError:
         if is_esp_image(data[offset : offset + 1]):
             try:
                 with located(
-                    Place.at(offset=offset), origin_hint=f"the file is damaged: download it again, or {_TAKE}"
+                    Place.at(offset=offset), origin_hint=f"the file is damaged: download it again, or {TAKE_RELEASED}"
                 ):
                     chip, _ = read_program(data[offset:])
             except EspAtError as error:
                 return error
             name, starts = find_chip(chip).display_name, format_offset(find_chip(chip).bootloader_offset)
             message = f"the bootloader at {format_offset(offset)} is for {name}, which starts at {starts}"
-            return PackageError("package-inconsistent", message, hint=f"the file begins elsewhere: {_TAKE}")
+            return PackageError("package-inconsistent", message, hint=f"the file begins elsewhere: {TAKE_RELEASED}")
     message = f"the factory image has no bootloader at {', '.join(map(format_offset, places))}"
-    return PackageError("package-incomplete", message, hint=f"{_TAKE}, whole, from offset 0x0 on")
+    return PackageError("package-incomplete", message, hint=f"{TAKE_RELEASED}, whole, from offset 0x0 on")
 
 
 def _not_at(image: FactoryImage) -> PackageError:
@@ -385,4 +381,4 @@ def _not_at(image: FactoryImage) -> PackageError:
         message = "the partition table has no at_customize: this is the image of another firmware"
     else:
         message = f"there is no user partition table at {format_offset(image.home.offset)}, in at_customize"
-    return PackageError("firmware-not-at", message, hint=f"for ESP-AT, {_TAKE}")
+    return PackageError("firmware-not-at", message, hint=f"for ESP-AT, {TAKE_RELEASED}")

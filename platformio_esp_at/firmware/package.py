@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from platformio_esp_at.catalog.chips import chip_by_image_id
-from platformio_esp_at.catalog.modules import release_key
-from platformio_esp_at.errors import FormatError, PackageError, Place
+from platformio_esp_at.catalog.modules import MFG_NVS_SINCE, release_key
+from platformio_esp_at.errors import FormatError, PackageError, Place, setting
 from platformio_esp_at.formats.esp_image import ESP8266, EspImage, app_version
 from platformio_esp_at.units import format_offset
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from platformio_esp_at.formats.partition_table import Partition, PartitionTable
 
 
-_FIRST_WITH_MFG_NVS = "v3.1.0.0"
 _NEW_FACTORY_PARAM = ("v2.1.0.0", "v2.2.0.0")
 """The releases that began the versions 2 and 3 of ``factory_param``."""
 _DESCRIBED = r"(?i:(?:\w+_)?v(?P<numbers>\d+(?:\.\d+){1,3})(?P<suffix>.*))"
@@ -35,6 +34,9 @@ _RELEASE = re.compile(r"(?:^|[_-])v(\d+\.\d+(?:\.\d+){0,2})", re.IGNORECASE)
 
 ZIP_AGAIN = "download the firmware package again"
 FOLDER_AGAIN = "unpack the firmware package's zip again; in an esp-at build folder, run build.py build again"
+
+
+TAKE_RELEASED = "take the zip of the release, or its factory image (factory_MODULE.bin)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,11 @@ class FirmwarePackage:
         """Return whether the application contains ``name``: firmware that reads an NVS entry contains its name."""
         return name.encode() + b"\0" in self.application
 
+    def is_user_image(self, image: FlashImage) -> bool:
+        """Return whether an image is written to a user partition of any name."""
+        fixed = (self.bootloader, self.primary_image, self.secondary_image)
+        return image not in fixed and any(row.offset == image.offset for row in self.secondary)
+
     @property
     def has_mfg_nvs(self) -> bool:
         """Whether parameters and certificates are kept in ``mfg_nvs``: since v3.1.0.0."""
@@ -135,6 +142,16 @@ class FoundFirmware(NamedTuple):
     new_entry: LockedPackage | None = None
     lock: Lock | None = None
     """What `esp_at.lock` has; None where it wasn't read."""
+
+
+def nonos_error(files: str) -> PackageError:
+    """Return the error for firmware of the NonOS SDK; ``files``: what the user has of it, such as "this file"."""
+    return PackageError(
+        "firmware-nonos",
+        "firmware of the ESP8266 NonOS SDK (AT up to v1.7): it has another layout and no partition table",
+        hint=f"take ESP-AT for the ESP8266, such as {setting('firmware', 'v2.2.1.0')}; "
+        f"or write {files} with esptool, as the NonOS manual says",
+    )
 
 
 def release_of(application: bytes, name: str) -> str | None:
@@ -157,9 +174,9 @@ def other_release(package: FirmwarePackage, release: str) -> str | None:
         is_later = re.match(r"(?:_\w+)?-\d+-g", described["suffix"]) and asked >= built
         if built != asked and not is_later:
             return f"its application is {version}"
-    since = release_key(release) >= release_key(_FIRST_WITH_MFG_NVS)
+    since = release_key(release) >= release_key(MFG_NVS_SINCE)
     if package.has_mfg_nvs and not since:
-        return f"its parameters are in mfg_nvs, as since {_FIRST_WITH_MFG_NVS}"
+        return f"its parameters are in mfg_nvs, as since {MFG_NVS_SINCE}"
     if since and not package.has_mfg_nvs:
         return "its parameters are in factory_param, as up to v3.0.0.0"
     if not since and (found := _factory_param_version(package)) not in (None, _version_in(release)):

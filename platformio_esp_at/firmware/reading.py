@@ -1,34 +1,37 @@
-"""Reading a firmware package: a folder, a zip or an esp-at ``build/`` folder becomes a `FirmwarePackage`.
+"""Reading a firmware package: a zip, a factory image, a folder or an esp-at ``build/`` one becomes a `FirmwarePackage`.
 
-A package is untrusted input: paths can't leave it, sizes are limited, nothing is unpacked to disk. Decisions about the
-project are in `planning`, not here.
+A package is untrusted input: see `trees`, and the limits here. Decisions about the project are in `planning`.
 """
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 import stat
-import struct
 import zipfile
-import zlib
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO
 
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.modules import MODULE_NAME
-from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place, located, setting
+from platformio_esp_at.errors import FormatError, PackageError, Place, located, setting
 from platformio_esp_at.files import (
     FileTooLargeError,
     file_mode,
     looked_for,
     open_regular,
-    reading_hint,
     sha256_of,
 )
-from platformio_esp_at.firmware.package import FOLDER_AGAIN, ZIP_AGAIN, FirmwarePackage, read_program, release_of
+from platformio_esp_at.firmware.package import (
+    FOLDER_AGAIN,
+    TAKE_RELEASED,
+    ZIP_AGAIN,
+    FirmwarePackage,
+    nonos_error,
+    read_program,
+    release_of,
+)
+from platformio_esp_at.firmware.trees import FolderTree, ZipTree, zip_errors
 from platformio_esp_at.formats.download_config import FlashArgs, FlashImage, parse_download_config
 from platformio_esp_at.formats.flasher_args import parse_flasher_args
 from platformio_esp_at.formats.partition_table import PartitionTable, PartitionType
@@ -36,9 +39,10 @@ from platformio_esp_at.formats.text_instead import MAX_TEXT, fetched_text, text_
 from platformio_esp_at.units import MAX_FLASH_SIZE, SECTOR_SIZE, format_offset, format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from platformio_esp_at.catalog.chips import Chip
+    from platformio_esp_at.firmware.trees import Tree
     from platformio_esp_at.formats.esp_image import EspImage
 
 MAX_ZIP_SIZE = 64 << 20
@@ -48,7 +52,6 @@ ZIP_MAGIC = b"PK"
 """Start of a zip."""
 
 _MAX_FILES = 10_000
-_MAX_DEPTH = 6
 _MAX_CONFIG_SIZE = 64 << 10
 _MAX_FACTORY_PARAM_SIZE = SECTOR_SIZE  # its partition is one sector
 
@@ -83,15 +86,15 @@ def open_package(path: Path) -> FirmwarePackage:
     """
     path = path if path.name else path.absolute()  # "." has no name
     with located(package=path.name):
-        with _zip_errors(path):
+        with zip_errors(path):
             mode = file_mode(path)
         if mode is None:
             raise PackageError("firmware-not-found", "no such firmware package", hint=looked_for(path))
         if stat.S_ISDIR(mode):
             with located(origin_hint=FOLDER_AGAIN):
-                return _read(_FolderTree(path), path.name, None)
+                return _read(FolderTree(path), path.name, None)
         with located(origin_hint=ZIP_AGAIN), ExitStack() as opened:
-            with _zip_errors(path):
+            with zip_errors(path):
                 stream = opened.enter_context(open_regular(path))
                 if found := fetched_text(stream.read(MAX_TEXT)):
                     raise PackageError("text-instead-of-zip", f"this is {found.what}", hint=found.next_step)
@@ -103,7 +106,7 @@ def open_package(path: Path) -> FirmwarePackage:
                 else:
                     data = _image_bytes(stream)
             if is_zip:
-                return _read(_ZipTree(archive), path.stem, sha256)
+                return _read(ZipTree(archive), path.stem, sha256)
             from platformio_esp_at.firmware.factory_package import package_of_image  # noqa: PLC0415 - 5 ms
 
             return package_of_image(data, path.stem)
@@ -123,7 +126,7 @@ def _image_bytes(stream: BinaryIO) -> bytes:
         raise PackageError(
             "package-too-large",
             f"neither a zip nor a factory image: it is larger than {format_size(MAX_FLASH_SIZE)}",
-            hint="take the zip of the release, or its factory image (factory_MODULE.bin)",
+            hint=TAKE_RELEASED,
         )
     return data
 
@@ -140,118 +143,7 @@ def _sha256(stream: BinaryIO) -> str:
         ) from None
 
 
-@contextmanager
-def _zip_errors(path: Path) -> Iterator[None]:
-    """Turn the errors of `zipfile` for a damaged zip (more than it documents) into `PackageError`."""
-    try:
-        yield
-    except EspAtError:
-        raise
-    except OSError as error:
-        hint = reading_hint(path, error)
-        raise PackageError("unreadable", f"can't be read: {error.strerror or error}", hint=hint) from None
-    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, LookupError, RuntimeError, ValueError) as error:
-        raise PackageError("zip-damaged", f"the zip can't be read: {error}", hint=ZIP_AGAIN) from None
-
-
-class _Tree(Protocol):
-    """The files of a package by their names, ``/`` between the parts."""
-
-    def names(self) -> Iterator[str]: ...
-
-    def read(self, name: str, limit: int) -> bytes: ...
-
-
-class _FolderTree:
-    def __init__(self, root: Path) -> None:
-        self._root = root.resolve()
-
-    def names(self) -> Iterator[str]:
-        for folder, folders, files in os.walk(self._root, onerror=self._refuse):
-            inside = Path(folder).relative_to(self._root)
-            folders[:] = sorted(folders) if len(inside.parts) < _MAX_DEPTH else []
-            yield from ((inside / file).as_posix() for file in sorted(files))
-
-    def _refuse(self, error: OSError) -> None:
-        """Raise for a folder that can't be listed: its files would be reported as missing."""
-        where = os.path.relpath(error.filename, self._root)
-        raise PackageError(
-            "unreadable",
-            f"can't be read: {error.strerror}",
-            where=Place.at(file=where) if where != "." else None,
-            hint=reading_hint(Path(error.filename), error),
-        )
-
-    def read(self, name: str, limit: int) -> bytes:
-        file = self._root / name
-        try:
-            file = file.resolve()
-            if not file.is_relative_to(self._root):
-                raise PackageError(
-                    "path-escapes",
-                    "the file is a link that leads out of the package",
-                    where=Place.at(file=name),
-                    hint=f"put the file itself in place of the link {name}",
-                )
-            if not file.is_file():
-                raise PackageError(
-                    "not-a-file",
-                    "neither a file nor a link to one",
-                    where=Place.at(file=name),
-                    hint=f"put a regular file in place of {name}",
-                )
-            with file.open("rb") as stream:
-                return _bounded(stream.read(limit + 1), name, limit)
-        except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, up to Python 3.12
-            reason = error.strerror if isinstance(error, OSError) else "it is a link to itself"
-            hint = reading_hint(file, error if isinstance(error, OSError) else OSError(errno.ELOOP, reason))
-            raise PackageError("unreadable", f"can't be read: {reason}", where=Place.at(file=name), hint=hint) from None
-
-
-class _ZipTree:
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self._archive = archive
-
-    def names(self) -> Iterator[str]:
-        seen = set()
-        for info in self._archive.infolist():
-            if not info.filename or info.filename.endswith("/"):
-                continue
-            if info.filename in seen:
-                raise PackageError(
-                    "zip-damaged",
-                    "the zip has this file twice",
-                    where=Place.at(file=info.filename),
-                    hint="zip the folder of the package anew: each file once",
-                )
-            seen.add(info.filename)
-            yield info.filename
-
-    def read(self, name: str, limit: int) -> bytes:
-        if self._archive.getinfo(name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            # With other methods, zipfile doesn't limit how much it unpacks at once; no release uses them.
-            raise PackageError(
-                "zip-compression",
-                "the file isn't compressed with deflate",
-                where=Place.at(file=name),
-                hint="zip it again",
-            )
-        with located(file=name), _zip_errors(Path(self._archive.filename or name)), self._archive.open(name) as stream:
-            return _bounded(stream.read(limit + 1), None, limit)
-
-
-def _bounded(data: bytes, name: str | None, limit: int) -> bytes:
-    if len(data) > limit:
-        raise PackageError(
-            "package-too-large",
-            f"the file is larger than {format_size(limit)}",
-            where=Place.at(file=name),
-            hint=f"no release has so large a file: name another firmware package, {setting('firmware', 'PATH')}",
-        )
-    return data
-
-
-def _read(tree: _Tree, name: str, sha256: str | None) -> FirmwarePackage:
+def _read(tree: Tree, name: str, sha256: str | None) -> FirmwarePackage:
     names = _useful_names(tree)
     folder = _package_folder(names, is_zip=sha256 is not None)
     inside = {path.removeprefix(folder): path for path in names if path.startswith(folder)}
@@ -299,7 +191,7 @@ def _unlisted(inside: Mapping[str, str], args: FlashArgs) -> tuple[str, ...]:
     return tuple(path for path in paths if not re.match(r"factory_(?!param\.)", PurePosixPath(path).name))
 
 
-def _useful_names(tree: _Tree) -> list[str]:
+def _useful_names(tree: Tree) -> list[str]:
     """Return the files of a tree without those that macOS adds."""
     useful = []
     for count, name in enumerate(tree.names()):
@@ -337,12 +229,7 @@ def _no_list_of_images(names: list[str], *, is_zip: bool) -> PackageError:
     """Return the error for a folder or zip without a ``download.config``; the next step depends on what it holds."""
     files = [PurePosixPath(name).name for name in names]
     if any(re.fullmatch(_NONOS_FILE, file) for file in files):
-        return PackageError(
-            "firmware-nonos",
-            "firmware of the ESP8266 NonOS SDK (AT up to v1.7): it has another layout and no partition table",
-            hint=f"take ESP-AT for the ESP8266, such as {setting('firmware', 'v2.2.1.0')}; "
-            "or write these files with esptool, as their own manual says",
-        )
+        return nonos_error("these files")
     hint = "take the zip as Espressif releases it, or the build folder of an esp-at checkout"
     inside = sorted(name for name, file in zip(names, files, strict=True) if file.lower().endswith(".zip"))
     images = sorted(name for name, file in zip(names, files, strict=True) if _FACTORY_IMAGE.fullmatch(file))
@@ -356,7 +243,7 @@ def _no_list_of_images(names: list[str], *, is_zip: bool) -> PackageError:
     )
 
 
-def _read_args(tree: _Tree, inside: Mapping[str, str]) -> FlashArgs:
+def _read_args(tree: Tree, inside: Mapping[str, str]) -> FlashArgs:
     found = [config for config in _CONFIGS if config in inside]
     parsed = {}
     for config in found:
@@ -373,7 +260,7 @@ def _read_args(tree: _Tree, inside: Mapping[str, str]) -> FlashArgs:
     return args
 
 
-def _read_images(tree: _Tree, inside: Mapping[str, str], args: FlashArgs) -> dict[str, bytes]:
+def _read_images(tree: Tree, inside: Mapping[str, str], args: FlashArgs) -> dict[str, bytes]:
     for image in args.images:
         if image.path.startswith("/") or ":" in image.path or ".." in PurePosixPath(image.path).parts:
             raise PackageError(

@@ -216,7 +216,7 @@ class PartitionTable:
         if self.md5:
             rows += _MD5_HEAD + hashlib.md5(rows, usedforsecurity=False).digest()
         if len(rows) >= TABLE_SIZE:
-            most = TABLE_SIZE // _ENTRY.size - (2 if self.md5 else 1)  # a blank row ends it
+            most = MAX_PARTITIONS if self.md5 else MAX_PARTITIONS + 1
             raise FormatError(
                 "table-full",
                 f"{len(self.partitions)} partitions are more than a table holds",

@@ -12,12 +12,14 @@ import binascii
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from platformio_esp_at.errors import FormatError, located
+from platformio_esp_at.errors import FormatError, Place, located
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CERTIFICATE = "CERTIFICATE"
+OLD_CERTIFICATE = "X509 CERTIFICATE"
+"""What old versions of openssl write, and Mbed TLS doesn't read."""
 PKCS1, SEC1, PKCS8 = "RSA PRIVATE KEY", "EC PRIVATE KEY", "PRIVATE KEY"
 KEYS = (PKCS1, SEC1, PKCS8)
 """The labels of private keys in the order in which Mbed TLS looks for them; it takes the first one that it finds."""
@@ -34,14 +36,22 @@ _HEADERS = rb"(?:\s*[A-Za-z][A-Za-z0-9-]*:[^\n]*\n)+\s*?\n"
 
 
 class Block(NamedTuple):
-    """A block of a PEM file."""
+    """A block of a PEM file, or a whole DER file."""
 
     label: str
     """``CERTIFICATE``, ``PRIVATE KEY``…"""
     der: bytes
     """Its content; empty where it is encrypted."""
-    line: int
+    line: int | None = None
     encrypted: bool = False
+
+    def __repr__(self) -> str:
+        return f"<{self.label}>"  # its content may be a secret
+
+    @property
+    def where(self) -> Place:
+        """Its line, if it has one."""
+        return Place.at(line=self.line)
 
 
 def is_pem(data: bytes) -> bool:

@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
-from platformio_esp_at.errors import FormatError, Place
+from platformio_esp_at.errors import FormatError
 from platformio_esp_at.formats import der, pem, pki_der
 from platformio_esp_at.formats.der import Kind
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
 MAX_PRINTED = 80
-_CERTIFICATES = {pem.CERTIFICATE, "X509 CERTIFICATE"}
+_CERTIFICATES = {pem.CERTIFICATE, pem.OLD_CERTIFICATE}
 PRIVATE_KEYS = set(pem.KEYS)
 """The PEM labels of keys that Mbed TLS reads."""
 PARAMETERS = {"EC PARAMETERS", "DH PARAMETERS"}
@@ -137,22 +137,6 @@ class CertificateInfo:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A PEM block, or a whole DER file."""
-
-    label: str
-    """``CERTIFICATE``, ``PRIVATE KEY``…"""
-    der: bytes = field(repr=False)
-    line: int | None = None
-    encrypted: bool = False
-
-    @property
-    def where(self) -> Place:
-        """Its line, if it has one."""
-        return Place.at(line=self.line)
-
-
 # --- reading ---
 
 
@@ -160,7 +144,7 @@ class Block:
 class X509File:
     """What a PEM or DER file holds."""
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[pem.Block, ...]
 
     @classmethod
     def from_bytes(cls, data: bytes) -> X509File:
@@ -204,7 +188,7 @@ class X509File:
         return FormatError("pki-wrong-kind", message, hint=hint)
 
 
-def _encrypted(block: Block) -> FormatError:
+def _encrypted(block: pem.Block) -> FormatError:
     return FormatError("key-encrypted", "the private key is encrypted", where=block.where, hint=_DECRYPT)
 
 
@@ -239,14 +223,14 @@ def summarize(data: bytes) -> tuple[dict[str, str | int], ...]:
     return tuple(found)
 
 
-def _read_blocks(data: bytes) -> list[Block]:
+def _read_blocks(data: bytes) -> list[pem.Block]:
     """Return the PEM blocks of a file; a DER file is one."""
     if not data.strip():
         raise FormatError(
             "file-empty", "the file is empty", hint="name a PEM or DER file that has the certificate or key"
         )
     if pem.is_pem(data):
-        return [Block(block.label, block.der, block.line, block.encrypted) for block in pem.blocks(data)]
+        return list(pem.blocks(data))
     if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"-\0-\0-\0" in data:
         raise FormatError(
             "not-pem", "this is UTF-16 text", hint="save it as UTF-8 or ASCII; PowerShell's > writes UTF-16"
@@ -261,20 +245,20 @@ def _read_blocks(data: bytes) -> list[Block]:
     return [_der_block(data)]
 
 
-def _der_block(data: bytes) -> Block:
+def _der_block(data: bytes) -> pem.Block:
     """Return a DER file as a block. Raises `FormatError` that names what it is instead."""
     kind = der.kind_of(data)
     if kind is Kind.ENCRYPTED:
-        return Block("ENCRYPTED PRIVATE KEY", b"", encrypted=True)
+        return pem.Block("ENCRYPTED PRIVATE KEY", b"", encrypted=True)
     if kind in _DER_HINTS:
         raise FormatError("pki-wrong-kind", f"this is a {kind.value}", hint=_DER_HINTS[kind])
     if kind is None:
         hint = "check the file with openssl asn1parse -inform DER -in FILE; it may be cut"
         raise FormatError("not-pem", "neither a certificate nor a private key in DER", hint=hint)
-    return Block(_DER_LABELS[kind], data)
+    return pem.Block(_DER_LABELS[kind], data)
 
 
-def _certificate(block: Block) -> CertificateInfo:
+def _certificate(block: pem.Block) -> CertificateInfo:
     try:
         return _certificate_info(block.der)
     except Exception as error:  # noqa: BLE001 - cryptography documents no common base for what hostile bytes raise
@@ -347,7 +331,7 @@ def _signature_hash(found: x509.Certificate) -> str | None:
     return algorithm.name if algorithm else None
 
 
-def _private_key(block: Block) -> KeyInfo:
+def _private_key(block: pem.Block) -> KeyInfo:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -369,7 +353,7 @@ def _algorithm_of(data: bytes) -> str:
         return ""
 
 
-def _unreadable_key(block: Block) -> FormatError:
+def _unreadable_key(block: pem.Block) -> FormatError:
     hint = "the file is damaged: check it with openssl pkey -in FILE -noout"
     if _has_unnamed_curve(block.der):
         hint = "its curve has no name: convert it with openssl ec -in FILE -param_enc named_curve -out PLAIN"

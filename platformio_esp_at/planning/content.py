@@ -74,6 +74,11 @@ def missing_row_hint(name: str) -> str:
     )
 
 
+def inside_mfg_nvs(package: FirmwarePackage) -> tuple[str, ...]:
+    """Return the partitions of releases up to v3.0.0.0 whose content is in ``mfg_nvs`` in this package."""
+    return (*PKI_SLOTS, BLE_DATA) if package.has_mfg_nvs else ()
+
+
 def make_content(
     package: FirmwarePackage, module: SelectedModule, request: Request, secondary: PartitionTable
 ) -> dict[str, Content]:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from platformio_esp_at.request.options import Request
 
-_OLD_CERTIFICATE = "X509 CERTIFICATE"
 _LABELS = {Kind.PKCS1: pem.PKCS1, Kind.SEC1: pem.SEC1, Kind.PKCS8: pem.PKCS8}
 _PKCS8_VERSION_2 = "it is a PKCS#8 key of version 2"
 
@@ -89,12 +88,12 @@ def _without_padding(data: bytes) -> bytes:
 
 def _readable_certificates(data: bytes, blocks: Sequence[pem.Block]) -> tuple[bytes, tuple[str, ...]]:
     labels = {block.label for block in blocks}
-    wanted = [block.der for block in blocks if block.label in (pem.CERTIFICATE, _OLD_CERTIFICATE)]
+    wanted = [block.der for block in blocks if block.label in (pem.CERTIFICATE, pem.OLD_CERTIFICATE)]
     if not wanted or list(pem.mbedtls_blocks(data, pem.CERTIFICATE)) == wanted:
         return data, ()
-    faults = [f"its label is {_OLD_CERTIFICATE}"] if _OLD_CERTIFICATE in labels else list(pem.faults(data))
+    faults = [f"its label is {pem.OLD_CERTIFICATE}"] if pem.OLD_CERTIFICATE in labels else list(pem.faults(data))
     text = b"".join(
-        pem.write(pem.CERTIFICATE if block.label == _OLD_CERTIFICATE else block.label, block.der) for block in blocks
+        pem.write(pem.CERTIFICATE if block.label == pem.OLD_CERTIFICATE else block.label, block.der) for block in blocks
     )
     return text, tuple(faults)
 

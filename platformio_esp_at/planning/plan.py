@@ -18,10 +18,8 @@ from platformio_esp_at.errors import (
     Place,
     UnknownNameError,
     located,
-    note,
     setting,
     unknown_name,
-    warning,
 )
 from platformio_esp_at.formats.esp_image import (
     ESP8266,
@@ -32,27 +30,27 @@ from platformio_esp_at.formats.esp_image import (
     flash_sizes,
 )
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable, PartitionType
-from platformio_esp_at.formats.pki import PKI_SLOTS, pki_slot
+from platformio_esp_at.formats.pki import pki_slot
 from platformio_esp_at.planning.content import (
-    BLE_DATA,
     ESSENTIAL,
     FACTORY_PARAM,
     FIRMWARE_PACKAGE,
     MFG_NVS,
+    inside_mfg_nvs,
     make_content,
     missing_row_hint,
 )
+from platformio_esp_at.planning.notes import is_in_place, moves, moves_of_own, notes_of_request
 from platformio_esp_at.planning.pki_files import with_readable_pki
 from platformio_esp_at.request.values import InputFile
-from platformio_esp_at.units import SECTOR_SIZE, align_up, format_offset, format_size, parse_size
+from platformio_esp_at.units import SECTOR_SIZE, align_up, format_size, parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from platformio_esp_at.catalog.chips import Chip
     from platformio_esp_at.errors import Notice
     from platformio_esp_at.firmware.package import FirmwarePackage
-    from platformio_esp_at.formats.download_config import FlashImage
     from platformio_esp_at.formats.gatts import GattTable
     from platformio_esp_at.formats.nvs import NvsImage
     from platformio_esp_at.planning.content import Content
@@ -202,9 +200,9 @@ def make_plan(
         notes=(
             *package.notes,
             *readable.notes,
-            *_notes(package, request, secondary),
-            *_moves(package, secondary, regions, [row.partition.name for row in known]),
-            *_moves_of_own(known, regions, source),
+            *notes_of_request(package, request, secondary),
+            *moves(package, secondary, regions, [row.partition.name for row in known]),
+            *moves_of_own(known, regions, source),
         ),
         inputs=_inputs(request),
         gatts=next(filter(None, (content.gatts for content in contents.values())), None),
@@ -226,7 +224,7 @@ def _system_regions(
     """
     for image in package.args.images:
         name = package.name_of(image)
-        if _is_user_image(package, image):
+        if package.is_user_image(image):
             continue
         region = Region(name, image.offset, package.files[image.path], image.path, FIRMWARE_PACKAGE)
         if image == package.bootloader:
@@ -248,7 +246,7 @@ def _user_regions(
     for image in package.args.images:
         name = package.name_of(image)
         home = secondary.find(name)
-        if home is None or name in skipped or not _is_user_image(package, image):
+        if home is None or name in skipped or not package.is_user_image(image):
             continue
         region = Region(name, home.offset, package.files[image.path], image.path, FIRMWARE_PACKAGE)
         if content := left.pop(name, None):
@@ -271,12 +269,6 @@ def _user_regions(
             raise error
         file_name = re.sub(r"[^\w.-]", "_", name)
         yield Region(name, home.offset, content.data, f"{_CONTENT_FOLDER}/{file_name}.bin", content.origin)
-
-
-def _is_user_image(package: FirmwarePackage, image: FlashImage) -> bool:
-    """Return whether an image is written to a user partition of any name."""
-    fixed = (package.bootloader, package.primary_image, package.secondary_image)
-    return image not in fixed and any(row.offset == image.offset for row in package.secondary)
 
 
 def _bootloader(package: FirmwarePackage) -> EspImage:
@@ -335,7 +327,7 @@ def _skipped(
 ) -> set[str]:
     """Return the partitions to leave out. Raises `EspAtError` for one that doesn't exist or that the module needs."""
     names = {row.name for table in (secondary, package.secondary) for row in table}
-    names |= set(_inside_mfg_nvs(package))
+    names |= set(inside_mfg_nvs(package))
     for name in request.skip:
         if name.text not in names and (row := package.primary.find(name.text)):
             written = any(image.offset == row.offset for image in package.args.images)
@@ -359,12 +351,7 @@ def _skipped(
     return {name.text for name in request.skip}
 
 
-def _inside_mfg_nvs(package: FirmwarePackage) -> tuple[str, ...]:
-    """Return the partitions of releases up to v3.0.0.0 whose content is in ``mfg_nvs`` in this package."""
-    return (*PKI_SLOTS, BLE_DATA) if package.has_mfg_nvs else ()
-
-
-# --- notes, kept partitions, wiring ---
+# --- kept partitions, wiring ---
 
 
 def _kept(
@@ -376,62 +363,13 @@ def _kept(
     """Return the partitions that are not written, and that the project's table doesn't move."""
     written = {region.offset for region in regions}
     rows = [row for row in package.primary if row != package.home] + [
-        row for row in secondary if _is_in_place(row, package.secondary)
+        row for row in secondary if is_in_place(row, package.secondary)
     ]
     rows += [added.partition for added in own]
     return tuple(sorted((row for row in rows if row.offset not in written), key=lambda row: row.offset))
 
 
-def _is_in_place(row: Partition, table: PartitionTable) -> bool:
-    own = table.find(row.name)
-    return own is not None and (own.offset, own.size) == (row.offset, row.size)
-
-
-def _moves(
-    package: FirmwarePackage, secondary: PartitionTable, regions: Sequence[Region], known: Collection[str]
-) -> Iterator[Notice]:
-    """Yield a note for each partition that the project's table adds or moves, or that another image overwrites.
-
-    ``known``: the added partitions that aren't new, see `_moves_of_own`.
-    """
-    written = {region.name for region in regions}
-    for row in secondary:
-        if row.name in written or row.name in known or _is_in_place(row, package.secondary):
-            continue
-        own = package.secondary.find(row.name)
-        was = f"was {own} in the firmware package: what it held is not moved" if own else "is new"
-        yield note(
-            "partition-moved", f"{row} {was}; its first content is what the flash has there now", partition=row.name
-        )
-    for row in package.secondary:
-        over = next((region for region in regions if region.offset < row.end and row.offset < region.erase_end), None)
-        if over and over.name != row.name and secondary.find(row.name) != row:
-            yield note(
-                "partition-replaced", f"{over.name} is written where the firmware package had {row}", partition=row.name
-            )
-
-
 _WIRING = ("uart_baudrate", "uart_tx_pin", "uart_rx_pin", "uart_cts_pin", "uart_rts_pin")
-
-
-def _moves_of_own(known: Iterable[OwnPartition], regions: Iterable[Region], source: str) -> Iterator[Notice]:
-    """Yield what there is to know of added partitions that `esp_at.lock` has, and that keep their content."""
-    written = {region.name for region in regions}
-    for own in known:
-        row, recorded = own.partition, own.recorded
-        if row.name in written or recorded is None:
-            continue
-        if own.moves:
-            message = f"{row} was at {format_offset(recorded)}: what it held is not moved"
-            hint = f"to keep what it holds, write {format_offset(recorded)} as its offset"
-            if own.obstacle:
-                content = setting(f"data.{row.name}", "FILE")
-                hint = f"it can't stay there, since {own.obstacle}: if it needs content, write {content}"
-            where = Place.at(file=source, line=row.line)
-            yield warning("partition-moved", message, where=where, hint=hint, partition=row.name)
-        elif not own.is_first_free:
-            message = f"{row} stays where esp_at.lock has it, so that it keeps what it holds"
-            yield note("partition-stays", message, partition=row.name)
 
 
 def _wiring(chip: Chip, values: Mapping[str, int | str] | None) -> Wiring | None:
@@ -449,37 +387,6 @@ def _wiring(chip: Chip, values: Mapping[str, int | str] | None) -> Wiring | None
         download_tx=chip.download_tx_pin,
         download_rx=chip.download_rx_pin,
     )
-
-
-def _notes(package: FirmwarePackage, request: Request, secondary: PartitionTable) -> Iterator[Notice]:
-    for image in package.args.images:
-        name = package.name_of(image)
-        if _is_user_image(package, image) and not secondary.find(name):
-            message = f"{image.path} is not written, since the partition CSV has no row {name}: the firmware misses it"
-            hint = f"add the row {name} to {request.partitions.label if request.partitions else 'the CSV'}"
-            yield warning("image-not-written", message, hint=hint, partition=name)
-    for row in secondary:
-        own = package.secondary.find(row.name)
-        if own and (own.type, own.subtype) != (row.type, row.subtype):
-            was, now = (f"{table_row.type_name}, {table_row.subtype_name}" for table_row in (own, row))
-            message = f"{row.name} is {now} in the partition CSV, and {was} in the firmware package"
-            yield note("partition-type-changed", message, partition=row.name)
-    for skipped in request.skip:
-        if skipped.text in _inside_mfg_nvs(package):
-            message = f"{skipped.text} is in mfg_nvs: it can't be skipped by itself, and stays as the package has it"
-            yield note("skip-without-effect", message, where=skipped.where, partition=skipped.text)
-    for name in request.pki:
-        role, _, kind = name.rpartition("_")
-        partner = {"cert": f"{role}_key", "key": f"{role}_cert"}.get(kind)
-        if partner and partner not in request.pki and partner not in request.data:
-            message = f"{name} is the project's, {partner} stays as the firmware package has it: they won't match"
-            yield warning(
-                "pki-half-changed",
-                message,
-                certificate_or_key=name,
-                partner=partner,
-                hint=f"write {setting(f'pki.{partner}', 'FILE')}, too",
-            )
 
 
 def _inputs(request: Request) -> dict[str, bytes]:

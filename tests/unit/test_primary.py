@@ -11,6 +11,7 @@ from plans import refusal, sample_plan
 from platformio_esp_at.checks.plan import check_plan
 from platformio_esp_at.demo.sample_package import sample_package
 from platformio_esp_at.errors import FormatError, LayoutError, PackageError
+from platformio_esp_at.firmware.package import FOLDER_AGAIN
 from platformio_esp_at.formats.nvs import Encoding, NvsEntry, NvsImage
 from platformio_esp_at.formats.partition_table import FLAGS, PartitionTable
 
@@ -108,7 +109,7 @@ def test_tables_that_the_firmware_cant_work_with(tmp_path, files, code, message)
     error = refusal(sample_plan(tmp_path, files=files), LayoutError)
     first = next(iter(error.problems), error)
     assert (first.code, first.where, first.message) == (code, PRIMARY_FILE, message)
-    assert first.hint == "download the firmware package again, or correct partitions_at.csv if you built it"
+    assert first.hint == f"{FOLDER_AGAIN}; or, if you built it, correct partitions_at.csv"
 
 
 @pytest.mark.parametrize(
@@ -135,7 +136,7 @@ def test_a_table_where_the_bootloader_doesnt_look(tmp_path, chip, offset):
     assert (error.code, error.where) == ("table-misplaced", PRIMARY_FILE)
     assert error.message == f"the partition table goes to {offset:#x}, where the bootloader doesn't look for it"
     assert error.hint == (
-        f"download the firmware package again, or correct download.config of AT_PACK: change its offset to {own:#x}"
+        f"{FOLDER_AGAIN}; or, if you built it, correct download.config of AT_PACK: change its offset to {own:#x}"
     )
 
 
