@@ -255,7 +255,13 @@ def _der_block(data: bytes) -> pem.Block:
     if kind is None:
         hint = "check the file with openssl asn1parse -inform DER -in FILE; it may be cut"
         raise FormatError("not-pem", "neither a certificate nor a private key in DER", hint=hint)
-    return pem.Block(_DER_LABELS[kind], data)
+    return pem.Block(_DER_LABELS[kind], _without_padding(data))
+
+
+def _without_padding(data: bytes) -> bytes:
+    """Return a DER file without a line end, or blank bytes, after its content: Mbed TLS doesn't look at them."""
+    whole = der.read(data).whole
+    return data if data[len(whole) :].strip(b"\0\xff\r\n") else whole
 
 
 def _certificate(block: pem.Block) -> CertificateInfo:

@@ -71,19 +71,8 @@ def readable_form(data: bytes, kind: PkiType) -> tuple[bytes, tuple[str, ...]]:
 
 
 def _readable_der(data: bytes) -> tuple[bytes, tuple[str, ...]]:
-    whole = _without_padding(data)
-    changed = _version_1(whole)
-    faults = ("there are bytes after its end",) if whole != data else ()
-    return changed, (*faults, _PKCS8_VERSION_2) if changed != whole else faults
-
-
-def _without_padding(data: bytes) -> bytes:
-    """Return a DER file without a line end, or blank bytes, after its content."""
-    try:
-        whole = der.read(data).whole
-    except ValueError:
-        return data
-    return data if data[len(whole) :].strip(b"\0\xff\r\n") else whole
+    changed = _version_1(data)
+    return (changed, (_PKCS8_VERSION_2,)) if changed != data else (data, ())
 
 
 def _readable_certificates(data: bytes, blocks: Sequence[pem.Block]) -> tuple[bytes, tuple[str, ...]]:

@@ -208,7 +208,9 @@ def test_the_plan_writes_what_the_module_reads(tmp_path):
 
 
 @pytest.mark.parametrize("padding", [b"\n", b"\r\n", bytes(8), b"\xff" * 8])
-def test_der_with_padding_after_it(padding):
-    for data, kind in ((der(leaf()), PkiType.CERT), (key_bytes(rsa_key(), Encoding.DER), PkiType.KEY)):
-        assert readable_form(data + padding, kind) == (data, ("there are bytes after its end",))
-        assert readable_form(data + padding + b"more", kind) == (data + padding + b"more", ())
+@pytest.mark.parametrize("kind", [PkiType.CERT, PkiType.KEY])
+@needs_mbedtls
+def test_der_with_padding_after_it(padding, kind):
+    data = key_bytes(rsa_key(), Encoding.DER) if kind is PkiType.KEY else der(leaf())
+    assert (reads_key if kind is PkiType.KEY else reads_certificate)(data + padding)
+    assert readable_form(data + padding, kind) == (data + padding, ())

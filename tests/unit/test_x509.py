@@ -424,3 +424,11 @@ def _read_all(data: bytes) -> None:
     for read in (_certificates, _private_key, summarize):
         with suppress(FormatError):
             read(data)
+
+
+@pytest.mark.parametrize("padding", [b"\n", b"\r\n", bytes(8), b"\xff" * 8])
+def test_der_with_padding_after_it(padding):
+    (certificate,) = X509File.from_bytes(der(leaf()) + padding).certificates()
+    assert certificate.der == der(leaf())
+    with pytest.raises(FormatError):
+        X509File.from_bytes(der(leaf()) + padding + b"more").certificates()
