@@ -10,6 +10,7 @@ import codecs
 import re
 import subprocess
 import sys
+import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -120,7 +121,9 @@ def esptool_major() -> int:
     wanted = ".".join(map(str, _OLDEST))
     upgrade = f"{sys.executable} -m pip install --upgrade 'esptool>={wanted}'"
     try:
-        found = str(version("esptool"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 and 3.13, for metadata without a version
+            found = str(version("esptool"))
     except PackageNotFoundError:
         hint = f"install it: {sys.executable} -m pip install esptool"
         raise FlashError("esptool-missing", "esptool is not installed in this Python", hint=hint) from None

@@ -110,7 +110,7 @@ def _with_offsets(rows: list[list[str]], made: UserTable) -> list[list[str]]:
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_rows_are_added_or_refused(data):
     layout = data.draw(layouts())
     package, rows = layout.package, data.draw(own_rows(layout.home))
@@ -147,7 +147,7 @@ def test_rows_are_added_or_refused(data):
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_partition_stays_in_another_package_wherever_it_can(data):
     """From any package to any other one: its place is kept, or what is in the way is named."""
     old, new = data.draw(layouts()), data.draw(layouts())
@@ -172,7 +172,7 @@ def test_a_partition_stays_in_another_package_wherever_it_can(data):
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_only_what_has_no_room_is_refused(data):
     """Sector by sector: a row is placed at the first run of free sectors that is long enough, if there is one."""
     layout = data.draw(layouts())
