@@ -1,3 +1,3 @@
 """Flash Espressif ESP-AT firmware packages from PlatformIO or the command line."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

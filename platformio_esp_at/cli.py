@@ -18,10 +18,9 @@ import click
 
 from platformio_esp_at import __version__
 from platformio_esp_at.errors import EspAtError
+from platformio_esp_at.launcher.signals import interrupt_once
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from click.shell_completion import CompletionItem
 
     from platformio_esp_at.catalog.boards import BoardFacts
@@ -38,7 +37,7 @@ _SHORT = {"port": "-p", "baud": "-b"}
 def main() -> None:
     """Run the command line; every expected failure ends here, as one message."""
     gc.disable()  # a run is short, and what it leaves is freed with it: a sixth of the CPU time of `package`
-    _clean_up_when_ended()
+    interrupt_once(but=signal.SIGINT)  # nothing private may be left on the disk; Ctrl-C: see `__main__`
     if sys.stdout is None:
         # Closed (>&-): a stream that fails, as a full disk does, instead of none, which would hide that all is lost.
         sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")  # noqa: SIM115
@@ -82,24 +81,9 @@ def _drop_if_full(stream: TextIO | None, probe: str = "") -> bool:
     return False
 
 
-def _clean_up_when_ended() -> None:
-    """Let SIGTERM and SIGHUP do what Ctrl-C does, so that nothing private is left on the disk; the first one counts."""
-    signals = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    ours = [number for number in signals if signal.getsignal(number) != signal.SIG_IGN]  # nohup ignores SIGHUP
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        for number in ours:
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    for number in ours:
-        signal.signal(number, interrupt)
-
-
 def _begin_work() -> None:
     """Let Ctrl-C raise `KeyboardInterrupt` from here on: there is something to clean up, and to report."""
-    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    interrupt_once()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

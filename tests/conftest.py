@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 settings.register_profile("without-clock", deadline=None)  # the first example loads what the others find loaded
 settings.load_profile("without-clock")
+
+# A host's script runs us in this Python, which has what we need; tests of a folder of packages take this away.
+os.environ.setdefault("ESP_AT_PYTHON", sys.executable)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

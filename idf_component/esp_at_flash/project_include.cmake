@@ -18,18 +18,11 @@ function(esp_at_flash_add_targets)
     idf_build_get_property(project_dir PROJECT_DIR)
     idf_build_get_property(sdkconfig SDKCONFIG)
 
-    __esp_at_flash_find_generator(generator problem "${python}")
-    __esp_at_flash_explain_actions("${python}" "${problem}")
+    __esp_at_flash_find_package(package)
+    __esp_at_flash_explain_actions("${project_dir}")
     if("${CONFIG_ESP_AT_FIRMWARE}" STREQUAL "" AND NOT EXISTS "${project_dir}/esp_at.yml")
         __esp_at_flash_refuse("no ESP-AT firmware package is named: name it in menuconfig (AT module), \
 or write firmware: latest into ${project_dir}/esp_at.yml, and run idf.py reconfigure")
-        return()
-    endif()
-    if(problem)
-        if(NOT CONFIG_ESP_AT_FLASH_WITH_APP) # which gets a warning of its own
-            message(WARNING "${problem}")
-        endif()
-        __esp_at_flash_refuse("${problem}")
         return()
     endif()
 
@@ -38,6 +31,7 @@ or write firmware: latest into ${project_dir}/esp_at.yml, and run idf.py reconfi
     set(script "${CMAKE_CURRENT_LIST_DIR}/run_esp_at.cmake")
     set(run ${CMAKE_COMMAND}
         -D "PYTHON=${python}"
+        -D "LAUNCHER=${package}/launcher"
         -D "PROJECT_DIR=${project_dir}"
         -D "SDKCONFIG=${sdkconfig}"
         -D "OUTPUT=${output}"
@@ -58,7 +52,7 @@ or write firmware: latest into ${project_dir}/esp_at.yml, and run idf.py reconfi
         cmake_policy(SET CMP0116 NEW) # the depfile has absolute paths
         add_custom_command(OUTPUT "${output}/esp_at_manifest.json"
             COMMAND ${run} -D ESP_AT_COMMAND=package -P "${script}"
-            DEPENDS "${sdkconfig}" "${generator}" "${script}"
+            DEPENDS "${sdkconfig}" "${package}/__init__.py" "${script}"
             DEPFILE "${depfile}"
             COMMENT "Packaging the AT firmware"
             VERBATIM)
@@ -86,30 +80,18 @@ or write firmware: latest into ${project_dir}/esp_at.yml, and run idf.py reconfi
     endif()
 endfunction()
 
-# __esp_at_flash_find_generator
+# __esp_at_flash_find_package
 #
-# @brief Find the Python package that does the work.
+# @brief Find the Python package that does the work: in the component, or in the checkout around it.
 #
-# @param[out] result   Variable for a file of it that is new after an update.
-# @param[out] problem  Variable for what is wrong, and what to do; empty if nothing is.
-# @param[in]  python   IDF's Python.
-function(__esp_at_flash_find_generator result problem python)
-    execute_process(
-        COMMAND "${python}" -c "import platformio_esp_at; print(platformio_esp_at.__file__)"
-        RESULT_VARIABLE failed
-        OUTPUT_VARIABLE file
-        ERROR_VARIABLE error
-        OUTPUT_STRIP_TRAILING_WHITESPACE
-        ERROR_STRIP_TRAILING_WHITESPACE)
-    set(${problem} "" PARENT_SCOPE)
-    if(failed)
-        string(REGEX REPLACE ".*\n" "" error "${error}")
-        set(${problem} "the AT module can't be flashed, since the Python package platformio-esp-at isn't in the Python \
-of ESP-IDF (${error}). Install it with: ${python} -m pip install platformio-esp-at, and run idf.py reconfigure"
-            PARENT_SCOPE)
+# @param[out] result   Variable for its folder.
+function(__esp_at_flash_find_package result)
+    set(package "${CMAKE_CURRENT_LIST_DIR}/platformio_esp_at")
+    if(NOT EXISTS "${package}")
+        get_filename_component(component "${CMAKE_CURRENT_LIST_DIR}" REALPATH)
+        get_filename_component(package "${component}/../../platformio_esp_at" ABSOLUTE)
     endif()
-    file(TO_CMAKE_PATH "${file}" file)
-    set(${result} "${file}" PARENT_SCOPE)
+    set(${result} "${package}" PARENT_SCOPE)
 endfunction()
 
 # __esp_at_flash_explain_actions
@@ -119,18 +101,18 @@ endfunction()
 # If idf.py doesn't have an action, it runs the target of that name. Without such a target the command would be unknown,
 # and ninja would suggest app-flash, which flashes another program. These targets never flash: idf.py passes them no -p.
 #
-# @param[in] python   IDF's Python.
-# @param[in] problem  What is wrong with the Python package; empty if nothing is.
-function(__esp_at_flash_explain_actions python problem)
+# @param[in] project_dir   The project's folder.
+function(__esp_at_flash_explain_actions project_dir)
     set(instead_of_at-package ", or use: idf.py at_image")
     set(instead_of_at-flash ", or use: ESPPORT=PORT idf.py at_image-flash")
-    foreach(action at-package at-flash at-flash-factory at-verify at-info at-table)
-        set(message "${problem}")
-        if(NOT problem)
-            set(message "idf.py doesn't have the command ${action} yet. To add it, run: \
-${python} -m platformio_esp_at idf-setup, and follow its steps${instead_of_${action}}")
+    foreach(action at-package at-flash at-flash-factory at-verify at-erase at-info at-table)
+        if(EXISTS "${project_dir}/idf_ext.py")
+            set(step "The component was not there yet: run the command again")
+        else()
+            set(step "To add it, copy the file idf_ext.py of the component's examples into ${project_dir}")
         endif()
-        __esp_at_flash_add_failing(${action} "${message}")
+        __esp_at_flash_add_failing(${action}
+            "idf.py doesn't have the command ${action} yet. ${step}${instead_of_${action}}")
     endforeach()
 endfunction()
 

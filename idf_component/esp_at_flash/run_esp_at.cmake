@@ -1,11 +1,14 @@
-# Runs the Python package platformio-esp-at, once something is to be packaged or flashed:
+# Runs esp-at, once something is to be packaged or flashed:
 #
-#     cmake -D ESP_AT_COMMAND=package|flash -D PYTHON=… -D PROJECT_DIR=… -D SDKCONFIG=… -D OUTPUT=… -D DEPFILE=… -P …
+#     cmake -D ESP_AT_COMMAND=package|flash -D PYTHON=… -D LAUNCHER=… -D PROJECT_DIR=… -D SDKCONFIG=… -D OUTPUT=…
+#           -D DEPFILE=… -P …
+#
+# LAUNCHER is a folder that Python runs: esp-at with packages of its own. Nothing is installed into PYTHON.
 #
 # ESPPORT and ESPBAUD are read here, and not when CMake makes the build files: so they can differ every time.
 cmake_minimum_required(VERSION 3.16)
 
-set(command "${PYTHON}" -m platformio_esp_at ${ESP_AT_COMMAND}
+set(command "${PYTHON}" "${LAUNCHER}" ${ESP_AT_COMMAND}
     -C "${PROJECT_DIR}" -o "${OUTPUT}" --sdkconfig "${SDKCONFIG}")
 
 if(ESP_AT_COMMAND STREQUAL "package")
@@ -20,7 +23,7 @@ else()
         if("$ENV{ESPPORT}" STREQUAL "")
             message(FATAL_ERROR "No port is named for the AT module. "
                 "idf.py passes no -p to a target of CMake: set the environment variable ESPPORT, "
-                "or write port: PORT into esp_at.yml, or use idf.py -p PORT at-flash (see esp-at idf-setup).")
+                "or write port: PORT into esp_at.yml, or use idf.py -p PORT at-flash (see the component's README).")
         endif()
         list(APPEND command -p "$ENV{ESPPORT}")
     endif()

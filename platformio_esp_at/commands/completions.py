@@ -12,7 +12,7 @@ from platformio_esp_at.commands.setup import NO_BOARD
 from platformio_esp_at.formats.pki import PKI_SLOTS
 from platformio_esp_at.planning.content import BLE_DATA, FILE_PARTITIONS, MFG_NVS
 from platformio_esp_at.planning.mfg_nvs import ENCODINGS
-from platformio_esp_at.request.board_manifests import board_folders, manifests, module_boards
+from platformio_esp_at.request.board_manifests import board_folders, manifests
 from platformio_esp_at.request.kinds import Completes
 
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ def _boards() -> Iterable[str]:
 
 
 def _known_boards() -> Iterable[str]:
-    own = (file.stem for folder in board_folders() for file in manifests(folder))
-    return (*module_boards(), *own)
+    return (file.stem for folder in board_folders() for file in manifests(folder))
 
 
 def _modules() -> Iterable[str]:

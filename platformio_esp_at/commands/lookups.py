@@ -12,7 +12,7 @@ from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.catalog.releases import find_release, released_packages
 from platformio_esp_at.errors import EspAtError, SelectionError
 from platformio_esp_at.outputs.text import table
-from platformio_esp_at.request.board_manifests import board_folders, manifests, module_boards, read_board
+from platformio_esp_at.request.board_manifests import board_folders, manifests, read_board
 from platformio_esp_at.units import format_size
 
 if TYPE_CHECKING:
@@ -179,8 +179,6 @@ def module_of_board(facts: BoardFacts, release: str | None = None) -> Row:
 
 def _known_boards(own_boards: Path | None) -> Iterator[BoardFacts]:
     """Yield every board with a readable manifest; of boards with the same id, the first is the one that is used."""
-    for board, manifest in module_boards().items():
-        yield BoardFacts.from_manifest(board, manifest)
     for folder in board_folders(own_boards):
         for file in manifests(folder):
             try:

@@ -1,44 +1,48 @@
-"""How to add the actions to idf.py: ESP-IDF 5 and 6 differ."""
+"""How the actions get into idf.py: by a file of the project, which loads them from the component."""
 
 from __future__ import annotations
 
-import os
-import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import EspAtError
 from platformio_esp_at.files import writing_hint
 
-EXTRA_ACTIONS = Path(__file__).parent / "extra_actions"
-"""The folder for IDF_EXTRA_ACTIONS_PATH."""
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PROJECT_EXTENSION = '''\
-"""idf.py at-flash and its relatives: pip install platformio-esp-at."""
-from platformio_esp_at.idf.actions import action_extensions  # noqa: F401
-'''
-"""``idf_ext.py`` of a project. If this package is not installed, ESP-IDF 5 prints a warning and continues."""
+"""idf.py at-flash and its relatives, of the component esp_at_flash: the same file for ESP-IDF 5 and 6."""
+import glob, importlib.util, os, sys
 
-_OLDEST = (5, 1)
+
+def action_extensions(base_actions, project_path):
+    try:
+        for folder in ("components", "managed_components"):
+            for file in glob.glob(os.path.join(glob.escape(project_path), folder, "*esp_at_flash", "esp_at_idf.py")):
+                spec = importlib.util.spec_from_file_location("esp_at_idf", file)
+                component = importlib.util.module_from_spec(spec)
+                spec.loader.exec_module(component)
+                return component.action_extensions(base_actions, project_path)
+    except Exception as error:  # else it would end every idf.py command
+        sys.stderr.write("WARNING: idf.py at-flash can't be offered: %s\\n" % error)
+    return {"version": "1", "actions": {}}
+'''
+"""``idf_ext.py`` of a project; until the component is there, it adds nothing."""
 
 
 def explanation() -> str:
-    """Return how to set up each ESP-IDF."""
-    code = "".join(f"      {line}\n" for line in PROJECT_EXTENSION.splitlines())
+    """Return how `idf.py at-flash` comes into a project."""
+    code = "".join(f"      {line}\n".rstrip() + "\n" for line in PROJECT_EXTENSION.splitlines())
     return f"""\
-idf.py has a Python of its own. Install into that one, in a terminal where ESP-IDF's export script has run:
+Nothing is installed into the Python of ESP-IDF. Add the component esp_at_flash to the project:
 
-    python -m pip install platformio-esp-at
+    idf.py add-dependency "<namespace>/esp_at_flash^0.2.0"
+    idf.py reconfigure
 
-ESP-IDF 6.0 and newer: that is all. `idf.py --help` lists at-flash and its relatives.
+idf.py at_image and ESPPORT=PORT idf.py at_image-flash are there then. For idf.py -p PORT at-flash and its relatives,
+the project has a file idf_ext.py, too, the same for ESP-IDF 5.1 to 6.1; esp-at idf-setup --write writes it:
 
-ESP-IDF 5.1 to 5.5: add them in one of two ways.
-
-  For all projects, by an environment variable (more folders are separated by ";"):
-    IDF_EXTRA_ACTIONS_PATH={EXTRA_ACTIONS}
-
-  For one project, by a file idf_ext.py in it; esp-at idf-setup --write writes it:
-{code}
-More than one of these does no harm."""
+{code}"""
 
 
 def write_project_extension(folder: Path) -> str:
@@ -57,27 +61,6 @@ def write_project_extension(folder: Path) -> str:
             "not-writable", f"{file} can't be written: {error.strerror or error}", hint=writing_hint(file, error)
         ) from None
     return f"Wrote {file}: idf.py in {folder.absolute()} has at-flash now"
-
-
-def check_idf_version() -> None:
-    """Raise `EspAtError` in an ESP-IDF that is older than all tested ones."""
-    version = _idf_version()
-    if version and version < _OLDEST:
-        raise EspAtError(
-            "idf-too-old",
-            f"ESP-IDF {'.'.join(map(str, version))} is not supported",
-            hint=f"take {'.'.join(map(str, _OLDEST))} or newer, or esp-at flash, which needs no ESP-IDF",
-        )
-
-
-def _idf_version() -> tuple[int, int] | None:
-    """Return major and minor version of the ESP-IDF that runs us; None if unknown."""
-    try:
-        text = (Path(os.environ["IDF_PATH"]) / "tools" / "cmake" / "version.cmake").read_text(encoding="utf-8")
-    except (KeyError, OSError, ValueError):
-        return None
-    numbers = dict(re.findall(r"set\(IDF_VERSION_(MAJOR|MINOR) (\d+)\)", text))
-    return (int(numbers["MAJOR"]), int(numbers["MINOR"])) if len(numbers) == 2 else None
 
 
 def _is_ours(file: Path) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from platformio_esp_at.catalog.boards import BoardFacts
@@ -26,7 +28,6 @@ from platformio_esp_at.units import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 BOARD_ID = "this project"
 """The name of a project in messages about a board."""
@@ -62,6 +63,9 @@ _NO_SPEED = "0"
 
 _USUAL_FLASH_SIZE = "2MB"
 """ESP-IDF's default: with it, the real flash size is unknown."""
+
+_OLDEST = (5, 1)
+"""The oldest ESP-IDF that was tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,3 +207,24 @@ def _read(file: Path) -> str | None:
             where=Place.at(file=str(file)),
             hint=reading_hint(file, error),
         ) from None
+
+
+def check_idf_version() -> None:
+    """Raise `EspAtError` in an ESP-IDF that is older than all tested ones."""
+    version = _idf_version()
+    if version and version < _OLDEST:
+        raise EspAtError(
+            "idf-too-old",
+            f"ESP-IDF {'.'.join(map(str, version))} is not supported",
+            hint=f"take {'.'.join(map(str, _OLDEST))} or newer, or esp-at flash, which needs no ESP-IDF",
+        )
+
+
+def _idf_version() -> tuple[int, int] | None:
+    """Return major and minor version of the ESP-IDF that runs us; None if unknown."""
+    try:
+        text = (Path(os.environ["IDF_PATH"]) / "tools" / "cmake" / "version.cmake").read_text(encoding="utf-8")
+    except (KeyError, OSError, ValueError):
+        return None
+    numbers = dict(re.findall(r"set\(IDF_VERSION_(MAJOR|MINOR) (\d+)\)", text))
+    return (int(numbers["MAJOR"]), int(numbers["MINOR"])) if len(numbers) == 2 else None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import IN_PROJECT_FILE
 from platformio_esp_at.events import EsptoolOutput, Noticed, TableMade
+from platformio_esp_at.launcher.streams import print_now
 from platformio_esp_at.outputs.text import event_text
 
 if TYPE_CHECKING:
@@ -16,19 +17,24 @@ if TYPE_CHECKING:
     from platformio_esp_at.events import Event
 
 
-def show(event: Event, spelling: Spelling = IN_PROJECT_FILE, *, on: TextIO | None = None) -> None:
-    """Print an event at once, options as the host writes them.
+def goes_to_error_output(event: Event) -> bool:
+    """Return whether an event is shown on the error output: a warning or a note, which a quiet build shows, too."""
+    return isinstance(event, Noticed)
 
-    Unless another stream is given, a warning or a note goes to the error output, where a quiet build shows it, too, and
-    all else to the output. Raises `OSError` where it can't be written.
+
+def keeps_width(event: Event) -> bool:
+    """Return whether an event's text is drawn over itself, as esptool's progress bars are."""
+    return isinstance(event, EsptoolOutput)
+
+
+def show(event: Event, spelling: Spelling = IN_PROJECT_FILE, *, on: TextIO | None = None) -> None:
+    """Print an event at once, options as the host writes them, on its own output unless another stream is given.
+
+    Raises `OSError` where it can't be written.
     """
-    stream = on or (sys.stderr if isinstance(event, Noticed) else sys.stdout)
+    stream = on or (sys.stderr if goes_to_error_output(event) else sys.stdout)
     if stream is not None:  # None in a Windows service
-        encoding = stream.encoding or "utf-8"
-        # esptool redraws its progress bars in one line, which must keep its width.
-        unknown = "replace" if isinstance(event, EsptoolOutput) else "backslashreplace"
-        stream.write(event_text(event, spelling).encode(encoding, unknown).decode(encoding))
-        stream.flush()  # progress is shown while it happens, also through a pipe
+        print_now(event_text(event, spelling), stream, keeps_width=keeps_width(event))
 
 
 def show_table_alone(event: Event, spelling: Spelling = IN_PROJECT_FILE) -> None:

@@ -1,22 +1,13 @@
 """SCons targets: ``pio run -t upload_at`` and its relatives.
 
-Every ``pio run`` of a project imports this file, mostly to build something else: our other modules are imported only
-when a target runs.
+Every ``pio run`` of a project loads this file, mostly to build something else, in PlatformIO's own Python: it imports
+the standard library alone, in the syntax of 3.6. The work is done by a child, which `launcher` starts.
 """
 
-from __future__ import annotations
-
+import os
 import sys
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-if TYPE_CHECKING:
-    from platformio_esp_at.catalog.boards import BoardFacts
-    from platformio_esp_at.commands.setup import Setup
-    from platformio_esp_at.errors import Spelling
-
-OPTION_PREFIX = "custom_at_"
+from typing import Any, Dict, NamedTuple
 
 
 class Target(NamedTuple):
@@ -38,14 +29,18 @@ TARGETS = (
         "Flash the AT module's combined image; erases all that is saved on it",
     ),
     Target("verify_at", "verify", "Verify AT Firmware", "Compare the AT module's flash with the image set"),
+    Target("erase_at", "erase", "Erase AT Module", "Erase the AT module's whole flash, with all that is saved on it"),
     Target("info_at", "info", "Show AT Flash Plan", "Show what upload_at writes and keeps, without a device"),
     Target("table_at", "table", "Show AT User Partitions", "Show the AT module's user partition table as CSV"),
 )
 
+FLASH_ONLY = {"upload_at": "upload", "erase_at": "erase"}
+"""Targets that the flash-only platform has under PlatformIO's own names, too."""
+
 
 def register(env: Any) -> None:  # noqa: ANN401 - an SCons environment has no types
     """Add `TARGETS` to the environment of a project, from an extra script that runs ``pre:``."""
-    from SCons.Script import COMMAND_LINE_TARGETS  # noqa: PLC0415 - there is no SCons outside a build
+    from SCons.Script import COMMAND_LINE_TARGETS
 
     ours = {target.name for target in TARGETS}
     if COMMAND_LINE_TARGETS and ours.issuperset(map(str, COMMAND_LINE_TARGETS)):
@@ -54,89 +49,62 @@ def register(env: Any) -> None:  # noqa: ANN401 - an SCons environment has no ty
     if env.get("PIOFRAMEWORK") is None:
         env["PIOFRAMEWORK"] = []  # espressif32 reads it without a check that it is set
     for target in TARGETS:
-        add_target(env.AddCustomTarget, env, target)
+        _add(env.AddCustomTarget, env, target, target.name)
 
 
-def add_target(add: Any, env: Any, target: Target, name: str | None = None) -> None:  # noqa: ANN401
-    """Add one target with one of PlatformIO's ``Add…Target`` methods, under its own name unless another is given.
+def register_platform(env: Any) -> None:  # noqa: ANN401
+    """Add `TARGETS` as those of the flash-only platform, whose builder calls this."""
+    for target in TARGETS:
+        for name in filter(None, (target.name, FLASH_ONLY.get(target.name))):
+            _add(env.AddPlatformTarget, env, target, name)
+    env.Default("package_at")
+
+
+def _add(add: Any, env: Any, target: Target, name: str) -> None:  # noqa: ANN401
+    """Add one target with one of PlatformIO's ``Add…Target`` methods.
 
     A target that the project has already stays as it is: the extra script and the flash-only platform may both add it.
     """
-    name = name or target.name
     if name in env.get("__PIO_TARGETS", {}):  # where PlatformIO's builder/tools/piotarget.py keeps them
         return
-    add(
-        name,
-        None,
-        env.VerboseAction(partial(_run, target.command), target.title),
-        title=target.title,
-        description=target.description,
-    )
+    action = env.VerboseAction(partial(_run, target.command), target.title)
+    add(name, None, action, title=target.title, description=target.description)
 
 
 def _run(command: str, target: Any, source: Any, env: Any) -> int:  # noqa: ANN401, ARG001 - SCons passes these by name
     """Run a command; its one message goes to stderr, as PlatformIO's own do."""
-    from platformio_esp_at import commands  # noqa: PLC0415 - see above
-    from platformio_esp_at.errors import EspAtError, Spelling  # noqa: PLC0415
-    from platformio_esp_at.outputs.text import error_text  # noqa: PLC0415
+    from platformio_esp_at.launcher.child import run_command
 
-    spelling = Spelling(_as_option, "platformio.ini")
-    try:
-        commands.run(command, _setup(env, spelling))
-    except EspAtError as error:
-        sys.stdout.flush()
-        sys.stderr.write(f"Error: {error_text(error, spelling)}\n")
-        return 1
-    return 0
+    homes = (os.path.join(env.subst("$PROJECT_CORE_DIR"), "esp-at"),)
+    failure = run_command("pio", _request(command, env), {"port_wanted": partial(_find_port, env)}, homes)
+    if failure is None:
+        return 0
+    sys.stdout.flush()
+    sys.stderr.write("Error: {}\n".format(failure.text))
+    return 1
 
 
-def _as_option(option: str, value: str) -> str:
-    """Return an option as ``platformio.ini`` has it, for hints."""
-    name, _, inner = option.partition(".")
-    text = f"{inner}={value}" if inner and value else inner or value
-    return f"{OPTION_PREFIX}{name} = {text}" if text else f"{OPTION_PREFIX}{name}"
+def _request(command: str, env: Any) -> Dict[str, Any]:  # noqa: ANN401
+    """Return the request for `pio.run`: options as they are written, folders, and the board with its overrides."""
+    from SCons.Script import ARGUMENTS
 
-
-def _setup(env: Any, spelling: Spelling) -> Setup:  # noqa: ANN401
-    from SCons.Script import ARGUMENTS  # noqa: PLC0415
-
-    from platformio_esp_at.commands.setup import Setup  # noqa: PLC0415
-    from platformio_esp_at.outputs.terminal import show  # noqa: PLC0415
-    from platformio_esp_at.request.layers import layer_of_options, own_options  # noqa: PLC0415
-    from platformio_esp_at.request.nodes import Layer  # noqa: PLC0415
-    from platformio_esp_at.request.read import read_project  # noqa: PLC0415
-
-    folder = Path(env.subst("$PROJECT_DIR"))
-    options = env.GetProjectConfig().items(env=env["PIOENV"], as_dict=True)
-    place = f"platformio.ini [env:{env['PIOENV']}]"
-    own = own_options(options, OPTION_PREFIX, place=place)
-    spelled = f"{place} {OPTION_PREFIX}{{}}".format
-    layers = [read_project(folder), layer_of_options(own, base=folder, spelling=spelled)]
-    if "UPLOAD_PORT" in ARGUMENTS:
-        # --upload-port on the command line overrides all files; upload_port in platformio.ini is the program's port.
-        layers.append(layer_of_options({"port": env.subst("$UPLOAD_PORT")}, base=folder, spelling="--upload-{}".format))
-    return Setup(
-        layers=tuple[Layer, ...](layers),
-        project=folder,
-        folder=Path(env.subst("$BUILD_DIR")) / "esp_at",
-        find_board=partial(_find_board, env),
-        find_port=partial(_find_port, env),
-        baud=int(env["UPLOAD_SPEED"]) if str(env.get("UPLOAD_SPEED") or "").isdigit() else None,
-        report=partial(show, spelling=spelling),
-    )
-
-
-def _find_board(env: Any, board_id: str | None) -> BoardFacts | None:  # noqa: ANN401
-    from platformio_esp_at.catalog.boards import BoardFacts  # noqa: PLC0415
-    from platformio_esp_at.request.board_manifests import find_board  # noqa: PLC0415
-
-    if board_id is not None:
-        config = env.GetProjectConfig()
-        own = Path(config.get("platformio", "boards_dir"))
-        return find_board(board_id, own_boards=own, platforms=Path(config.get("platformio", "platforms_dir")))
-    if "BOARD" not in env:
-        return None
-    return BoardFacts.from_manifest(env["BOARD"], env.BoardConfig().manifest)
+    config = env.GetProjectConfig()
+    options = config.items(env=env["PIOENV"], as_dict=True)
+    return {
+        "command": command,
+        "env": env["PIOENV"],
+        "project": env.subst("$PROJECT_DIR"),
+        "folder": os.path.join(env.subst("$BUILD_DIR"), "esp_at"),
+        # Those of others, too: one of ours whose prefix is misspelt is refused.
+        "options": {name: str(value) for name, value in options.items() if name.lower().startswith("custom")},
+        "board": env.get("BOARD"),
+        "manifest": env.BoardConfig().manifest if "BOARD" in env else None,
+        "boards_dir": config.get("platformio", "boards_dir"),
+        "platforms_dir": config.get("platformio", "platforms_dir"),
+        "port": env.subst("$UPLOAD_PORT"),
+        "typed": ["port"] if "UPLOAD_PORT" in ARGUMENTS else [],
+        "speed": str(env.get("UPLOAD_SPEED") or ""),
+    }
 
 
 def _find_port(env: Any) -> str:  # noqa: ANN401

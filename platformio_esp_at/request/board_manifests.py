@@ -7,21 +7,18 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from platformio_esp_at.catalog.boards import BoardFacts
-from platformio_esp_at.catalog.chips import chip
-from platformio_esp_at.catalog.modules import modules
 from platformio_esp_at.errors import EspAtError, FormatError, Place, UnknownNameError
 from platformio_esp_at.files import is_regular, listed, looked_for, read_file, reading_hint
 from platformio_esp_at.request.kinds import is_board_file
-from platformio_esp_at.units import UPLOAD_BAUD, format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 PLATFORM = Path(__file__).parents[1] / "pio" / "platform"
-"""The flash-only dev-platform."""
+"""The flash-only dev-platform; its boards are also the AT modules by themselves, such as ``esp32c3-at-mini-1``."""
 
 _MAX_MANIFEST_SIZE = 1 << 20
 
@@ -34,15 +31,12 @@ def find_board(board: str, *, own_boards: Path | None = None, platforms: Path | 
     """
     if is_board_file(board):
         return read_board(Path(board))
-    if manifest := module_boards().get(board):
-        return BoardFacts.from_manifest(board, manifest)
     folders = list(board_folders(own_boards, platforms))
     for folder in folders:
         file = folder / f"{board}.json"
         if re.fullmatch(r"[\w.+-]+", board) and is_regular(file):
             return read_board(file)
     known = {file.stem for folder in folders for file in manifests(folder)}
-    known |= module_boards().keys()
     # A similar id may be a board with another chip, so the hint is only for typing errors.
     of_its_kind = [other for other in known if _kind(other) == _kind(board)]
     near = difflib.get_close_matches(board.lower(), of_its_kind, n=3, cutoff=0.8)
@@ -101,25 +95,6 @@ def board_folders(own_boards: Path | None = None, platforms: Path | None = None)
 def manifests(folder: Path) -> list[Path]:
     """Return the manifests in one of those folders."""
     return [file for file in listed(folder) if file.suffix == ".json"]
-
-
-def module_boards() -> Mapping[str, Mapping[str, Any]]:
-    """Return a board manifest for every AT module by itself, such as ``esp32c3-at-mini-1``."""
-    return {
-        f"{module.chip}-at-{module.name}".lower().replace("_", "-"): {
-            "name": f"AT module {chip(module.chip).display_name} {module.name}",
-            "vendor": "Espressif",
-            "url": "https://docs.espressif.com/projects/esp-at/",
-            "build": {"mcu": module.chip},
-            "upload": {
-                "flash_size": format_size(module.flash_size),
-                "maximum_size": module.flash_size,
-                "speed": UPLOAD_BAUD,
-            },
-            "at": {"module": module.name},
-        }
-        for module in modules()
-    }
 
 
 def _default_platforms() -> Path:

@@ -110,7 +110,7 @@ def _all_sites():
         file.relative_to(PACKAGE).as_posix(): ast.parse(file.read_text(encoding="utf-8"))
         for file in sorted(PACKAGE.rglob("*.py"))
     }
-    everywhere = _error_classes(trees) | {"Notice", "unknown_name", "warning", "note"}
+    everywhere = _error_classes(trees) | {"LaunchError", "Notice", "unknown_name", "warning", "note"}
     sites = []
     for name, tree in trees.items():
         takers, passing = set(), everywhere

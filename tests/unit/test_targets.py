@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from platformio_esp_at.pio.targets import _as_option
+from platformio_esp_at.pio.run import _as_option
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,22 @@
-"""The build script of the flash-only platform: the AT targets, and ``upload`` as another name of ``upload_at``."""
+"""The build script of the flash-only platform: the AT targets, and two of them under PlatformIO's own names."""
+
+import os
+import sys
 
 from SCons.Script import DefaultEnvironment
 
-from platformio_esp_at.pio.targets import TARGETS, add_target
-from platformio_esp_at.units import UPLOAD_BAUD
+USUAL_SPEED = 460800
 
 env = DefaultEnvironment()
-env["UPLOAD_SPEED"] = env.get("UPLOAD_SPEED") or env.BoardConfig().get("upload.speed", UPLOAD_BAUD)
+env["UPLOAD_SPEED"] = env.get("UPLOAD_SPEED") or env.BoardConfig().get("upload.speed", USUAL_SPEED)
 
-for target in TARGETS:
-    add_target(env.AddPlatformTarget, env, target)
-    if target.name == "upload_at":
-        add_target(env.AddPlatformTarget, env, target, "upload")
-
-env.Default("package_at")
+# In a released platform the package lies in its folder, in a checkout and in a wheel around it.
+folder = os.path.realpath(env.PioPlatform().get_dir())
+if not os.path.isdir(os.path.join(folder, "platformio_esp_at")):
+    folder = os.path.abspath(os.path.join(folder, "..", "..", ".."))
+sys.path.insert(0, folder)
+try:
+    from platformio_esp_at.pio.targets import register_platform
+finally:
+    del sys.path[0]
+register_platform(env)

@@ -1,0 +1,58 @@
+"""The child of an action: a request of ``idf.py`` becomes a `Setup`."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platformio_esp_at.commands.setup import Setup
+from platformio_esp_at.hosted import Host, serve
+from platformio_esp_at.idf.project import check_idf_version, image_set_folder, read_idf_project, spelling_of
+from platformio_esp_at.request.board_manifests import find_board
+from platformio_esp_at.request.command_line import layer_of_command_line
+from platformio_esp_at.request.layers import layer_of_options
+from platformio_esp_at.request.read import read_project
+
+if TYPE_CHECKING:
+    from platformio_esp_at.catalog.boards import BoardFacts
+    from platformio_esp_at.idf.project import IdfProject
+    from platformio_esp_at.request.nodes import Layer
+
+
+def _setup(host: Host) -> Setup:
+    """Return what a request asks for; `idf.actions` has made it."""
+    request = host.request
+    host.spelling = spelling_of(None)
+    check_idf_version()
+    folder, build = Path(request["project"]), Path(request["build"])
+    project = read_idf_project(folder, build)
+    host.spelling = spelling_of(project)
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in request["options"].items()}
+    given = {"port": request["port"], "baud": request["speed"]}
+    typed = {name: given[name] for name in request["typed"]}
+    layers: list[Layer] = [read_project(folder), layer_of_command_line({**values, **typed})]
+    if project is not None:
+        layers.insert(0, project.options)
+    elif given["port"]:
+        layers.insert(0, layer_of_options({"port": given["port"]}, base=folder, spelling=lambda _: "ESPPORT"))
+    return Setup(
+        layers=tuple(layers),
+        project=folder,
+        folder=image_set_folder(build),
+        find_board=partial(_find_board, project, folder),
+        report=host.report,
+        find_port=partial(host.ask, "port_wanted") if project else None,
+        baud=int(given["baud"]) if given["baud"] else None,
+        spelling=host.spelling,
+    )
+
+
+def _find_board(project: IdfProject | None, folder: Path, board: str | None) -> BoardFacts | None:
+    if board is None:
+        return project.board() if project else None
+    return find_board(board, own_boards=folder / "boards")
+
+
+if __name__ == "__main__":
+    serve(_setup)

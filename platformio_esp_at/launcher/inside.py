@@ -1,0 +1,91 @@
+"""The first lines of the child: ``inside.py PACKAGES MODULE [ARGUMENT ...]`` runs a module of the package beside it.
+
+PACKAGES is the folder of packages, or empty. The path is set here, since ESP-IDF's Python on Windows, an embeddable
+one, takes none from its environment.
+"""
+
+import importlib.util
+import json
+import os
+import runpy
+import signal
+import sys
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Callable
+
+if TYPE_CHECKING:
+    from platformio_esp_at.launcher.environment import LaunchError
+
+PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_NAME = "platformio_esp_at"
+
+
+def load_package() -> None:
+    """Import the package of this file, and no other of its name; its folder has no other modules to be found."""
+    path = os.path.join(PACKAGE, "__init__.py")
+    spec = importlib.util.spec_from_file_location(_NAME, path, submodule_search_locations=[PACKAGE])
+    assert spec is not None  # noqa: S101 - the suffix is .py
+    assert spec.loader is not None  # noqa: S101
+    sys.modules[_NAME] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+
+def read_lines(take: Callable[[bytes], None]) -> None:
+    """Give each line of the input to ``take`` in a thread; the end of the input interrupts this process."""
+    # Not sys.stdin: a thread that waits for it at the end of Python stops that with a fatal error.
+    stream = os.fdopen(os.dup(0), "rb", buffering=0)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+
+    def read() -> None:
+        for line in stream:
+            take(line)
+        interrupt()
+
+    threading.Thread(target=read, daemon=True).start()
+
+
+def interrupt() -> None:
+    """Interrupt the main thread as SIGTERM does, also while it waits for a child of its own."""
+    main = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and main is not None:
+        with suppress(ProcessLookupError):
+            signal.pthread_kill(main, signal.SIGTERM)
+    else:
+        signal.raise_signal(signal.SIGTERM)
+
+
+def main() -> None:
+    """Run a module as a program."""
+    packages, module = sys.argv[1:3]
+    is_program = module == _NAME  # esp-at; else the child of a host's script
+    sys.path[0:1] = [packages] if packages else []
+    del sys.argv[1:3]
+    load_package()
+    from platformio_esp_at.launcher.environment import LaunchError, check_python, missing_module
+
+    try:
+        check_python()
+        if is_program:
+            read_lines(lambda _: None)
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except LaunchError as error:
+        _fail(error, is_program=is_program)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == _NAME:
+            raise
+        _fail(missing_module(error.name, packages), is_program=is_program)
+
+
+def _fail(error: "LaunchError", *, is_program: bool) -> None:
+    """End with an error: as a message, or as the event that a host's script expects."""
+    if is_program:
+        sys.exit("Error: {}".format(error))
+    os.write(1, json.dumps({"event": "error", "code": error.code, "text": str(error)}).encode() + b"\n")
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""The child of a target: a request of ``pio run`` becomes a `Setup`."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from platformio_esp_at.catalog.boards import BoardFacts
+from platformio_esp_at.commands.setup import Setup
+from platformio_esp_at.errors import Spelling
+from platformio_esp_at.hosted import Host, serve
+from platformio_esp_at.request.board_manifests import find_board
+from platformio_esp_at.request.layers import layer_of_options, own_options
+from platformio_esp_at.request.read import read_project
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from platformio_esp_at.request.nodes import Layer
+
+_PREFIX = "custom_at_"
+"""What the names of our options begin with in ``platformio.ini``."""
+
+
+def _setup(host: Host) -> Setup:
+    """Return what a request asks for; `pio.targets` has made it."""
+    request = host.request
+    host.spelling = Spelling(_as_option, "platformio.ini")
+    folder, port = Path(request["project"]), request["port"]
+    place = f"platformio.ini [env:{request['env']}]"
+    own = own_options(request["options"], _PREFIX, place=place)
+    spelled = f"{place} {_PREFIX}{{}}".format
+    layers: list[Layer] = [read_project(folder), layer_of_options(own, base=folder, spelling=spelled)]
+    if "port" in request["typed"]:
+        # --upload-port on the command line overrides all files; upload_port in platformio.ini is the program's port.
+        layers.append(layer_of_options({"port": port}, base=folder, spelling="--upload-{}".format))
+    return Setup(
+        layers=tuple(layers),
+        project=folder,
+        folder=Path(request["folder"]),
+        find_board=partial(_find_board, request),
+        find_port=partial(host.ask, "port_wanted"),
+        baud=int(request["speed"]) if request["speed"].isdigit() else None,
+        report=host.report,
+    )
+
+
+def _find_board(request: Mapping[str, Any], board_id: str | None) -> BoardFacts | None:
+    if board_id is not None:
+        own, platforms = Path(request["boards_dir"]), Path(request["platforms_dir"])
+        return find_board(board_id, own_boards=own, platforms=platforms)
+    return BoardFacts.from_manifest(request["board"], request["manifest"]) if request["board"] else None
+
+
+def _as_option(option: str, value: str) -> str:
+    """Return an option as ``platformio.ini`` has it, for hints."""
+    name, _, inner = option.partition(".")
+    text = f"{inner}={value}" if inner and value else inner or value
+    return f"{_PREFIX}{name} = {text}" if text else f"{_PREFIX}{name}"
+
+
+if __name__ == "__main__":
+    serve(_setup)
