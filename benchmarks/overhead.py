@@ -38,7 +38,7 @@ UPLOAD_LIMIT = 2
 
 ROUNDS = 15
 BAUD = 460800
-SHIM = Path(__file__).parents[1] / "examples" / "arduino-esp32" / "esp_at.py"
+SCRIPT = Path(__file__).parents[1] / "esp_at.py"
 
 PLATFORM = {
     "platform.json": '{"name": "bench", "title": "Bench", "version": "1.0.0", "frameworks": {}, "packages": {}}',
@@ -60,17 +60,17 @@ PLAIN_INI = """\
 """
 AT_INI = f"""\
 {PLAIN_INI}\
-    extra_scripts = pre:esp_at.py
+    extra_scripts = pre:{SCRIPT}
     custom_at_firmware = firmware.zip
     custom_at_module = WROOM-32
 """
-TIMED_INI = AT_INI.replace("pre:esp_at.py", "pre:timed.py")
-TIMED_SHIM = """\
+TIMED_INI = AT_INI.replace(str(SCRIPT), "timed.py")
+TIMED_SCRIPT = f"""\
     import time
 
     Import("env")
     start = time.perf_counter()
-    env.SConscript("esp_at.py", exports="env")
+    env.SConscript({str(SCRIPT)!r}, exports="env")
     print("REGISTERED", time.perf_counter() - start)
 """
 
@@ -90,11 +90,11 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         platforms = folder / "platforms"
         write_files(platforms / "bench", PLATFORM)
-        self.env = make_pio_home(folder / "pio-home") | {"PLATFORMIO_PLATFORMS_DIR": str(platforms)}
+        self.env = make_pio_home(folder / "pio-home")
+        self.env |= {"PLATFORMIO_PLATFORMS_DIR": str(platforms), "ESP_AT_PYTHON": sys.executable}
         self.plain, self.at, self.timed = (folder / name for name in ("plain", "at", "timed"))
         for project, ini in {self.plain: PLAIN_INI, self.at: AT_INI, self.timed: TIMED_INI}.items():
-            write_files(project, {"platformio.ini": ini, "timed.py": TIMED_SHIM})
-            shutil.copy(SHIM, project / "esp_at.py")
+            write_files(project, {"platformio.ini": ini, "timed.py": TIMED_SCRIPT})
             write_sample_package(project / "firmware.zip")
 
     def pio(self, words: str, project: Path) -> str:

@@ -61,7 +61,8 @@ def main() -> None:
     """Run a module as a program."""
     packages, module = sys.argv[1:3]
     is_program = module == _NAME  # esp-at; else the child of a host's script
-    sys.path[0:1] = [packages] if packages else []
+    own = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [*filter(None, [packages]), *(folder for folder in sys.path if folder != own)]
     del sys.argv[1:3]
     load_package()
     from platformio_esp_at.launcher.environment import LaunchError, check_python, missing_module

@@ -15,10 +15,15 @@ def interrupt_once(*, but: Optional[int] = None) -> None:
     ours = [number for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
 
     def interrupt(_number: int, _frame: Optional[FrameType]) -> None:
-        for number in ours:
-            signal.signal(number, signal.SIG_IGN)
+        ignore_interrupts()
         raise KeyboardInterrupt
 
     for number in ours:
         if number != but:
             signal.signal(number, interrupt)
+
+
+def ignore_interrupts() -> None:
+    """Let none of these signals do anything any more: all is done, or being ended."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from filelock import FileLock
 
 from platformio_esp_at.demo.pio_home import make_pio_home, run_pio
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.demo.simulated_module import SimulatedModule
+from platformio_esp_at.launcher.environment import PINS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
     What names ESP_AT_… in this process's environment is passed on.
     """
 
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
 
 COMPILING_PLATFORM = {
     "platform.json": """\
@@ -106,6 +106,32 @@ def pio_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
+def offline_packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return the environment in which a host's script makes its folder of packages from files, without a network.
+
+    They are downloaded once for all processes of a test run.
+    """
+    root = tmp_path_factory.getbasetemp()
+    folder = (root.parent if os.environ.get("PYTEST_XDIST_WORKER") else root) / "offline packages"
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.exists():
+            scratch = folder.with_name("offline packages, not whole")
+            download = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(scratch)]
+            pinned = ["--no-deps", "--require-hashes", "--requirement", PINS]
+            settings = os.environ | {"PIP_CONSTRAINT": os.devnull}
+            for words in (pinned, ["setuptools"]):  # esptool is built, which needs that
+                done = subprocess.run([*download, *words], env=settings, capture_output=True, text=True, check=False)
+                if "from versions: none" in done.stderr or "Could not fetch" in done.stderr:
+                    pytest.skip("need a package index to ask")
+                assert done.returncode == 0, done.stderr
+            scratch.rename(folder)
+    hidden = ("PIP_", "ESP_AT_", "PLATFORMIO_", "HTTP", "http", "ALL_PROXY", "all_proxy")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+    # As a URL, since pip splits the value at spaces.
+    return env | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": folder.as_uri(), "PIP_CONFIG_FILE": os.devnull}
+
+
+@pytest.fixture(scope="session")
 def sample_zip(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Return the sample firmware package of a chip as a zip, made once: a copy is the test's to spoil."""
     folder = tmp_path_factory.mktemp("samples")
@@ -166,12 +192,6 @@ def esp_at(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         return _checked(done, code)
 
     return run
-
-
-@pytest.fixture(scope="session")
-def shim() -> Path:
-    """Return the extra script that a project commits: the one of our templates."""
-    return EXAMPLES / "arduino-esp32" / "esp_at.py"
 
 
 @pytest.fixture
