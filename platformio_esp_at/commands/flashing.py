@@ -49,7 +49,7 @@ def verify(setup: Setup) -> None:
     connection = _connection(setup, job)
     write_image_set(job.plan, setup.folder)
     images = [(region.offset, region.path) for region in job.plan.regions]
-    command = esptool.verify_command(job.plan.chip.key, images, connection, major=esptool.esptool_major())
+    command = esptool.verify_command(job.plan.chip.key, images, connection)
     files = {region.path: region.data for region in job.plan.regions}
     try:
         with private_folder(files, setup.folder) as folder:
@@ -77,7 +77,6 @@ def _write(setup: Setup, job: Job, images: Sequence[tuple[int, str, bytes]]) -> 
         [(offset, path) for offset, path, _ in images],
         connection,
         flash_size=job.plan.flash_size,
-        major=esptool.esptool_major(),
     )
     files = {path: data for _, path, data in images} | {esptool.END_OF_FLASH: b""}
     with private_folder(files, setup.folder) as folder:
@@ -100,7 +99,7 @@ def _check_device(
     crystal_known = is_crystal_known(job.plan)
     if checked and crystal_known:
         return
-    probe = esptool.probe_command(job.plan.chip.key, connection, major=esptool.esptool_major())
+    probe = esptool.probe_command(job.plan.chip.key, connection)
     try:
         device = esptool.run_esptool(probe, folder=folder, report=setup.report)
     except KeyboardInterrupt:

@@ -14,8 +14,6 @@ import pytest
 from platformio_esp_at import __version__
 from platformio_esp_at.catalog.releases import released_packages
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
-from platformio_esp_at.device.esptool import END_OF_FLASH, Connection, verify_command, write_command
-from platformio_esp_at.formats.download_config import parse_download_config
 
 YML = "firmware: firmware.zip\nmodule: WROOM-32\n"
 CERTIFICATE = (Path(__file__).parents[2] / "examples/flash-only/certs/ca.pem").read_text()
@@ -461,28 +459,3 @@ def test_bash_completes_with_the_script_that_esp_at_gives(esp_at, monkeypatch):
         check=False,
     )
     assert (done.stdout, done.stderr) == ("uart_tx_pin=\n", "")
-
-
-# --- the older esptool ---
-
-
-def test_the_arguments_serve_esptool_4(image_set, used_module):
-    python = os.environ.get("ESP_AT_ESPTOOL4")
-    if not python:
-        pytest.skip("need a Python with esptool 4 (ESP_AT_ESPTOOL4)")
-    args = parse_download_config((image_set / "download.config").read_text())
-    images = [(image.offset, image.path) for image in args.images]
-
-    def esptool(arguments: list[str]) -> str:
-        command = [python, "-m", "esptool", *arguments]
-        done = subprocess.run(command, cwd=image_set, capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "deprecated" not in (done.stdout + done.stderr).lower()
-        return done.stdout
-
-    module = used_module()
-    connection = Connection(module.port, 460800)
-    (image_set / END_OF_FLASH).touch()
-    assert "esptool.py v4." in esptool(write_command("esp32", images, connection, flash_size=4 << 20, major=4))
-    assert module.flash == module.after_upload(image_set)
-    assert "verify OK" in esptool(verify_command("esp32", images, connection, major=4))
