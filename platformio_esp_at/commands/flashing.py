@@ -1,8 +1,10 @@
-"""The commands of a project that need a device: upload, upload the factory image, verify."""
+"""The commands of a project that need a device: upload, upload the factory image, verify, erase."""
 
 from __future__ import annotations
 
 from contextlib import nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.checks.silicon import check_silicon, crystal_warnings, is_checked_by_esptool, is_crystal_known
@@ -10,6 +12,7 @@ from platformio_esp_at.commands.setup import Job, Setup, prepare
 from platformio_esp_at.device import esptool
 from platformio_esp_at.errors import EspAtError, FlashError, located, setting
 from platformio_esp_at.events import (
+    Erased,
     ErasingAll,
     FactoryImageWritten,
     Noticed,
@@ -22,7 +25,6 @@ from platformio_esp_at.outputs.image_set import factory_image_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 
 def upload(setup: Setup) -> None:
@@ -63,6 +65,20 @@ def verify(setup: Setup) -> None:
             raise FlashError("content-differs", message, output=error.output, hint=hint) from None
         raise
     setup.report(Verified(len(images)))
+
+
+def erase(setup: Setup) -> None:
+    """Erase the whole flash of the module. A project with an error, or a device with another chip, is refused first."""
+    job = prepare(setup, lock=False)
+    command = esptool.erase_command(job.plan.chip.key, _connection(setup, job))
+    setup.report(ErasingAll(job.plan, blanks=True))
+    with TemporaryDirectory() as folder:  # empty: it reads no esptool.cfg of the project
+        try:
+            esptool.run_esptool(command, folder=Path(folder), report=setup.report)
+        except KeyboardInterrupt:
+            hint = "run the command again"
+            raise FlashError("interrupted", "interrupted: the flash may be half erased", hint=hint) from None
+    setup.report(Erased(job.plan))
 
 
 def _write(setup: Setup, job: Job, images: Sequence[tuple[int, str, bytes]]) -> None:

@@ -112,6 +112,11 @@ def verify_command(chip: str, images: Iterable[tuple[int, str]], connection: Con
     return _command(chip, "verify-flash", images, connection)
 
 
+def erase_command(chip: str, connection: Connection) -> list[str]:
+    """Return esptool's arguments that erase the whole flash of the device, whatever its size."""
+    return [*_device_arguments(chip, connection), "erase-flash"]
+
+
 def probe_command(chip: str, connection: Connection) -> list[str]:
     """Return esptool's arguments that identify the chip and leave it in its bootloader, for the next run.
 
@@ -265,13 +270,19 @@ def check_baud(baud: int | None) -> None:
 
 def _command(chip: str, verb: str, images: Iterable[tuple[int, str]], connection: Connection) -> list[str]:
     return [
-        "--chip",
-        chip,
-        *(["--port", connection.port] if connection.port else []),
-        *(["--baud", str(connection.baud)] if connection.baud else []),
+        *_device_arguments(chip, connection),
         verb,
         *(word for name in ("mode", "freq", "size") for word in (f"--flash-{name}", "keep")),
         *(word for offset, path in images for word in (format_offset(offset), path)),
+    ]
+
+
+def _device_arguments(chip: str, connection: Connection) -> list[str]:
+    """Return the arguments in front of a command; esptool refuses a device with another chip."""
+    return [
+        *("--chip", chip),
+        *(["--port", connection.port] if connection.port else []),
+        *(["--baud", str(connection.baud)] if connection.baud else []),
     ]
 
 

@@ -70,6 +70,26 @@ def test_a_project_from_package_to_verify(project, esp_at, simulated_module, use
     assert module.flash == made["factory/factory_WROOM-32.bin"]
 
 
+@pytest.mark.parametrize("chip", ["esp32", "esp8266", "esp32c6"])
+def test_erase(chip, project, esp_at, used_module):
+    """All of the flash, also what is beyond the flash size that the firmware uses."""
+    folder = project(yml="firmware: firmware.zip\n", chip=chip)
+    device = used_module(chip, 8 << 20)
+    said = esp_at("erase", "-p", device.port, cwd=folder).stdout
+    assert set(device.flash) == {0xFF}
+    assert (device.erases, device.writes) == ([(0, 8 << 20)], [])
+    assert said.startswith("Erasing the whole flash of the module ")
+    assert said.index("Erasing the whole flash of the module") < said.index("Connecting") < said.index("is blank now")
+    assert {path.name for path in folder.iterdir()} == {"esp_at.yml", "firmware.zip"}
+
+
+def test_erase_for_a_project_with_an_error(project, esp_at, used_module):
+    folder = project(yml=f"{YML}factory_param: {{uart_tx_pin: 99}}\n")
+    device = used_module()
+    esp_at("erase", "-p", device.port, cwd=folder, code=1)
+    assert device.untouched
+
+
 def test_options_of_the_command_line_win(project, esp_at):
     folder = project(
         yml=YML + "factory_param: {uart_tx_pin: 4, uart_rx_pin: 5}\nskip: [ble_data]\n",
@@ -317,7 +337,7 @@ def test_inspect_refuses_what_it_does_not_know(esp_at, tmp_path, image_set):
 
 def test_help_and_usage(esp_at):
     commands = esp_at("--help").stdout
-    of_a_project = ("package", "flash", "verify", "info", "table")
+    of_a_project = ("package", "flash", "verify", "erase", "info", "table")
     for name in (*of_a_project, "inspect", "modules", "module-for", "explain", "pio-platform", "demo"):
         assert f"\n  {name} " in commands
     assert esp_at("--version").stdout == f"esp-at, version {__version__}\n"
@@ -388,7 +408,7 @@ def completed(esp_at, monkeypatch, tmp_path):
     return complete
 
 
-@pytest.mark.parametrize("command", ["info", "flash", "package", "verify"])
+@pytest.mark.parametrize("command", ["info", "flash", "package", "verify", "erase"])
 @pytest.mark.parametrize(
     ("words", "answers"),
     [

@@ -10,7 +10,6 @@ import json
 import os
 import subprocess
 import sys
-from functools import partial
 
 import pytest
 
@@ -24,6 +23,7 @@ from platformio_esp_at.device.esptool import (
     check_esptool,
     check_port,
     differing_offsets,
+    erase_command,
     probe_command,
     process_arguments,
     run_esptool,
@@ -82,6 +82,12 @@ def test_asking_which_chip_is_there_leaves_it_in_its_bootloader():
     assert probe_command("esp32", Connection()) == ["--chip", "esp32", "--after", "no-reset", "--no-stub", "read-mac"]
 
 
+def test_erase():
+    assert erase_command("esp32", Connection("COM3", 921600)) == [
+        *("--chip", "esp32", "--port", "COM3", "--baud", "921600", "erase-flash"),
+    ]
+
+
 def test_write_with_an_empty_file_of_the_run():
     command = write_command("esp32", [(0, "a.bin")], Connection(), flash_size=2 << 20)
     assert command[-4:] == ["0x0", "a.bin", "0x200000", "end-of-flash"]
@@ -112,8 +118,13 @@ def test_the_installed_esptool_takes_these_arguments(tmp_path, printed):
     """It gets as far as the port: with an argument that it doesn't know, it wouldn't."""
     (tmp_path / "a.bin").write_bytes(b"x" * 16)
     (tmp_path / END_OF_FLASH).touch()
-    for command in (partial(write_command, flash_size=1 << 20), verify_command):
-        arguments = command("esp32", [(0, "a.bin")], Connection(NOWHERE, 115200))
+    images, connection = [(0, "a.bin")], Connection(NOWHERE, 115200)
+    for arguments in (
+        write_command("esp32", images, connection, flash_size=1 << 20),
+        verify_command("esp32", images, connection),
+        erase_command("esp32", connection),
+        probe_command("esp32", connection),
+    ):
         with pytest.raises(FlashError) as caught:
             run_esptool(arguments, folder=tmp_path, report=printed)
         assert "no such option" not in caught.value.output.lower()
