@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from platformio_esp_at.demo.pio_home import make_pio_home, run_pio
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.demo.simulated_module import SimulatedModule
-from platformio_esp_at.device.esptool import END_OF_FLASH, Connection, esptool_major, write_command
+from platformio_esp_at.device.esptool import END_OF_FLASH, Connection, process_arguments, write_command
 from platformio_esp_at.formats.download_config import parse_download_config
 from platformio_esp_at.units import parse_size
 
@@ -128,7 +128,7 @@ def measure_upload(bench: Bench, rounds: int) -> bool:
         args = parse_download_config((image_set / "download.config").read_text())
         images = [(image.offset, image.path) for image in args.images]
         connection, flash_size = Connection(module.port, BAUD), parse_size(args.settings.size)
-        arguments = write_command("esp32", images, connection, flash_size=flash_size, major=esptool_major())
+        arguments = write_command("esp32", images, connection, flash_size=flash_size)
         copy = bench.at / "esptool alone"
         shutil.copytree(image_set, copy)
         (copy / END_OF_FLASH).touch()
@@ -148,7 +148,7 @@ def measure_upload(bench: Bench, rounds: int) -> bool:
 
 def run_esptool(arguments: list[str], folder: Path) -> None:
     """Run esptool as `device.esptool.run_esptool` does, and show nothing."""
-    subprocess.run([sys.executable, "-u", "-m", "esptool", *arguments], cwd=folder, capture_output=True, check=True)
+    subprocess.run(process_arguments(arguments), cwd=folder, capture_output=True, check=True)
 
 
 def take_turns(calls: list[Callable[[], object]], rounds: int) -> list[list[float]]:

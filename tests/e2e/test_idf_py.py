@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
-import textwrap
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -372,36 +370,3 @@ def test_a_missing_extra(project, idf_py, used_module, monkeypatch):
 
 def test_wrong_words_are_clicks_to_refuse(project, idf_py):
     assert "No such option" in idf_py("at-flash", "--firmwear", "x", cwd=project(yml=YML), code=2).err
-
-
-# --- the older esptool, without click beside it ---
-
-
-def test_the_callbacks_serve_esptool_4(project, used_module, tmp_path):
-    python = os.environ.get("ESP_AT_ESPTOOL4")
-    if not python:
-        pytest.skip("need a Python with esptool 4 (ESP_AT_ESPTOOL4)")
-    folder, module = project(yml=YML), used_module()
-    script = tmp_path / "run.py"
-    script.write_text(
-        textwrap.dedent("""\
-            import sys
-            from types import SimpleNamespace
-
-            from platformio_esp_at.idf.actions import action_extensions
-
-            folder, port = sys.argv[1:]
-            context = SimpleNamespace(meta={}, get_parameter_source=lambda name: SimpleNamespace(name="COMMANDLINE"))
-            args = SimpleNamespace(project_dir=folder, build_dir=folder + "/build", port=port, baud=460800)
-            for name in ("at-flash", "at-verify"):
-                action_extensions({}, folder)["actions"][name]["callback"](name, context, args)
-        """)
-    )
-    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    command = [python, str(script), str(folder), module.port]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "esptool.py v4." in done.stdout
-    assert "deprecated" not in (done.stdout + done.stderr).lower()
-    assert "The device has all 17 images of the plan." in done.stdout
-    assert module.flash == module.after_upload(folder / "build_at_flash")
