@@ -1,7 +1,7 @@
 """The child's half of the contract with a host's script (its other half: `launcher.child`).
 
-The request comes as JSON in the first line of the input; events go to the output, one in a line. What is printed by
-accident goes to the error output.
+The request comes as JSON in the first line of the input; events go to the stream that `launcher.inside` hands on, one
+in a line.
 """
 
 from __future__ import annotations
@@ -30,8 +30,7 @@ class Host:
 
     def __init__(self) -> None:
         self._lines: SimpleQueue[bytes] = SimpleQueue()
-        self._events = os.fdopen(os.dup(1), "w", encoding="ascii")
-        os.dup2(2, 1)
+        self._events = os.fdopen(int(sys.argv[1]), "w", encoding="ascii")
         read_lines(self._lines.put)
         self.request: dict[str, Any] = json.loads(self._lines.get())
         self.spelling: Spelling = IN_PROJECT_FILE

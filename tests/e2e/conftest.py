@@ -87,6 +87,21 @@ COMPILING_PLATFORM = {
 """A dev-platform whose builder does for one program what that of espressif32 does, unless it is told ``nobuild``."""
 
 
+BUILDING_PLATFORM = {
+    "platform.json": '{"name": "building", "title": "Builds", "version": "1.0.0", "packages": {}, "frameworks": {}}',
+    "platform.py": "from platformio.public import PlatformBase\n\n\nclass BuildingPlatform(PlatformBase):\n    pass\n",
+    "builder/main.py": """\
+        from SCons.Script import Default, DefaultEnvironment
+
+        env = DefaultEnvironment()
+        env.Replace(AR="ar", AS="as", CC="gcc", CXX="g++", LINK="g++", RANLIB="ranlib", PROGNAME="program")
+        Default(env.BuildProgram())
+    """,
+    "boards/here.json": '{"name": "Here", "vendor": "nobody", "url": "", "build": {"mcu": "here"}, "upload": {"maximum_ram_size": 1, "maximum_size": 1}}',
+}
+"""A dev-platform that builds as PlatformIO does, its library finder included, with the compiler of this machine."""
+
+
 @pytest.fixture
 def simulated_module() -> Iterator[Callable[..., SimulatedModule]]:
     """Start a `SimulatedModule` with these arguments; it stops after the test."""
@@ -103,6 +118,16 @@ def pio_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     overwrite each other.
     """
     return make_pio_home(tmp_path_factory.mktemp("pio-home"))
+
+
+@pytest.fixture
+def silent_port():
+    """Return a port on which nobody answers: esptool tries to connect for many seconds."""
+    pty = pytest.importorskip("pty", reason="need pseudo-terminals")
+    ours, theirs = pty.openpty()
+    yield os.ttyname(theirs)
+    os.close(theirs)
+    os.close(ours)
 
 
 @pytest.fixture(scope="session")
@@ -157,20 +182,38 @@ def at_pio(pio_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
-def compiling_pio(pio_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Pio:
-    """Run ``pio`` with `COMPILING_PLATFORM`, under the name ``compiling``."""
+def compiling_env(pio_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return the environment of a ``pio`` with `COMPILING_PLATFORM` and `BUILDING_PLATFORM`, under those names."""
     platforms = tmp_path_factory.mktemp("compiling-platforms")
     _write_files(platforms / "compiling", COMPILING_PLATFORM)
-    return _pio_with(pio_env | {"PLATFORMIO_PLATFORMS_DIR": str(platforms)})
+    _write_files(platforms / "building", BUILDING_PLATFORM)
+    return pio_env | {"PLATFORMIO_PLATFORMS_DIR": str(platforms)}
 
 
-def _pio_with(env: dict[str, str]) -> Pio:
+@pytest.fixture(scope="session")
+def compiling_pio(compiling_env: dict[str, str]) -> Pio:
+    """Run ``pio`` in `compiling_env`."""
+    return _pio_with(compiling_env)
+
+
+@pytest.fixture(scope="session")
+def compiling_pio_with(compiling_env: dict[str, str]) -> Callable[[Mapping[str, str | None]], Pio]:
+    """Return a ``pio`` in `compiling_env` with other environment variables; None removes one."""
+    return lambda settings: _pio_with(compiling_env, settings)
+
+
+def _pio_with(env: dict[str, str], settings: Mapping[str, str | None] | None = None) -> Pio:
     def run(words: str | list[str], folder: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-        ours = {name: value for name, value in os.environ.items() if name.startswith("ESP_AT_")}
         args = words.split() if isinstance(words, str) else words
-        return _checked(run_pio(args, project=folder, env=env | ours), code)
+        return _checked(run_pio(args, project=folder, env=pio_environment(env, settings)), code)
 
     return run
+
+
+def pio_environment(env: dict[str, str], settings: Mapping[str, str | None] | None = None) -> dict[str, str]:
+    """Return an environment with what names ESP_AT_… in this process's, and with other settings; None removes one."""
+    ours = {name: value for name, value in os.environ.items() if name.startswith("ESP_AT_")}
+    return {name: value for name, value in (env | ours | dict(settings or {})).items() if value is not None}
 
 
 def _checked(done: subprocess.CompletedProcess[str], code: int) -> subprocess.CompletedProcess[str]:

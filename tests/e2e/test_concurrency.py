@@ -47,16 +47,6 @@ def test_every_module_has_its_own(project, simulated_module, option, attempt):
     assert FactoryParam.from_bytes(published).values["uart_baudrate"] in SPEEDS
 
 
-@pytest.fixture
-def silent_port():
-    """Return a port on which nobody answers: esptool tries to connect for many seconds."""
-    pty = pytest.importorskip("pty", reason="need pseudo-terminals")
-    ours, theirs = pty.openpty()
-    yield os.ttyname(theirs)
-    os.close(theirs)
-    os.close(ours)
-
-
 def _children(pid):
     listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
     return [int(child) for child in listed.stdout.split()]
