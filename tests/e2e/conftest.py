@@ -97,7 +97,12 @@ BUILDING_PLATFORM = {
         env.Replace(AR="ar", AS="as", CC="gcc", CXX="g++", LINK="g++", RANLIB="ranlib", PROGNAME="program")
         Default(env.BuildProgram())
     """,
-    "boards/here.json": '{"name": "Here", "vendor": "nobody", "url": "", "build": {"mcu": "here"}, "upload": {"maximum_ram_size": 1, "maximum_size": 1}}',
+    "boards/here.json": """\
+        {
+          "name": "Here", "vendor": "nobody", "url": "", "build": {"mcu": "here"},
+          "upload": {"maximum_ram_size": 1, "maximum_size": 1}
+        }
+    """,
 }
 """A dev-platform that builds as PlatformIO does, its library finder included, with the compiler of this machine."""
 
