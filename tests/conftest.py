@@ -82,7 +82,8 @@ def https_server(server_certificate: Path, monkeypatch: pytest.MonkeyPatch) -> I
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give each test its own download cache, without the user's environment variables for downloads."""
-    for name in ("ESP_AT_MIRROR", "ESP_AT_ALLOW_HTTP", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+    ours = ("ESP_AT_MIRROR", "ESP_AT_ALLOW_HTTP", "ESP_AT_CA_BUNDLE")
+    for name in (*ours, "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.delenv(name, raising=False)
     cache = tmp_path_factory.getbasetemp() / "cache" / secrets.token_hex(4)
     monkeypatch.setenv("ESP_AT_CACHE", str(cache))
