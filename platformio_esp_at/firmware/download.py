@@ -21,6 +21,7 @@ from platformio_esp_at import __version__
 from platformio_esp_at.errors import EspAtError, PackageError, located
 from platformio_esp_at.events import Copying, DownloadProgressed, DownloadStarted
 from platformio_esp_at.files import looked_for, open_regular, read_file, reading_hint, replace_file
+from platformio_esp_at.launcher.environment import CA_BUNDLE
 from platformio_esp_at.units import format_amount, format_size
 from platformio_esp_at.urls import (
     ALLOW_HTTP,
@@ -39,12 +40,6 @@ if TYPE_CHECKING:
     import requests
 
     from platformio_esp_at.events import Report
-
-CA_BUNDLE = "ESP_AT_CA_BUNDLE"
-"""The environment variable that names a file (PEM) of further CAs to trust, such as that of a company's proxy.
-
-One of our own, since a PlatformIO platform may set SSL_CERT_FILE and REQUESTS_CA_BUNDLE for all that runs in pio.
-"""
 
 _TIMEOUT = (10.0, 30.0)
 """Timeouts in seconds: to connect, and between two pieces."""

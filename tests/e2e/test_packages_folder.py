@@ -6,13 +6,18 @@ import os
 import random
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
+import threading
 import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+import certifi
 import pytest
 
 from platformio_esp_at import __version__
@@ -86,6 +91,36 @@ def test_a_proxy_that_refuses_is_named(first_use):
     index = {"PIP_NO_INDEX": None, "PIP_FIND_LINKS": None, "PIP_INDEX_URL": "https://example.org/simple"}
     _, errors = ended(first_use(**index, HTTPS_PROXY="http://localhost:9"), 1)
     assert "proxy" in errors.lower()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_args):
+        pass
+
+
+@pytest.fixture
+def https_packages(offline_packages, server_certificate):
+    """Return the address of a server that has the packages, with a certificate that only its file vouches for."""
+    folder = url2pathname(urlsplit(offline_packages["PIP_FIND_LINKS"]).path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(server_certificate)
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=folder)) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"https://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_company_s_ca_is_named_by_a_variable_of_our_own(first_use, https_packages, server_certificate):
+    """As under pioarduino, which points the usual variables at a file of its own."""
+    hosts = dict.fromkeys(("CERTIFI_PATH", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"), certifi.where())
+    _, errors = ended(first_use(PIP_FIND_LINKS=https_packages, **hosts), 1)
+    assert "CERTIFICATE_VERIFY_FAILED" in errors
+    assert "ESP_AT_CA_BUNDLE=FILE.pem" in errors
+    settings = hosts | {"ESP_AT_CA_BUNDLE": str(server_certificate)}
+    assert ended(first_use(PIP_FIND_LINKS=https_packages, **settings))[0] == VERSION
 
 
 def test_other_files_under_the_same_names_are_refused(first_use, offline_packages, tmp_path):
