@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from platformio_esp_at.errors import IN_PROJECT_FILE, EspAtError, FlashError
 from platformio_esp_at.launcher.child import INTERRUPTED
 from platformio_esp_at.launcher.inside import read_lines
-from platformio_esp_at.launcher.signals import ignore_interrupts, interrupt_once
+from platformio_esp_at.launcher.signals import interrupt_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,5 +73,4 @@ def serve(setup_of: Callable[[Host], Setup]) -> NoReturn:
     except KeyboardInterrupt:
         host.fail(FlashError("interrupted", "interrupted", hint="run the command again"))
         status = INTERRUPTED
-    ignore_interrupts()  # when the host sees the end of the events, it closes our input
     sys.exit(status)

@@ -65,6 +65,7 @@ def main() -> None:
     del sys.argv[1:3]
     load_package()
     from platformio_esp_at.launcher.environment import LaunchError, check_python, missing_module
+    from platformio_esp_at.launcher.signals import ignore_interrupts
 
     events = None
     if module == _NAME:
@@ -82,6 +83,8 @@ def main() -> None:
         if (error.name or "").partition(".")[0] == _NAME:
             raise
         _fail(missing_module(error.name, packages), events)
+    finally:
+        ignore_interrupts()  # a host's script that sees the end of the events closes our input
 
 
 def _fail(error: "LaunchError", events: Optional[int]) -> None:

@@ -103,6 +103,24 @@ def test_the_first_use_without_a_network_gives_one_message(
     assert not list((tmp_path / "packages").iterdir())
 
 
+def test_who_has_it_by_pip_in_platformio_s_python_runs_it_there(project, compiling_pio_with, tmp_path):
+    """As pip leaves it: the package with its metadata beside it; its packages are those of this Python."""
+    site = tmp_path / "site-packages"
+    shutil.copytree(ROOT / "platformio_esp_at", site / "platformio_esp_at")
+    (site / f"platformio_esp_at-{__version__}.dist-info").mkdir()
+    script = f"""\
+        import sys; sys.path.insert(0, {str(site)!r})
+        from platformio_esp_at.pio import register
+        Import("env"); register(env)
+    """
+    ini = re.sub(r"(?m)^ *lib_deps.*\n", "", INI).replace("$PROJECT_LIBDEPS_DIR/$PIOENV/esp-at/", "")
+    packages = tmp_path / "packages"
+    pio = compiling_pio_with({"ESP_AT_PYTHON": None, "ESP_AT_ENV": str(packages)})
+    said = pio("run -t info_at", project(ini, **{"esp_at.py": script})).stdout
+    assert "AT module: WROOM-32 (platformio.ini [env:it] custom_at_module)" in said
+    assert not packages.exists()
+
+
 def test_a_python_without_the_packages(project, compiling_pio_with, library, tmp_path):
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
     python = tmp_path / "bare" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
