@@ -49,9 +49,12 @@ class Host:
         self._tell(error_record(error, self.spelling))
 
     def ask(self, question: str) -> str:
-        """Return the host's answer to an event that is a question; if the host can't answer, this process ends."""
+        """Return the host's answer to an event that is a question; if there is none, the command ends."""
         self._tell({"event": question})
-        return str(json.loads(self._lines.get()))
+        answer = self._lines.get()
+        if not answer:
+            raise KeyboardInterrupt
+        return str(json.loads(answer))
 
     def _tell(self, record: dict[str, Any]) -> None:
         self._events.write(json.dumps(record) + "\n")

@@ -32,7 +32,7 @@ def load_package() -> None:
 
 
 def read_lines(take: Callable[[bytes], None]) -> None:
-    """Give each line of the input to ``take`` in a thread; the end of the input interrupts this process."""
+    """Give each line of the input to ``take`` in a thread; its end is an empty line, and interrupts this process."""
     # Not sys.stdin: a thread that waits for it at the end of Python stops that with a fatal error.
     stream = os.fdopen(os.dup(0), "rb", buffering=0)
     null = os.open(os.devnull, os.O_RDONLY)
@@ -42,6 +42,7 @@ def read_lines(take: Callable[[bytes], None]) -> None:
     def read() -> None:
         for line in stream:
             take(line)
+        take(b"")
         interrupt()
 
     threading.Thread(target=read, daemon=True).start()
