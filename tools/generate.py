@@ -17,7 +17,8 @@ from pathlib import Path
 from platformio_esp_at.catalog.chips import chip
 from platformio_esp_at.catalog.modules import modules
 from platformio_esp_at.idf.actions import OPTIONS
-from platformio_esp_at.launcher.environment import OLDEST_PYTHON, PINS
+from platformio_esp_at.launcher.interpreter import OLDEST_PYTHON
+from platformio_esp_at.launcher.packages import PINS
 from platformio_esp_at.request.board_manifests import PLATFORM
 from platformio_esp_at.request.command_line import parameters
 from platformio_esp_at.units import UPLOAD_BAUD, format_size

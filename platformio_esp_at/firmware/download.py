@@ -21,7 +21,7 @@ from platformio_esp_at import __version__
 from platformio_esp_at.errors import EspAtError, PackageError, located
 from platformio_esp_at.events import Copying, DownloadProgressed, DownloadStarted
 from platformio_esp_at.files import looked_for, open_regular, read_file, reading_hint, replace_file
-from platformio_esp_at.launcher.environment import CA_BUNDLE
+from platformio_esp_at.launcher.packages import CA_BUNDLE
 from platformio_esp_at.units import format_amount, format_size
 from platformio_esp_at.urls import (
     ALLOW_HTTP,

@@ -15,7 +15,8 @@ import sys
 import threading
 from typing import IO, Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
-from platformio_esp_at.launcher.environment import PACKAGE, LaunchError, Runtime, clean_environment, find_runtime
+from platformio_esp_at.launcher.environment import PACKAGE, Runtime, find_runtime
+from platformio_esp_at.launcher.interpreter import LaunchError, clean_environment
 from platformio_esp_at.launcher.streams import print_now
 
 INTERRUPTED = 130

@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Callable, Optional
 
 if TYPE_CHECKING:
-    from platformio_esp_at.launcher.environment import LaunchError
+    from platformio_esp_at.launcher.interpreter import LaunchError
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _NAME = "platformio_esp_at"
@@ -65,7 +65,8 @@ def main() -> None:
     sys.path[:] = [*filter(None, [packages]), *(folder for folder in sys.path if folder != own)]
     del sys.argv[1:3]
     load_package()
-    from platformio_esp_at.launcher.environment import LaunchError, check_python, missing_module
+    from platformio_esp_at.launcher.environment import missing_module
+    from platformio_esp_at.launcher.interpreter import LaunchError, check_python
     from platformio_esp_at.launcher.signals import ignore_interrupts
 
     events = None

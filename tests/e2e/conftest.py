@@ -18,7 +18,7 @@ from filelock import FileLock
 from platformio_esp_at.demo.pio_home import make_pio_home, run_pio
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.demo.simulated_module import SimulatedModule
-from platformio_esp_at.launcher.environment import PINS
+from platformio_esp_at.launcher.packages import PINS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -23,7 +23,7 @@ import certifi
 import pytest
 
 from platformio_esp_at import __version__
-from platformio_esp_at.launcher.environment import PINS
+from platformio_esp_at.launcher.packages import PINS
 
 PACKAGE = Path(__file__).parents[2] / "platformio_esp_at"
 SAYS_ONCE = "esp-at: getting the packages that it needs into "

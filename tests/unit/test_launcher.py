@@ -15,8 +15,9 @@ import pytest
 from packaging.requirements import Requirement
 
 import platformio_esp_at
-from platformio_esp_at.launcher import child, environment
-from platformio_esp_at.launcher.environment import LaunchError, clean_environment, find_runtime
+from platformio_esp_at.launcher import child, environment, interpreter, packages
+from platformio_esp_at.launcher.environment import find_runtime
+from platformio_esp_at.launcher.interpreter import LaunchError, clean_environment
 
 PACKAGE = Path(platformio_esp_at.__file__).parent
 ROOT = PACKAGE.parent
@@ -56,8 +57,8 @@ def test_an_older_python_finds_a_newer_one(python, tmp_path):
         import sys
         sys.path.insert(0, {str(ROOT)!r})
         import platformio_esp_at.idf.actions, platformio_esp_at.pio, platformio_esp_at.launcher.child
-        from platformio_esp_at.launcher.environment import _new_enough_python
-        print(_new_enough_python())
+        from platformio_esp_at.launcher.interpreter import new_enough_python
+        print(new_enough_python())
     """
     newer = tmp_path / f"python3.{sys.version_info[1]}"
     newer.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
@@ -74,7 +75,7 @@ def test_an_older_python_finds_a_newer_one(python, tmp_path):
 @pytest.fixture
 def alone(monkeypatch, tmp_path):
     """No variable of ours, and a home without a folder of packages."""
-    for name in (environment.PYTHON, environment.FOLDER, environment.CA_BUNDLE, "CERTIFI_PATH"):
+    for name in (interpreter.PYTHON, packages.FOLDER, packages.CA_BUNDLE, "CERTIFI_PATH"):
         monkeypatch.delenv(name, raising=False)
     for name in ("XDG_CACHE_HOME", "LOCALAPPDATA", "HOME"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
@@ -93,7 +94,7 @@ def folder_in(home):
 
 @pytest.mark.usefixtures("alone")
 def test_a_python_that_has_the_packages_is_named(monkeypatch):
-    monkeypatch.setenv(environment.PYTHON, "/opt/python")
+    monkeypatch.setenv(interpreter.PYTHON, "/opt/python")
     assert find_runtime(["/nowhere"], refuse) == ("/opt/python", "")
 
 
@@ -106,7 +107,7 @@ def test_a_folder_is_found_wherever_it_is(alone, monkeypatch, tmp_path):
     assert find_runtime([str(host)], refuse) == (sys.executable, str(of_host))
     assert (of_host / ".used").is_file()
     of_name = folder_in(named)
-    monkeypatch.setenv(environment.FOLDER, str(named))
+    monkeypatch.setenv(packages.FOLDER, str(named))
     assert find_runtime([str(host)], refuse) == (sys.executable, str(of_name))
 
 
@@ -125,7 +126,7 @@ def test_the_name_of_the_folder_tells_python_machine_and_pins(monkeypatch, tmp_p
     name = environment._name(sys.executable)
     assert re.fullmatch(r"\S+-\w+-[0-9a-f]{12}", name)
     pins = tmp_path / "requirements.txt"
-    pins.write_bytes(Path(environment.PINS).read_bytes().replace(b"\n", b"\r\n"))
+    pins.write_bytes(Path(packages.PINS).read_bytes().replace(b"\n", b"\r\n"))
     monkeypatch.setattr(environment, "PINS", str(pins))
     assert environment._name(sys.executable) == name  # as git writes the file on Windows
     pins.write_text("click==8.0\n")
@@ -192,10 +193,10 @@ NO_VERSION = "\nERROR: No matching distribution found for click==8.1\n"
     ],
 )
 def test_why_pip_failed(output, reason, hint, tmp_path):
-    found = environment._reason(output)
+    found = packages._reason(output)
     assert reason in found
     assert "\n" not in found
-    error = environment._not_made(found, str(tmp_path))
+    error = packages._not_made(found, str(tmp_path))
     assert (error.code, hint in error.hint) == ("packages-not-installed", True)
     assert str(error).startswith(f"the packages that it needs can't be installed: {found}  [packages-not-installed]\n")
 
@@ -203,8 +204,8 @@ def test_why_pip_failed(output, reason, hint, tmp_path):
 def test_no_place_can_be_written(monkeypatch, tmp_path):
     file = tmp_path / "file"
     file.touch()
-    monkeypatch.delenv(environment.PYTHON, raising=False)
-    monkeypatch.setenv(environment.FOLDER, str(file / "folder"))
+    monkeypatch.delenv(interpreter.PYTHON, raising=False)
+    monkeypatch.setenv(packages.FOLDER, str(file / "folder"))
     with pytest.raises(LaunchError) as caught:
         find_runtime([], refuse)
     assert caught.value.code == "packages-folder-not-writable"
@@ -215,8 +216,8 @@ def test_no_place_can_be_written(monkeypatch, tmp_path):
 def test_the_oldest_python_is_that_of_the_metadata():
     toml = pytest.importorskip("tomllib" if sys.version_info >= (3, 11) else "tomli")
     project = toml.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["requires-python"] == ">={}.{}".format(*environment.OLDEST_PYTHON)
-    assert f"Programming Language :: Python :: 3.{environment.NEWEST_PYTHON[1]}" in project["classifiers"]
+    assert project["requires-python"] == ">={}.{}".format(*interpreter.OLDEST_PYTHON)
+    assert f"Programming Language :: Python :: 3.{interpreter.NEWEST_PYTHON[1]}" in project["classifiers"]
     pins = [Requirement(line.rstrip(" \\")) for line in _pinned()]
     for wanted in map(Requirement, [*project["dependencies"], *project["optional-dependencies"]["launcher"]]):
         (pin,) = (pin for pin in pins if pin.name == wanted.name)
@@ -224,13 +225,13 @@ def test_the_oldest_python_is_that_of_the_metadata():
 
 
 def _pinned():
-    text = Path(environment.PINS).read_text(encoding="utf-8")
+    text = Path(packages.PINS).read_text(encoding="utf-8")
     assert "://" not in text  # no index is named
     return [line for line in text.splitlines() if "==" in line]
 
 
 def test_every_pin_has_hashes():
-    text = Path(environment.PINS).read_text(encoding="utf-8")
+    text = Path(packages.PINS).read_text(encoding="utf-8")
     for entry in re.split(r"\n(?=\S)", text.strip()):
         assert re.search(r"^[\w.-]+==\S+.* \\\n    --hash=sha256:[0-9a-f]{64}", entry), entry
 
