@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -30,7 +31,7 @@ class Host:
 
     def __init__(self) -> None:
         self._lines: SimpleQueue[bytes] = SimpleQueue()
-        self._events = os.fdopen(os.dup(1), "w", encoding="ascii")
+        self._events = os.dup(1)  # open to the end of this process: the host waits for that
         os.dup2(2, 1)
         read_lines(self._lines.put)
         self.request: dict[str, Any] = json.loads(self._lines.get())
@@ -55,8 +56,10 @@ class Host:
         return str(json.loads(self._lines.get()))
 
     def _tell(self, record: dict[str, Any]) -> None:
-        self._events.write(json.dumps(record) + "\n")
-        self._events.flush()
+        line = json.dumps(record).encode() + b"\n"
+        with suppress(OSError):  # the host has ended, and soon this process learns of it
+            while line:
+                line = line[os.write(self._events, line) :]
 
 
 def serve(setup_of: Callable[[Host], Setup]) -> NoReturn:

@@ -109,11 +109,13 @@ def _run(command: str, action: str, ctx: Any, args: Any, *, erase: bool = False,
     tools = os.environ.get("IDF_TOOLS_PATH")
     homes = (os.path.join(tools, "esp-at"),) if tools else ()
     failure = run_command("idf", request, {"port_wanted": partial(_find_port, given["port"])}, homes)
-    if failure is not None and failure.is_interrupt:
+    if failure is None:
+        return
+    sys.stdout.flush()
+    if failure.is_interrupt:
+        sys.stderr.write(failure.text + "\n")
         raise KeyboardInterrupt
-    if failure is not None:
-        sys.stdout.flush()
-        raise _fatal_error()(failure.text)
+    raise _fatal_error()(failure.text)
 
 
 def _fatal_error() -> Callable[[str], Exception]:

@@ -16,9 +16,13 @@ def interrupt_once(*, but: Optional[int] = None) -> None:
 
     def interrupt(_number: int, _frame: Optional[FrameType]) -> None:
         for number in ours:
-            signal.signal(number, signal.SIG_IGN)
+            signal.signal(number, _pass)
         raise KeyboardInterrupt
 
     for number in ours:
         if number != but:
             signal.signal(number, interrupt)
+
+
+def _pass(_number: int, _frame: Optional[FrameType]) -> None:
+    """Do nothing; for a signal that came at the same time as the first, Python would report SIG_IGN as an error."""

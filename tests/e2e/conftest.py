@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     """
 
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
 
 COMPILING_PLATFORM = {
     "platform.json": """\
@@ -166,6 +167,14 @@ def esp_at(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         return _checked(done, code)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def packed_component(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the ESP-IDF component as it is released, with the package in it: to be read, or copied."""
+    folder = tmp_path_factory.mktemp("released")
+    subprocess.run([sys.executable, ROOT / "tools" / "pack.py", folder], stdout=subprocess.DEVNULL, check=True)
+    return folder / "esp_at_flash"
 
 
 @pytest.fixture(scope="session")
