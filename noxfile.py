@@ -22,7 +22,6 @@ REFERENCE_TESTS = (
     *("tests/golden", "tests/faults"),
     *("tests/e2e/test_real_packages.py", "tests/e2e/test_projects_with_mfg_nvs.py"),
 )
-ESPTOOL_4_TESTS = ("tests/e2e/test_cli.py", "tests/e2e/test_idf_py.py")
 WORKFLOWS = ".github/workflows/tests.yml"
 
 # Twice as many as there are processors: the end-to-end tests wait on serial ports and child processes.
@@ -84,14 +83,6 @@ def reference(session: nox.Session) -> None:
     if not os.environ.get("ESP_AT_REFERENCE"):
         session.error("ESP_AT_REFERENCE must be the folder of the reference data")
     _pytest(session, *REFERENCE_TESTS, *session.posargs)
-
-
-@nox.session
-def esptool4(session: nox.Session) -> None:
-    """Flash with esptool 4: ESP-IDF 5.x pins it, and click below 8.2, and this project is installed beside them."""
-    session.install(".", "esptool~=4.12", "click<8.2")
-    python = shutil.which("python", path=session.bin)
-    _pytest(session, "-k", "esptool_4", *ESPTOOL_4_TESTS, *session.posargs, env={"ESP_AT_ESPTOOL4": python})
 
 
 @nox.session(python=False)

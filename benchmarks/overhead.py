@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from platformio_esp_at.demo.pio_home import make_pio_home, run_pio
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.demo.simulated_module import SimulatedModule
-from platformio_esp_at.device.esptool import END_OF_FLASH, Connection, esptool_major, write_command
+from platformio_esp_at.device.esptool import END_OF_FLASH, Connection, process_arguments, write_command
 from platformio_esp_at.formats.download_config import parse_download_config
 from platformio_esp_at.units import parse_size
 
@@ -38,7 +38,7 @@ UPLOAD_LIMIT = 2
 
 ROUNDS = 15
 BAUD = 460800
-SHIM = Path(__file__).parents[1] / "examples" / "arduino-esp32" / "esp_at.py"
+SCRIPT = Path(__file__).parents[1] / "esp_at.py"
 
 PLATFORM = {
     "platform.json": '{"name": "bench", "title": "Bench", "version": "1.0.0", "frameworks": {}, "packages": {}}',
@@ -60,17 +60,17 @@ PLAIN_INI = """\
 """
 AT_INI = f"""\
 {PLAIN_INI}\
-    extra_scripts = pre:esp_at.py
+    extra_scripts = pre:{SCRIPT}
     custom_at_firmware = firmware.zip
     custom_at_module = WROOM-32
 """
-TIMED_INI = AT_INI.replace("pre:esp_at.py", "pre:timed.py")
-TIMED_SHIM = """\
+TIMED_INI = AT_INI.replace(str(SCRIPT), "timed.py")
+TIMED_SCRIPT = f"""\
     import time
 
     Import("env")
     start = time.perf_counter()
-    env.SConscript("esp_at.py", exports="env")
+    env.SConscript({str(SCRIPT)!r}, exports="env")
     print("REGISTERED", time.perf_counter() - start)
 """
 
@@ -90,11 +90,11 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         platforms = folder / "platforms"
         write_files(platforms / "bench", PLATFORM)
-        self.env = make_pio_home(folder / "pio-home") | {"PLATFORMIO_PLATFORMS_DIR": str(platforms)}
+        self.env = make_pio_home(folder / "pio-home")
+        self.env |= {"PLATFORMIO_PLATFORMS_DIR": str(platforms), "ESP_AT_PYTHON": sys.executable}
         self.plain, self.at, self.timed = (folder / name for name in ("plain", "at", "timed"))
         for project, ini in {self.plain: PLAIN_INI, self.at: AT_INI, self.timed: TIMED_INI}.items():
-            write_files(project, {"platformio.ini": ini, "timed.py": TIMED_SHIM})
-            shutil.copy(SHIM, project / "esp_at.py")
+            write_files(project, {"platformio.ini": ini, "timed.py": TIMED_SCRIPT})
             write_sample_package(project / "firmware.zip")
 
     def pio(self, words: str, project: Path) -> str:
@@ -128,7 +128,7 @@ def measure_upload(bench: Bench, rounds: int) -> bool:
         args = parse_download_config((image_set / "download.config").read_text())
         images = [(image.offset, image.path) for image in args.images]
         connection, flash_size = Connection(module.port, BAUD), parse_size(args.settings.size)
-        arguments = write_command("esp32", images, connection, flash_size=flash_size, major=esptool_major())
+        arguments = write_command("esp32", images, connection, flash_size=flash_size)
         copy = bench.at / "esptool alone"
         shutil.copytree(image_set, copy)
         (copy / END_OF_FLASH).touch()
@@ -148,7 +148,7 @@ def measure_upload(bench: Bench, rounds: int) -> bool:
 
 def run_esptool(arguments: list[str], folder: Path) -> None:
     """Run esptool as `device.esptool.run_esptool` does, and show nothing."""
-    subprocess.run([sys.executable, "-u", "-m", "esptool", *arguments], cwd=folder, capture_output=True, check=True)
+    subprocess.run(process_arguments(arguments), cwd=folder, capture_output=True, check=True)
 
 
 def take_turns(calls: list[Callable[[], object]], rounds: int) -> list[list[float]]:

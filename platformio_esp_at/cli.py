@@ -220,6 +220,14 @@ def verify(**options: Any) -> None:  # noqa: ANN401
 
 
 @cli.command(cls=_ProjectCommand)
+def erase(**options: Any) -> None:  # noqa: ANN401
+    """Erase the whole flash of the module: the firmware, and all that it has saved."""
+    from platformio_esp_at.commands import flashing
+
+    flashing.erase(_setup(**options))
+
+
+@cli.command(cls=_ProjectCommand)
 def info(**options: Any) -> None:  # noqa: ANN401
     """Show what flash would write and keep, and the wiring; needs no module."""
     from platformio_esp_at.commands import packaging

@@ -45,9 +45,11 @@ class Packaged(NamedTuple):
 
 
 class ErasingAll(NamedTuple):
-    """The factory image is going to be written, which erases what the module has saved."""
+    """What the module has saved is going to be erased, with all else."""
 
     plan: FlashPlan
+    blanks: bool = False
+    """Whether the whole flash becomes blank; else the factory image is written over what the firmware uses of it."""
 
 
 class Updated(NamedTuple):
@@ -58,6 +60,12 @@ class Updated(NamedTuple):
 
 class FactoryImageWritten(NamedTuple):
     """The factory image was written."""
+
+    plan: FlashPlan
+
+
+class Erased(NamedTuple):
+    """The whole flash was erased: the module has no firmware."""
 
     plan: FlashPlan
 
@@ -109,8 +117,8 @@ class WaitingForDownload(NamedTuple):
 
 
 Event: TypeAlias = (
-    "Planned | Described | TableMade | Packaged | ErasingAll | Updated | FactoryImageWritten | Verified | Noticed"
-    " | EsptoolOutput | DownloadStarted | DownloadProgressed | Copying | WaitingForDownload"
+    "Planned | Described | TableMade | Packaged | ErasingAll | Updated | FactoryImageWritten | Erased | Verified"
+    " | Noticed | EsptoolOutput | DownloadStarted | DownloadProgressed | Copying | WaitingForDownload"
 )
 Report: TypeAlias = "Callable[[Event], None]"
 """Takes an event as it happens."""

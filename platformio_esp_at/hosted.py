@@ -1,7 +1,7 @@
 """The child's half of the contract with a host's script (its other half: `launcher.child`).
 
-The request comes as JSON in the first line of the input; events go to the output, one in a line. What is printed by
-accident goes to the error output.
+The request comes as JSON in the first line of the input; events go to the stream that `launcher.inside` hands on, one
+in a line.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from platformio_esp_at.errors import IN_PROJECT_FILE, EspAtError, FlashError
 from platformio_esp_at.launcher.child import INTERRUPTED
 from platformio_esp_at.launcher.inside import read_lines
-from platformio_esp_at.launcher.signals import interrupt_once
+from platformio_esp_at.launcher.signals import ignore_interrupts, interrupt_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +31,7 @@ class Host:
 
     def __init__(self) -> None:
         self._lines: SimpleQueue[bytes] = SimpleQueue()
-        self._events = os.dup(1)  # open to the end of this process: the host waits for that
-        os.dup2(2, 1)
+        self._events = int(sys.argv[1])
         read_lines(self._lines.put)
         self.request: dict[str, Any] = json.loads(self._lines.get())
         self.spelling: Spelling = IN_PROJECT_FILE
@@ -77,4 +76,5 @@ def serve(setup_of: Callable[[Host], Setup]) -> NoReturn:
     except KeyboardInterrupt:
         host.fail(FlashError("interrupted", "interrupted", hint="run the command again"))
         status = INTERRUPTED
+    ignore_interrupts()  # when the host sees the end of the events, it closes our input
     sys.exit(status)

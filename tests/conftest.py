@@ -27,6 +27,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what CONTRIBUTING.md names for long runs."""
     help_ = "how long tests/property/test_hostile_input.py changes the input of each reader (default: some examples)"
     parser.addoption("--reader-seconds", type=float, default=0, metavar="N", help=help_)
+    help_ = "how often tests/e2e/test_packages_folder.py kills a first use (default: 2)"
+    parser.addoption("--kills", type=int, default=2, metavar="N", help=help_)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -18,6 +18,7 @@ _MODULES = {
     "upload": "flashing",
     "upload_factory": "flashing",
     "verify": "flashing",
+    "erase": "flashing",
 }
 """The commands of a project, and the module of each, which is imported only when the command runs."""
 

@@ -1,8 +1,10 @@
-"""The commands of a project that need a device: upload, upload the factory image, verify."""
+"""The commands of a project that need a device: upload, upload the factory image, verify, erase."""
 
 from __future__ import annotations
 
 from contextlib import nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.checks.silicon import check_silicon, crystal_warnings, is_checked_by_esptool, is_crystal_known
@@ -10,6 +12,7 @@ from platformio_esp_at.commands.setup import Job, Setup, prepare
 from platformio_esp_at.device import esptool
 from platformio_esp_at.errors import EspAtError, FlashError, located, setting
 from platformio_esp_at.events import (
+    Erased,
     ErasingAll,
     FactoryImageWritten,
     Noticed,
@@ -22,7 +25,6 @@ from platformio_esp_at.outputs.image_set import factory_image_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 
 def upload(setup: Setup) -> None:
@@ -49,7 +51,7 @@ def verify(setup: Setup) -> None:
     connection = _connection(setup, job)
     write_image_set(job.plan, setup.folder)
     images = [(region.offset, region.path) for region in job.plan.regions]
-    command = esptool.verify_command(job.plan.chip.key, images, connection, major=esptool.esptool_major())
+    command = esptool.verify_command(job.plan.chip.key, images, connection)
     files = {region.path: region.data for region in job.plan.regions}
     try:
         with private_folder(files, setup.folder) as folder:
@@ -65,6 +67,20 @@ def verify(setup: Setup) -> None:
     setup.report(Verified(len(images)))
 
 
+def erase(setup: Setup) -> None:
+    """Erase the whole flash of the module. A project with an error, or a device with another chip, is refused first."""
+    job = prepare(setup, lock=False)
+    command = esptool.erase_command(job.plan.chip.key, _connection(setup, job))
+    setup.report(ErasingAll(job.plan, blanks=True))
+    with TemporaryDirectory() as folder:  # empty: it reads no esptool.cfg of the project
+        try:
+            esptool.run_esptool(command, folder=Path(folder), report=setup.report)
+        except KeyboardInterrupt:
+            hint = "run the command again"
+            raise FlashError("interrupted", "interrupted: the flash may be half erased", hint=hint) from None
+    setup.report(Erased(job.plan))
+
+
 def _write(setup: Setup, job: Job, images: Sequence[tuple[int, str, bytes]]) -> None:
     """Publish the image set, then write ``images`` (offset, path, content) to the device.
 
@@ -77,7 +93,6 @@ def _write(setup: Setup, job: Job, images: Sequence[tuple[int, str, bytes]]) -> 
         [(offset, path) for offset, path, _ in images],
         connection,
         flash_size=job.plan.flash_size,
-        major=esptool.esptool_major(),
     )
     files = {path: data for _, path, data in images} | {esptool.END_OF_FLASH: b""}
     with private_folder(files, setup.folder) as folder:
@@ -100,7 +115,7 @@ def _check_device(
     crystal_known = is_crystal_known(job.plan)
     if checked and crystal_known:
         return
-    probe = esptool.probe_command(job.plan.chip.key, connection, major=esptool.esptool_major())
+    probe = esptool.probe_command(job.plan.chip.key, connection)
     try:
         device = esptool.run_esptool(probe, folder=folder, report=setup.report)
     except KeyboardInterrupt:

@@ -40,16 +40,17 @@ main()
 """
 
 
-def make_pio_home(folder: Path) -> dict[str, str]:
+def make_pio_home(folder: Path, *, offline: bool = True) -> dict[str, str]:
     """Return the environment for `run_pio` with ``folder`` as PlatformIO's home, which is made if it doesn't exist.
 
     Several processes may ask for the same folder at once: the package appears there complete or not at all.
+    ``offline``: whatever would be downloaded fails, in children of pio, too.
     """
     version = _wanted_version()
     package = folder / "packages" / _PACKAGE
     if _installed_version(package) != version:
         _make_scons_package(package, version)
-    return _environment(folder)
+    return _environment(folder, offline=offline)
 
 
 def run_pio(
@@ -135,20 +136,18 @@ def _put_in_place(made: Path, package: Path, version: str) -> None:
             raise
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def _environment(folder: Path, *, offline: bool) -> dict[str, str]:
     private = {
         "PLATFORMIO_CORE_DIR": str(folder),
         "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no",
         "PLATFORMIO_DISABLE_UPGRADE_CHECK": "true",
         "PLATFORMIO_NO_ANSI": "true",
         "PLATFORMIO_OFFLINE": "1",  # pioarduino's platform reads this one
-        **dict.fromkeys(_PROXY_VARIABLES, _NOWHERE),
     }
-    inherited = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("PLATFORMIO_") and name not in _NO_PROXY_VARIABLES
-    }
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PLATFORMIO_")}
+    if offline:
+        private |= dict.fromkeys(_PROXY_VARIABLES, _NOWHERE)
+        inherited = {name: value for name, value in inherited.items() if name not in _NO_PROXY_VARIABLES}
     return inherited | private
 
 

@@ -1,12 +1,12 @@
 """From a plan to one esptool run: the argument lists, and the one place that starts a process.
 
-esptool is run and not imported: its Python API differs between 4 and 5. Version 4 knows only names with underscores,
-version 5 prefers dashes and warns about the others.
+esptool is run and not imported: a process can be ended at any time, and its output is read as it comes.
 """
 
 from __future__ import annotations
 
 import codecs
+import os
 import re
 import subprocess
 import sys
@@ -14,6 +14,7 @@ import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from platformio_esp_at.catalog.chips import other_revision
@@ -23,7 +24,6 @@ from platformio_esp_at.units import UPLOAD_BAUD, format_offset, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from platformio_esp_at.events import Report
 
@@ -36,16 +36,16 @@ END_OF_FLASH = "end-of-flash"
 _HIDDEN = (
     f"Writing '{END_OF_FLASH}' at ",
     f"WARNING: '{END_OF_FLASH}' is empty",
-    f"WARNING: File {END_OF_FLASH} is empty",  # esptool 4
+    f"Warning: '{END_OF_FLASH}' is empty",  # esptool 5.2 and 5.3
 )
 """Prefixes of esptool lines to hide: they are about END_OF_FLASH, a probe for the flash size, and look like errors."""
 
 _OUTPUT_KEPT = 64 << 10
 _TOO_SMALL = re.compile(r"will not fit in (\d+) bytes of flash")
-_VERIFIED = re.compile(r"^Verifying 0x[0-9a-f]+ \(\d+\) bytes (?:at|@) 0x([0-9a-f]+) .*\n(.*)", re.MULTILINE)
+_VERIFIED = re.compile(r"^Verifying 0x[0-9a-f]+ \(\d+\) bytes at 0x([0-9a-f]+) .*\n(.*)", re.MULTILINE)
 
 _REVISION = re.compile(r"\(revision v(\d+)\.(\d+)\)")
-_CRYSTAL = re.compile(r"^Crystal (?:is|frequency:) +(\d+)MHz", re.MULTILINE)
+_CRYSTAL = re.compile(r"^Crystal frequency: +(\d+)MHz", re.MULTILINE)
 _OTHER_REVISION = re.compile(
     r"requires chip revision (?:in range )?\[?(?P<needs>[^\](]+?)\]? *\(this chip is revision v?(?P<has>[\d.]+)\)"
 )
@@ -95,7 +95,7 @@ class Device:
 
 
 def write_command(
-    chip: str, images: Iterable[tuple[int, str]], connection: Connection, *, flash_size: int, major: int
+    chip: str, images: Iterable[tuple[int, str]], connection: Connection, *, flash_size: int
 ) -> list[str]:
     """Return esptool's arguments that write ``images`` (offset in bytes, path) in one run.
 
@@ -103,62 +103,84 @@ def write_command(
     It compares the ends of images with the device's flash size: the empty file `END_OF_FLASH` at ``flash_size`` makes
     it refuse a device with less flash before it writes anything, even if all other images would fit.
     """
-    return _command(chip, "write_flash", [*images, (flash_size, END_OF_FLASH)], connection, major)
+    return _command(chip, "write-flash", [*images, (flash_size, END_OF_FLASH)], connection)
 
 
-def verify_command(chip: str, images: Iterable[tuple[int, str]], connection: Connection, *, major: int) -> list[str]:
+def verify_command(chip: str, images: Iterable[tuple[int, str]], connection: Connection) -> list[str]:
     """Return esptool's arguments that compare ``images`` with the device's flash."""
     # No empty file here: it would match on any device, since verifying doesn't check the flash size.
-    return _command(chip, "verify_flash", images, connection, major)
+    return _command(chip, "verify-flash", images, connection)
 
 
-_OLDEST = (4, 8)
-"""The first esptool that merges and verifies every chip here: what pyproject.toml asks for."""
+def erase_command(chip: str, connection: Connection) -> list[str]:
+    """Return esptool's arguments that erase the whole flash of the device, whatever its size."""
+    return [*_device_arguments(chip, connection), "erase-flash"]
 
 
-def esptool_major() -> int:
-    """Return the major version of the esptool in this Python. Raises `FlashError` if there is none, or an old one."""
-    wanted = ".".join(map(str, _OLDEST))
-    upgrade = f"{sys.executable} -m pip install --upgrade 'esptool>={wanted}'"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 and 3.13, for metadata without a version
-            found = str(version("esptool"))
-    except PackageNotFoundError:
-        hint = f"install it: {sys.executable} -m pip install esptool"
-        raise FlashError("esptool-missing", "esptool is not installed in this Python", hint=hint) from None
-    except (KeyError, OSError, ValueError):  # its metadata is damaged
-        found = "unknown"
-    numbers = re.match(r"(\d{1,9})\.(\d{1,9})", found, re.ASCII)
-    if numbers is None or (int(numbers[1]), int(numbers[2])) < _OLDEST:
-        raise FlashError(
-            "esptool-too-old",
-            f"the version of esptool in this Python is {found}, {wanted} or newer is needed",
-            hint=f"upgrade it: {upgrade}",
-            version=found,
-        )
-    return int(numbers[1])
-
-
-def probe_command(chip: str, connection: Connection, *, major: int) -> list[str]:
+def probe_command(chip: str, connection: Connection) -> list[str]:
     """Return esptool's arguments that identify the chip and leave it in its bootloader, for the next run.
 
     After a reset, a module that was put into the bootloader by hand (BOOT) might not start it again.
     """
     port = ["--port", connection.port] if connection.port else []
-    stay = ["--after", "no-reset" if major >= 5 else "no_reset", "--no-stub"]
-    return ["--chip", chip, *port, *stay, _spelled("read_mac", major)]
+    return ["--chip", chip, *port, "--after", "no-reset", "--no-stub", "read-mac"]
+
+
+_OLDEST = (5, 2)
+"""The first esptool that is used: what pyproject.toml asks for."""
+_OWN_ENVIRONMENT = (
+    "install platformio-esp-at in an environment of its own, which brings esptool: pipx install platformio-esp-at, "
+    "or with pip in a new venv"
+)
+"""The next step without a usable esptool. Never its upgrade: with esptool 5 in ESP-IDF 5's Python, idf.py fails."""
+
+
+def check_esptool() -> None:
+    """Raise `FlashError` if there is no esptool in this Python, or one that is too old."""
+    wanted = ".".join(map(str, _OLDEST))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 and 3.13, for metadata without a version
+            found = str(version("esptool"))
+    except PackageNotFoundError:
+        message = f"esptool is not installed in this Python, {wanted} or newer is needed"
+        raise FlashError("esptool-missing", message, hint=_OWN_ENVIRONMENT) from None
+    except (KeyError, OSError, ValueError):  # its metadata is damaged
+        found = "unknown"
+    numbers = re.match(r"(\d{1,9})\.(\d{1,9})", found, re.ASCII)
+    if numbers is None or (int(numbers[1]), int(numbers[2])) < _OLDEST:
+        message = f"the version of esptool in this Python is {found}, {wanted} or newer is needed"
+        raise FlashError("esptool-too-old", message, hint=_OWN_ENVIRONMENT, version=found)
+
+
+_START = (
+    "import os, sys; sys.path[:] = sys.argv.pop(1).split(os.pathsep); "
+    "import runpy; runpy.run_module('esptool', run_name='__main__', alter_sys=True)"
+)
+"""A program of one line: it takes its first argument as ``sys.path`` before it imports anything."""
+
+
+def process_arguments(arguments: list[str]) -> list[str]:
+    """Return the command that runs esptool with the packages of this process: only its ``sys.path`` may know them.
+
+    Relative entries become absolute, since esptool runs in the folder of the images. The current folder comes last, or
+    an esptool.py of the project would run.
+    """
+    here = str(Path.cwd())
+    path = sorted(map(os.path.abspath, sys.path), key=lambda folder: folder == here)
+    return [sys.executable, "-u", "-c", _START, os.pathsep.join(path), *arguments]
 
 
 def run_esptool(arguments: list[str], *, folder: Path, report: Report) -> Device:
     """Run esptool in ``folder``, reporting its output as it comes, and return what it printed about the device.
 
-    Raises `FlashError` unless it succeeds.
+    Raises `FlashError` unless it succeeds, or if there is no esptool that can be used.
     """
-    # In the folder of the images, also because -m would run an esptool.py of the current folder.
+    check_esptool()
     with subprocess.Popen(
-        [sys.executable, "-u", "-m", "esptool", *arguments],
+        process_arguments(arguments),
         cwd=folder,
+        env={**os.environ, "NO_COLOR": "1"},  # esptool 5.2 and 5.3 colour a pipe, too, where TERM is xterm
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -246,21 +268,22 @@ def check_baud(baud: int | None) -> None:
         )
 
 
-def _command(chip: str, verb: str, images: Iterable[tuple[int, str]], connection: Connection, major: int) -> list[str]:
-    settings = [word for name in ("mode", "freq", "size") for word in (_spelled(f"--flash_{name}", major), "keep")]
+def _command(chip: str, verb: str, images: Iterable[tuple[int, str]], connection: Connection) -> list[str]:
     return [
-        "--chip",
-        chip,
-        *(["--port", connection.port] if connection.port else []),
-        *(["--baud", str(connection.baud)] if connection.baud else []),
-        _spelled(verb, major),
-        *settings,
+        *_device_arguments(chip, connection),
+        verb,
+        *(word for name in ("mode", "freq", "size") for word in (f"--flash-{name}", "keep")),
         *(word for offset, path in images for word in (format_offset(offset), path)),
     ]
 
 
-def _spelled(name: str, major: int) -> str:
-    return name if major < 5 else name.replace("_", "-")
+def _device_arguments(chip: str, connection: Connection) -> list[str]:
+    """Return the arguments in front of a command; esptool refuses a device with another chip."""
+    return [
+        *("--chip", chip),
+        *(["--port", connection.port] if connection.port else []),
+        *(["--baud", str(connection.baud)] if connection.baud else []),
+    ]
 
 
 def _last_error(output: str) -> str:

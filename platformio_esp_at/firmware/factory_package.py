@@ -303,7 +303,7 @@ def _notes(image: FactoryImage, placed: dict[int, FlashImage], contents: dict[st
         yield warning(
             "image-bytes-outside",
             f"the bytes at {format_offset(offset)} are in no partition: they are not written",
-            hint="if the firmware needs them, write the image itself: esptool write_flash 0x0 FILE",
+            hint="if the firmware needs them, write the image itself: esptool write-flash 0x0 FILE",
             offset=offset,
         )
 

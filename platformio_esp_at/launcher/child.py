@@ -77,10 +77,12 @@ def _start(
     runtime: Runtime, module: str, arguments: Sequence[str], stdout: Optional[int] = None
 ) -> "subprocess.Popen[bytes]":
     inside = os.path.join(PACKAGE, "launcher", "inside.py")
+    # With a folder of packages, nothing of the interpreter's own ones is seen: theirs are other versions.
+    alone = ["-I", "-S"] if runtime.packages else []
     sys.stdout.flush()  # or the child's lines come before ours
     try:
         return subprocess.Popen(
-            [runtime.python, inside, runtime.packages, module, *arguments],
+            [runtime.python, *alone, inside, runtime.packages, module, *arguments],
             env=clean_environment(),
             stdin=subprocess.PIPE,
             stdout=stdout,

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING, Callable, Optional
 
 if TYPE_CHECKING:
     from platformio_esp_at.launcher.environment import LaunchError
@@ -58,32 +58,37 @@ def interrupt() -> None:
 
 
 def main() -> None:
-    """Run a module as a program."""
+    """Run a module as a program: `esp-at`, or the child of a host's script, which gets the stream of its events."""
     packages, module = sys.argv[1:3]
-    is_program = module == _NAME  # esp-at; else the child of a host's script
-    sys.path[0:1] = [packages] if packages else []
+    own = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [*filter(None, [packages]), *(folder for folder in sys.path if folder != own)]
     del sys.argv[1:3]
     load_package()
     from platformio_esp_at.launcher.environment import LaunchError, check_python, missing_module
 
+    events = None
+    if module == _NAME:
+        read_lines(lambda _: None)
+    else:
+        events = os.dup(1)
+        os.dup2(2, 1)  # what is printed by accident is no event
+        sys.argv[1:] = [str(events)]
     try:
         check_python()
-        if is_program:
-            read_lines(lambda _: None)
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except LaunchError as error:
-        _fail(error, is_program=is_program)
+        _fail(error, events)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == _NAME:
             raise
-        _fail(missing_module(error.name, packages), is_program=is_program)
+        _fail(missing_module(error.name, packages), events)
 
 
-def _fail(error: "LaunchError", *, is_program: bool) -> None:
-    """End with an error: as a message, or as the event that a host's script expects."""
-    if is_program:
+def _fail(error: "LaunchError", events: Optional[int]) -> None:
+    """End with an error: as an event, if there is a host's script to tell."""
+    if events is None:
         sys.exit("Error: {}".format(error))
-    os.write(1, json.dumps({"event": "error", "code": error.code, "text": str(error)}).encode() + b"\n")
+    os.write(events, json.dumps({"event": "error", "code": error.code, "text": str(error)}).encode() + b"\n")
     sys.exit(1)
 
 

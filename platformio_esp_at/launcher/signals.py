@@ -15,8 +15,7 @@ def interrupt_once(*, but: Optional[int] = None) -> None:
     ours = [number for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
 
     def interrupt(_number: int, _frame: Optional[FrameType]) -> None:
-        for number in ours:
-            signal.signal(number, _pass)
+        ignore_interrupts()
         raise KeyboardInterrupt
 
     for number in ours:
@@ -24,5 +23,12 @@ def interrupt_once(*, but: Optional[int] = None) -> None:
             signal.signal(number, interrupt)
 
 
+def ignore_interrupts() -> None:
+    """Let none of these signals do anything any more: all is done, or being ended."""
+    for number in _SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _pass)
+
+
 def _pass(_number: int, _frame: Optional[FrameType]) -> None:
-    """Do nothing; for a signal that came at the same time as the first, Python would report SIG_IGN as an error."""
+    """Do nothing; of a signal that came together with the first, Python would report that it was set to SIG_IGN."""

@@ -138,6 +138,11 @@ def _table_made(event: events.TableMade, _spelling: Spelling) -> str:
     return f"{head}\n{event.csv.rstrip()}"
 
 
+def _erasing(plan: FlashPlan) -> str:
+    module = f"{printable(plan.module.name)} ({plan.chip.display_name})"
+    return f"Erasing the whole flash of the module {module}: its firmware, and all that it has saved."
+
+
 def _download_started(event: events.DownloadStarted, _spelling: Spelling) -> str:
     begun = f"Resuming at {format_amount(event.resumed_at)}:" if event.resumed_at else "Downloading"
     of = f" ({format_amount(event.total)})" if event.total else ""
@@ -149,14 +154,17 @@ def _download_progressed(event: events.DownloadProgressed, _spelling: Spelling) 
     return f"  {format_amount(event.done)}{share}"
 
 
+_ERASED = "The module's flash is blank now: it answers no AT command until the firmware is written to it again."
+
 _EVENTS: Mapping[type, Callable[[Any, Spelling], str]] = {
     events.Planned: lambda event, spelling: describe_choice(event.plan, spelling),
     events.Described: lambda event, spelling: describe_plan(event.plan, spelling),
     events.TableMade: _table_made,
     events.Packaged: _packaged,
-    events.ErasingAll: lambda event, _: describe_factory(event.plan),
+    events.ErasingAll: lambda event, _: _erasing(event.plan) if event.blanks else describe_factory(event.plan),
     events.Updated: lambda event, spelling: describe_update(event.plan, spelling),
     events.FactoryImageWritten: lambda event, spelling: _notes_and_wiring(event.plan, spelling),
+    events.Erased: lambda _event, _spelling: _ERASED,
     events.Verified: lambda event, _: f"The device has all {event.images} images of the plan.",
     events.Noticed: lambda event, spelling: notice_text(event.notice, spelling),
     events.DownloadStarted: _download_started,

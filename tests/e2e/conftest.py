@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from filelock import FileLock
 
 from platformio_esp_at.demo.pio_home import make_pio_home, run_pio
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.demo.simulated_module import SimulatedModule
+from platformio_esp_at.launcher.environment import PINS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -28,9 +30,6 @@ if TYPE_CHECKING:
     What names ESP_AT_… in this process's environment is passed on.
     """
 
-
-ROOT = Path(__file__).parents[2]
-EXAMPLES = ROOT / "examples"
 
 COMPILING_PLATFORM = {
     "platform.json": """\
@@ -88,6 +87,26 @@ COMPILING_PLATFORM = {
 """A dev-platform whose builder does for one program what that of espressif32 does, unless it is told ``nobuild``."""
 
 
+BUILDING_PLATFORM = {
+    "platform.json": '{"name": "building", "title": "Builds", "version": "1.0.0", "packages": {}, "frameworks": {}}',
+    "platform.py": "from platformio.public import PlatformBase\n\n\nclass BuildingPlatform(PlatformBase):\n    pass\n",
+    "builder/main.py": """\
+        from SCons.Script import Default, DefaultEnvironment
+
+        env = DefaultEnvironment()
+        env.Replace(AR="ar", AS="as", CC="gcc", CXX="g++", LINK="g++", RANLIB="ranlib", PROGNAME="program")
+        Default(env.BuildProgram())
+    """,
+    "boards/here.json": """\
+        {
+          "name": "Here", "vendor": "nobody", "url": "", "build": {"mcu": "here"},
+          "upload": {"maximum_ram_size": 1, "maximum_size": 1}
+        }
+    """,
+}
+"""A dev-platform that builds as PlatformIO does, its library finder included, with the compiler of this machine."""
+
+
 @pytest.fixture
 def simulated_module() -> Iterator[Callable[..., SimulatedModule]]:
     """Start a `SimulatedModule` with these arguments; it stops after the test."""
@@ -104,6 +123,42 @@ def pio_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     overwrite each other.
     """
     return make_pio_home(tmp_path_factory.mktemp("pio-home"))
+
+
+@pytest.fixture
+def silent_port():
+    """Return a port on which nobody answers: esptool tries to connect for many seconds."""
+    pty = pytest.importorskip("pty", reason="need pseudo-terminals")
+    ours, theirs = pty.openpty()
+    yield os.ttyname(theirs)
+    os.close(theirs)
+    os.close(ours)
+
+
+@pytest.fixture(scope="session")
+def offline_packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return the environment in which a host's script makes its folder of packages from files, without a network.
+
+    They are downloaded once for all processes of a test run.
+    """
+    root = tmp_path_factory.getbasetemp()
+    folder = (root.parent if os.environ.get("PYTEST_XDIST_WORKER") else root) / "offline packages"
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.exists():
+            scratch = folder.with_name("offline packages, not whole")
+            download = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(scratch)]
+            pinned = ["--no-deps", "--require-hashes", "--requirement", PINS]
+            settings = os.environ | {"PIP_CONSTRAINT": os.devnull}
+            for words in (pinned, ["setuptools"]):  # esptool is built, which needs that
+                done = subprocess.run([*download, *words], env=settings, capture_output=True, text=True, check=False)
+                if "from versions: none" in done.stderr or "Could not fetch" in done.stderr:
+                    pytest.skip("need a package index to ask")
+                assert done.returncode == 0, done.stderr
+            scratch.rename(folder)
+    hidden = ("PIP_", "ESP_AT_", "PLATFORMIO_", "HTTP", "http", "ALL_PROXY", "all_proxy")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+    # As a URL, since pip splits the value at spaces.
+    return env | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": folder.as_uri(), "PIP_CONFIG_FILE": os.devnull}
 
 
 @pytest.fixture(scope="session")
@@ -132,20 +187,38 @@ def at_pio(pio_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
-def compiling_pio(pio_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Pio:
-    """Run ``pio`` with `COMPILING_PLATFORM`, under the name ``compiling``."""
+def compiling_env(pio_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return the environment of a ``pio`` with `COMPILING_PLATFORM` and `BUILDING_PLATFORM`, under those names."""
     platforms = tmp_path_factory.mktemp("compiling-platforms")
     _write_files(platforms / "compiling", COMPILING_PLATFORM)
-    return _pio_with(pio_env | {"PLATFORMIO_PLATFORMS_DIR": str(platforms)})
+    _write_files(platforms / "building", BUILDING_PLATFORM)
+    return pio_env | {"PLATFORMIO_PLATFORMS_DIR": str(platforms)}
 
 
-def _pio_with(env: dict[str, str]) -> Pio:
+@pytest.fixture(scope="session")
+def compiling_pio(compiling_env: dict[str, str]) -> Pio:
+    """Run ``pio`` in `compiling_env`."""
+    return _pio_with(compiling_env)
+
+
+@pytest.fixture(scope="session")
+def compiling_pio_with(compiling_env: dict[str, str]) -> Callable[[Mapping[str, str | None]], Pio]:
+    """Return a ``pio`` in `compiling_env` with other environment variables; None removes one."""
+    return lambda settings: _pio_with(compiling_env, settings)
+
+
+def _pio_with(env: dict[str, str], settings: Mapping[str, str | None] | None = None) -> Pio:
     def run(words: str | list[str], folder: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-        ours = {name: value for name, value in os.environ.items() if name.startswith("ESP_AT_")}
         args = words.split() if isinstance(words, str) else words
-        return _checked(run_pio(args, project=folder, env=env | ours), code)
+        return _checked(run_pio(args, project=folder, env=pio_environment(env, settings)), code)
 
     return run
+
+
+def pio_environment(env: dict[str, str], settings: Mapping[str, str | None] | None = None) -> dict[str, str]:
+    """Return an environment with what names ESP_AT_… in this process's, and with other settings; None removes one."""
+    ours = {name: value for name, value in os.environ.items() if name.startswith("ESP_AT_")}
+    return {name: value for name, value in (env | ours | dict(settings or {})).items() if value is not None}
 
 
 def _checked(done: subprocess.CompletedProcess[str], code: int) -> subprocess.CompletedProcess[str]:
@@ -173,14 +246,9 @@ def esp_at(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 def packed_component(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the ESP-IDF component as it is released, with the package in it: to be read, or copied."""
     folder = tmp_path_factory.mktemp("released")
-    subprocess.run([sys.executable, ROOT / "tools" / "pack.py", folder], stdout=subprocess.DEVNULL, check=True)
+    script = Path(__file__).parents[2] / "tools" / "pack.py"
+    subprocess.run([sys.executable, script, folder], stdout=subprocess.DEVNULL, check=True)
     return folder / "esp_at_flash"
-
-
-@pytest.fixture(scope="session")
-def shim() -> Path:
-    """Return the extra script that a project commits: the one of our templates."""
-    return EXAMPLES / "arduino-esp32" / "esp_at.py"
 
 
 @pytest.fixture

@@ -14,8 +14,6 @@ import pytest
 from platformio_esp_at import __version__
 from platformio_esp_at.catalog.releases import released_packages
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
-from platformio_esp_at.device.esptool import END_OF_FLASH, Connection, verify_command, write_command
-from platformio_esp_at.formats.download_config import parse_download_config
 
 YML = "firmware: firmware.zip\nmodule: WROOM-32\n"
 CERTIFICATE = (Path(__file__).parents[2] / "examples/flash-only/certs/ca.pem").read_text()
@@ -70,6 +68,26 @@ def test_a_project_from_package_to_verify(project, esp_at, simulated_module, use
     said = esp_at("flash", "--factory", "-p", module.port, cwd=folder).stdout
     assert said.index("The factory image erases the first 4MB of the flash.") < said.index("Connecting")
     assert module.flash == made["factory/factory_WROOM-32.bin"]
+
+
+@pytest.mark.parametrize("chip", ["esp32", "esp8266", "esp32c6"])
+def test_erase(chip, project, esp_at, used_module):
+    """All of the flash, also what is beyond the flash size that the firmware uses."""
+    folder = project(yml="firmware: firmware.zip\n", chip=chip)
+    device = used_module(chip, 8 << 20)
+    said = esp_at("erase", "-p", device.port, cwd=folder).stdout
+    assert set(device.flash) == {0xFF}
+    assert (device.erases, device.writes) == ([(0, 8 << 20)], [])
+    assert said.startswith("Erasing the whole flash of the module ")
+    assert said.index("Erasing the whole flash of the module") < said.index("Connecting") < said.index("is blank now")
+    assert {path.name for path in folder.iterdir()} == {"esp_at.yml", "firmware.zip"}
+
+
+def test_erase_for_a_project_with_an_error(project, esp_at, used_module):
+    folder = project(yml=f"{YML}factory_param: {{uart_tx_pin: 99}}\n")
+    device = used_module()
+    esp_at("erase", "-p", device.port, cwd=folder, code=1)
+    assert device.untouched
 
 
 def test_options_of_the_command_line_win(project, esp_at):
@@ -319,7 +337,7 @@ def test_inspect_refuses_what_it_does_not_know(esp_at, tmp_path, image_set):
 
 def test_help_and_usage(esp_at):
     commands = esp_at("--help").stdout
-    of_a_project = ("package", "flash", "verify", "info", "table")
+    of_a_project = ("package", "flash", "verify", "erase", "info", "table")
     for name in (*of_a_project, "inspect", "modules", "module-for", "explain", "pio-platform", "demo"):
         assert f"\n  {name} " in commands
     assert esp_at("--version").stdout == f"esp-at, version {__version__}\n"
@@ -390,7 +408,7 @@ def completed(esp_at, monkeypatch, tmp_path):
     return complete
 
 
-@pytest.mark.parametrize("command", ["info", "flash", "package", "verify"])
+@pytest.mark.parametrize("command", ["info", "flash", "package", "verify", "erase"])
 @pytest.mark.parametrize(
     ("words", "answers"),
     [
@@ -461,28 +479,3 @@ def test_bash_completes_with_the_script_that_esp_at_gives(esp_at, monkeypatch):
         check=False,
     )
     assert (done.stdout, done.stderr) == ("uart_tx_pin=\n", "")
-
-
-# --- the older esptool ---
-
-
-def test_the_arguments_serve_esptool_4(image_set, used_module):
-    python = os.environ.get("ESP_AT_ESPTOOL4")
-    if not python:
-        pytest.skip("need a Python with esptool 4 (ESP_AT_ESPTOOL4)")
-    args = parse_download_config((image_set / "download.config").read_text())
-    images = [(image.offset, image.path) for image in args.images]
-
-    def esptool(arguments: list[str]) -> str:
-        command = [python, "-m", "esptool", *arguments]
-        done = subprocess.run(command, cwd=image_set, capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "deprecated" not in (done.stdout + done.stderr).lower()
-        return done.stdout
-
-    module = used_module()
-    connection = Connection(module.port, 460800)
-    (image_set / END_OF_FLASH).touch()
-    assert "esptool.py v4." in esptool(write_command("esp32", images, connection, flash_size=4 << 20, major=4))
-    assert module.flash == module.after_upload(image_set)
-    assert "verify OK" in esptool(verify_command("esp32", images, connection, major=4))

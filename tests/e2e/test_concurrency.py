@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -46,16 +45,6 @@ def test_every_module_has_its_own(project, simulated_module, option, attempt):
     assert [path.name for path in (folder / "build").iterdir()] == ["esp_at"]
     published = open_package(folder / "build/esp_at").files["customized_partitions/factory_param.bin"]
     assert FactoryParam.from_bytes(published).values["uart_baudrate"] in SPEEDS
-
-
-@pytest.fixture
-def silent_port():
-    """Return a port on which nobody answers: esptool tries to connect for many seconds."""
-    pty = pytest.importorskip("pty", reason="need pseudo-terminals")
-    ours, theirs = pty.openpty()
-    yield os.ttyname(theirs)
-    os.close(theirs)
-    os.close(ours)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="need Linux's ps")

@@ -13,6 +13,7 @@ def test_the_demo_shows_a_real_upload_and_leaves_nothing_behind(tmp_path):
     scratch.mkdir()
     env = {"PATH": "/usr/bin:/bin", "TMPDIR": str(scratch), "HOME": str(tmp_path)}
     env |= {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+    env["ESP_AT_PYTHON"] = sys.executable  # it has the packages; elsewhere the demo gets them
     done = subprocess.run(
         command, cwd=tmp_path, env=env, capture_output=True, encoding="utf-8", timeout=60, check=False
     )

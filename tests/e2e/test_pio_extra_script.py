@@ -1,8 +1,9 @@
-"""The targets on a platform that compiles programs, through the extra script of our templates."""
+"""The targets on a platform that compiles programs, through the extra script; in a checkout, as its developers do."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -14,14 +15,16 @@ TARGETS = {
         "Flash the AT module's combined image; erases all that is saved on it",
     ),
     "verify_at": ("Verify AT Firmware", "Compare the AT module's flash with the image set"),
+    "erase_at": ("Erase AT Module", "Erase the AT module's whole flash, with all that is saved on it"),
     "info_at": ("Show AT Flash Plan", "Show what upload_at writes and keeps, without a device"),
     "table_at": ("Show AT User Partitions", "Show the AT module's user partition table as CSV"),
 }
-INI = """\
+SCRIPT = Path(__file__).parents[2] / "esp_at.py"
+INI = f"""\
     [env:it]
     platform = compiling
     board = esp32dev
-    extra_scripts = pre:esp_at.py
+    extra_scripts = pre:{SCRIPT}
     custom_at_firmware = firmware.zip
     custom_at_module = WROOM-32
 """
@@ -32,12 +35,8 @@ SOURCE = {"src/main.cpp": "int main() {}"}
 
 
 @pytest.fixture(params=FRAMEWORKS.values(), ids=FRAMEWORKS)
-def framework_project(request, project, shim):
-    return lambda **files: project(INI + request.param, **{"esp_at.py": shim, **files})
-
-
-def test_it_is_three_lines(shim):
-    assert len([line for line in shim.read_text().splitlines() if line and not line.startswith("#")]) == 3
+def framework_project(request, project):
+    return lambda **files: project(INI + request.param, **files)
 
 
 def test_flashing_the_module_leaves_the_program_alone(framework_project, compiling_pio, used_module):
@@ -73,35 +72,35 @@ BOTH = INI.replace("platform = compiling", "platform = espressif_at")
 """The flash-only platform, which has the targets itself, in a project whose extra script adds them, too."""
 
 
-def test_the_extra_script_on_the_flash_only_platform_lists_each_target_once(project, at_pio, shim):
-    said = at_pio("run --list-targets", project(BOTH, **{"esp_at.py": shim})).stdout
+def test_the_extra_script_on_the_flash_only_platform_lists_each_target_once(project, at_pio):
+    said = at_pio("run --list-targets", project(BOTH)).stdout
     rows = [re.split(r"\s{2,}", line.strip()) for line in said.splitlines() if line.startswith("it ")]
-    assert sorted(row[2] for row in rows) == sorted([*TARGETS, "upload"])
-    assert {row[2]: (row[3], row[4]) for row in rows} == {**TARGETS, "upload": TARGETS["upload_at"]}
+    assert sorted(row[2] for row in rows) == sorted([*TARGETS, "upload", "erase"])
+    own_names = {"upload": TARGETS["upload_at"], "erase": TARGETS["erase_at"]}
+    assert {row[2]: (row[3], row[4]) for row in rows} == {**TARGETS, **own_names}
 
 
-def test_the_extra_script_on_the_flash_only_platform_runs_a_target_once(project, at_pio, shim):
-    said = at_pio("run -t info_at", project(BOTH, **{"esp_at.py": shim})).stdout
+def test_the_extra_script_on_the_flash_only_platform_runs_a_target_once(project, at_pio):
+    said = at_pio("run -t info_at", project(BOTH)).stdout
     assert said.count("AT module: WROOM-32 ") == 1
     assert said.count("Offset ") == 2  # what is written, and what is kept
 
 
-def test_the_table_of_a_project(project, at_pio, shim):
-    own = {"esp_at.py": shim, "own.csv": "ours, 0x40, 15, , 4K\n"}
-    folder = project(f"{BOTH}custom_at_partitions = own.csv\n", **own)
+def test_the_table_of_a_project(project, at_pio):
+    folder = project(f"{BOTH}custom_at_partitions = own.csv\n", **{"own.csv": "ours, 0x40, 15, , 4K\n"})
     assert "\nours, 0x40, 0x0f, 0x3d000, 0x1000\nfatfs, " in at_pio("run -t table_at", folder).stdout
 
 
 @pytest.mark.parametrize("target", ["upload_at", "upload"])
-def test_the_extra_script_on_the_flash_only_platform_flashes(target, project, at_pio, shim, used_module):
+def test_the_extra_script_on_the_flash_only_platform_flashes(target, project, at_pio, used_module):
     module = used_module()
-    folder = project(BOTH, **{"esp_at.py": shim})
+    folder = project(BOTH)
     said = at_pio(f"run -t {target} --upload-port {module.port}", folder).stdout
     assert said.count("Configuring flash size") == 1
     assert module.flash == module.after_upload(folder / ".pio/build/it/esp_at")
 
 
-def test_the_extra_script_on_the_flash_only_platform_packages_by_default(project, at_pio, shim):
-    folder = project(BOTH, **{"esp_at.py": shim})
+def test_the_extra_script_on_the_flash_only_platform_packages_by_default(project, at_pio):
+    folder = project(BOTH)
     assert at_pio("run", folder).stdout.count("Wrote 17 images and the factory image to ") == 1
     assert (folder / ".pio/build/it/esp_at/esp-at.bin").is_file()

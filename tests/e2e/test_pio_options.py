@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -11,11 +12,12 @@ from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.formats.factory_param import FactoryParam
 
 PARAM_OFFSET = 0x30000
-HEAD = """\
+SCRIPT = Path(__file__).parents[2] / "esp_at.py"
+HEAD = f"""\
     [env]
     platform = compiling
     framework = arduino
-    extra_scripts = pre:esp_at.py
+    extra_scripts = pre:{SCRIPT}
     custom_at_firmware = firmware.zip
 """
 
@@ -25,8 +27,8 @@ def param_of(data: bytes) -> dict[str, int | str]:
 
 
 @pytest.fixture
-def sample_project(project, shim):
-    return lambda ini, yml="", **files: project(HEAD + ini, yml, **{"esp_at.py": shim, **files})
+def sample_project(project):
+    return lambda ini, yml="", **files: project(HEAD + ini, yml, **files)
 
 
 @pytest.fixture

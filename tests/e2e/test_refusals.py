@@ -317,7 +317,7 @@ def test_asking_for_the_size_of_the_flash_leaves_no_trace(command, project, esp_
     assert not list((folder / "build").rglob("end-of-flash"))
 
 
-@pytest.mark.parametrize("command", [["flash"], ["flash", "--factory"], ["verify"]], ids=" ".join)
+@pytest.mark.parametrize("command", [["flash"], ["flash", "--factory"], ["verify"], ["erase"]], ids=" ".join)
 def test_a_device_of_another_chip(command, project, esp_at, used_module):
     module = used_module("esp32c3")
     message = one_message(esp_at(*command, "-p", module.port, cwd=project(yml=YML), code=1))

@@ -6,9 +6,10 @@ import errno
 import importlib.metadata
 import io
 import itertools
+import json
+import os
 import subprocess
 import sys
-from functools import partial
 
 import pytest
 
@@ -19,10 +20,12 @@ from platformio_esp_at.device.esptool import (
     _failure,
     _reported,
     check_baud,
+    check_esptool,
     check_port,
     differing_offsets,
-    esptool_major,
+    erase_command,
     probe_command,
+    process_arguments,
     run_esptool,
     verify_command,
     write_command,
@@ -33,6 +36,10 @@ from platformio_esp_at.outputs.terminal import show
 
 IMAGES = [(0x8000, "partition_table/partition-table.bin"), (0x1000, "bootloader/bootloader.bin")]
 NOWHERE = "/dev/no-such-port" if sys.platform != "win32" else "COM255"
+OWN_ENVIRONMENT = (
+    "install platformio-esp-at in an environment of its own, which brings esptool: pipx install platformio-esp-at, "
+    "or with pip in a new venv"
+)
 PORT_HINT = "write the module's port, port: PORT; close other programs that have it open"
 
 
@@ -59,17 +66,8 @@ def printed() -> Printed:
 # --- argument lists ---
 
 
-def test_write_with_esptool_4():
-    assert write_command("esp32", IMAGES, Connection("/dev/ttyUSB0", 921600), flash_size=4 << 20, major=4) == [
-        *("--chip", "esp32", "--port", "/dev/ttyUSB0", "--baud", "921600", "write_flash"),
-        *("--flash_mode", "keep", "--flash_freq", "keep", "--flash_size", "keep"),
-        *("0x8000", "partition_table/partition-table.bin", "0x1000", "bootloader/bootloader.bin"),
-        *("0x400000", END_OF_FLASH),
-    ]
-
-
-def test_write_with_esptool_5():
-    assert write_command("esp32c3", IMAGES, Connection("COM3", 115200), flash_size=4 << 20, major=5) == [
+def test_write():
+    assert write_command("esp32c3", IMAGES, Connection("COM3", 115200), flash_size=4 << 20) == [
         *("--chip", "esp32c3", "--port", "COM3", "--baud", "115200", "write-flash"),
         *("--flash-mode", "keep", "--flash-freq", "keep", "--flash-size", "keep"),
         *("0x8000", "partition_table/partition-table.bin", "0x1000", "bootloader/bootloader.bin"),
@@ -78,24 +76,27 @@ def test_write_with_esptool_5():
 
 
 def test_asking_which_chip_is_there_leaves_it_in_its_bootloader():
-    assert probe_command("esp32", Connection("COM3", 921600), major=5) == [
+    assert probe_command("esp32", Connection("COM3", 921600)) == [
         *("--chip", "esp32", "--port", "COM3", "--after", "no-reset", "--no-stub", "read-mac"),
     ]
-    assert probe_command("esp32", Connection(), major=4) == [
-        *("--chip", "esp32", "--after", "no_reset", "--no-stub", "read_mac"),
+    assert probe_command("esp32", Connection()) == ["--chip", "esp32", "--after", "no-reset", "--no-stub", "read-mac"]
+
+
+def test_erase():
+    assert erase_command("esp32", Connection("COM3", 921600)) == [
+        *("--chip", "esp32", "--port", "COM3", "--baud", "921600", "erase-flash"),
     ]
 
 
 def test_write_with_an_empty_file_of_the_run():
-    command = write_command("esp32", [(0, "a.bin")], Connection(), flash_size=2 << 20, major=5)
+    command = write_command("esp32", [(0, "a.bin")], Connection(), flash_size=2 << 20)
     assert command[-4:] == ["0x0", "a.bin", "0x200000", "end-of-flash"]
 
 
-@pytest.mark.parametrize(("major", "verb", "dash"), [(4, "verify_flash", "_"), (5, "verify-flash", "-")])
-def test_verify(major, verb, dash):
-    assert verify_command("esp8266", [(0, "a.bin")], Connection(), major=major) == [
-        *("--chip", "esp8266", verb),
-        *(f"--flash{dash}mode", "keep", f"--flash{dash}freq", "keep", f"--flash{dash}size", "keep"),
+def test_verify():
+    assert verify_command("esp8266", [(0, "a.bin")], Connection()) == [
+        *("--chip", "esp8266", "verify-flash"),
+        *("--flash-mode", "keep", "--flash-freq", "keep", "--flash-size", "keep"),
         *("0x0", "a.bin"),
     ]
 
@@ -109,7 +110,7 @@ def test_verify(major, verb, dash):
     ],
 )
 def test_connection(connection, arguments):
-    command = write_command("esp32", IMAGES, connection, flash_size=4 << 20, major=5)
+    command = write_command("esp32", IMAGES, connection, flash_size=4 << 20)
     assert command[: 3 + len(arguments)] == ["--chip", "esp32", *arguments, "write-flash"]
 
 
@@ -117,8 +118,13 @@ def test_the_installed_esptool_takes_these_arguments(tmp_path, printed):
     """It gets as far as the port: with an argument that it doesn't know, it wouldn't."""
     (tmp_path / "a.bin").write_bytes(b"x" * 16)
     (tmp_path / END_OF_FLASH).touch()
-    for command in (partial(write_command, flash_size=1 << 20), verify_command):
-        arguments = command("esp32", [(0, "a.bin")], Connection(NOWHERE, 115200), major=esptool_major())
+    images, connection = [(0, "a.bin")], Connection(NOWHERE, 115200)
+    for arguments in (
+        write_command("esp32", images, connection, flash_size=1 << 20),
+        verify_command("esp32", images, connection),
+        erase_command("esp32", connection),
+        probe_command("esp32", connection),
+    ):
         with pytest.raises(FlashError) as caught:
             run_esptool(arguments, folder=tmp_path, report=printed)
         assert "no such option" not in caught.value.output.lower()
@@ -133,7 +139,7 @@ def test_the_installed_esptool_takes_these_arguments(tmp_path, printed):
 def test_port_that_does_not_exist(tmp_path, printed):
     (tmp_path / "a.bin").write_bytes(b"x" * 16)
     (tmp_path / END_OF_FLASH).touch()
-    command = write_command("esp32", [(0, "a.bin")], Connection(NOWHERE), flash_size=1 << 20, major=esptool_major())
+    command = write_command("esp32", [(0, "a.bin")], Connection(NOWHERE), flash_size=1 << 20)
     with pytest.raises(FlashError) as caught:
         run_esptool(command, folder=tmp_path, report=printed)
     error = caught.value
@@ -150,13 +156,60 @@ def test_success_reports_nothing_more(tmp_path, printed):
     assert importlib.metadata.version("esptool") in printed.text
 
 
-def test_an_esptool_py_of_the_current_folder_is_not_run(tmp_path, monkeypatch, printed):
-    (tmp_path / "project").mkdir()
-    (tmp_path / "project/esptool.py").write_text("raise SystemExit('the wrong one')")
-    monkeypatch.chdir(tmp_path / "project")
-    (tmp_path / "images").mkdir()
-    run_esptool(["version"], folder=tmp_path / "images", report=printed)
+@pytest.mark.parametrize("entries", [[], ["", "."], ["images"]], ids=["none", "current", "relative"])
+def test_no_esptool_py_of_the_project_or_of_the_images_is_run(tmp_path, monkeypatch, printed, entries):
+    project = tmp_path / "project"
+    for folder in (project, project / "images", tmp_path / "run"):
+        folder.mkdir()
+        for name in ("esptool.py", "runpy.py", "os.py"):
+            (folder / name).write_text("raise SystemExit('the wrong one')")
+    (project / "images/esptool.py").unlink()  # what a relative entry names
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(sys, "path", [*entries, str(project), *sys.path])
+    run_esptool(["version"], folder=tmp_path / "run", report=printed)
     assert importlib.metadata.version("esptool") in printed.text
+
+
+@pytest.fixture
+def own_esptool(tmp_path, monkeypatch):
+    """Put an esptool that runs this program into a folder of which only this process's ``sys.path`` knows."""
+
+    def install(program):
+        packages = tmp_path / "a folder für packages"
+        (packages / "esptool").mkdir(parents=True)
+        (packages / "esptool/__init__.py").touch()
+        (packages / "esptool/__main__.py").write_text(program)
+        (packages / "esptool-99.0.dist-info").mkdir()
+        (packages / "esptool-99.0.dist-info/METADATA").write_text("Name: esptool\nVersion: 99.0\n")
+        monkeypatch.syspath_prepend(str(packages))
+        return packages
+
+    return install
+
+
+def test_esptool_has_the_packages_of_this_process(own_esptool, tmp_path, printed):
+    packages = own_esptool("import json, sys; print(json.dumps([__name__, sys.argv, sys.path]))")
+    run_esptool(["--port", "a b", "-x"], folder=tmp_path, report=printed)
+    name, arguments, path = json.loads(printed.text)
+    assert name == "__main__"
+    assert arguments == [str(packages / "esptool/__main__.py"), "--port", "a b", "-x"]
+    assert path[0] == str(packages)
+    assert set(path) == set(map(os.path.abspath, sys.path))
+
+
+def test_ctrl_c_before_esptool_can_report_it(own_esptool, tmp_path, printed):
+    own_esptool("print('Connecting', flush=True)\nraise KeyboardInterrupt")
+    with pytest.raises(FlashError) as caught:
+        run_esptool(["version"], folder=tmp_path, report=printed)
+    assert (caught.value.code, caught.value.message) == ("interrupted", "esptool failed: KeyboardInterrupt")
+
+
+def test_an_esptool_that_lacks_a_package(own_esptool, tmp_path, printed):
+    own_esptool("import no_such_package")
+    with pytest.raises(FlashError) as caught:
+        run_esptool(["version"], folder=tmp_path, report=printed)
+    assert caught.value.code == "esptool-failed"
+    assert caught.value.message == "esptool failed: ModuleNotFoundError: No module named 'no_such_package'"
 
 
 def test_a_terminal_that_isnt_utf8(tmp_path, monkeypatch):
@@ -168,36 +221,31 @@ def test_a_terminal_that_isnt_utf8(tmp_path, monkeypatch):
     assert b"/dev/p?rt" in terminal.buffer.getvalue()
 
 
-OUTPUT_5 = """\
+OUTPUT = """\
 Hash of data verified.
 
 Writing 'end-of-flash' at 0x00400000...
 WARNING: 'end-of-flash' is empty.
+Warning: 'end-of-flash' is empty.
 
 Writing 'end.bin' at 0x00300000...
-Hard resetting via RTS pin..."""
-OUTPUT_4 = """\
-Hash of data verified.
-WARNING: File end-of-flash is empty
 WARNING: something else
-Hard resetting via RTS pin...
-"""
+Hard resetting via RTS pin..."""
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 4096])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-@pytest.mark.parametrize(("output", "unshown"), [(OUTPUT_5, 2), (OUTPUT_4, 1)], ids=["esptool-5", "esptool-4"])
-def test_lines_about_the_end_of_the_flash_are_kept_and_not_reported(printed, size, end, output, unshown):
+def test_lines_about_the_end_of_the_flash_are_kept_and_not_reported(printed, size, end):
     class Pieces(io.BytesIO):
         def read1(self, _size: int) -> bytes:
             return self.read(size)
 
-    text = output.replace("\n", end)
+    text = OUTPUT.replace("\n", end)
     assert _reported(Pieces(text.encode()), printed) == text
     lines = text.split("\n")
     shown = [line for line in lines if "end-of-flash" not in line]
     assert printed.text == "\n".join(shown)
-    assert len(lines) - len(shown) == unshown
+    assert len(lines) - len(shown) == 3
 
 
 def test_the_start_of_a_line_is_reported_at_once(printed):
@@ -330,7 +378,7 @@ def _run(monkeypatch, tmp_path, output: str, code: int) -> Device:
     popen = subprocess.Popen
 
     def start(command: list[str], **options: object) -> subprocess.Popen:
-        assert command[:4] == [sys.executable, "-u", "-m", "esptool"]
+        assert command == process_arguments(["run"])
         return popen([sys.executable, "-c", script], **options)
 
     monkeypatch.setattr(subprocess, "Popen", start)
@@ -364,7 +412,7 @@ def test_a_chip_of_another_revision(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("output", "device"),
     [
-        ("Chip is ESP32-D0WD-V3 (revision v3.1)\nCrystal is 40MHz\n", Device(301, 40)),
+        ("Chip type:          ESP32-D0WD-V3 (revision v3.1)\nCrystal frequency:  40MHz\n", Device(301, 40)),
         ("Chip type:          ESP32-C3 (QFN32) (revision v0.4)\nCrystal frequency:  26MHz\n", Device(4, 26)),
         ("done\n", Device()),
     ],
@@ -379,27 +427,28 @@ def test_no_esptool(monkeypatch):
 
     monkeypatch.setattr("platformio_esp_at.device.esptool.version", version)
     with pytest.raises(FlashError) as caught:
-        esptool_major()
+        check_esptool()
     assert caught.value.code == "esptool-missing"
-    assert caught.value.message == "esptool is not installed in this Python"
-    assert caught.value.hint == f"install it: {sys.executable} -m pip install esptool"
+    assert caught.value.message == "esptool is not installed in this Python, 5.2 or newer is needed"
+    assert caught.value.hint == OWN_ENVIRONMENT
 
 
-@pytest.mark.parametrize("found", ["4.7", "4.7.0", "3.3.3", "unknown", "", None, "5", "\u0664.8", "9" * 5000])
-def test_an_esptool_that_is_too_old(monkeypatch, found):
-    """Also one without a version: broken metadata gives None."""
+@pytest.mark.parametrize("found", ["4.12.0", "5.1.0", "5.1", "5.0.2", "unknown", "", None, "5", "\u0665.2", "9" * 5000])
+def test_an_esptool_that_is_too_old(tmp_path, monkeypatch, printed, found):
+    """Also one without a version: broken metadata gives None. It is not run."""
     monkeypatch.setattr("platformio_esp_at.device.esptool.version", lambda _name: found)
     with pytest.raises(FlashError) as caught:
-        esptool_major()
+        run_esptool(["version"], folder=tmp_path, report=printed)
     assert caught.value.code == "esptool-too-old"
-    assert caught.value.message == f"the version of esptool in this Python is {found}, 4.8 or newer is needed"
-    assert caught.value.hint == f"upgrade it: {sys.executable} -m pip install --upgrade 'esptool>=4.8'"
+    assert caught.value.message == f"the version of esptool in this Python is {found}, 5.2 or newer is needed"
+    assert caught.value.hint == OWN_ENVIRONMENT
+    assert printed.text == ""
 
 
-@pytest.mark.parametrize(("found", "major"), [("4.8", 4), ("4.12.0", 4), ("4.8.dev1", 4), ("5.0.2", 5), ("10.0", 10)])
-def test_an_esptool_that_is_new_enough(monkeypatch, found, major):
+@pytest.mark.parametrize("found", ["5.2", "5.2.0", "5.2.dev1", "5.10.0", "10.0"])
+def test_an_esptool_that_is_new_enough(monkeypatch, found):
     monkeypatch.setattr("platformio_esp_at.device.esptool.version", lambda _name: found)
-    assert esptool_major() == major
+    check_esptool()
 
 
 def test_esptool_without_metadata(tmp_path, monkeypatch):
@@ -408,24 +457,11 @@ def test_esptool_without_metadata(tmp_path, monkeypatch):
     (tmp_path / "esptool-5.0.dist-info/METADATA").write_text("Name: esptool\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(FlashError) as caught:
-        esptool_major()
+        check_esptool()
     assert caught.value.code == "esptool-too-old"
 
 
-def test_major():
-    output = subprocess.run(
-        [sys.executable, "-m", "esptool", "version"], capture_output=True, text=True, check=True
-    ).stdout
-    assert f"v{esptool_major()}." in output
-
-
-VERIFY_4 = """\
-Verifying 0x1000 (4096) bytes @ 0x00001000 in flash against bootloader/bootloader.bin...
--- verify OK (digest matched)
-Verifying 0xc00 (3072) bytes @ 0x00008000 in flash against partition_table/partition-table.bin...
--- verify FAILED (digest mismatch)
-"""
-VERIFY_5 = """\
+VERIFIED = """\
 Verifying 0x1000 (4096) bytes at 0x00001000 in flash against 'bootloader/bootloader.bin'...
 Verification failed (digest mismatch).
 Verifying 0xc00 (3072) bytes at 0x00008000 in flash against 'partition_table/partition-table.bin'...
@@ -433,14 +469,7 @@ Verification successful (digest matched).
 """
 
 
-@pytest.mark.parametrize(
-    ("output", "offsets"),
-    [
-        pytest.param(VERIFY_4, (0x8000,), id="esptool-4"),
-        pytest.param(VERIFY_5, (0x1000,), id="esptool-5"),
-        pytest.param("", (), id="nothing"),
-    ],
-)
+@pytest.mark.parametrize(("output", "offsets"), [(VERIFIED, (0x1000,)), ("", ())], ids=["one", "nothing"])
 def test_differing_offsets(output, offsets):
     assert differing_offsets(output) == offsets
 

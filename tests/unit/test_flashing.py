@@ -13,7 +13,16 @@ from platformio_esp_at.commands import flashing, packaging
 from platformio_esp_at.commands.setup import prepare
 from platformio_esp_at.device.esptool import END_OF_FLASH, Device
 from platformio_esp_at.errors import EspAtError, FlashError
-from platformio_esp_at.events import ErasingAll, EsptoolOutput, FactoryImageWritten, Noticed, Planned, Updated, Verified
+from platformio_esp_at.events import (
+    Erased,
+    ErasingAll,
+    EsptoolOutput,
+    FactoryImageWritten,
+    Noticed,
+    Planned,
+    Updated,
+    Verified,
+)
 from platformio_esp_at.outputs.image_set import MANIFEST
 from platformio_esp_at.outputs.text import event_text
 
@@ -23,7 +32,8 @@ if TYPE_CHECKING:
     from platformio_esp_at.events import Report
 
 NOWHERE = "/dev/no-such-port" if sys.platform != "win32" else "COM255"
-WITH_DEVICE = [flashing.upload, flashing.upload_factory, flashing.verify]
+WITH_IMAGES = [flashing.upload, flashing.upload_factory, flashing.verify]
+WITH_DEVICE = [*WITH_IMAGES, flashing.erase]
 WRITING = [flashing.upload, flashing.upload_factory]
 
 
@@ -164,7 +174,7 @@ def test_port_and_speed_of_the_host(project, command, esptool_runs):
 # --- esptool ---
 
 
-@pytest.mark.parametrize("command", WITH_DEVICE, ids=_ids)
+@pytest.mark.parametrize("command", WITH_IMAGES, ids=_ids)
 @pytest.mark.parametrize("named", [True, False], ids=["named", "found"])
 def test_port_that_does_not_exist(project, command, named):
     """The image set is written first; the refused run ends in a failure, and nothing claims success."""
@@ -182,7 +192,7 @@ def test_port_that_does_not_exist(project, command, named):
     assert project.esptool_output.startswith("esptool")
 
 
-@pytest.mark.parametrize("command", WITH_DEVICE, ids=_ids)
+@pytest.mark.parametrize("command", WITH_IMAGES, ids=_ids)
 def test_esptool_gets_a_folder_of_this_run(project, command, monkeypatch):
     """What another run publishes meanwhile is not what this one writes."""
     plan = packaging.package(project.setup())
@@ -226,6 +236,35 @@ def test_interrupted(project, command, monkeypatch, verb, what):
     assert str(caught.value) == f"interrupted: {what}\n  run the command again"
     assert caught.value.code == "interrupted"
     assert list(project.out.parent.iterdir()) == [project.out]
+
+
+# --- erasing ---
+
+
+def test_erase(project, esptool_runs):
+    flashing.erase(project.setup(port=NOWHERE)._replace(baud=115200))
+    plan = prepare(project.setup()).plan
+    assert project.reported == [ErasingAll(plan, blanks=True), EsptoolOutput("done\n"), Erased(plan)]
+    assert esptool_runs == [["--chip", "esp32", "--port", NOWHERE, "--baud", "115200", "erase-flash"]]
+    assert project.files() == {"AT_PACK.zip", "esp_at.yml"}
+
+
+def test_erase_fails(project):
+    with pytest.raises(FlashError) as caught:
+        flashing.erase(project.setup(port=NOWHERE))
+    assert caught.value.code == "port-unavailable"
+    assert project.events == ["ErasingAll"]
+
+
+def test_erase_interrupted(project, monkeypatch):
+    def run_esptool(arguments: list[str], *, folder: Path, report: Report) -> Device:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("platformio_esp_at.device.esptool.run_esptool", run_esptool)
+    with pytest.raises(FlashError) as caught:
+        flashing.erase(project.setup(port=NOWHERE))
+    assert str(caught.value) == "interrupted: the flash may be half erased\n  run the command again"
+    assert caught.value.code == "interrupted"
 
 
 def test_verify_names_the_partitions_that_differ(project, monkeypatch):

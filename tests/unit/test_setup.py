@@ -16,7 +16,7 @@ from platformio_esp_at.request.values import Firmware, Speed
 
 NOWHERE = "/dev/no-such-port" if sys.platform != "win32" else "COM255"
 ESP32_BOARD = BoardFacts("my_board", mcu="esp32", variant="solo1", name="My SOLO board", flash_size=4 << 20)
-ALL = [packaging.info, packaging.package, flashing.upload, flashing.upload_factory, flashing.verify]
+ALL = [packaging.info, packaging.package, flashing.upload, flashing.upload_factory, flashing.verify, flashing.erase]
 
 
 @pytest.fixture

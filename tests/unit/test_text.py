@@ -243,6 +243,12 @@ def test_events_of_a_plan(plan):
     assert event_text(events.Planned(plan)) == f"{describe_choice(plan)}\n"
     assert event_text(events.Described(plan)) == f"{describe_plan(plan)}\n"
     assert event_text(events.ErasingAll(plan)) == f"{describe_factory(plan)}\n"
+    assert event_text(events.ErasingAll(plan, blanks=True)) == (
+        "Erasing the whole flash of the module ESP8266_1MB (ESP8266): its firmware, and all that it has saved.\n"
+    )
+    assert event_text(events.Erased(plan)) == (
+        "The module's flash is blank now: it answers no AT command until the firmware is written to it again.\n"
+    )
     assert event_text(events.Updated(plan)) == f"{describe_update(plan)}\n"
     assert event_text(events.FactoryImageWritten(plan)) == f"{describe_wiring(plan.wiring)}\n"
     noticed = events.FactoryImageWritten(replace(plan, notes=(note("kept", "it stays"),)))

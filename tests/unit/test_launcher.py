@@ -1,0 +1,248 @@
+"""What a host's Python runs of ours: standard library, old syntax; and how it finds what runs the rest."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+import platformio_esp_at
+from platformio_esp_at.launcher import child, environment
+from platformio_esp_at.launcher.environment import LaunchError, clean_environment, find_runtime
+
+PACKAGE = Path(platformio_esp_at.__file__).parent
+ROOT = PACKAGE.parent
+IN_A_HOST = [
+    *("__init__.py", "pio/__init__.py", "pio/targets.py", "idf/__init__.py", "idf/actions.py"),
+    *("pio/platform/platform.py", "pio/platform/builder/main.py"),
+    *(f"launcher/{file.name}" for file in sorted((PACKAGE / "launcher").glob("*.py"))),
+    *("../esp_at.py", "../idf_component/esp_at_flash/esp_at_idf.py"),
+]
+HOSTS_OWN = {"SCons", "platformio", "click", "idf_py_actions"}
+OURS = re.compile(r"platformio_esp_at\.(launcher(\..*)?|(pio\.targets|idf\.actions))")
+
+
+@pytest.mark.parametrize("name", IN_A_HOST)
+def test_it_is_read_by_python_3_6_and_imports_the_standard_library_alone(name):
+    tree = ast.parse((PACKAGE / name).read_text(encoding="utf-8"), feature_version=(3, 6))
+    imported = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    imported += [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    others = {module for module in imported if module.partition(".")[0] not in sys.stdlib_module_names | HOSTS_OWN}
+    assert not {module for module in others if not OURS.fullmatch(module)}
+
+
+def old_pythons():
+    """Return the interpreters of this machine that are older than ours may be: of PATH, and of pyenv."""
+    names = [f"python3.{minor}" for minor in range(6, 10)]
+    folders = [*os.get_exec_path(), *map(str, (Path.home() / ".pyenv" / "versions").glob("3.[6-9].*/bin"))]
+    found = {name: shutil.which(name, path=os.pathsep.join(reversed(folders))) for name in names}
+    null = subprocess.DEVNULL
+    return [path for path in found.values() if path and not subprocess.call([path, "-c", ""], stdout=null, stderr=null)]
+
+
+@pytest.mark.parametrize("python", old_pythons() or [None])
+def test_an_older_python_finds_a_newer_one(python, tmp_path):
+    if python is None:
+        pytest.skip("need a Python older than 3.10")
+    script = f"""if True:
+        import sys
+        sys.path.insert(0, {str(ROOT)!r})
+        import platformio_esp_at.idf.actions, platformio_esp_at.pio, platformio_esp_at.launcher.child
+        from platformio_esp_at.launcher.environment import _new_enough_python
+        print(_new_enough_python())
+    """
+    newer = tmp_path / f"python3.{sys.version_info[1]}"
+    newer.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    newer.chmod(0o755)
+    env = {"PATH": str(tmp_path)}
+    done = subprocess.run([python, "-c", script], env=env, capture_output=True, text=True, check=False)
+    assert done.stdout == f"{newer}\n", done.stderr
+    newer.unlink()
+    done = subprocess.run([python, "-c", script], env=env, capture_output=True, text=True, check=False)
+    assert "Python 3.10 or newer is needed; this one is 3." in done.stderr
+    assert "[python-too-old]" in done.stderr
+
+
+@pytest.fixture
+def alone(monkeypatch, tmp_path):
+    """No variable of ours, and a home without a folder of packages."""
+    for name in (environment.PYTHON, environment.FOLDER, environment.CA_BUNDLE, "CERTIFI_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("XDG_CACHE_HOME", "LOCALAPPDATA", "HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def refuse(text):
+    raise AssertionError(text)
+
+
+def folder_in(home):
+    folder = home / environment._name(sys.executable)
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_python_that_has_the_packages_is_named(monkeypatch):
+    monkeypatch.setenv(environment.PYTHON, "/opt/python")
+    assert find_runtime(["/nowhere"], refuse) == ("/opt/python", "")
+
+
+def test_a_folder_is_found_wherever_it_is(alone, monkeypatch, tmp_path):
+    host, named = tmp_path / "core", tmp_path / "named"
+    cache = alone / ("Library/Caches" if sys.platform == "darwin" else "") / "platformio-esp-at" / "packages"
+    in_cache = folder_in(cache)
+    assert find_runtime([str(host)], refuse) == (sys.executable, str(in_cache))
+    of_host = folder_in(host)
+    assert find_runtime([str(host)], refuse) == (sys.executable, str(of_host))
+    assert (of_host / ".used").is_file()
+    of_name = folder_in(named)
+    monkeypatch.setenv(environment.FOLDER, str(named))
+    assert find_runtime([str(host)], refuse) == (sys.executable, str(of_name))
+
+
+def test_what_pip_installed_runs_in_its_own_python(alone, tmp_path):
+    site = tmp_path / "site-packages"
+    shutil.copytree(PACKAGE / "launcher", site / "platformio_esp_at/launcher")
+    (site / "platformio_esp_at/__init__.py").touch()
+    (site / "platformio_esp_at-0.2.0.dist-info").mkdir()
+    script = "from platformio_esp_at.launcher.environment import find_runtime; print(*find_runtime([], None))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=site, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{sys.executable} \n"
+    assert not alone.exists()
+
+
+def test_the_name_of_the_folder_tells_python_machine_and_pins(monkeypatch, tmp_path):
+    name = environment._name(sys.executable)
+    assert re.fullmatch(r"\S+-\w+-[0-9a-f]{12}", name)
+    pins = tmp_path / "requirements.txt"
+    pins.write_bytes(Path(environment.PINS).read_bytes().replace(b"\n", b"\r\n"))
+    monkeypatch.setattr(environment, "PINS", str(pins))
+    assert environment._name(sys.executable) == name  # as git writes the file on Windows
+    pins.write_text("click==8.0\n")
+    assert environment._name(sys.executable) != name
+
+
+def test_what_a_host_sets_doesnt_reach_the_child(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "/pio")
+    monkeypatch.setenv("PIP_TARGET", "/elsewhere")
+    monkeypatch.setenv("CERTIFI_PATH", "/penv/cacert.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", "/penv/cacert.pem")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/company.pem")
+    made = clean_environment()
+    assert not {"PYTHONPATH", "PIP_TARGET", "SSL_CERT_FILE"} & made.keys()
+    assert made["REQUESTS_CA_BUNDLE"] == "/company.pem"
+    assert made["CERTIFI_PATH"] == "/penv/cacert.pem"
+
+
+BROKEN = "WARNING: Retrying (Retry(total=0)) after connection broken by "
+NEW = "Failed to establish a new connection"
+NO_VERSION = "\nERROR: No matching distribution found for click==8.1\n"
+
+
+@pytest.mark.parametrize(
+    ("output", "reason", "hint"),
+    [
+        (
+            (
+                f"{BROKEN}'NewConnectionError(<HTTPSConnection(host='h', port=9)>: {NEW}: "
+                f"[Errno 111] Connection refused')': /simple/click/{NO_VERSION}"
+            ),
+            "[Errno 111] Connection refused",
+            "go online once",
+        ),
+        (
+            (
+                f"{BROKEN}'NewConnectionError(\"HTTPSConnection(host='h', port=443): {NEW}: "
+                f"[Errno -3] Temporary failure in name resolution\")': /simple/{NO_VERSION}"
+            ),
+            "[Errno -3] Temporary failure in name resolution",
+            "go online once",
+        ),
+        (
+            (
+                f"{BROKEN}'ProxyError('Cannot connect to proxy.', OSError('Tunnel connection failed: 407 Auth "
+                f"Required'))': /simple/click/{NO_VERSION}"
+            ),
+            "Tunnel connection failed: 407 Auth Required",
+            "HTTPS_PROXY",
+        ),
+        (
+            (
+                "SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: "
+                f"self-signed certificate (_ssl.c:1006)')){NO_VERSION}"
+            ),
+            "CERTIFICATE_VERIFY_FAILED",
+            "ESP_AT_CA_BUNDLE=FILE.pem",
+        ),
+        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device\n", "space", "room"),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.\n", "HASHES", "PIP_INDEX_URL"),
+        ("/usr/bin/python3: No module named ensurepip\n", "No module named ensurepip", "apt install python3-pip"),
+        (NO_VERSION, "No matching distribution found for click==8.1", "go online once"),
+        ("", "pip printed nothing", "go online once"),
+    ],
+)
+def test_why_pip_failed(output, reason, hint, tmp_path):
+    found = environment._reason(output)
+    assert reason in found
+    assert "\n" not in found
+    error = environment._not_made(found, str(tmp_path))
+    assert (error.code, hint in error.hint) == ("packages-not-installed", True)
+    assert str(error).startswith(f"the packages that it needs can't be installed: {found}  [packages-not-installed]\n")
+
+
+def test_no_place_can_be_written(monkeypatch, tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.delenv(environment.PYTHON, raising=False)
+    monkeypatch.setenv(environment.FOLDER, str(file / "folder"))
+    with pytest.raises(LaunchError) as caught:
+        find_runtime([], refuse)
+    assert caught.value.code == "packages-folder-not-writable"
+    assert f"{file / 'folder'} (Not a directory)" in caught.value.message
+    assert "ESP_AT_ENV=FOLDER" in caught.value.hint
+
+
+def test_the_oldest_python_is_that_of_the_metadata():
+    toml = pytest.importorskip("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    project = toml.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["requires-python"] == ">={}.{}".format(*environment.OLDEST_PYTHON)
+    assert f"Programming Language :: Python :: 3.{environment.NEWEST_PYTHON[1]}" in project["classifiers"]
+    pins = [Requirement(line.rstrip(" \\")) for line in _pinned()]
+    for wanted in map(Requirement, [*project["dependencies"], *project["optional-dependencies"]["launcher"]]):
+        (pin,) = (pin for pin in pins if pin.name == wanted.name)
+        assert wanted.specifier.contains(str(pin.specifier).removeprefix("=="))
+
+
+def _pinned():
+    text = Path(environment.PINS).read_text(encoding="utf-8")
+    assert "://" not in text  # no index is named
+    return [line for line in text.splitlines() if "==" in line]
+
+
+def test_every_pin_has_hashes():
+    text = Path(environment.PINS).read_text(encoding="utf-8")
+    for entry in re.split(r"\n(?=\S)", text.strip()):
+        assert re.search(r"^[\w.-]+==\S+.* \\\n    --hash=sha256:[0-9a-f]{64}", entry), entry
+
+
+# --- what a child says ---
+
+
+def test_an_event_is_a_line_of_json_and_anything_else_is_shown(capsys):
+    child._show(child._event(b'{"event": "packaged", "text": "Wrote it\\n", "stream": "stdout"}\n'))
+    child._show(child._event(b'{"event": "noticed", "text": "Note: so\\n", "stream": "stderr"}\n'))
+    child._show(child._event(b"a library prints\n"))
+    child._show(child._event(json.dumps(["no", "event"]).encode()))
+    said = capsys.readouterr()
+    assert said.out == 'Wrote it\na library prints\n["no", "event"]'
+    assert said.err == "Note: so\n"
