@@ -42,7 +42,7 @@ ESP-IDF 5.1 to 6.1, in the folder of the project. Nothing is installed into the 
        idf.py add-dependency "<namespace>/esp_at_flash^{__version__}"
        idf.py reconfigure
 
-   With a checkout of platformio-esp-at, copy or link its idf_component/esp_at_flash into components/ instead.
+   With a checkout of platformio-esp-at, link its folder idf_component/esp_at_flash into components/ instead.
 
 2. Name the firmware in esp_at.yml:
 

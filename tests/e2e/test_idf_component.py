@@ -14,6 +14,9 @@ import textwrap
 from pathlib import Path, PurePosixPath
 
 import pytest
+from idf_component_tools.hash_tools.calculate import hash_dir
+from idf_component_tools.hash_tools.errors import HashNotEqualError
+from idf_component_tools.hash_tools.validate import validate_hashfile_eq_hashdir
 
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.idf.actions import ACTIONS
@@ -405,6 +408,16 @@ def test_the_package_of_the_component_runs(packed_component, idf_project, record
     assert asked[:2] == [str(packed_component / "platformio_esp_at/launcher"), "flash"]
 
 
+def test_a_copy_from_a_checkout(idf_project, tmp_path):
+    copy = shutil.copytree(COMPONENT, tmp_path / "components/esp_at_flash")
+    made = idf_project()
+    made.configure(COMPONENT=copy)
+    made.build("all", "flash")
+    for target in ("at_image", "at_image-flash"):
+        said = made.build(target, code=1, ESPPORT="COM3")
+        assert f"Error: {copy} has no folder platformio_esp_at: it is a copy from a checkout, where a link" in said
+
+
 @pytest.fixture(scope="module")
 def old_python():
     """Return a Python that is too old for the package, but not for its launcher, such as ESP-IDF 5.1 may have."""
@@ -463,7 +476,7 @@ def test_a_target_for_each_action_explains_itself(sdkconfig, idf_project, used_m
     ("files", "step"),
     [
         ({"idf_ext.py": "def action_extensions(*_):\n    return {}\n"}, "To add it, let {folder}/idf_ext.py return "),
-        ({"idf_ext.py": EXTENSION}, f"To add it, copy or link {COMPONENT} into {{folder}}/components, or "),
+        ({"idf_ext.py": EXTENSION}, f"To add it, link {COMPONENT} into {{folder}}/components, or "),
         (
             {"idf_ext.py": EXTENSION, "managed_components/example__esp_at_flash/esp_at_idf.py": ""},
             "Run the command again: this component was not there yet, or ",
@@ -598,6 +611,20 @@ def test_the_component_can_be_packed(packed_component, tmp_path):
     (folder,) = (path for path in packed.iterdir() if path.is_dir())
     assert _files(folder) >= _files(packed_component) >= _files(COMPONENT)
     assert {"platformio_esp_at/idf/options.json", "platformio_esp_at/launcher/requirements.txt"} <= _files(folder)
+
+
+def test_the_component_manager_finds_it_unchanged_after_it_ran(packed_component, tmp_path):
+    """Python leaves its cache in it; then, the manager would neither remove nor replace it."""
+    component = shutil.copytree(packed_component, tmp_path / "managed_components/example__esp_at_flash")
+    Path(component, ".component_hash").write_text(hash_dir(component))
+    launcher = component / "platformio_esp_at/launcher"
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run([sys.executable, launcher, "--version"], env=env, capture_output=True, check=True)
+    assert list(component.rglob("*.pyc"))
+    validate_hashfile_eq_hashdir(component)
+    (component / "other.txt").touch()
+    with pytest.raises(HashNotEqualError):
+        validate_hashfile_eq_hashdir(component)
 
 
 def _files(folder):

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -191,20 +192,19 @@ def test_a_broken_component_stops_no_command(text, tmp_path, capsys):
     assert re.fullmatch(r"WARNING: idf\.py at-flash can't be offered: .*\n", capsys.readouterr().err)
 
 
-@pytest.mark.usefixtures("unloaded")
-def test_a_component_without_its_package(tmp_path, capsys, monkeypatch):
+def test_a_copy_from_a_checkout(tmp_path, capsys):
     file = Path(in_component(tmp_path / "components/esp_at_flash"))
     shutil.rmtree(file.parent / "platformio_esp_at")
-    monkeypatch.setattr(sys, "path", [])
-    monkeypatch.setattr(sys, "meta_path", [finder for finder in sys.meta_path if "editable" not in repr(finder)])
     assert extension(tmp_path) == {"version": "1", "actions": {}}
-    assert "can't be offered: No module named 'platformio_esp_at'" in capsys.readouterr().err
+    assert f"can't be offered: {file.parent} has no folder platformio_esp_at: " in capsys.readouterr().err
 
 
 def test_the_examples_have_the_extension():
     examples = sorted(COMPONENT.glob("examples/*/idf_ext.py"))
     assert [file.parent.name for file in examples] == ["flash_only", "host_with_module"]
     assert {file.read_text() for file in examples} == {install.PROJECT_EXTENSION}
+    readme = (COMPONENT / "README.md").read_text(encoding="utf-8")
+    assert install.PROJECT_EXTENSION in textwrap.dedent(readme[readme.index("   ```python\n") :])
 
 
 # --- what a project holds ---
