@@ -94,7 +94,14 @@ def lint(session: nox.Session) -> None:
     session.run(str(Path(sys.executable).with_name("lint-imports")), external=True, silent=True)
     _run(session, "validate_pyproject", "pyproject.toml")
     _run(session, "check_jsonschema", "--builtin-schema", "vendor.github-workflows", WORKFLOWS)
+    session.run(sys.executable, "tools/generate.py", "--check", external=True)
     session.notify("build")
+
+
+@nox.session(python=False)
+def generate(session: nox.Session) -> None:
+    """Write the files that are made from others; with --upgrade, the newest pins."""
+    session.run(sys.executable, "tools/generate.py", *session.posargs, external=True)
 
 
 @nox.session(python=False)
@@ -108,6 +115,7 @@ def build(session: nox.Session) -> None:
     _run(session, "check_wheel_contents", str(wheel))
     if Path(".git").exists():  # it compares with what git has
         _run(session, "check_manifest")
+    session.run(sys.executable, "tools/pack.py", str(released), external=True)
     shutil.unpack_archive(sdist, released)
     unpacked = released / sdist.name.removesuffix(".tar.gz")
     with session.chdir(unpacked):

@@ -97,9 +97,9 @@ class Bench:
             write_files(project, {"platformio.ini": ini, "timed.py": TIMED_SCRIPT})
             write_sample_package(project / "firmware.zip")
 
-    def pio(self, words: str, project: Path) -> str:
+    def pio(self, words: str, project: Path, env: Mapping[str, str] | None = None) -> str:
         """Run pio, which must succeed, and return its output."""
-        done = run_pio(words.split(), project=project, env=self.env)
+        done = run_pio(words.split(), project=project, env=env or self.env)
         if done.returncode:
             sys.exit(f"pio {words} failed:\n{done.stdout}{done.stderr}")
         return done.stdout

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from platformio_esp_at.errors import IN_PROJECT_FILE, EspAtError, FlashError
 from platformio_esp_at.launcher.child import INTERRUPTED
 from platformio_esp_at.launcher.inside import read_lines
-from platformio_esp_at.launcher.signals import ignore_interrupts, interrupt_once
+from platformio_esp_at.launcher.signals import interrupt_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,9 +50,12 @@ class Host:
         self._tell(error_record(error, self.spelling))
 
     def ask(self, question: str) -> str:
-        """Return the host's answer to an event that is a question; if the host can't answer, this process ends."""
+        """Return the host's answer to an event that is a question; if there is none, the command ends."""
         self._tell({"event": question})
-        return str(json.loads(self._lines.get()))
+        answer = self._lines.get()
+        if not answer:
+            raise KeyboardInterrupt
+        return str(json.loads(answer))
 
     def _tell(self, record: dict[str, Any]) -> None:
         line = json.dumps(record).encode() + b"\n"
@@ -76,5 +79,4 @@ def serve(setup_of: Callable[[Host], Setup]) -> NoReturn:
     except KeyboardInterrupt:
         host.fail(FlashError("interrupted", "interrupted", hint="run the command again"))
         status = INTERRUPTED
-    ignore_interrupts()  # when the host sees the end of the events, it closes our input
     sys.exit(status)

@@ -27,8 +27,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what CONTRIBUTING.md names for long runs."""
     help_ = "how long tests/property/test_hostile_input.py changes the input of each reader (default: some examples)"
     parser.addoption("--reader-seconds", type=float, default=0, metavar="N", help=help_)
-    help_ = "how often tests/e2e/test_packages_folder.py kills a first use (default: 2)"
-    parser.addoption("--kills", type=int, default=2, metavar="N", help=help_)
+    help_ = "how often tests/e2e/test_packages_folder.py kills a first use (default: 4)"
+    parser.addoption("--kills", type=int, default=4, metavar="N", help=help_)
+    parser.addoption("--kill-within", type=float, default=2, metavar="S", help="in how many seconds after its start")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -82,7 +83,8 @@ def https_server(server_certificate: Path, monkeypatch: pytest.MonkeyPatch) -> I
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give each test its own download cache, without the user's environment variables for downloads."""
-    for name in ("ESP_AT_MIRROR", "ESP_AT_ALLOW_HTTP", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+    ours = ("ESP_AT_MIRROR", "ESP_AT_ALLOW_HTTP", "ESP_AT_CA_BUNDLE")
+    for name in (*ours, "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.delenv(name, raising=False)
     cache = tmp_path_factory.getbasetemp() / "cache" / secrets.token_hex(4)
     monkeypatch.setenv("ESP_AT_CACHE", str(cache))

@@ -14,12 +14,14 @@ import stat
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from platformio_esp_at import __version__
-from platformio_esp_at.errors import EspAtError, PackageError
+from platformio_esp_at.errors import EspAtError, PackageError, located
 from platformio_esp_at.events import Copying, DownloadProgressed, DownloadStarted
 from platformio_esp_at.files import looked_for, open_regular, read_file, reading_hint, replace_file
+from platformio_esp_at.launcher.environment import CA_BUNDLE
 from platformio_esp_at.units import format_amount, format_size
 from platformio_esp_at.urls import (
     ALLOW_HTTP,
@@ -34,7 +36,6 @@ from platformio_esp_at.urls import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     import requests
 
@@ -143,21 +144,15 @@ def _gave_up(url: str, part: _Part, reason: str) -> PackageError:
 
 def _session() -> requests.Session:
     import requests  # noqa: PLC0415 - 80 ms that only a download needs
-    from urllib3.util import create_urllib3_context  # noqa: PLC0415
 
     class SystemsTrust(requests.adapters.HTTPAdapter):
-        """Trusts the CAs of the system (OpenSSL reads `SSL_CERT_FILE`) and those of requests."""
+        """Trusts the CAs of `_trust`, and those of requests."""
 
         def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as requests has it
-            super().init_poolmanager(*args, ssl_context=trust(), **options)
+            super().init_poolmanager(*args, ssl_context=_trust(), **options)
 
         def proxy_manager_for(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401
-            return super().proxy_manager_for(*args, ssl_context=trust(), **options)
-
-    def trust() -> ssl.SSLContext:
-        context = create_urllib3_context()
-        context.load_default_certs()
-        return context
+            return super().proxy_manager_for(*args, ssl_context=_trust(), **options)
 
     class OneRequest(requests.Session):
         """A session that reads only the headers of a redirect; `_follow` decides whether to follow it."""
@@ -170,6 +165,36 @@ def _session() -> requests.Session:
     session.headers["Accept-Encoding"] = "identity"
     session.mount("https://", SystemsTrust())
     return session
+
+
+def _trust() -> ssl.SSLContext:
+    """Return the context of https: the CAs of the system, those of ``SSL_CERT_FILE``, and those of `CA_BUNDLE`.
+
+    Raises `EspAtError` for a `CA_BUNDLE` that can't be read.
+    """
+    import truststore  # noqa: PLC0415 - 5 ms that only a download needs
+
+    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a company's file may have an intermediate CA alone
+    context.set_default_verify_paths()  # OpenSSL's, which are not the system's on macOS and Windows: SSL_CERT_FILE
+    if text := os.environ.get(CA_BUNDLE, "").strip():
+        path = Path(os.path.expanduser(text)).absolute()  # noqa: PTH111 - never raises
+        with located(variable=CA_BUNDLE):
+            _trust_file(context, path)
+    return context
+
+
+def _trust_file(context: ssl.SSLContext, path: Path) -> None:
+    hint = f"set {CA_BUNDLE} to a file of CAs in PEM (-----BEGIN CERTIFICATE-----), or unset it"
+    try:
+        open_regular(path).close()  # OpenSSL would wait for what a pipe brings
+        context.load_verify_locations(path)
+    except ssl.SSLError:
+        message = f"{path} has no certificates in PEM, or damaged ones"
+        raise EspAtError("download-ca-invalid", message, hint=hint) from None
+    except OSError as error:
+        message = f"{path} can't be read: {error.strerror or error}"
+        raise EspAtError("download-ca-invalid", message, hint=hint) from None
 
 
 def _attempt(session: requests.Session, part: _Part, unless: str, progress: _Progress, *, allow_http: bool) -> bool:
@@ -254,7 +279,7 @@ def _answer(session: requests.Session, url: str, headers: dict[str, str]) -> req
         if not isinstance(_innermost(error), ssl.SSLCertVerificationError):
             raise _BrokenOffError(_reason(error)) from None
         message = f"{host_of(url)} has no certificate that can be trusted: {_reason(error)}"
-        hint = "behind a proxy with a certificate of its own, set REQUESTS_CA_BUNDLE to the file of its CA"
+        hint = f"behind a proxy with a certificate of its own, set {CA_BUNDLE} to the file of its CA (PEM)"
         raise PackageError("server-not-trusted", message, hint=hint) from None
     except exceptions.InvalidProxyURL as error:
         raise UnreachableError(

@@ -34,7 +34,10 @@ PYTHON = "ESP_AT_PYTHON"
 FOLDER = "ESP_AT_ENV"
 """Environment variable: where the folder of packages is looked for and made, instead of the usual places."""
 CA_BUNDLE = "ESP_AT_CA_BUNDLE"
-"""Environment variable: a file of CA certificates (PEM) to trust when something is downloaded."""
+"""Environment variable: a file of CA certificates (PEM) to trust when something is downloaded.
+
+One of our own, since a PlatformIO platform may set SSL_CERT_FILE and REQUESTS_CA_BUNDLE for all that runs in pio.
+"""
 
 _SCRATCH = "new-"
 _SCRATCH_AGE = 3600

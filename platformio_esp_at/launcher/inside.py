@@ -32,7 +32,7 @@ def load_package() -> None:
 
 
 def read_lines(take: Callable[[bytes], None]) -> None:
-    """Give each line of the input to ``take`` in a thread; the end of the input interrupts this process."""
+    """Give each line of the input to ``take`` in a thread; its end is an empty line, and interrupts this process."""
     # Not sys.stdin: a thread that waits for it at the end of Python stops that with a fatal error.
     stream = os.fdopen(os.dup(0), "rb", buffering=0)
     null = os.open(os.devnull, os.O_RDONLY)
@@ -42,6 +42,7 @@ def read_lines(take: Callable[[bytes], None]) -> None:
     def read() -> None:
         for line in stream:
             take(line)
+        take(b"")
         interrupt()
 
     threading.Thread(target=read, daemon=True).start()
@@ -65,6 +66,7 @@ def main() -> None:
     del sys.argv[1:3]
     load_package()
     from platformio_esp_at.launcher.environment import LaunchError, check_python, missing_module
+    from platformio_esp_at.launcher.signals import ignore_interrupts
 
     events = None
     if module == _NAME:
@@ -82,6 +84,8 @@ def main() -> None:
         if (error.name or "").partition(".")[0] == _NAME:
             raise
         _fail(missing_module(error.name, packages), events)
+    finally:
+        ignore_interrupts()  # a host's script that sees the end of the events closes our input
 
 
 def _fail(error: "LaunchError", events: Optional[int]) -> None:

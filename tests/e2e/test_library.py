@@ -17,6 +17,7 @@ from conftest import pio_environment
 
 from platformio_esp_at import __version__
 from platformio_esp_at.demo.archive import write_platform_archive
+from platformio_esp_at.demo.sample_package import write_sample_package
 
 ROOT = Path(__file__).parents[2]
 INI = """\
@@ -101,6 +102,43 @@ def test_the_first_use_without_a_network_gives_one_message(
     assert len(errors) == 1
     assert errors[0].startswith("Error: the packages that it needs can't be installed: ")
     assert not list((tmp_path / "packages").iterdir())
+
+
+@pytest.mark.parametrize("template", ["arduino-esp32", "host-mcu"])
+def test_the_templates(template, *, compiling_pio, library, tmp_path, monkeypatch):
+    """As they are, but for the addresses: those of this machine's stand-ins."""
+    folder = tmp_path / "project"
+    shutil.copytree(ROOT / "examples" / template, folder)
+    text = (folder / "platformio.ini").read_text()
+    board = {"arduino-esp32": "esp32dev", "host-mcu": "host_mcu"}[template]
+    for option, own in (("lib_deps", library), ("platform", "compiling"), ("board", board)):
+        text, count = re.subn(rf"(?m)^{option} = .*$", f"{option} = {own}", text)
+        assert count == 1
+    (folder / "platformio.ini").write_text(text)
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    for name, chip in (("ESP32-WROOM-32", "esp32"), ("ESP32-C3-MINI-1", "esp32c3")):
+        write_sample_package(mirror / f"{name}-AT-V4.1.1.0.zip", chip, nvs=True)
+    monkeypatch.setenv("ESP_AT_MIRROR", str(mirror))
+    assert "AT module: " in compiling_pio("run -t info_at", folder).stdout
+
+
+def test_who_has_it_by_pip_in_platformio_s_python_runs_it_there(project, compiling_pio_with, tmp_path):
+    """As pip leaves it: the package with its metadata beside it; its packages are those of this Python."""
+    site = tmp_path / "site-packages"
+    shutil.copytree(ROOT / "platformio_esp_at", site / "platformio_esp_at")
+    (site / f"platformio_esp_at-{__version__}.dist-info").mkdir()
+    script = f"""\
+        import sys; sys.path.insert(0, {str(site)!r})
+        from platformio_esp_at.pio import register
+        Import("env"); register(env)
+    """
+    ini = re.sub(r"(?m)^ *lib_deps.*\n", "", INI).replace("$PROJECT_LIBDEPS_DIR/$PIOENV/esp-at/", "")
+    packages = tmp_path / "packages"
+    pio = compiling_pio_with({"ESP_AT_PYTHON": None, "ESP_AT_ENV": str(packages)})
+    said = pio("run -t info_at", project(ini, **{"esp_at.py": script})).stdout
+    assert "AT module: WROOM-32 (platformio.ini [env:it] custom_at_module)" in said
+    assert not packages.exists()
 
 
 def test_a_python_without_the_packages(project, compiling_pio_with, library, tmp_path):

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
+import tempfile
+import threading
 import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+import certifi
 import pytest
 
 from platformio_esp_at import __version__
 from platformio_esp_at.launcher.environment import PINS
 
-LAUNCHER = Path(__file__).parents[2] / "platformio_esp_at" / "launcher"
+PACKAGE = Path(__file__).parents[2] / "platformio_esp_at"
 SAYS_ONCE = "esp-at: getting the packages that it needs into "
 VERSION = f"esp-at, version {__version__}\n"
-MISSING = "  [packages-not-installed]\n"
+PYTHONS = [f"python3.{minor}" for minor in range(10, 15)]
 
 
 @pytest.fixture
@@ -29,14 +36,25 @@ def home(tmp_path):
     return tmp_path / "a folder für packages"
 
 
+@pytest.fixture(scope="session")
+def package(tmp_path_factory):
+    """Return a copy of our package that needs few packages: those of `esp-at --version`."""
+    copy = tmp_path_factory.mktemp("copy") / PACKAGE.name
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    pins = re.split(r"\n(?=\S)", Path(PINS).read_text())
+    few = [pin for pin in pins if pin.startswith(("click=", "colorama=", "esp-pylib="))]
+    (copy / "launcher" / Path(PINS).name).write_text("\n".join(few))
+    return copy
+
+
 @pytest.fixture
-def first_use(home, offline_packages):
+def first_use(home, offline_packages, package):
     """Start `esp-at --version` as CMake does, with the packages in ``home``."""
 
-    def start(launcher=LAUNCHER, python=sys.executable, **settings):
+    def start(package=package, **settings):
         env = offline_packages | {"ESP_AT_ENV": str(home)} | settings
         env = {name: value for name, value in env.items() if value is not None}
-        command = [python, str(launcher), "--version"]
+        command = [sys.executable, str(package / "launcher"), "--version"]
         return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     return start
@@ -51,11 +69,11 @@ def ended(process, code=0):
 
 
 def test_the_first_use_makes_it_and_the_next_ones_need_nothing(home, first_use):
-    output, errors = ended(first_use())
+    output, errors = ended(first_use(PACKAGE))
     (made,) = home.iterdir()
     assert (output, errors) == (VERSION, f"{SAYS_ONCE}{made} (once)\n")
     gone = {"PIP_FIND_LINKS": (home / "nowhere").as_uri()}
-    assert ended(first_use(**gone)) == (VERSION, "")
+    assert ended(first_use(PACKAGE, **gone)) == (VERSION, "")
     assert list(home.iterdir()) == [made]
 
 
@@ -88,11 +106,41 @@ def test_a_proxy_that_refuses_is_named(first_use):
     assert "proxy" in errors.lower()
 
 
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_args):
+        pass
+
+
+@pytest.fixture
+def https_packages(offline_packages, server_certificate):
+    """Return the address of a server that has the packages, with a certificate that only its file vouches for."""
+    folder = url2pathname(urlsplit(offline_packages["PIP_FIND_LINKS"]).path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(server_certificate)
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=folder)) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"https://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_company_s_ca_is_named_by_a_variable_of_our_own(first_use, https_packages, server_certificate):
+    """As under pioarduino, which points the usual variables at a file of its own."""
+    hosts = dict.fromkeys(("CERTIFI_PATH", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"), certifi.where())
+    _, errors = ended(first_use(PIP_FIND_LINKS=https_packages, **hosts), 1)
+    assert "CERTIFICATE_VERIFY_FAILED" in errors
+    assert "ESP_AT_CA_BUNDLE=FILE.pem" in errors
+    settings = hosts | {"ESP_AT_CA_BUNDLE": str(server_certificate)}
+    assert ended(first_use(PIP_FIND_LINKS=https_packages, **settings))[0] == VERSION
+
+
 def test_other_files_under_the_same_names_are_refused(first_use, offline_packages, tmp_path):
     changed = tmp_path / "changed"
     shutil.copytree(url2pathname(urlsplit(offline_packages["PIP_FIND_LINKS"]).path), changed)
-    (esptool,) = changed.glob("esptool-*.tar.gz")
-    esptool.write_bytes(esptool.read_bytes() + b"\0")
+    (wheel,) = changed.glob("click-*.whl")
+    wheel.write_bytes(wheel.read_bytes() + b"\0")
     _, errors = ended(first_use(PIP_FIND_LINKS=changed.as_uri()), 1)
     assert "DO NOT MATCH THE HASHES" in errors
     assert "PIP_INDEX_URL" in errors
@@ -111,7 +159,7 @@ def test_killed_at_any_moment_it_is_right_the_next_time(pytestconfig, home, firs
     for _ in range(pytestconfig.getoption("--kills")):
         shutil.rmtree(home, ignore_errors=True)
         process = first_use()
-        time.sleep(moments.uniform(0, 6))
+        time.sleep(moments.uniform(0, pytestconfig.getoption("--kill-within")))
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
         assert ended(first_use())[0] == VERSION, f"seed {seed}"
@@ -134,14 +182,14 @@ def test_what_a_kill_left_and_what_nobody_uses_is_swept(home, first_use):
     assert foreign.exists()
 
 
-def test_two_versions_have_a_folder_each(home, first_use, tmp_path):
-    other = tmp_path / "other" / "platformio_esp_at"
-    shutil.copytree(LAUNCHER.parent, other, ignore=shutil.ignore_patterns("__pycache__"))
+def test_two_versions_have_a_folder_each(home, first_use, package, tmp_path):
+    other = tmp_path / "other" / package.name
+    shutil.copytree(package, other)
     pins = other / "launcher" / Path(PINS).name
     pins.write_text(pins.read_text() + "\n# another version\n")
     for _ in range(2):  # they alternate
-        for launcher in (LAUNCHER, other / "launcher"):
-            assert ended(first_use(launcher))[0] == VERSION
+        for each in (package, other):
+            assert ended(first_use(each))[0] == VERSION
     assert len(list(home.iterdir())) == 2
 
 
@@ -156,33 +204,43 @@ def test_a_package_that_is_gone_from_it(home, first_use):
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="need to be root, to become another user")
-class TestAsAnotherUser:
-    """Permissions hold for others than root."""
+def test_a_folder_that_cant_be_written(package, tmp_path, tmp_path_factory):
+    python = next((path for name in PYTHONS if (path := shutil.which(name, path="/usr/bin:/bin"))), None)
+    if python is None:
+        pytest.skip("need a Python of the system, which another user can run")
+    home, copy = tmp_path / "home", Path(tempfile.mkdtemp())
+    home.mkdir(mode=0o555)
+    try:
+        shutil.copytree(package, copy / package.name)
+        copy.chmod(0o755)
+        for folder in (home, *home.parents):
+            folder.chmod(folder.stat().st_mode | 0o555)
+        env = {"PATH": "/usr/bin:/bin", "HOME": str(home), "ESP_AT_ENV": str(home / "packages")}
+        command = [python, str(copy / package.name / "launcher"), "--version"]
+        nobody = {"user": 65534, "group": 65534, "extra_groups": []}
+        run = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **nobody)
+        _, errors = ended(run, 1)
+    finally:
+        shutil.rmtree(copy)
+    assert f"there is no place for the packages that it needs: {home / 'packages'} (Permission denied)" in errors
+    assert "[packages-folder-not-writable]" in errors
 
-    def run(self, command, env):
-        user = {"user": 65534, "group": 65534, "extra_groups": []}
-        return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **user)
 
-    def launch(self, env):
-        """Run a copy of the launcher that everyone can read, in a Python that everyone can."""
-        python = shutil.which("python3", path="/usr/bin:/bin")
-        return self.run([python, str(self.copy / "platformio_esp_at/launcher"), "--version"], env)
-
-    @pytest.fixture(autouse=True)
-    def _copy(self, tmp_path_factory):
-        self.copy = tmp_path_factory.getbasetemp() / "readable"
-        target = self.copy / "platformio_esp_at"
-        if not target.exists():
-            shutil.copytree(LAUNCHER.parent, target, ignore=shutil.ignore_patterns("__pycache__"))
-        for folder in (self.copy, *self.copy.parents):
-            if folder.stat().st_uid == 0 and folder != Path("/"):
-                folder.chmod(folder.stat().st_mode | 0o555)
-
-    def test_a_folder_that_cant_be_written(self, tmp_path):
-        home = tmp_path / "home"
-        home.mkdir(mode=0o555)
-        env = {"PATH": os.environ["PATH"], "HOME": str(home), "ESP_AT_ENV": str(home / "packages")}
-        output, errors = ended(self.launch(env), 1)
-        assert not output
-        assert f"there is no place for the packages that it needs: {home / 'packages'} (Permission denied)" in errors
-        assert "[packages-folder-not-writable]" in errors
+def test_a_full_disk(package, offline_packages, tmp_path):
+    """A file system of 200 kB: its folder is left empty, and the message says what to do."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(disk)]
+    if sys.platform != "linux" or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("need Linux, and to be root, to mount a small file system")
+    try:
+        env = offline_packages | {"ESP_AT_ENV": str(disk)}
+        command = [sys.executable, str(package / "launcher"), "--version"]
+        run = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        _, errors = ended(run, 1)
+        left = list(disk.iterdir())
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+    assert "No space left on device" in errors
+    assert "make room there (100 MB), or name another folder: ESP_AT_ENV=FOLDER" in errors
+    assert not left

@@ -13,6 +13,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from firmware_server import FirmwareServer, Served
 
 from platformio_esp_at.demo.archive import write_platform_archive
 
@@ -89,6 +90,19 @@ def test_two_lines_flash_a_module(framework, *, project, real_pio, library, used
     real_pio(f"run -t upload_at_factory --upload-port {again.port}", folder)
     (image,) = (folder / ".pio/build/it/esp_at/factory").glob("factory_*[!d].bin")
     assert again.flash[: image.stat().st_size] == image.read_bytes()
+
+
+def test_a_company_s_ca_comes_through(project, real_pio, library, server_certificate, tmp_path):
+    """pioarduino points SSL_CERT_FILE and REQUESTS_CA_BUNDLE at a file of its own, in pio itself."""
+    with FirmwareServer(server_certificate) as server:
+        address = f"{server.url}/firmware.zip"
+        text = ini(library, FRAMEWORKS[-1]).replace("firmware.zip", address)
+        folder = project(text, chip=CHIP)
+        server.files["/firmware.zip"] = Served((folder / "firmware.zip").read_bytes())
+        cache = {"ESP_AT_CACHE": str(tmp_path / "cache")}
+        assert "ESP_AT_CA_BUNDLE" in real_pio("run -t info_at", folder, code=1, **cache).stderr
+        done = real_pio("run -t info_at", folder, ESP_AT_CA_BUNDLE=str(server_certificate), **cache)
+    assert "AT module: " in done.stdout
 
 
 def test_the_released_platform_beside_it(project, real_pio, used_module, tmp_path):

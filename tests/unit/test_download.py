@@ -326,10 +326,12 @@ def test_a_certificate_that_nobody_vouches_for(server_certificate, fetch, monkey
     with FirmwareServer(server_certificate) as server, refused("server-not-trusted") as caught:
         fetch(f"{server.url}/a.zip")
     assert "127.0.0.1 has no certificate that can be trusted: " in caught.value.message
-    assert "REQUESTS_CA_BUNDLE" in caught.value.hint
+    assert caught.value.hint == (
+        "behind a proxy with a certificate of its own, set ESP_AT_CA_BUNDLE to the file of its CA (PEM)"
+    )
 
 
-@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "ESP_AT_CA_BUNDLE"])
 @pytest.mark.parametrize("others", [True, False])
 def test_variables_for_certificates(
     https_server, fetch, monkeypatch, server_certificate, tmp_path_factory, name, others
@@ -343,6 +345,53 @@ def test_variables_for_certificates(
     if (name, others) == ("CURL_CA_BUNDLE", True):
         monkeypatch.delenv("REQUESTS_CA_BUNDLE")  # which requests takes in its place
     assert fetch() == DATA
+
+
+def test_a_file_of_cas_for_downloads_has_several(server_certificate, https_server, fetch, monkeypatch, tmp_path):
+    """Comments in any encoding, as bundles have them; and a path that starts at the current folder."""
+    https_server.files["/a.zip"] = Served(DATA)
+    monkeypatch.delenv("SSL_CERT_FILE")
+    (tmp_path / "another").mkdir()
+    another = write_certificate(tmp_path / "another").read_bytes()
+    (tmp_path / "cas für uns.pem").write_bytes("# Főtanúsítvány\n".encode() + another + server_certificate.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ESP_AT_CA_BUNDLE", "cas für uns.pem")
+    assert fetch() == DATA
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("missing.pem", None, "can't be read: No such file or directory"),
+        (".", None, "can't be read: it is a folder, a file is needed"),
+        ("empty.pem", "", "has no certificates in PEM, or damaged ones"),
+        ("web.pem", "<html>", "has no certificates in PEM, or damaged ones"),
+        ("cut.pem", "-----BEGIN CERTIFICATE-----\nMIIB", "has no certificates in PEM, or damaged ones"),
+    ],
+)
+def test_a_file_of_cas_for_downloads_that_cannot_be(https_server, fetch, monkeypatch, tmp_path, name, content, reason):
+    """It is refused, also where the server is trusted without it."""
+    https_server.files["/a.zip"] = Served(DATA)
+    path = tmp_path / name
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setenv("ESP_AT_CA_BUNDLE", str(path))
+    with refused("download-ca-invalid", EspAtError) as caught:
+        fetch()
+    assert str(caught.value) == (
+        f"ESP_AT_CA_BUNDLE: {path} {reason}\n"
+        "  set ESP_AT_CA_BUNDLE to a file of CAs in PEM (-----BEGIN CERTIFICATE-----), or unset it"
+    )
+    assert https_server.asked == []
+
+
+def test_a_file_of_cas_for_downloads_without_that_of_the_server(
+    server_certificate, fetch, monkeypatch, tmp_path_factory
+):
+    monkeypatch.delenv("SSL_CERT_FILE")
+    monkeypatch.setenv("ESP_AT_CA_BUNDLE", str(write_certificate(tmp_path_factory.mktemp("another"))))
+    with FirmwareServer(server_certificate) as server, refused("server-not-trusted"):
+        fetch(f"{server.url}/a.zip")
 
 
 def test_a_file_of_certificates_that_does_not_exist(https_server, fetch, monkeypatch):
