@@ -387,7 +387,7 @@ def pio_platform() -> None:
 
 
 @cli.command("idf-setup")
-@click.option("--write", is_flag=True, help="write idf_ext.py into the project, for ESP-IDF 5")
+@click.option("--write", is_flag=True, help="write idf_ext.py into the project")
 @click.option(
     "-C",
     "folder",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -30,7 +31,7 @@ class Host:
 
     def __init__(self) -> None:
         self._lines: SimpleQueue[bytes] = SimpleQueue()
-        self._events = os.fdopen(int(sys.argv[1]), "w", encoding="ascii")
+        self._events = int(sys.argv[1])
         read_lines(self._lines.put)
         self.request: dict[str, Any] = json.loads(self._lines.get())
         self.spelling: Spelling = IN_PROJECT_FILE
@@ -57,8 +58,10 @@ class Host:
         return str(json.loads(answer))
 
     def _tell(self, record: dict[str, Any]) -> None:
-        self._events.write(json.dumps(record) + "\n")
-        self._events.flush()
+        line = json.dumps(record).encode() + b"\n"
+        with suppress(OSError):  # the host has ended, and soon this process learns of it
+            while line:
+                line = line[os.write(self._events, line) :]
 
 
 def serve(setup_of: Callable[[Host], Setup]) -> NoReturn:

@@ -5,6 +5,8 @@ import sys
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 ROOT = HERE if os.path.isdir(os.path.join(HERE, "platformio_esp_at")) else os.path.dirname(os.path.dirname(HERE))
+if not os.path.isdir(os.path.join(ROOT, "platformio_esp_at")):
+    raise ImportError(HERE + " has no folder platformio_esp_at: it is a copy from a checkout, where a link has to be")
 
 sys.path.insert(0, ROOT)
 try:

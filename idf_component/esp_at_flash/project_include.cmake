@@ -20,6 +20,11 @@ function(esp_at_flash_add_targets)
 
     __esp_at_flash_find_package(package)
     __esp_at_flash_explain_actions("${project_dir}")
+    if(NOT EXISTS "${package}")
+        __esp_at_flash_refuse("${CMAKE_CURRENT_LIST_DIR} has no folder platformio_esp_at: \
+it is a copy from a checkout, where a link has to be")
+        return()
+    endif()
     if("${CONFIG_ESP_AT_FIRMWARE}" STREQUAL "" AND NOT EXISTS "${project_dir}/esp_at.yml")
         __esp_at_flash_refuse("no ESP-AT firmware package is named: name it in menuconfig (AT module), \
 or write firmware: latest into ${project_dir}/esp_at.yml, and run idf.py reconfigure")
@@ -103,14 +108,29 @@ endfunction()
 #
 # @param[in] project_dir   The project's folder.
 function(__esp_at_flash_explain_actions project_dir)
+    set(ours "${CMAKE_CURRENT_LIST_DIR}/examples/flash_only/idf_ext.py")
+    set(extension "${project_dir}/idf_ext.py")
+    set(loads_ours)
+    if(EXISTS "${extension}")
+        file(STRINGS "${extension}" loads_ours REGEX "esp_at_idf")
+    endif()
+    # Where idf_ext.py looks: it runs before CMake does.
+    file(GLOB found
+        "${project_dir}/components/*esp_at_flash/esp_at_idf.py"
+        "${project_dir}/managed_components/*esp_at_flash/esp_at_idf.py")
+    if(NOT EXISTS "${extension}")
+        set(step "To add it, copy ${ours} into ${project_dir}")
+    elseif(NOT loads_ours)
+        set(step "To add it, let ${extension} return the actions of ${ours}, too")
+    elseif(NOT found)
+        set(step "To add it, link ${CMAKE_CURRENT_LIST_DIR} into ${project_dir}/components")
+    else()
+        set(step "Run the command again: this component was not there yet")
+    endif()
+
     set(instead_of_at-package ", or use: idf.py at_image")
     set(instead_of_at-flash ", or use: ESPPORT=PORT idf.py at_image-flash")
     foreach(action at-package at-flash at-flash-factory at-verify at-erase at-info at-table)
-        if(EXISTS "${project_dir}/idf_ext.py")
-            set(step "The component was not there yet: run the command again")
-        else()
-            set(step "To add it, copy the file idf_ext.py of the component's examples into ${project_dir}")
-        endif()
         __esp_at_flash_add_failing(${action}
             "idf.py doesn't have the command ${action} yet. ${step}${instead_of_${action}}")
     endforeach()

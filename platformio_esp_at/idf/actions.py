@@ -93,6 +93,7 @@ def _is_on_command_line(ctx: Any, name: str) -> bool:  # noqa: ANN401
 def _run(command: str, action: str, ctx: Any, args: Any, *, erase: bool = False, **options: Any) -> None:  # noqa: ANN401, ARG001
     """Run a command, and fail as idf.py's own actions do."""
     from platformio_esp_at.launcher.child import run_command
+    from platformio_esp_at.launcher.environment import homes_of_idf
 
     given = {name: getattr(args, name, None) for name in ("port", "baud")}
     noted = ctx.meta.get(_ON_COMMAND_LINE, ())
@@ -106,14 +107,14 @@ def _run(command: str, action: str, ctx: Any, args: Any, *, erase: bool = False,
         "speed": str(given["baud"] or ""),
         "typed": [name for name in given if _is_on_command_line(ctx, name) or name in noted],
     }
-    tools = os.environ.get("IDF_TOOLS_PATH")
-    homes = (os.path.join(tools, "esp-at"),) if tools else ()
-    failure = run_command("idf", request, {"port_wanted": partial(_find_port, given["port"])}, homes)
-    if failure is not None and failure.is_interrupt:
+    failure = run_command("idf", request, {"port_wanted": partial(_find_port, given["port"])}, homes_of_idf())
+    if failure is None:
+        return
+    sys.stdout.flush()
+    if failure.is_interrupt:
+        sys.stderr.write(failure.text + "\n")
         raise KeyboardInterrupt
-    if failure is not None:
-        sys.stdout.flush()
-        raise _fatal_error()(failure.text)
+    raise _fatal_error()(failure.text)
 
 
 def _fatal_error() -> Callable[[str], Exception]:

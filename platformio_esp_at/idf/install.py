@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from platformio_esp_at import __version__
 from platformio_esp_at.errors import EspAtError
 from platformio_esp_at.files import writing_hint
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 PROJECT_EXTENSION = '''\
 """idf.py at-flash and its relatives, of the component esp_at_flash: the same file for ESP-IDF 5 and 6."""
+
 import glob, importlib.util, os, sys
 
 
@@ -32,15 +34,24 @@ def action_extensions(base_actions, project_path):
 
 def explanation() -> str:
     """Return how `idf.py at-flash` comes into a project."""
-    code = "".join(f"      {line}\n".rstrip() + "\n" for line in PROJECT_EXTENSION.splitlines())
+    code = "".join(f"       {line}".rstrip() + "\n" for line in PROJECT_EXTENSION.splitlines())
     return f"""\
-Nothing is installed into the Python of ESP-IDF. Add the component esp_at_flash to the project:
+ESP-IDF 5.1 to 6.1, in the folder of the project. Nothing is installed into the Python of ESP-IDF.
 
-    idf.py add-dependency "<namespace>/esp_at_flash^0.2.0"
-    idf.py reconfigure
+1. Add the component esp_at_flash. <namespace> is the one that it is published in:
 
-idf.py at_image and ESPPORT=PORT idf.py at_image-flash are there then. For idf.py -p PORT at-flash and its relatives,
-the project has a file idf_ext.py, too, the same for ESP-IDF 5.1 to 6.1; esp-at idf-setup --write writes it:
+       idf.py add-dependency "<namespace>/esp_at_flash^{__version__}"
+       idf.py reconfigure
+
+   With a checkout of platformio-esp-at, link its folder idf_component/esp_at_flash into components/ instead.
+
+2. Name the firmware in esp_at.yml:
+
+       firmware: latest
+
+   idf.py at_image writes the image set then, and ESPPORT=PORT idf.py at_image-flash flashes the AT module.
+
+3. For idf.py -p PORT at-flash and its relatives, add idf_ext.py, which esp-at idf-setup --write writes:
 
 {code}"""
 
@@ -54,13 +65,13 @@ def write_project_extension(folder: Path) -> str:
     except FileExistsError:
         if _is_ours(file):
             return f"{file} is there already"
-        hint = "it isn't replaced; let its action_extensions return ours, too: see platformio_esp_at.idf.actions"
+        hint = "it isn't replaced; let its action_extensions return our actions, too: see esp-at idf-setup"
         raise EspAtError("idf-ext-differs", f"{file} exists with other content", hint=hint) from None
     except OSError as error:
         raise EspAtError(
             "not-writable", f"{file} can't be written: {error.strerror or error}", hint=writing_hint(file, error)
         ) from None
-    return f"Wrote {file}: idf.py in {folder.absolute()} has at-flash now"
+    return f"Wrote {file}: with the component esp_at_flash, idf.py in {folder.absolute()} has at-flash"
 
 
 def _is_ours(file: Path) -> bool:

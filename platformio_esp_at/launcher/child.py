@@ -15,7 +15,7 @@ import sys
 import threading
 from typing import IO, Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
-from platformio_esp_at.launcher.environment import PACKAGE, Runtime, find_runtime
+from platformio_esp_at.launcher.environment import PACKAGE, Runtime, find_runtime, homes_of_idf
 from platformio_esp_at.launcher.interpreter import LaunchError, clean_environment
 from platformio_esp_at.launcher.streams import print_now
 
@@ -179,9 +179,9 @@ class _Interrupts:
 
 
 def main(arguments: List[str]) -> int:
-    """Run ``esp-at`` as CMake does; return its exit status."""
+    """Run ``esp-at`` as the CMake of ESP-IDF does; return its exit status."""
     try:
-        return run_program(arguments)
+        return run_program(arguments, homes_of_idf())
     except LaunchError as error:
         sys.stderr.write("Error: {}\n".format(error))
         return 1

@@ -50,6 +50,12 @@ def find_runtime(homes: Sequence[str], say: Callable[[str], None]) -> Runtime:
     return Runtime(python, place)
 
 
+def homes_of_idf() -> List[str]:
+    """Return where ESP-IDF would have the folder: with its tools, if these have a place that is named."""
+    tools = os.environ.get("IDF_TOOLS_PATH")
+    return [os.path.join(tools, "esp-at")] if tools else []
+
+
 def missing_module(name: Optional[str], packages: str) -> LaunchError:
     """Return the error for a module that isn't there; ``packages`` as in `Runtime`."""
     if packages:

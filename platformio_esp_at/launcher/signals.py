@@ -26,4 +26,9 @@ def interrupt_once(*, but: Optional[int] = None) -> None:
 def ignore_interrupts() -> None:
     """Let none of these signals do anything any more: all is done, or being ended."""
     for number in _SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _pass)
+
+
+def _pass(_number: int, _frame: Optional[FrameType]) -> None:
+    """Do nothing; of a signal that came together with the first, Python would report that it was set to SIG_IGN."""

@@ -242,6 +242,15 @@ def esp_at(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
+@pytest.fixture(scope="session")
+def packed_component(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the ESP-IDF component as it is released, with the package in it: to be read, or copied."""
+    folder = tmp_path_factory.mktemp("released")
+    script = Path(__file__).parents[2] / "tools" / "pack.py"
+    subprocess.run([sys.executable, script, folder], stdout=subprocess.DEVNULL, check=True)
+    return folder / "esp_at_flash"
+
+
 @pytest.fixture
 def project(tmp_path: Path, sample_zip: Callable[..., Path]) -> Callable[..., Path]:
     """Write a project: platformio.ini, esp_at.yml, files named for their paths, a chip's sample as firmware.zip."""

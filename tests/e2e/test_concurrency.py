@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+from processes import children, is_running
 
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.factory_param import FactoryParam
@@ -47,19 +47,6 @@ def test_every_module_has_its_own(project, simulated_module, option, attempt):
     assert FactoryParam.from_bytes(published).values["uart_baudrate"] in SPEEDS
 
 
-def _children(pid):
-    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
-    return [int(child) for child in listed.stdout.split()]
-
-
-def _is_running(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="need Linux's ps")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize(
@@ -95,13 +82,13 @@ def test_an_ended_run_leaves_nothing_behind(number, command, chip, told, project
         assert piece, run.stderr.read()
         said += piece
     assert len(list((folder / "build").iterdir())) == 2
-    (esptool,) = _children(run.pid)
+    (esptool,) = children(run.pid)
     run.send_signal(number)
     _, errors = run.communicate(timeout=30)
     assert run.returncode == 1
     assert errors.decode().lstrip("\n") == told
     assert [path.name for path in (folder / "build").iterdir()] == ["esp_at"]
-    assert not _is_running(esptool)
+    assert not is_running(esptool)
 
 
 def test_nohup_stays_nohup(project, silent_port):

@@ -9,15 +9,21 @@ import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 import textwrap
 from pathlib import Path, PurePosixPath
 
 import pytest
+from idf_component_tools.hash_tools.calculate import hash_dir
+from idf_component_tools.hash_tools.errors import HashNotEqualError
+from idf_component_tools.hash_tools.validate import validate_hashfile_eq_hashdir
 
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.idf.actions import ACTIONS
+from platformio_esp_at.launcher import environment
 
-COMPONENT = Path(__file__).parents[2] / "idf_component/esp_at_flash"
+ROOT = Path(__file__).parents[2]
+COMPONENT = ROOT / "idf_component/esp_at_flash"
 
 STAND_INS = r"""
     cmake_minimum_required(VERSION 3.16)
@@ -133,6 +139,17 @@ def newer(path):
         path.touch()
 
 
+@pytest.fixture
+def component(request, tmp_path, packed_component):
+    """Return the component as it lies in the checkout, as it is linked from there, or as it is packed."""
+    link = tmp_path / "components" / COMPONENT.name
+    link.parent.mkdir()
+    link.symlink_to(COMPONENT, target_is_directory=True)
+    return {"in the checkout": COMPONENT, "linked": link, "packed": packed_component}[request.param]
+
+
+PLACES = ["in the checkout", "linked", "packed"]
+
 # --- the image set ---
 
 
@@ -240,9 +257,10 @@ def test_the_build_folder_of_an_esp_at_checkout(idf_project):
 # --- flashing ---
 
 
-def test_flash(idf_project, used_module):
+@pytest.mark.parametrize("component", PLACES, indirect=True)
+def test_flash(component, idf_project, used_module):
     made = idf_project()
-    made.configure()
+    made.configure(COMPONENT=component)
     module = used_module()
     made.build("at_image-flash", ESPPORT=module.port, ESPBAUD="921600")
     assert module.flash == module.after_upload(made.output)
@@ -291,7 +309,7 @@ def test_port_and_speed(yml, environment, connection, idf_project, recording_pyt
         return
     asked = recording_python.with_name("asked.txt").read_text().splitlines()
     options = ["-C", str(made.folder), "-o", str(made.output), "--sdkconfig", str(made.folder / "sdkconfig")]
-    assert asked == ["-m", "platformio_esp_at", "flash", *options, *connection]
+    assert asked == [str(ROOT / "platformio_esp_at/launcher"), "flash", *options, *connection]
 
 
 def test_plain_flash_is_left_alone_unless_asked(idf_project):
@@ -379,24 +397,63 @@ def test_nothing_named_is_no_trouble_until_it_is_asked_for(idf_project):
     assert "Error: no ESP-AT firmware package is named" in made.build("at_image-flash", code=1, ESPPORT="COM3")
 
 
-def test_the_python_package_is_missing(idf_project, tmp_path):
-    bare = tmp_path / "bare python"
-    bare.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "$@"\n')
-    bare.chmod(0o755)
+# --- the Python that runs it ---
+
+
+def test_the_package_of_the_component_runs(packed_component, idf_project, recording_python):
     made = idf_project()
-    said = " ".join(made.configure(python=bare).split())
-    told = f"Install it with: {bare} -m pip install platformio-esp-at"
-    assert f"(ModuleNotFoundError: No module named 'platformio_esp_at'). {told}" in said
+    made.configure(COMPONENT=packed_component, python=recording_python)
+    made.build("at_image-flash", ESPPORT="COM3")
+    asked = recording_python.with_name("asked.txt").read_text().splitlines()
+    assert asked[:2] == [str(packed_component / "platformio_esp_at/launcher"), "flash"]
+
+
+def test_a_copy_from_a_checkout(idf_project, tmp_path):
+    copy = shutil.copytree(COMPONENT, tmp_path / "components/esp_at_flash")
+    made = idf_project()
+    made.configure(COMPONENT=copy)
     made.build("all", "flash")
-    assert told in made.build("at_image-flash", code=1, ESPPORT="COM3")
-    assert told in made.build("at-flash", code=1, ESPPORT="COM3")
-    with (made.folder / "sdkconfig").open("a") as sdkconfig:
-        sdkconfig.write(WITH_APP)
-    assert made.configure(python=bare).count("CMake Warning at") == 1
-    assert told in made.build("flash", code=1)
+    for target in ("at_image", "at_image-flash"):
+        said = made.build(target, code=1, ESPPORT="COM3")
+        assert f"Error: {copy} has no folder platformio_esp_at: it is a copy from a checkout, where a link" in said
+
+
+@pytest.fixture(scope="module")
+def old_python():
+    """Return a Python that is too old for the package, but not for its launcher, such as ESP-IDF 5.1 may have."""
+    names = [shutil.which(f"python3.{minor}") for minor in (9, 8, 7, 6)]
+    names += sorted(map(str, Path.home().glob(".pyenv/versions/3.[6-9].*/bin/python")))
+    for name in filter(None, names):
+        if subprocess.run([name, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return name
+    pytest.skip("need a Python from 3.6 to 3.9")
+
+
+def test_an_old_python_takes_a_newer_one_of_path(idf_project, old_python, tmp_path, monkeypatch):
+    newer = tmp_path / "bin/python{}.{}".format(*sys.version_info)
+    newer.parent.mkdir()
+    newer.symlink_to(sys.executable)
+    packages = tmp_path / "packages" / environment._name(str(newer))
+    packages.parent.mkdir()
+    packages.symlink_to(sysconfig.get_path("purelib"), target_is_directory=True)
+    monkeypatch.delenv("ESP_AT_PYTHON")
+    monkeypatch.setenv("ESP_AT_ENV", str(packages.parent))
+    monkeypatch.setenv("PATH", str(newer.parent))
+    made = idf_project()
+    made.configure(python=old_python)
+    assert "AT module: WROOM-32" in made.build("at_image")
+    newer.unlink()
+    (made.folder / "esp_at.yml").touch()
+    said = made.build("at_image", code=1)
+    assert "Error: Python 3.10 or newer is needed; this one is " in said
+    assert f" ({old_python})  [python-too-old]\n" in said
+    assert "install a newer one" in said
 
 
 # --- without the extension of idf.py ---
+
+
+EXTENSION = (COMPONENT / "examples/flash_only/idf_ext.py").read_text()
 
 
 @pytest.mark.parametrize("sdkconfig", [FIRMWARE, 'CONFIG_ESP_AT_FIRMWARE=""\n'])
@@ -406,13 +463,32 @@ def test_a_target_for_each_action_explains_itself(sdkconfig, idf_project, used_m
     instead = {"at-package": "idf.py at_image", "at-flash": "ESPPORT=PORT idf.py at_image-flash"}
     for action in ACTIONS:
         said = made.build(action.name, code=1, ESPPORT=module.port)
-        expected = f"Error: idf.py doesn't have the command {action.name} yet. To add it, run: "
-        expected += f"{sys.executable} -m platformio_esp_at idf-setup, and follow its steps"
+        expected = f"Error: idf.py doesn't have the command {action.name} yet. "
+        expected += f"To add it, copy {COMPONENT}/examples/flash_only/idf_ext.py into {made.folder}"
         if action.name in instead:
             expected += f", or use: {instead[action.name]}"
         assert said.splitlines().count(expected) == said.count("doesn't have the command") == 1
     assert module.untouched
     assert not made.output.exists()
+
+
+@pytest.mark.parametrize(
+    ("files", "step"),
+    [
+        ({"idf_ext.py": "def action_extensions(*_):\n    return {}\n"}, "To add it, let {folder}/idf_ext.py return "),
+        ({"idf_ext.py": EXTENSION}, f"To add it, link {COMPONENT} into {{folder}}/components, or "),
+        (
+            {"idf_ext.py": EXTENSION, "managed_components/example__esp_at_flash/esp_at_idf.py": ""},
+            "Run the command again: this component was not there yet, or ",
+        ),
+    ],
+    ids=["an extension of its own", "another folder", "fetched just now"],
+)
+def test_why_an_action_is_missing(files, step, idf_project):
+    made = idf_project(**files)
+    made.configure()
+    said = made.build("at-flash", code=1)
+    assert f"idf.py doesn't have the command at-flash yet. {step.format(folder=made.folder)}" in said
 
 
 # --- the examples ---
@@ -520,18 +596,37 @@ def test_kconfig_is_in_good_style(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_manifests_are_valid():
-    assert len(list(COMPONENT.rglob("idf_component.yml"))) == 3
-    command = [program("compote"), "manifest", "lint", COMPONENT]
+@pytest.mark.parametrize("component", ["in the checkout", "packed"], indirect=True)
+def test_manifests_are_valid(component):
+    assert len(list(component.rglob("idf_component.yml"))) == 3
+    command = [program("compote"), "manifest", "lint", component]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
 
 
-def test_the_component_can_be_packed(tmp_path):
-    copy = shutil.copytree(COMPONENT, tmp_path / "esp_at_flash")
+def test_the_component_can_be_packed(packed_component, tmp_path):
     packed = tmp_path / "packed"
     command = [program("compote"), "component", "pack", "--name", "esp_at_flash", "--dest-dir", packed]
-    subprocess.run(command, cwd=copy, capture_output=True, check=True)
+    subprocess.run(command, cwd=packed_component, capture_output=True, check=True)
     (folder,) = (path for path in packed.iterdir() if path.is_dir())
-    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert files >= {path.relative_to(COMPONENT).as_posix() for path in COMPONENT.rglob("*") if path.is_file()}
+    assert _files(folder) >= _files(packed_component) >= _files(COMPONENT)
+    assert {"platformio_esp_at/idf/options.json", "platformio_esp_at/launcher/requirements.txt"} <= _files(folder)
+
+
+def test_the_component_manager_finds_it_unchanged_after_it_ran(packed_component, tmp_path):
+    """Python leaves its cache in it; then, the manager would neither remove nor replace it."""
+    component = shutil.copytree(packed_component, tmp_path / "managed_components/example__esp_at_flash")
+    Path(component, ".component_hash").write_text(hash_dir(component))
+    launcher = component / "platformio_esp_at/launcher"
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run([sys.executable, launcher, "--version"], env=env, capture_output=True, check=True)
+    assert list(component.rglob("*.pyc"))
+    validate_hashfile_eq_hashdir(component)
+    (component / "other.txt").touch()
+    with pytest.raises(HashNotEqualError):
+        validate_hashfile_eq_hashdir(component)
+
+
+def _files(folder):
+    files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return {path for path in files if "__pycache__" not in path}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import signal
+import subprocess
 import sys
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
 
-import click
+import idf_py as idf_py_script
 import pytest
+from processes import children, descendants, is_running, wait_for
 
 from platformio_esp_at.demo.sample_package import sample_package
 from platformio_esp_at.idf.actions import action_extensions
@@ -17,124 +19,36 @@ from platformio_esp_at.idf.actions import action_extensions
 YML = "firmware: firmware.zip\nmodule: WROOM-32\n"
 
 
-class FatalError(RuntimeError):
-    """idf.py's: its message goes to stderr, and idf.py ends with 2."""
-
-
-class NoSerialPortFoundError(FatalError):
-    """idf.py's, too."""
-
-
-# --- the part of tools/idf.py (5.1 to 6.1) that makes commands of dictionaries and runs them ---
-
-
-class Option(click.Option):
-    def __init__(self, *, scope: str | None = None, **kwargs):
-        super().__init__(kwargs.pop("names"), **kwargs)
-        self.scope = scope or "default"
-
-
-class Action(click.Command):
-    def __init__(self, name, callback, **kwargs):
-        def task(**args):
-            return SimpleNamespace(name=name, callback=callback, args=args)
-
-        super().__init__(name, callback=task, **kwargs)
-
-
-class IdfPy(click.Group):
-    def __init__(self, all_actions):
-        super().__init__(chain=True, invoke_without_command=True, result_callback=self.execute_tasks)
-        self.params += [Option(**option) for option in all_actions["global_options"]]
-        for name, action in all_actions["actions"].items():
-            options = action.pop("options", [])
-            self.commands[name] = Action(name, **action)
-            for option in (Option(**option) for option in options):
-                if option.scope == "global" and option.name not in [known.name for known in self.params]:
-                    self.params.append(option)
-                self.commands[name].params.append(option)
-
-    def execute_tasks(self, tasks, **kwargs):
-        context = click.get_current_context()
-        args = SimpleNamespace(**kwargs)
-        options = {option.name: option for option in context.command.params}
-        for task in tasks:
-            for key in set(task.args) & set(options):
-                if options[key].scope == "global":
-                    local, default = task.args.pop(key), options[key].default
-                    if local not in (default, getattr(args, key)) and getattr(args, key) != default:
-                        raise FatalError(f'Option "{key}" is already defined to a different value.')
-                    if local != default:
-                        setattr(args, key, local)
-        args.project_dir = os.path.realpath(args.project_dir)
-        args.build_dir = os.path.realpath(args.build_dir or Path(args.project_dir, "build"))
-        for task in tasks:
-            click.echo(f"Executing action: {task.name}")
-            task.callback(task.name, context, args, **task.args)
-
-
-def base_actions():
-    return {
-        "global_options": [
-            {"names": ["-C", "--project-dir"], "type": click.Path(), "default": Path.cwd(), "scope": "shared"},
-            {"names": ["-B", "--build-dir"], "type": click.Path(), "default": None},
-        ],
-        "actions": {
-            "flash": {
-                "callback": lambda *_args, **_options: pytest.fail("idf.py flash ran"),
-                "options": [
-                    {"names": ["-b", "--baud"], "scope": "global", "envvar": "ESPBAUD", "default": 460800},
-                    {
-                        "names": ["-p", "--port"],
-                        "scope": "global",
-                        "envvar": "ESPPORT",
-                        "type": click.Path(),
-                        "default": None,
-                    },
-                ],
-            }
-        },
-    }
-
-
 @pytest.fixture
 def found_ports(monkeypatch):
-    """Return the ports that idf.py would find; there are none at first."""
-    ports = []
-
-    def get_default_serial_port():
-        if not ports:
-            raise NoSerialPortFoundError("No serial ports found. Connect a device, or use '-p PORT' option.")
-        return ports[0]
-
-    package, errors, tools = (ModuleType(f"idf_py_actions{name}") for name in ("", ".errors", ".tools"))
-    errors.FatalError, tools.get_default_serial_port = FatalError, get_default_serial_port
-    for module in (package, errors, tools):
-        monkeypatch.setitem(sys.modules, module.__name__, module)
+    """Return the ports that idf.py would find; there are none at first. ``found_ports.asked`` counts its searches."""
+    ports = Ports()
+    for name, module in idf_py_script.modules(ports.search).items():
+        monkeypatch.setitem(sys.modules, name, module)
     for name in ("IDF_PATH", "ESPPORT", "ESPBAUD"):
         monkeypatch.delenv(name, raising=False)
     return ports
 
 
+class Ports(list):
+    asked = 0
+
+    def search(self):
+        self.asked += 1
+        return self[0] if self else idf_py_script.no_port()
+
+
 @pytest.fixture
-def idf_py(found_ports, capsys, monkeypatch):
-    """Run idf.py with these words in a folder; it must end with this code. Returns what it wrote."""
+def idf_py(found_ports, capfd, monkeypatch):
+    """Run idf.py with these words in a folder; it must end with this code. Returns what it and its child wrote."""
 
     def run(*words, cwd, code=0):
         monkeypatch.chdir(cwd)
-        everything = base_actions()
-        extension = action_extensions(everything, str(cwd))
-        everything["actions"] |= extension["actions"]
-        ended = 0
-        try:
-            IdfPy(everything).main([str(word) for word in words], prog_name="idf.py")
-        except FatalError as error:
-            click.echo(error, err=True)
-            ended = 2
-        except SystemExit as end:
-            ended = end.code
-        written = capsys.readouterr()
+        ended = idf_py_script.run(words, action_extensions)
+        written = capfd.readouterr()
         assert ended == code, written.out + written.err
+        assert "Traceback" not in written.out + written.err
+        assert not children(os.getpid())
         return written
 
     return run
@@ -338,11 +252,28 @@ def test_refusals(*, name, action, project, idf_project, idf_py, used_module, fo
     assert not list(folder.rglob("*at_flash*"))
 
 
-def test_no_port(idf_project, project, idf_py):
-    assert "No serial ports found" in idf_py("at-flash", cwd=idf_project(YML), code=2).err
+def test_no_port(idf_project, project, idf_py, found_ports):
+    folder = idf_project(YML)
+    assert "No serial ports found" in idf_py("at-flash", cwd=folder, code=2).err
+    assert found_ports.asked == 1
     missing = idf_py("-p", "/dev/no-such-port", "at-flash", cwd=project(yml=YML), code=2).err
     assert "  [port-unavailable]\n" in missing
     assert "write the module's port" in missing
+
+
+def test_a_port_is_searched_only_when_one_is_needed(idf_project, idf_py, found_ports, used_module):
+    folder, module = idf_project(YML), used_module()
+    for action in ("at-info", "at-table", "at-package"):
+        idf_py(action, cwd=folder)
+    idf_py("at-flash", "-p", module.port, cwd=folder)
+    idf_py("at-flash", "--module", "WROM-32", cwd=folder, code=2)
+    assert not found_ports.asked
+    found_ports.append(module.port)
+    idf_py("at-verify", cwd=folder)
+    assert found_ports.asked == 1
+    (folder / "esp_at.yml").write_text(f"{YML}port: {module.port}\n")
+    idf_py("at-verify", cwd=folder)
+    assert found_ports.asked == 1
 
 
 def test_an_idf_too_old(project, idf_py, used_module, monkeypatch, tmp_path):
@@ -357,10 +288,15 @@ def test_an_idf_too_old(project, idf_py, used_module, monkeypatch, tmp_path):
     assert module.untouched
 
 
-def test_a_missing_extra(project, idf_py, used_module, monkeypatch):
-    monkeypatch.setitem(sys.modules, "littlefs", None)
-    yml = "firmware: firmware.zip\ndata: {littlefs: www}\n"
-    partitions = "littlefs, data, littlefs, 0x70000, 64K\n"
+def test_a_missing_extra(project, idf_py, used_module, monkeypatch, tmp_path):
+    python = tmp_path / "python without littlefs"
+    start = "import runpy, sys; sys.modules['littlefs'] = None; del sys.argv[0]; "
+    start += "runpy.run_path(sys.argv[0], run_name='__main__')"
+    python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c {shlex.quote(start)} "$@"\n')
+    python.chmod(0o755)
+    monkeypatch.setenv("ESP_AT_PYTHON", str(python))
+    yml = "firmware: firmware.zip\npartitions: own.csv\ndata: {files: www}\n"
+    partitions = "files, data, littlefs, , 32K\n"
     folder = project(yml=yml, chip="esp32c6", **{"www/index.html": "<p>", "own.csv": partitions})
     module = used_module("esp32c6")
     refused = idf_py("at-flash", "-p", module.port, cwd=folder, code=2).err
@@ -370,3 +306,66 @@ def test_a_missing_extra(project, idf_py, used_module, monkeypatch):
 
 def test_wrong_words_are_clicks_to_refuse(project, idf_py):
     assert "No such option" in idf_py("at-flash", "--firmwear", "x", cwd=project(yml=YML), code=2).err
+
+
+# --- a run that is ended ---
+
+
+@pytest.fixture
+def interrupted(project, found_ports, used_module):
+    """Start idf.py at-flash, end it by a function in the middle of the write, and wait for its end.
+
+    Returns its status and what it wrote. Checks that of all processes none is left, and of the files only the image
+    set.
+    """
+    if not hasattr(os, "killpg"):
+        pytest.skip("need process groups")
+
+    def end(kill):
+        noise = os.urandom(400 << 10)
+        folder, module = project(yml=f"{YML}data: {{fatfs: www}}\n", **{"www/noise.bin": noise}), used_module()
+        run = subprocess.Popen(
+            [sys.executable, idf_py_script.__file__, "-p", module.port, "at-flash"],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+        )
+        wait_for(lambda: module.writes or run.poll() is not None, "the first image")
+        assert run.poll() is None, run.stdout.read()
+        running = descendants(run.pid)
+        assert len(running) == 2
+        kill(run.pid)
+        said = run.communicate()[0].decode()
+        for pid in running:
+            wait_for(lambda pid=pid: not is_running(pid), "the end of the child and of esptool")
+        assert module.flash != module.after_upload(folder / "build_at_flash")
+        assert [path.name for path in folder.iterdir() if "build" in path.name] == ["build_at_flash"]
+        return run.returncode, said
+
+    return end
+
+
+INTERRUPTS = {
+    "Ctrl-C in a terminal": lambda pid: os.killpg(pid, signal.SIGINT),
+    "SIGINT to idf.py alone": lambda pid: os.kill(pid, signal.SIGINT),
+    "twice": lambda pid: [os.killpg(pid, signal.SIGINT) for _ in range(2)],
+}
+
+
+@pytest.mark.parametrize("name", INTERRUPTS)
+def test_an_interrupt_ends_all(name, interrupted):
+    status, said = interrupted(INTERRUPTS[name])
+    assert status == 1
+    assert said.endswith(
+        "interrupted: the module may be half written  [interrupted]\n  run the command again\n\nAborted!\n"
+    )
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_an_idf_py_that_is_killed_takes_its_child_along(number, interrupted):
+    status, said = interrupted(lambda pid: os.kill(pid, number))
+    assert status == -number
+    assert "Traceback" not in said

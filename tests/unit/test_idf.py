@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
-from importlib.machinery import PathFinder
+import textwrap
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from platformio_esp_at.idf.project import (
     _MENU,
     _OPTIONS,
     _PARAMETERS,
+    check_idf_version,
     image_set_folder,
     parse_sdkconfig,
     read_idf_project,
@@ -41,7 +43,10 @@ BASE = {
         }
     }
 }
-NAMES = ["at-flash", "at-flash-factory", "at-info", "at-package", "at-table", "at-verify"]
+NAMES = ["at-erase", "at-flash", "at-flash-factory", "at-info", "at-package", "at-table", "at-verify"]
+
+COMPONENT = Path(__file__).parents[2] / "idf_component/esp_at_flash"
+NOTHING = {"version": "1", "global_options": [], "actions": {}}
 
 
 def spellings(action):
@@ -58,7 +63,7 @@ def test_the_actions():
     assert all(action["help"] == action["short_help"] for action in made["actions"].values())
     own = [f"--{name.replace('_', '-')}" for name in OPTIONS if name not in ("port", "baud")]
     connection = ["-b", "--baud", "-p", "--port"]
-    assert spellings(made["actions"]["at-verify"]) == connection + own
+    assert spellings(made["actions"]["at-verify"]) == spellings(made["actions"]["at-erase"]) == connection + own
     assert spellings(made["actions"]["at-flash"]) == [*connection, *own, "--erase"]
     assert spellings(made["actions"]["at-info"]) == spellings(made["actions"]["at-package"]) == own
     port = made["actions"]["at-flash"]["options"][1]
@@ -75,28 +80,45 @@ def test_an_idf_py_without_flash(base):
     assert sorted(actions.action_extensions(base, "project")["actions"]) == NAMES
 
 
-def test_what_cant_be_loaded_is_left_out(monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "platformio_esp_at.request.command_line", None)
-    assert actions.action_extensions(BASE, "project") == {"version": "1", "global_options": [], "actions": {}}
+@pytest.mark.parametrize("text", [None, "[{"], ids=["no file", "damaged"])
+def test_without_its_options_it_offers_nothing(text, monkeypatch, capsys, tmp_path):
+    if text:
+        (tmp_path / "options.json").write_text(text)
+    monkeypatch.setattr(actions, "OPTIONS", str(tmp_path / "options.json"))
+    assert actions.action_extensions(BASE, "project") == NOTHING
     assert re.fullmatch(r"WARNING: idf\.py at-flash can't be offered: .*\n", capsys.readouterr().err)
+
+
+def test_each_action_has_options_of_its_own():
+    """idf.py changes what it is given."""
+    made = actions.action_extensions(BASE, "project")["actions"].values()
+    options = [id(option) for action in made for option in action["options"]]
+    assert len(set(options)) == len(options)
+
+
+def load(script):
+    """Run lines in a new Python, which end with the action_extensions of a project; return what was imported."""
+    script = f"""if True:
+        import sys
+        before = set(sys.modules)
+        {script}
+        made = action_extensions({BASE | {"actions": {}}!r}, ".")
+        assert sorted(made["actions"]) == {NAMES}
+        names = set(sys.modules) - before
+        ours = [name for name in names if name.startswith("platformio_esp_at")]
+        others = {{name.partition(".")[0] for name in names - set(ours)}} - sys.stdlib_module_names
+        print(*sorted(ours), *sorted(others))
+    """
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+LOADED = ["platformio_esp_at", "platformio_esp_at.idf", "platformio_esp_at.idf.actions"]
 
 
 def test_loading_imports_nothing_but_the_standard_library():
     """Every idf.py command pays for it: what is imported on the way is one module of ours."""
-    script = f"""if True:
-        import sys
-        before = set(sys.modules)
-        from platformio_esp_at.idf import actions
-        loaded = [name for name in sys.modules if name.startswith("platformio_esp_at")]
-        actions.action_extensions({BASE | {"actions": {}}!r}, ".")
-        names = {{name.partition(".")[0] for name in set(sys.modules) - before}}
-        print(sorted(loaded), sorted(names - sys.stdlib_module_names), sep="\\n")
-    """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == [
-        "['platformio_esp_at', 'platformio_esp_at.idf', 'platformio_esp_at.idf.actions']",
-        "['platformio_esp_at']",
-    ]
+    assert load("from platformio_esp_at.idf.actions import action_extensions") == LOADED
 
 
 def test_the_entry_point():
@@ -105,17 +127,84 @@ def test_the_entry_point():
     assert own.value != "idf_ext:action_extensions"
 
 
-def test_the_folder_for_idf_extra_actions_path(monkeypatch):
-    """One module in it, none of our package's name; where we aren't, it is one without what idf.py looks for."""
-    assert [file.name for file in install.EXTRA_ACTIONS.glob("*.py")] == ["esp_at_ext.py"]
-    spec = PathFinder.find_spec("esp_at_ext", [str(install.EXTRA_ACTIONS)])
-    module = type(sys)("esp_at_ext")
-    spec.loader.exec_module(module)
-    assert module.action_extensions is actions.action_extensions
-    monkeypatch.setitem(sys.modules, "platformio_esp_at.idf.actions", None)
-    module = type(sys)("esp_at_ext")
-    spec.loader.exec_module(module)
-    assert not hasattr(module, "action_extensions")
+# --- the idf_ext.py of a project ---
+
+
+def in_component(folder):
+    """Copy what the idf_ext.py of a project loads into a folder: the component as it is packed."""
+    package = Path(actions.__file__).parents[1]
+    for file in ("__init__.py", "idf/__init__.py", "idf/actions.py", "idf/options.json"):
+        (folder / "platformio_esp_at" / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(package / file, folder / "platformio_esp_at" / file)
+    return shutil.copy(COMPONENT / "esp_at_idf.py", folder)
+
+
+def extension(project):
+    """Return what the idf_ext.py of a project offers, which is run as idf.py does it."""
+    spaces = {}
+    exec(install.PROJECT_EXTENSION, spaces)  # noqa: S102
+    return spaces["action_extensions"](BASE, str(project))
+
+
+@pytest.fixture
+def unloaded(monkeypatch):
+    """Forget this package for a test, as in ESP-IDF's Python, which doesn't have it."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "platformio_esp_at"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+
+@pytest.mark.parametrize("place", ["components/esp_at_flash", "managed_components/example__esp_at_flash"])
+@pytest.mark.usefixtures("unloaded")
+def test_the_component_of_a_project(place, tmp_path):
+    project = tmp_path / "a project [1] für AT"
+    in_component(project / place)
+    path = list(sys.path)
+    made = extension(project)
+    assert sorted(made["actions"]) == NAMES
+    assert Path(sys.modules["platformio_esp_at"].__file__).is_relative_to(project)
+    assert sys.path == path
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="need symbolic links")
+def test_the_component_of_a_checkout(tmp_path):
+    """Its package isn't in it; a link leads to the checkout."""
+    project = tmp_path / "project"
+    (project / "components").mkdir(parents=True)
+    (project / "components/esp_at_flash").symlink_to(COMPONENT, target_is_directory=True)
+    (project / "idf_ext.py").write_text(install.PROJECT_EXTENSION)
+    lines = f"import runpy; spaces = runpy.run_path({str(project / 'idf_ext.py')!r}); "
+    lines += "action_extensions = lambda base, _: "
+    assert load(f"{lines}spaces['action_extensions'](base, {str(project)!r})") == LOADED
+
+
+def test_a_project_without_the_component(tmp_path):
+    assert extension(tmp_path)["actions"] == {}
+
+
+@pytest.mark.parametrize(
+    "text", ["def action_extensions(", "raise RuntimeError('broken')", "", "def action_extensions(*_): raise OSError"]
+)
+def test_a_broken_component_stops_no_command(text, tmp_path, capsys):
+    file = Path(in_component(tmp_path / "components/esp_at_flash"))
+    file.write_text(text)
+    assert extension(tmp_path) == {"version": "1", "actions": {}}
+    assert re.fullmatch(r"WARNING: idf\.py at-flash can't be offered: .*\n", capsys.readouterr().err)
+
+
+def test_a_copy_from_a_checkout(tmp_path, capsys):
+    file = Path(in_component(tmp_path / "components/esp_at_flash"))
+    shutil.rmtree(file.parent / "platformio_esp_at")
+    assert extension(tmp_path) == {"version": "1", "actions": {}}
+    assert f"can't be offered: {file.parent} has no folder platformio_esp_at: " in capsys.readouterr().err
+
+
+def test_the_examples_have_the_extension():
+    examples = sorted(COMPONENT.glob("examples/*/idf_ext.py"))
+    assert [file.parent.name for file in examples] == ["flash_only", "host_with_module"]
+    assert {file.read_text() for file in examples} == {install.PROJECT_EXTENSION}
+    readme = (COMPONENT / "README.md").read_text(encoding="utf-8")
+    assert textwrap.indent(install.PROJECT_EXTENSION, "   ") in readme
 
 
 # --- what a project holds ---
@@ -306,19 +395,19 @@ def test_the_image_set_makes_no_build_folder(tmp_path):
 # --- setting up ---
 
 
-def test_the_explanation_names_every_way():
+def test_the_explanation():
     text = install.explanation()
-    assert f"IDF_EXTRA_ACTIONS_PATH={install.EXTRA_ACTIONS}" in text
-    assert all(line in text for line in install.PROJECT_EXTENSION.splitlines())
-    assert len(install.PROJECT_EXTENSION.splitlines()) == 2
+    lines = iter(text.splitlines())
+    assert all(
+        any(line.strip() == wanted.strip() for line in lines) for wanted in install.PROJECT_EXTENSION.splitlines()
+    )
+    assert "pip install" not in text
 
 
 def test_the_extension_of_a_project(tmp_path):
     file = tmp_path / "idf_ext.py"
     assert install.write_project_extension(tmp_path).startswith(f"Wrote {file}")
-    spaces = {}
-    exec(file.read_text(), spaces)  # noqa: S102 - as idf.py does
-    assert spaces["action_extensions"] is actions.action_extensions
+    assert file.read_text() == install.PROJECT_EXTENSION
     assert install.write_project_extension(tmp_path) == f"{file} is there already"
 
 
@@ -354,8 +443,8 @@ def test_an_idf_too_old(tmp_path, monkeypatch, text, accepted):
         (tmp_path / "tools/cmake").mkdir(parents=True)
         Path(tmp_path, "tools/cmake/version.cmake").write_text(text)
     if accepted:
-        install.check_idf_version()
+        check_idf_version()
     else:
         with pytest.raises(EspAtError, match=r"ESP-IDF \d\.\d is not supported\n  take 5\.1 or newer") as caught:
-            install.check_idf_version()
+            check_idf_version()
         assert caught.value.code == "idf-too-old"

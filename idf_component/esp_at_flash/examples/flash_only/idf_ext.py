@@ -1,4 +1,5 @@
 """idf.py at-flash and its relatives, of the component esp_at_flash: the same file for ESP-IDF 5 and 6."""
+
 import glob, importlib.util, os, sys
 
 
