@@ -9,11 +9,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from conftest import pio_environment
+from processes import children, is_running, wait_for
 
 from platformio_esp_at import __version__
 from platformio_esp_at.demo.archive import write_platform_archive
@@ -182,14 +182,6 @@ def test_the_released_platform(project, at_pio, used_module, tmp_path):
     assert module.flash == b"\xff" * len(module.before)
 
 
-def processes_of(session):
-    """Return the processes of a session by their ids: what each runs."""
-    listed = subprocess.run(
-        ["ps", "-ww", "-o", "pid=,args=", "-s", str(session)], capture_output=True, text=True, check=False
-    )
-    return {int(pid): args for pid, args in (line.split(maxsplit=1) for line in listed.stdout.splitlines())}
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="need Linux's ps")
 @pytest.mark.parametrize("ended_by", ["the terminal", "a kill of SCons"])
 def test_an_end_leaves_no_process(ended_by, *, project, compiling_env, library, silent_port):
@@ -210,18 +202,15 @@ def test_an_end_leaves_no_process(ended_by, *, project, compiling_env, library, 
         piece = pio.stdout.read1(4096)
         assert piece, said
         said += piece
-    running = processes_of(pio.pid)
-    assert sum("run_module('esptool'" in args for args in running.values()) == 1, running
+    (scons,) = children(pio.pid)
+    (child,) = children(scons)
+    (esptool,) = children(child)
     if ended_by == "the terminal":
         os.killpg(pio.pid, signal.SIGINT)
     else:
-        (scons,) = (pid for pid, args in running.items() if "scons.py" in args)
         os.kill(scons, signal.SIGKILL)
-    rest, _ = pio.communicate(timeout=60)
+    pio.communicate(timeout=60)
     assert pio.returncode
-    for _ in range(600):
-        if not processes_of(pio.pid):
-            break
-        time.sleep(0.05)
-    assert not processes_of(pio.pid), rest
+    for process in (child, esptool):
+        wait_for(lambda process=process: not is_running(process), "the end of all processes")
     assert [path.name for path in (folder / ".pio/build/it").glob("esp_at*")] == ["esp_at"]  # no images in the clear
