@@ -61,7 +61,10 @@ def missing_module(name: Optional[str], packages: str) -> LaunchError:
     if packages:
         hint = "remove {}: the next run makes it again".format(packages)
     else:
-        hint = "give it what platformio-esp-at needs: {} -m pip install -r {}".format(sys.executable, PINS)
+        hint = (
+            "unset {}, and the packages come into a folder of their own; or name a Python of yours, not one of a host, "
+            "and there: python -m pip install -r {}".format(PYTHON, PINS)
+        )
     where = packages or "{} (Python {})".format(sys.executable, platform.python_version())
     return LaunchError("packages-missing", "there is no module {} in {}".format(name, where), hint)
 
