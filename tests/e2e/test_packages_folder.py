@@ -37,8 +37,10 @@ def home(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def package(tmp_path_factory):
+def package(pytestconfig, tmp_path_factory):
     """Return a copy of our package that needs few packages: those of `esp-at --version`."""
+    if pytestconfig.getoption("--all-packages"):
+        return PACKAGE
     copy = tmp_path_factory.mktemp("copy") / PACKAGE.name
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     pins = re.split(r"\n(?=\S)", Path(PINS).read_text())

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from firmware_server import FirmwareServer, Served
 
+from platformio_esp_at import __version__
 from platformio_esp_at.demo.archive import write_platform_archive
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +39,15 @@ def library(tmp_path_factory):
     pack = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(pack)
     return f"file://{pack.write_library_archive(tmp_path_factory.mktemp('released'))}"
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    """Return the address of this checkout's last commit in git, with a tag."""
+    clone = tmp_path_factory.mktemp("repository")
+    subprocess.run(["git", "clone", "--quiet", "--bare", ROOT, clone], check=True)
+    subprocess.run(["git", "tag", f"v{__version__}"], cwd=clone, check=True)
+    return f"git+file://{clone}#v{__version__}"
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +100,13 @@ def test_two_lines_flash_a_module(framework, *, project, real_pio, library, used
     real_pio(f"run -t upload_at_factory --upload-port {again.port}", folder)
     (image,) = (folder / ".pio/build/it/esp_at/factory").glob("factory_*[!d].bin")
     assert again.flash[: image.stat().st_size] == image.read_bytes()
+
+
+def test_from_git(project, real_pio, repository, used_module):
+    module = used_module(CHIP)
+    folder = project(ini(repository, FRAMEWORKS[-1]), chip=CHIP)
+    real_pio(f"run -t upload_at --upload-port {module.port}", folder)
+    assert module.flash == module.after_upload(folder / ".pio/build/it/esp_at")
 
 
 def test_a_company_s_ca_comes_through(project, real_pio, library, server_certificate, tmp_path):
