@@ -17,6 +17,7 @@ import pytest
 from idf_component_tools.hash_tools.calculate import hash_dir
 from idf_component_tools.hash_tools.errors import HashNotEqualError
 from idf_component_tools.hash_tools.validate import validate_hashfile_eq_hashdir
+from old_pythons import NEEDED, old_pythons
 
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.idf.actions import ACTIONS
@@ -418,17 +419,7 @@ def test_a_copy_from_a_checkout(idf_project, tmp_path):
         assert f"Error: {copy} has no folder platformio_esp_at: it is a copy from a checkout, where a link" in said
 
 
-@pytest.fixture(scope="module")
-def old_python():
-    """Return a Python that is too old for the package, but not for its launcher, such as ESP-IDF 5.1 may have."""
-    names = [shutil.which(f"python3.{minor}") for minor in (9, 8, 7, 6)]
-    names += sorted(map(str, Path.home().glob(".pyenv/versions/3.[6-9].*/bin/python")))
-    for name in filter(None, names):
-        if subprocess.run([name, "-c", ""], capture_output=True, check=False).returncode == 0:
-            return name
-    pytest.skip("need a Python from 3.6 to 3.9")
-
-
+@pytest.mark.parametrize("old_python", old_pythons()[:1] or [pytest.param("", marks=pytest.mark.skip(reason=NEEDED))])
 def test_an_old_python_takes_a_newer_one_of_path(idf_project, old_python, tmp_path, monkeypatch):
     newer = tmp_path / "bin/python{}.{}".format(*sys.version_info)
     newer.parent.mkdir()
