@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 
-from platformio_esp_at.launcher.interpreter import PYTHON, LaunchError, clean_environment
+from platformio_esp_at.launcher.interpreter import PYTHON, LaunchError, clean_environment, interrupted
 
 PINS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "requirements.txt")
 """Every package that we need, each with its version and hashes."""
@@ -68,6 +68,8 @@ def _install(python: str, folder: str, scratch: str) -> None:
         except BaseException:
             pip.kill()
             raise
+    if pip.returncode and re.search(_PIP_INTERRUPTED, output):
+        raise interrupted()
     if pip.returncode:
         raise _not_made(_reason(output), os.path.dirname(scratch))
 
@@ -104,6 +106,8 @@ _PIP_FAILURES = (
     r"ERROR: (THESE PACKAGES DO NOT MATCH THE HASHES.*)",
 )
 """What pip says of a cause, which stands before its last error: "no matching distribution found"."""
+_PIP_INTERRUPTED = r"(?m)^(ERROR: Operation cancelled by user|KeyboardInterrupt)$"
+"""What pip says of a Ctrl-C, which it gets from the terminal as this process does."""
 
 
 def _not_made(reason: str, home: str) -> LaunchError:

@@ -7,6 +7,7 @@ import random
 import re
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from urllib.request import url2pathname
 
 import certifi
 import pytest
+from conftest import pio_environment
 
 from platformio_esp_at import __version__
 from platformio_esp_at.launcher.packages import PINS
@@ -165,6 +167,45 @@ def test_killed_at_any_moment_it_is_right_the_next_time(pytestconfig, home, firs
         assert ended(first_use())[0] == VERSION, f"seed {seed}"
         whole = [folder for folder in home.iterdir() if not folder.name.startswith("new-")]
         assert len(whole) == 1
+
+
+@pytest.fixture
+def mute_index():
+    """Return pip's settings for a package index that never answers, and a function that waits until it is asked."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/simple"
+        yield {"PIP_NO_INDEX": None, "PIP_FIND_LINKS": None, "PIP_INDEX_URL": url}, server.accept
+
+
+@pytest.mark.skipif(os.name == "nt", reason="need process groups")
+@pytest.mark.parametrize("host", ["CMake", "PlatformIO"])
+def test_an_interrupt_of_pip(host, *, home, package, offline_packages, mute_index, project, compiling_env):
+    """SCons has a handler of its own, and runs the target in a thread: there, only pip ends by it."""
+    settings, wait_until_asked = mute_index
+    settings |= {"ESP_AT_ENV": str(home), "ESP_AT_PYTHON": None, "NO_PROXY": "127.0.0.1"}
+    command, env, code = [sys.executable, str(package / "launcher"), "--version"], offline_packages, 130
+    if host == "PlatformIO":
+        command, env, code = [sys.executable, "-m", "platformio", "run", "-t", "info_at"], compiling_env, 1
+    script = Path(__file__).parents[2] / "esp_at.py"
+    run = subprocess.Popen(
+        command,
+        cwd=project(f"[env:it]\nplatform = compiling\nboard = esp32dev\nextra_scripts = pre:{script}\n"),
+        env=pio_environment(env, settings | {"PIP_CONFIG_FILE": os.devnull}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    )
+    connection, _ = wait_until_asked()
+    with connection:
+        os.killpg(run.pid, signal.SIGINT)
+        _, errors = ended(run, code)
+    assert "[packages-not-installed]" not in errors
+    assert ("Error: interrupted  [interrupted]\n" in errors) == (host == "PlatformIO")
+    assert not list(home.iterdir())
 
 
 def test_what_a_kill_left_and_what_nobody_uses_is_swept(home, first_use):
