@@ -23,12 +23,13 @@ CA_BUNDLE = "ESP_AT_CA_BUNDLE"
 One of our own, since a PlatformIO platform may set SSL_CERT_FILE and REQUESTS_CA_BUNDLE for all that runs in pio.
 """
 
-_SCRATCH = "new-"
-_SCRATCH_AGE = 3600
+_SCRATCH = "esp-at-half-made-"
+"""How a folder begins that is being made. A name of ours alone: users may have folders of theirs in `FOLDER`."""
+_SCRATCH_AGE = 24 * 3600
 """After this many seconds, a folder that was being made is left behind by a process that was killed."""
 _UNUSED_AGE = 180 * 24 * 3600
 """After this many seconds without a run that used it, a folder of packages is removed."""
-_USED = ".used"
+_USED = ".esp-at-used"
 """A file in a folder of packages; its time is that of the last use."""
 _ROOM = 100 << 20
 """Free space in bytes below which a failure is taken for that of a full disk; the packages take about half."""

@@ -25,7 +25,7 @@ import pytest
 from conftest import pio_environment
 
 from platformio_esp_at import __version__
-from platformio_esp_at.launcher.packages import PINS
+from platformio_esp_at.launcher.packages import _SCRATCH, _USED, PINS
 
 PACKAGE = Path(__file__).parents[2] / "platformio_esp_at"
 SAYS_ONCE = "esp-at: getting the packages that it needs into "
@@ -165,7 +165,7 @@ def test_killed_at_any_moment_it_is_right_the_next_time(pytestconfig, home, firs
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
         assert ended(first_use())[0] == VERSION, f"seed {seed}"
-        whole = [folder for folder in home.iterdir() if not folder.name.startswith("new-")]
+        whole = [folder for folder in home.iterdir() if not folder.name.startswith(_SCRATCH)]
         assert len(whole) == 1
 
 
@@ -209,18 +209,20 @@ def test_an_interrupt_of_pip(host, *, home, package, offline_packages, mute_inde
 
 
 def test_what_a_kill_left_and_what_nobody_uses_is_swept(home, first_use):
-    half_made, in_work, unused, foreign = (home / name for name in ("new-old", "new-now", "cpython-309-x", "mine"))
-    for folder in (half_made, in_work, unused, foreign):
+    half_made, in_work, unused = (home / name for name in (f"{_SCRATCH}old", f"{_SCRATCH}now", "cpython-309-x"))
+    users = [home / name for name in ("mine", "new-project", "used")]
+    for folder in (half_made, in_work, unused, *users):
         folder.mkdir(parents=True)
-    (unused / ".used").touch()
+    (unused / _USED).touch()
+    (users[-1] / ".used").touch()
     long_ago = time.time() - 400 * 24 * 3600
-    for path in (half_made, unused / ".used", foreign):
+    for path in (half_made, unused / _USED, users[-1] / ".used", *users):
         os.utime(path, (long_ago, long_ago))
     ended(first_use())
     assert not half_made.exists()
     assert not unused.exists()
     assert in_work.exists()
-    assert foreign.exists()
+    assert all(folder.exists() for folder in users)
 
 
 def test_two_versions_have_a_folder_each(home, first_use, package, tmp_path):
