@@ -18,7 +18,7 @@ def main() -> None:
     try:
         import signal
 
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # nohup and shells may let it be ignored
+        if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # nohup and shells may let it be ignored
             signal.signal(signal.SIGINT, _end)
         from platformio_esp_at.cli import main as run
 

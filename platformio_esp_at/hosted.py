@@ -14,9 +14,8 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from platformio_esp_at.errors import IN_PROJECT_FILE, EspAtError, FlashError
-from platformio_esp_at.launcher.child import INTERRUPTED
 from platformio_esp_at.launcher.inside import read_lines
-from platformio_esp_at.launcher.signals import interrupt_once
+from platformio_esp_at.launcher.signals import INTERRUPTED, interrupt_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +32,10 @@ class Host:
         self._lines: SimpleQueue[bytes] = SimpleQueue()
         self._events = int(sys.argv[1])
         read_lines(self._lines.put)
-        self.request: dict[str, Any] = json.loads(self._lines.get())
+        request = self._lines.get()
+        if not request:
+            sys.exit(INTERRUPTED)  # the host has ended
+        self.request: dict[str, Any] = json.loads(request)
         self.spelling: Spelling = IN_PROJECT_FILE
         """How the host writes options; a front end sets it as soon as it knows."""
 
@@ -66,11 +68,11 @@ class Host:
 
 def serve(setup_of: Callable[[Host], Setup]) -> NoReturn:
     """Carry out the request of a host; ``setup_of`` makes it a `Setup`. The exit status is that of `esp-at`."""
-    interrupt_once()
     host = Host()
     status = 1
     try:
-        from platformio_esp_at import commands  # noqa: PLC0415 - an interrupt is caught from here on
+        interrupt_once()
+        from platformio_esp_at import commands  # noqa: PLC0415 - an interrupt is an event from here on
 
         commands.run(host.request["command"], setup_of(host))
         status = 0

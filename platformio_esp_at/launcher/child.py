@@ -16,11 +16,9 @@ import threading
 from typing import IO, Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from platformio_esp_at.launcher.environment import PACKAGE, Runtime, find_runtime, homes_of_idf
-from platformio_esp_at.launcher.interpreter import LaunchError, clean_environment
+from platformio_esp_at.launcher.interpreter import LaunchError, clean_environment, interrupted
+from platformio_esp_at.launcher.signals import INTERRUPTED, holding_interrupts_back
 from platformio_esp_at.launcher.streams import print_now
-
-INTERRUPTED = 130
-"""Exit status of a child that was interrupted, as shells have it."""
 
 
 class Failure(NamedTuple):
@@ -46,11 +44,11 @@ def run_command(
         runtime = find_runtime(homes, _say)
         child = _start(runtime, "platformio_esp_at.{}.run".format(host), (), stdout=subprocess.PIPE)
     except LaunchError as error:
-        return Failure(str(error))
+        return Failure(str(error), error.code == "interrupted")
     with child, _Interrupts(child) as interrupts:
         failure = _converse(child, request, answers)
-    if interrupts.happened:
-        return failure or Failure("interrupted", is_interrupt=True)
+    if interrupts.happened or child.returncode == INTERRUPTED:
+        return failure or Failure(str(interrupted()), is_interrupt=True)
     if failure is None and child.returncode:
         message = "esp-at ended with exit status {}".format(child.returncode)
         hint = "run it again; if it stays so, report it with the lines above"
@@ -82,12 +80,13 @@ def _start(
     alone = ["-I", "-S"] if runtime.packages else []
     sys.stdout.flush()  # or the child's lines come before ours
     try:
-        return subprocess.Popen(
-            [runtime.python, *alone, inside, runtime.packages, module, *arguments],
-            env=clean_environment(),
-            stdin=subprocess.PIPE,
-            stdout=stdout,
-        )
+        with holding_interrupts_back():
+            return subprocess.Popen(
+                [runtime.python, *alone, inside, runtime.packages, module, *arguments],
+                env=clean_environment(),
+                stdin=subprocess.PIPE,
+                stdout=stdout,
+            )
     except OSError as error:
         raise LaunchError(
             "python-not-found",
@@ -185,3 +184,5 @@ def main(arguments: List[str]) -> int:
     except LaunchError as error:
         sys.stderr.write("Error: {}\n".format(error))
         return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED

@@ -65,9 +65,11 @@ def main() -> None:
     sys.path[:] = [*filter(None, [packages]), *(folder for folder in sys.path if folder != own)]
     del sys.argv[1:3]
     load_package()
+    from platformio_esp_at.launcher.signals import end_when_interrupted, ignore_interrupts
+
+    end_when_interrupted()
     from platformio_esp_at.launcher.environment import missing_module
     from platformio_esp_at.launcher.interpreter import LaunchError, check_python
-    from platformio_esp_at.launcher.signals import ignore_interrupts
 
     events = None
     if module == _NAME:

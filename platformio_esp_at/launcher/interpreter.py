@@ -41,6 +41,11 @@ class LaunchError(Exception):
         return "{}  [{}]\n  {}".format(self.message, self.code, self.hint.replace("\n", "\n  "))
 
 
+def interrupted() -> LaunchError:
+    """Return the error for Ctrl-C before the package has begun to work."""
+    return LaunchError("interrupted", "interrupted", "run the command again")
+
+
 def clean_environment() -> Dict[str, str]:
     """Return the environment variables for a child: without those of a host that are not for us.
 

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 
-from platformio_esp_at.launcher.interpreter import PYTHON, LaunchError, clean_environment
+from platformio_esp_at.launcher.interpreter import PYTHON, LaunchError, clean_environment, interrupted
 
 PINS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "requirements.txt")
 """Every package that we need, each with its version and hashes."""
@@ -23,12 +23,13 @@ CA_BUNDLE = "ESP_AT_CA_BUNDLE"
 One of our own, since a PlatformIO platform may set SSL_CERT_FILE and REQUESTS_CA_BUNDLE for all that runs in pio.
 """
 
-_SCRATCH = "new-"
-_SCRATCH_AGE = 3600
+_SCRATCH = "esp-at-half-made-"
+"""How a folder begins that is being made. A name of ours alone: users may have folders of theirs in `FOLDER`."""
+_SCRATCH_AGE = 24 * 3600
 """After this many seconds, a folder that was being made is left behind by a process that was killed."""
 _UNUSED_AGE = 180 * 24 * 3600
 """After this many seconds without a run that used it, a folder of packages is removed."""
-_USED = ".used"
+_USED = ".esp-at-used"
 """A file in a folder of packages; its time is that of the last use."""
 _ROOM = 100 << 20
 """Free space in bytes below which a failure is taken for that of a full disk; the packages take about half."""
@@ -68,6 +69,8 @@ def _install(python: str, folder: str, scratch: str) -> None:
         except BaseException:
             pip.kill()
             raise
+    if pip.returncode and re.search(_PIP_INTERRUPTED, output):
+        raise interrupted()
     if pip.returncode:
         raise _not_made(_reason(output), os.path.dirname(scratch))
 
@@ -104,6 +107,8 @@ _PIP_FAILURES = (
     r"ERROR: (THESE PACKAGES DO NOT MATCH THE HASHES.*)",
 )
 """What pip says of a cause, which stands before its last error: "no matching distribution found"."""
+_PIP_INTERRUPTED = r"(?m)^(ERROR: Operation cancelled by user|KeyboardInterrupt)$"
+"""What pip says of a Ctrl-C, which it gets from the terminal as this process does."""
 
 
 def _not_made(reason: str, home: str) -> LaunchError:

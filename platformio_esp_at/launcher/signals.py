@@ -1,10 +1,40 @@
 """How a process of ours is interrupted: once, by whichever signal comes first."""
 
+import os
 import signal
+from contextlib import contextmanager
 from types import FrameType
-from typing import Optional
+from typing import Iterator, Optional
+
+INTERRUPTED = 130
+"""Exit status of a process that was interrupted, as shells have it."""
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+
+
+@contextmanager
+def holding_interrupts_back() -> Iterator[None]:
+    """Hold Ctrl-C back; for a child that is started meanwhile, until `end_when_interrupted`. Not so on Windows."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def end_when_interrupted() -> None:
+    """Let each of these signals end this process at once: what is loaded now has nothing to clean up.
+
+    An exception would be a traceback, or be reported by whatever is being loaded.
+    """
+    for number in _SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _end)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def interrupt_once(*, but: Optional[int] = None) -> None:
@@ -28,6 +58,10 @@ def ignore_interrupts() -> None:
     for number in _SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _pass)
+
+
+def _end(_number: int, _frame: Optional[FrameType]) -> None:
+    os._exit(INTERRUPTED)
 
 
 def _pass(_number: int, _frame: Optional[FrameType]) -> None:

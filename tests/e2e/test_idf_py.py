@@ -364,6 +364,37 @@ def test_an_interrupt_ends_all(name, interrupted):
     assert "Traceback" not in said
 
 
+INTERRUPTED_BY = {
+    "the shell that starts it": 'kill -INT $$; exec {python} {start} "$@"',
+    "what it loads": 'exec {python} {start} "$@"',
+}
+START = """\
+import runpy, signal, sys
+
+class Interrupter:
+    def find_spec(name, *_):
+        if name == "platformio_esp_at.commands.setup":
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupter)
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="need a shell")
+@pytest.mark.parametrize("name", INTERRUPTED_BY)
+def test_an_interrupt_while_the_child_starts(name, project, idf_py, monkeypatch, tmp_path):
+    """Before it could tell of an event."""
+    python = tmp_path / "python"
+    line = INTERRUPTED_BY[name].format(python=shlex.quote(sys.executable), start=f"-c {shlex.quote(START)}")
+    python.write_text(f"#!/bin/sh\n{line}\n")
+    python.chmod(0o755)
+    monkeypatch.setenv("ESP_AT_PYTHON", str(python))
+    said = idf_py("at-info", cwd=project(yml=YML), code=1)
+    assert said.err == "interrupted  [interrupted]\n  run the command again\n\nAborted!\n"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_an_idf_py_that_is_killed_takes_its_child_along(number, interrupted):
     status, said = interrupted(lambda pid: os.kill(pid, number))

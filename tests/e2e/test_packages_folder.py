@@ -7,6 +7,7 @@ import random
 import re
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -21,9 +22,10 @@ from urllib.request import url2pathname
 
 import certifi
 import pytest
+from conftest import pio_environment
 
 from platformio_esp_at import __version__
-from platformio_esp_at.launcher.packages import PINS
+from platformio_esp_at.launcher.packages import _SCRATCH, _USED, PINS
 
 PACKAGE = Path(__file__).parents[2] / "platformio_esp_at"
 SAYS_ONCE = "esp-at: getting the packages that it needs into "
@@ -165,23 +167,64 @@ def test_killed_at_any_moment_it_is_right_the_next_time(pytestconfig, home, firs
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
         assert ended(first_use())[0] == VERSION, f"seed {seed}"
-        whole = [folder for folder in home.iterdir() if not folder.name.startswith("new-")]
+        whole = [folder for folder in home.iterdir() if not folder.name.startswith(_SCRATCH)]
         assert len(whole) == 1
 
 
+@pytest.fixture
+def mute_index():
+    """Return pip's settings for a package index that never answers, and a function that waits until it is asked."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/simple"
+        yield {"PIP_NO_INDEX": None, "PIP_FIND_LINKS": None, "PIP_INDEX_URL": url}, server.accept
+
+
+@pytest.mark.skipif(os.name == "nt", reason="need process groups")
+@pytest.mark.parametrize("host", ["CMake", "PlatformIO"])
+def test_an_interrupt_of_pip(host, *, home, package, offline_packages, mute_index, project, compiling_env):
+    """SCons has a handler of its own, and runs the target in a thread: there, only pip ends by it."""
+    settings, wait_until_asked = mute_index
+    settings |= {"ESP_AT_ENV": str(home), "ESP_AT_PYTHON": None, "NO_PROXY": "127.0.0.1"}
+    command, env, code = [sys.executable, str(package / "launcher"), "--version"], offline_packages, 130
+    if host == "PlatformIO":
+        command, env, code = [sys.executable, "-m", "platformio", "run", "-t", "info_at"], compiling_env, 1
+    script = Path(__file__).parents[2] / "esp_at.py"
+    run = subprocess.Popen(
+        command,
+        cwd=project(f"[env:it]\nplatform = compiling\nboard = esp32dev\nextra_scripts = pre:{script}\n"),
+        env=pio_environment(env, settings | {"PIP_CONFIG_FILE": os.devnull}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    )
+    connection, _ = wait_until_asked()
+    with connection:
+        os.killpg(run.pid, signal.SIGINT)
+        _, errors = ended(run, code)
+    assert "[packages-not-installed]" not in errors
+    assert ("Error: interrupted  [interrupted]\n" in errors) == (host == "PlatformIO")
+    assert not list(home.iterdir())
+
+
 def test_what_a_kill_left_and_what_nobody_uses_is_swept(home, first_use):
-    half_made, in_work, unused, foreign = (home / name for name in ("new-old", "new-now", "cpython-309-x", "mine"))
-    for folder in (half_made, in_work, unused, foreign):
+    half_made, in_work, unused = (home / name for name in (f"{_SCRATCH}old", f"{_SCRATCH}now", "cpython-309-x"))
+    users = [home / name for name in ("mine", "new-project", "used")]
+    for folder in (half_made, in_work, unused, *users):
         folder.mkdir(parents=True)
-    (unused / ".used").touch()
+    (unused / _USED).touch()
+    (users[-1] / ".used").touch()
     long_ago = time.time() - 400 * 24 * 3600
-    for path in (half_made, unused / ".used", foreign):
+    for path in (half_made, unused / _USED, users[-1] / ".used", *users):
         os.utime(path, (long_ago, long_ago))
     ended(first_use())
     assert not half_made.exists()
     assert not unused.exists()
     assert in_work.exists()
-    assert foreign.exists()
+    assert all(folder.exists() for folder in users)
 
 
 def test_two_versions_have_a_folder_each(home, first_use, package, tmp_path):

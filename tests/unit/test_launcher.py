@@ -94,7 +94,7 @@ def test_a_folder_is_found_wherever_it_is(alone, monkeypatch, tmp_path):
     assert find_runtime([str(host)], refuse) == (sys.executable, str(in_cache))
     of_host = folder_in(host)
     assert find_runtime([str(host)], refuse) == (sys.executable, str(of_host))
-    assert (of_host / ".used").is_file()
+    assert (of_host / packages._USED).is_file()
     of_name = folder_in(named)
     monkeypatch.setenv(packages.FOLDER, str(named))
     assert find_runtime([str(host)], refuse) == (sys.executable, str(of_name))
