@@ -1,7 +1,7 @@
 """The first lines of the child: ``inside.py PACKAGES MODULE [ARGUMENT ...]`` runs a module of the package beside it.
 
-PACKAGES is the folder of packages, or empty. The path is set here, since ESP-IDF's Python on Windows, an embeddable
-one, takes none from its environment.
+PACKAGES is the folder of packages, or empty. The path is set here: a Python that sees nothing of its own packages
+takes none from its environment either.
 """
 
 import importlib.util

@@ -72,7 +72,7 @@ def _install(python: str, folder: str, scratch: str) -> None:
     if pip.returncode and re.search(_PIP_INTERRUPTED, output):
         raise interrupted()
     if pip.returncode:
-        raise _not_made(_reason(output), os.path.dirname(scratch))
+        raise _not_made(_reason(output, pip.returncode), os.path.dirname(scratch))
 
 
 def _put_in_place(made: str, place: str) -> None:
@@ -88,15 +88,17 @@ def _put_in_place(made: str, place: str) -> None:
             time.sleep(0.25)
 
 
-def _reason(output: str) -> str:
-    """Return in one line why pip failed, from its output."""
+def _reason(output: str, status: int) -> str:
+    """Return in one line why pip failed, from its output and exit status."""
     for pattern in _PIP_FAILURES:
         match = re.search(pattern, output)
         if match:
             return match.group(1).strip()
     errors = [line for line in output.splitlines() if line.startswith("ERROR: ")]
-    lines = errors or output.strip().splitlines() or ["pip printed nothing"]
-    return lines[-1].replace("ERROR: ", "")
+    if errors:
+        return errors[-1].replace("ERROR: ", "")
+    last = (output.strip().splitlines() or ["nothing"])[-1]
+    return "pip ended with exit status {}, and printed last: {}".format(status, last)
 
 
 _PIP_FAILURES = (
@@ -105,15 +107,17 @@ _PIP_FAILURES = (
     r"(Tunnel connection failed: [^'\")]*)",
     r"connection broken by '[^:]*:? ?.*?((?:\[Errno[^'\"]*|Cannot connect[^'\"]*|timed out[^'\"]*))",
     r"ERROR: (THESE PACKAGES DO NOT MATCH THE HASHES.*)",
+    r"(?m)^ *ERROR: (No matching distribution found for .*)",
+    r"(?m)^ *\u00d7 (.+ did not run successfully\.)",
 )
-"""What pip says of a cause, which stands before its last error: "no matching distribution found"."""
+"""What pip says of a cause, the first cause first, before its last lines: those are the same for many causes."""
 _PIP_INTERRUPTED = r"(?m)^(ERROR: Operation cancelled by user|KeyboardInterrupt)$"
 """What pip says of a Ctrl-C, which it gets from the terminal as this process does."""
 
 
 def _not_made(reason: str, home: str) -> LaunchError:
     """Return the error for a failed installation, with the step that helps."""
-    if shutil.disk_usage(home).free < _ROOM or "No space" in reason:
+    if shutil.disk_usage(home).free < _ROOM or re.search("No space|quota", reason):
         hint = "make room there (100 MB), or name another folder: {}=FOLDER".format(FOLDER)
     elif "CERTIFICATE_VERIFY_FAILED" in reason:
         hint = "name the file with your company's CA: {}=FILE.pem".format(CA_BUNDLE)

@@ -9,7 +9,8 @@ import sys
 
 def main() -> None:
     """Run pip with the arguments of this program."""
-    del sys.path[0]  # this folder has no modules for others
+    own = os.path.dirname(os.path.abspath(__file__))  # it has no modules for others
+    sys.path[:] = [folder for folder in sys.path if folder != own]
     if importlib.util.find_spec("pip") is None:
         import ensurepip
 

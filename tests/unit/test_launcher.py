@@ -137,6 +137,10 @@ def test_what_a_host_sets_doesnt_reach_the_child(monkeypatch):
 BROKEN = "WARNING: Retrying (Retry(total=0)) after connection broken by "
 NEW = "Failed to establish a new connection"
 NO_VERSION = "\nERROR: No matching distribution found for click==8.1\n"
+NOT_BUILT = (
+    "error: subprocess-exited-with-error\n\n\u00d7 Getting requirements to build wheel did not run successfully.\n"
+    "note: This error originates from a subprocess, and is likely not a problem with pip.\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -177,17 +181,30 @@ NO_VERSION = "\nERROR: No matching distribution found for click==8.1\n"
         ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device\n", "space", "room"),
         ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.\n", "HASHES", "PIP_INDEX_URL"),
         ("/usr/bin/python3: No module named ensurepip\n", "No module named ensurepip", "apt install python3-pip"),
+        ("OSError: [Errno 122] Disk quota exceeded\n", "Disk quota exceeded", "make room"),
+        (f"{NOT_BUILT}    {NO_VERSION.lstrip()}{NOT_BUILT}", "No matching distribution found for click", "go online"),
+        (f"{NOT_BUILT}    ValueError: license\n{NOT_BUILT}", "Getting requirements to build wheel did not run", "PIP"),
         (NO_VERSION, "No matching distribution found for click==8.1", "go online once"),
-        ("", "pip printed nothing", "go online once"),
+        ("", "pip ended with exit status -9, and printed last: nothing", "go online once"),
+        ("Collecting click\nInstalling\n", "exit status -9, and printed last: Installing", "go online once"),
     ],
 )
 def test_why_pip_failed(output, reason, hint, tmp_path):
-    found = packages._reason(output)
+    found = packages._reason(output, -9)
     assert reason in found
     assert "\n" not in found
     error = packages._not_made(found, str(tmp_path))
     assert (error.code, hint in error.hint) == ("packages-not-installed", True)
     assert str(error).startswith(f"the packages that it needs can't be installed: {found}  [packages-not-installed]\n")
+
+
+def test_a_python_that_leaves_the_script_s_folder_out_keeps_its_path(tmp_path):
+    """As PYTHONSAFEPATH says, or an embeddable one."""
+    (tmp_path / "pip.py").write_text("print('the pip of this Python')")
+    env = os.environ | {"PYTHONSAFEPATH": "1", "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, PACKAGE / "launcher" / "run_pip.py"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    assert done.stdout == "the pip of this Python\n"
 
 
 def test_no_place_can_be_written(monkeypatch, tmp_path):
