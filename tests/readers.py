@@ -35,7 +35,8 @@ from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.flasher_args import parse_flasher_args
 from platformio_esp_at.formats.gatts import GattTable
 from platformio_esp_at.formats.lock_file import Lock, LockedPackage, LockedPartition, format_lock_file, parse_lock_file
-from platformio_esp_at.formats.nvs import PAGE_SIZE, NvsImage
+from platformio_esp_at.formats.nvs import NvsImage
+from platformio_esp_at.formats.nvs_pages import PAGE_SIZE
 from platformio_esp_at.formats.ota_data import OtaData
 from platformio_esp_at.formats.partition_table import TABLE_SIZE, PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer

@@ -13,14 +13,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import EspAtError, located, setting, unknown_name
-from platformio_esp_at.formats.nvs import Encoding, NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs import NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs_pages import Encoding
 from platformio_esp_at.formats.pki import PKI_SLOTS, pki_names, pki_slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from platformio_esp_at.formats.gatts import GattTable
-    from platformio_esp_at.formats.nvs import Value
+    from platformio_esp_at.formats.nvs_pages import Value
     from platformio_esp_at.planning.selection import SelectedModule
     from platformio_esp_at.request.options import Request
     from platformio_esp_at.request.values import InputFile, Text

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from nvs_images import generated_from_csv
 
 from platformio_esp_at.errors import FormatError
-from platformio_esp_at.formats.nvs import PAGE_SIZE, Dialect, Encoding, NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs import Dialect, NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs_pages import PAGE_SIZE, Encoding
 
 few = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -26,7 +26,8 @@ from platformio_esp_at.demo.sample_package import sample_package, write_sample_p
 from platformio_esp_at.errors import EspAtError, FormatError, PackageError
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import GattTable
-from platformio_esp_at.formats.nvs import Encoding, NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs import NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs_pages import Encoding
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer, PkiItem, PkiType
 from platformio_esp_at.planning.migration import make_project, origin_of_bytes

@@ -15,7 +15,8 @@ from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, Place, SelectionError, UnknownNameError
 from platformio_esp_at.firmware.reading import open_package
-from platformio_esp_at.formats.nvs import Dialect, Encoding, NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs import Dialect, NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs_pages import Encoding
 from platformio_esp_at.formats.pki import PKI_SETS, PKI_SLOTS
 from platformio_esp_at.planning.content import gatts_of, make_content
 from platformio_esp_at.planning.mfg_nvs import ENCODINGS, GATTS, PARAMETERS, make_mfg_nvs, parameters

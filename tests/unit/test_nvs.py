@@ -10,7 +10,8 @@ import pytest
 from nvs_images import generated_from_csv, with_value
 
 from platformio_esp_at.errors import FormatError
-from platformio_esp_at.formats.nvs import MIN_SIZE, PAGE_SIZE, Dialect, Encoding, NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs import Dialect, NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs_pages import MIN_SIZE, PAGE_SIZE, Encoding
 
 HEADER = bytes.fromhex("feffffff 00000000 fe" + "ff" * 19 + "842dbab9")
 FULL_HEADERS = (
