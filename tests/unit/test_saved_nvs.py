@@ -225,6 +225,11 @@ def test_what_is_no_text():
     assert [(entry.key, entry.value) for entry in saved.entries] == [("k\\xff", 1), ("s", "\\xfe")]
 
 
+def test_data_whose_entry_is_erased_are_looked_at_for_themselves():
+    data = page(UART, with_data(1, STRING, "text", B), A)
+    assert _read(marked(data, 1, ERASED)) == {"a": 1, "b": 2}
+
+
 # --- namespaces ---
 
 
@@ -238,6 +243,16 @@ def test_a_key_whose_namespace_is_lost():
     assert [(entry.namespace, entry.key) for entry in saved.entries] == [(None, "a")]
     assert saved.namespaces == ("other",)
     assert changed_sectors(page(begin("other", 2), A), [_change("a", 9)]) == {}
+
+
+def test_an_index_that_two_namespaces_have():
+    data = page(begin("one"), begin("two"), A, state=FULL)
+    assert SavedNvs.from_bytes(data).entries[0].namespace == "one"
+
+
+def test_only_a_number_of_one_byte_begins_a_namespace():
+    data = page(entry(0, Encoding.U16, "one", b"\1\0"), begin("two"), A)
+    assert SavedNvs.from_bytes(data).namespaces == ("two",)
 
 
 def test_the_same_key_in_two_namespaces():
@@ -365,6 +380,11 @@ def test_a_blob_over_pages():
     assert _read(BLANK, page(blob_index("blob", 3, 2), sequence=2), second, first) == {"blob": b"abc"}
 
 
+def test_of_a_chunk_that_is_there_twice_the_oldest_pages_counts():
+    first, second = page(UART, _chunk(b"abc", 0), state=FULL), page(_chunk(b"xyz", 0), sequence=1, state=FULL)
+    assert _read(first, second, page(blob_index("blob", 3, 1), sequence=2)) == {"blob": b"abc"}
+
+
 @pytest.mark.parametrize(
     "old",
     [
@@ -375,6 +395,8 @@ def test_a_blob_over_pages():
 def test_the_index_that_the_newest_page_ends_with_replaces_the_old_blob(old):
     newest = page(_chunk(b"abc", 128), blob_index("blob", 3, 1, 128), sequence=1)
     assert _read(page(UART, *old, state=FULL), newest) == {"blob": b"abc"}
+    damaged = page(_chunk(b"abc", 128), blob_index("blob", 4, 1, 128), sequence=1)
+    assert _read(page(UART, *old, state=FULL), damaged) == {}
 
 
 def test_a_blob_in_chunks_counts_before_one_in_one_piece():
