@@ -18,9 +18,11 @@ from platformio_esp_at.formats.esp_image import EspImage
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.flasher_args import parse_flasher_args
 from platformio_esp_at.formats.gatts import GattTable, misencoded
-from platformio_esp_at.formats.nvs import PAGE_SIZE, NvsImage
+from platformio_esp_at.formats.nvs import NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs_pages import PAGE_SIZE, Encoding
 from platformio_esp_at.formats.partition_table import PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer
+from platformio_esp_at.formats.saved_nvs import SavedNvs, changed_sectors
 from platformio_esp_at.formats.text_instead import text_instead
 from platformio_esp_at.units import parse_size
 
@@ -64,6 +66,11 @@ def _nvs_image(entry: Callable[[int], bytes], size: int) -> bytes:
     return b"".join(nvs_page(page, b"".join(entries[page * 126 :][:126])) for page in range(pages))
 
 
+def _read_saved_nvs(data: Data) -> object:
+    changed_sectors(data, [NvsEntry("ns", "a", Encoding.U8, 2)])
+    return SavedNvs.from_bytes(data)
+
+
 def _empty_chunk(at: int) -> bytes:
     return nvs_entry((1, 0x42, 1, at % 256), b"a", struct.pack("<HHL", 0, 0xFFFF, 0xFFFFFFFF))
 
@@ -76,6 +83,7 @@ NVS_ENTRIES: dict[str, Callable[[int], bytes]] = {
     "numbers": lambda at: nvs_entry((1, 0x01, 1, 0xFF), b"%d" % at, ONE),
     "empty chunks": _empty_chunk,
     "namespaces": lambda at: nvs_entry((0, 0x01, 1, 0xFF), b"%d" % at, bytes([at % 256]) + b"\xff" * 7),
+    "one blob": lambda _at: nvs_entry((1, 0x48, 1, 0xFF), b"a", struct.pack("<LBBH", 0, 255, 0, 0xFFFF)),
     "one key": lambda at: nvs_entry((1, 0x01, 1, 0xFF), b"a" if at else b"b", ONE),
     "empty blobs": _empty_blob,
 }
@@ -120,6 +128,14 @@ HOSTILE: dict[str, Hostile] = {
     **{f"nvs: {kind}": Hostile(NvsImage.from_bytes, partial(_nvs_image, entry)) for kind, entry in NVS_ENTRIES.items()},
     **{
         f"nvs: pages, {kind}": Hostile(NvsImage.from_bytes, lambda size, page=page: page * (size // PAGE_SIZE))
+        for kind, page in NVS_PAGES.items()
+    },
+    **{
+        f"nvs of a module: {kind}": Hostile(_read_saved_nvs, partial(_nvs_image, entry))
+        for kind, entry in NVS_ENTRIES.items()
+    },
+    **{
+        f"nvs of a module: pages, {kind}": Hostile(_read_saved_nvs, lambda size, page=page: page * (size // PAGE_SIZE))
         for kind, page in NVS_PAGES.items()
     },
     "pki: empty items": Hostile(PkiContainer.from_bytes, _pki, 4 * 0xFFFF),

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from esp_idf_nvs_partition_gen import nvs_partition_gen as upstream
 
-from platformio_esp_at.formats.nvs import PAGE_SIZE, NvsImage
+from platformio_esp_at.formats.nvs_pages import PAGE_SIZE
 
 if TYPE_CHECKING:
-    from platformio_esp_at.formats.nvs import Value
+    from platformio_esp_at.formats.nvs import NvsImage
+    from platformio_esp_at.formats.nvs_pages import Value
 
 
 def with_value(image: NvsImage, namespace: str, key: str, value: Value) -> NvsImage:

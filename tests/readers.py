@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import x509_files
 from cryptography.hazmat.primitives.serialization import Encoding
+from module_nvs import ModuleNvs
+from nvs_pages import FREEING
 
 from platformio_esp_at.checks.plan import check_plan
 from platformio_esp_at.commands.inspection import describe, inspect_bytes
@@ -35,10 +37,13 @@ from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.flasher_args import parse_flasher_args
 from platformio_esp_at.formats.gatts import GattTable
 from platformio_esp_at.formats.lock_file import Lock, LockedPackage, LockedPartition, format_lock_file, parse_lock_file
-from platformio_esp_at.formats.nvs import PAGE_SIZE, NvsImage
+from platformio_esp_at.formats.nvs import NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs_pages import PAGE_SIZE
+from platformio_esp_at.formats.nvs_pages import Encoding as NvsEncoding
 from platformio_esp_at.formats.ota_data import OtaData
 from platformio_esp_at.formats.partition_table import TABLE_SIZE, PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer
+from platformio_esp_at.formats.saved_nvs import SavedNvs, changed_sectors
 from platformio_esp_at.formats.wear_levelling import unwrap, wrap
 from platformio_esp_at.formats.x509 import X509File, summarize
 from platformio_esp_at.idf.project import layer_of_sdkconfig, parse_sdkconfig
@@ -164,6 +169,25 @@ def _nvs(data: bytes) -> None:
     image = NvsImage.from_bytes(data)
     image.to_csv()
     image.to_bytes()
+
+
+def _saved_nvs(data: bytes) -> None:
+    describe(inspect_bytes(data))
+    SavedNvs.from_bytes(data)
+    rate = NvsEntry("UART", "rate", NvsEncoding.I32, 921600)
+    for offset, sector in changed_sectors(data, [rate]).items():
+        assert len(data[offset : offset + PAGE_SIZE]) == len(sector)
+
+
+@functools.cache
+def _modules() -> tuple[bytes, ...]:
+    """Return what modules have saved: little, much, and so much that power was cut while a page was being freed."""
+    little, much = ModuleNvs(3), ModuleNvs(3, 0xFF)
+    for number in range(700):
+        for module in (little, much) if number < 3 else (much,):
+            module.set(f"key{number % 9}" if number % 30 else "rate", number)
+    freed = 1 + next(at for at, (_, data) in enumerate(much.writes) if data == struct.pack("<L", FREEING))
+    return little.image(), much.image(), much.image(freed)
 
 
 def _gatts(data: bytes) -> None:
@@ -362,6 +386,7 @@ READERS: dict[str, Reader] = {
         (0, 8, 16),
     ),
     "NVS image": Reader(_nvs, (NVS[f"{CUSTOM}/mfg_nvs.bin"],), _BYTES, (0, 32, 64, 96, 4096, 4160)),
+    "nvs of a module": Reader(_saved_nvs, _modules(), _BYTES, (0, 32, 64, 96, 4096, 4160, 8192, 8256)),
     "wear levelling": Reader(unwrap, (wrap(bytes(24 * 4096), 40 * 4096),), _BYTES, (36 * 4096, 37 * 4096, 39 * 4096)),
     "certificates and keys": Reader(
         _x509, _pems(), (b"-----BEGIN CERTIFICATE-----\n", b"-----END", b"\n", b"=", *_BYTES)
@@ -450,6 +475,7 @@ REPAIRS: dict[str, Callable[[bytes], bytes]] = {
     "ESP image": _with_image_sums,
     "ESP8266 image": functools.partial(_with_image_sums, header=8),
     "NVS image": _with_nvs_crcs,
+    "nvs of a module": _with_nvs_crcs,
     "factory image": _repaired_factory_image,
     "factory image as firmware": _repaired_factory_image,
     "zip: user partition table": _with_table_md5,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from platformio_esp_at.errors import Notice
-    from platformio_esp_at.formats.nvs import Encoding
+    from platformio_esp_at.formats.nvs_pages import Encoding
     from platformio_esp_at.planning.plan import FlashPlan, Region
 
 _OR_SERVICES = f"or set {setting('gatts', 'FILE')}, or leave it out: {setting('skip', BLE_DATA)}"

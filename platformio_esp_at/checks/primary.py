@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from platformio_esp_at.checks.release import table_offsets
 from platformio_esp_at.errors import EspAtError, FormatError, LayoutError, PackageError, Place
-from platformio_esp_at.formats.nvs import MIN_SIZE as NVS_MIN_SIZE
 from platformio_esp_at.formats.nvs import NvsImage
+from platformio_esp_at.formats.nvs_pages import MIN_SIZE as NVS_MIN_SIZE
 from platformio_esp_at.formats.ota_data import OTA_DATA_SIZE, OtaData
 from platformio_esp_at.formats.partition_table import AT_TYPE, FLAGS, SUBTYPES, PartitionType
 from platformio_esp_at.units import format_offset, format_size

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import EspAtError, LayoutError
-from platformio_esp_at.formats.nvs import MIN_SIZE as NVS_MIN_SIZE
+from platformio_esp_at.formats.nvs_pages import MIN_SIZE as NVS_MIN_SIZE
 from platformio_esp_at.formats.partition_table import AT_TYPE, SUBTYPES, PartitionType
 from platformio_esp_at.formats.pki import PKI_SLOTS, pki_slot
 from platformio_esp_at.planning.content import BLE_DATA, FACTORY_PARAM, MFG_NVS

@@ -1,7 +1,8 @@
 """Any AT artefact, decoded into plain values: what ``esp-at inspect`` shows.
 
 Fields have the names of upstream's tables: ``factory_param_data.csv``, the GATT CSV, the partition CSVs. Private keys
-are summarised, never shown.
+are summarised, never shown. Of what a module has saved in its own ``nvs``, only the UART settings are shown: Wi-Fi
+passwords are there.
 """
 
 from __future__ import annotations
@@ -19,12 +20,17 @@ from platformio_esp_at.formats.esp_image import ESP8266, EspImage, app_version, 
 from platformio_esp_at.formats.factory_param import FactoryParam, is_factory_param
 from platformio_esp_at.formats.gatts import COLUMNS, GattTable, is_ble_data
 from platformio_esp_at.formats.nvs import NvsImage, is_nvs
+from platformio_esp_at.formats.nvs_pages import PAGE_SIZE
 from platformio_esp_at.formats.partition_table import PartitionTable, PartitionType, is_partition_table
 from platformio_esp_at.formats.pki import PkiContainer, PkiType, is_pki
+from platformio_esp_at.formats.saved_nvs import SavedNvs, is_nvs_partition
 from platformio_esp_at.formats.x509 import summarize
 from platformio_esp_at.outputs.text import table
 from platformio_esp_at.planning.content import MFG_NVS
+from platformio_esp_at.planning.mfg_nvs import is_mfg_nvs
 from platformio_esp_at.planning.migration import Origin, make_project, origin_of_bytes, origin_of_package
+from platformio_esp_at.planning.uart_settings import ENCODINGS as UART_ENCODINGS
+from platformio_esp_at.planning.uart_settings import NAMESPACE as UART
 from platformio_esp_at.units import MAX_FLASH_SIZE, format_offset, format_size
 
 if TYPE_CHECKING:
@@ -119,17 +125,19 @@ def _single(data: bytes) -> Decoded:
         return _pki(PkiContainer.from_bytes(data))
     if is_ble_data(data):
         return _ble_data(GattTable.from_bytes(data))
-    if is_nvs(data):
-        return _nvs(NvsImage.from_bytes(data))
+    if is_nvs(data) or is_nvs_partition(data):
+        return _nvs(NvsImage.from_bytes(data)) if is_mfg_nvs(data) else _saved_nvs(SavedNvs.from_bytes(data))
     if is_esp_image(data):
         return _esp_image(data)
+    if data and not data.strip(b"\xff") and len(data) % PAGE_SIZE == 0:
+        return {"kind": "blank", "size": len(data)}
     start = data[:4].hex(" ") or "nothing"
     raise FormatError("unknown-artifact", f"no AT artefact that is known here: it starts with {start}", hint=_KNOWN)
 
 
 _KNOWN = (
-    "known: partition tables, factory_param, PKI containers, ble_data, mfg_nvs, ESP images, factory images, "
-    "firmware packages"
+    "known: partition tables, factory_param, PKI containers, ble_data, mfg_nvs, the nvs of modules, ESP images, "
+    "factory images, firmware packages"
 )
 
 
@@ -197,6 +205,43 @@ def _nvs(image: NvsImage) -> Decoded:
     return {"kind": "nvs", "size": image.size, "dialect": image.dialect.value, "entries": entries}
 
 
+def _saved_nvs(saved: SavedNvs) -> Decoded:
+    pages = [
+        {
+            "offset": number * PAGE_SIZE,
+            "state": page.state.value,
+            "sequence": page.sequence,
+            "version": None if page.version is None else f"{page.version:#x}",
+            "written": page.written,
+            "erased": page.erased,
+        }
+        for number, page in enumerate(saved.pages)
+    ]
+    uart = [
+        {"key": entry.key, "encoding": entry.encoding.name.lower(), "value": entry.value}
+        for entry in saved.entries
+        if entry.namespace == UART and entry.key in UART_ENCODINGS and isinstance(entry.value, int)
+    ]
+    # Without values: any of them may be a secret.
+    entries = [
+        {
+            "namespace": entry.namespace,
+            "key": entry.key,
+            "encoding": entry.encoding.name.lower(),
+            "size": entry.size,
+        }
+        for entry in saved.entries
+    ]
+    return {
+        "kind": "saved_nvs",
+        "size": saved.size,
+        "encrypted": saved.encrypted,
+        "pages": pages,
+        "uart": uart,
+        "entries": entries,
+    }
+
+
 def _ble_data(rows: GattTable) -> Decoded:
     return {"kind": "ble_data", "rows": [{name: getattr(row, name) for name in COLUMNS} for row in rows.rows]}
 
@@ -233,20 +278,27 @@ def _factory_image(image: FactoryImage) -> Decoded:
         "partition_table": _partition_table(image.primary),
         "at_customize": _partition_table(image.secondary) if image.secondary else None,
         "content": {
-            row.name: _content(image.content_of(row), esp_image=row.type == PartitionType.APP)
+            row.name: _content(
+                image.content_of(row), esp_image=row.type == PartitionType.APP, new_nvs=row.name == MFG_NVS
+            )
             for row in image.partitions
         },
     }
 
 
-def _content(data: bytes, *, esp_image: bool) -> Decoded:
-    """Decode the content of a partition; unknown content is shown by size and hash, not refused."""
+def _content(data: bytes, *, esp_image: bool, new_nvs: bool = False) -> Decoded:
+    """Decode the content of a partition; unknown content is shown by size and hash, not refused.
+
+    ``new_nvs``: NVS must be as a firmware package brings it, not as a module leaves its own.
+    """
     filled = data.rstrip(b"\xff")
     if not filled:
         return {"kind": "blank"}
-    known = is_factory_param(data) or is_pki(data) or is_ble_data(data) or is_nvs(data)
+    known = is_factory_param(data) or is_pki(data) or is_ble_data(data) or is_nvs(data) or is_nvs_partition(data)
     if known or esp_image:
         try:
+            if new_nvs and is_nvs(data):
+                return _nvs(NvsImage.from_bytes(data))
             return _esp_image(data) if esp_image else _single(data)
         except EspAtError as error:
             return {"kind": "damaged", "problem": "; ".join(line.strip() for line in str(error).splitlines())}
@@ -279,7 +331,7 @@ def _firmware_package(package: FirmwarePackage) -> Decoded:
         "partition_table": _partition_table(package.primary),
         "at_customize": _partition_table(package.secondary),
         "content": {
-            path: _content(data, esp_image=is_esp_image(data))
+            path: _content(data, esp_image=is_esp_image(data), new_nvs=True)
             for path, data in {**package.files, **package.factory_params}.items()
         },
     }

@@ -24,7 +24,8 @@ from platformio_esp_at.formats.esp_image import ESP8266, EspImage, FlashSettings
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.flasher_args import format_flasher_args
 from platformio_esp_at.formats.gatts import GattTable
-from platformio_esp_at.formats.nvs import Encoding, NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs import NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs_pages import Encoding
 from platformio_esp_at.formats.partition_table import PartitionTable
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, PkiType
 from platformio_esp_at.planning.mfg_nvs import ENCODINGS, GATTS, PARAMETERS

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import EspAtError, FormatError, Place, located, setting, unknown_name
-from platformio_esp_at.formats.nvs import PAGE_SIZE, NvsImage
+from platformio_esp_at.formats.nvs import NvsImage
+from platformio_esp_at.formats.nvs_pages import PAGE_SIZE
 from platformio_esp_at.formats.pki import PKI_SETS, PKI_SLOTS, PkiContainer, pki_names, pki_slot
 from platformio_esp_at.formats.text_instead import text_instead
 from platformio_esp_at.planning import mfg_nvs

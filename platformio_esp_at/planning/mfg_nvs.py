@@ -13,14 +13,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import EspAtError, located, setting, unknown_name
-from platformio_esp_at.formats.nvs import Encoding, NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs import NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs_pages import PAGE_SIZE, Encoding
 from platformio_esp_at.formats.pki import PKI_SLOTS, pki_names, pki_slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from platformio_esp_at.formats.gatts import GattTable
-    from platformio_esp_at.formats.nvs import Value
+    from platformio_esp_at.formats.nvs_pages import Value
     from platformio_esp_at.planning.selection import SelectedModule
     from platformio_esp_at.request.options import Request
     from platformio_esp_at.request.values import InputFile, Text
@@ -98,6 +99,19 @@ def make_mfg_nvs(
     if request.gatts and gatts:
         image = image.with_namespace(GATTS, _gatt_entries(image, reads, request.gatts, gatts))
     return image if base else _in_upstream_order(image)
+
+
+def is_mfg_nvs(data: bytes) -> bool:
+    """Return whether pages of NVS are ``mfg_nvs``, whole or damaged, and not a module's ``nvs``, which holds passwords.
+
+    A namespace tells: those of the parameters, of the GATT rows, of certificates and keys are in ``mfg_nvs`` only. What
+    modules save for themselves has other namespaces, such as ``UART``, ``phy`` and ``nvs.net80211``.
+    """
+    from platformio_esp_at.formats.saved_nvs import SavedNvs  # noqa: PLC0415 - 3 ms that only inspecting needs
+
+    whole = len(data) // PAGE_SIZE * PAGE_SIZE
+    names = SavedNvs.from_bytes(data[:whole]).namespaces if whole else ()
+    return any(name in (PARAMETERS, GATTS) or pki_slot(name) in PKI_SLOTS for name in names)
 
 
 def parameters(image: NvsImage) -> dict[str, int | str]:

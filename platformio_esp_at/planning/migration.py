@@ -17,6 +17,7 @@ from platformio_esp_at.formats.factory_param import FactoryParam, is_factory_par
 from platformio_esp_at.formats.gatts import COLUMNS, GattTable
 from platformio_esp_at.formats.nvs import NvsImage, is_nvs
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, pki_slot
+from platformio_esp_at.formats.saved_nvs import is_nvs_partition
 from platformio_esp_at.planning import mfg_nvs
 from platformio_esp_at.planning.content import AT_PARTITIONS, BLE_DATA, FACTORY_PARAM, FILE_PARTITIONS, MFG_NVS
 from platformio_esp_at.request.values import PROJECT_FILE
@@ -59,14 +60,20 @@ def origin_of_package(package: FirmwarePackage) -> Origin:
 def origin_of_bytes(data: bytes, name: str) -> Origin:
     """Return the content of a factory image, an ``mfg_nvs.bin`` or another file of a user partition.
 
-    Raises `FormatError` for anything else.
+    Raises `FormatError` for anything else, a module's own ``nvs`` among it.
     """
     if is_factory_image(data):
         image = FactoryImage.from_bytes(data)
         rows = image.secondary.partitions if image.secondary else ()
         contents = {row.name: image.content_of(row) for row in rows}
         return Origin(name, image.chip, contents, image.secondary, is_image=True)
-    if is_nvs(data):
+    if is_nvs(data) or is_nvs_partition(data):
+        if not mfg_nvs.is_mfg_nvs(data):
+            raise FormatError(
+                "nvs-of-module",
+                "the partition nvs of a module: it holds what the module has saved, such as Wi-Fi passwords",
+                hint="give mfg_nvs.bin, a firmware package or a dump of the whole flash; esp-at inspect shows its keys",
+            )
         return Origin(name, None, {MFG_NVS: data})
     if is_factory_param(data):
         return Origin(name, None, {FACTORY_PARAM: data})

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from faults.cases import sample_cases
 from faults.rule import rule
-from platformio_esp_at.formats.nvs import Encoding, NvsImage
+from platformio_esp_at.formats.nvs import NvsImage
+from platformio_esp_at.formats.nvs_pages import Encoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from faults.case import Case
-    from platformio_esp_at.formats.nvs import NvsEntry, Value
+    from platformio_esp_at.formats.nvs import NvsEntry
+    from platformio_esp_at.formats.nvs_pages import Value
 
 _BYTES = {
     "version": (2, "B"), "uart_port": (5, "B"), "start_channel": (6, "B"), "channel_num": (7, "B"),

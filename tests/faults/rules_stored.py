@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from faults.rule import rule
 from platformio_esp_at.errors import FormatError
-from platformio_esp_at.formats.nvs import PAGE_SIZE, NvsImage
+from platformio_esp_at.formats.nvs import NvsImage
+from platformio_esp_at.formats.nvs_pages import PAGE_SIZE
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer
 from platformio_esp_at.formats.x509 import X509File, summarize
 

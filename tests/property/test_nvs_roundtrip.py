@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from nvs_images import generated_from_csv
 
 from platformio_esp_at.errors import FormatError
-from platformio_esp_at.formats.nvs import PAGE_SIZE, Dialect, Encoding, NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs import Dialect, NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs_pages import PAGE_SIZE, Encoding
+from platformio_esp_at.formats.saved_nvs import SavedNvs
 
 few = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -152,6 +154,8 @@ def test_what_was_written_is_read(image):
     again = NvsImage.from_bytes(data)
     assert again == image
     assert again.to_bytes() == data
+    saved = [(entry.namespace, entry.key, entry.encoding, entry.value) for entry in SavedNvs.from_bytes(data).entries]
+    assert saved == [(entry.namespace, entry.key, entry.encoding, entry.value) for entry in image]
 
 
 def _old_headers(data: bytes) -> bytes:

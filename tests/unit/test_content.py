@@ -13,7 +13,8 @@ from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Plac
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import GattTable
-from platformio_esp_at.formats.nvs import Dialect, Encoding, NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs import Dialect, NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs_pages import Encoding
 from platformio_esp_at.formats.partition_table import PartitionTable
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, PkiType
 from platformio_esp_at.planning.content import Content, make_content

@@ -19,14 +19,16 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nvs_images import generated_from_csv, with_value
+from nvs_pages import BLANK, DATA, FULL, STRING, begin, blob_index, entry, flipped, marked, page, with_data
 
 from platformio_esp_at.catalog.modules import module as find_module
-from platformio_esp_at.commands.inspection import describe, inspect_bytes, inspect_path, nvs_csv
+from platformio_esp_at.commands.inspection import describe, inspect_bytes, inspect_path, nvs_csv, project_of
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, PackageError
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.gatts import GattTable
-from platformio_esp_at.formats.nvs import Encoding, NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs import NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs_pages import PAGE_SIZE, Encoding
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer, PkiItem, PkiType
 from platformio_esp_at.planning.migration import make_project, origin_of_bytes
@@ -349,6 +351,132 @@ def test_the_csv_has_the_keys(tmp_path):
     assert (caught.value.code, caught.value.where) == ("no-mfg-nvs", str(tmp_path / "param.bin"))
 
 
+# --- the nvs of a module ---
+
+SECRETS = ("example-net", "passw0rd", "pin.code", 4321)
+
+
+def _saved_nvs() -> bytes:
+    """Return a partition with UART settings, Wi-Fi's and an application's, a damaged page and an erased entry."""
+    ssid, password, code, number = SECRETS
+    numbers = {"rate": 115200, "databits": 3, "stopbits": 1, "parity": 0, "flow_ctrl": 1}
+    uart = [
+        entry(2, 0x14 if key == "rate" else 0x11, key, value.to_bytes(4 if key == "rate" else 1, "little"))
+        for key, value in numbers.items()
+    ]
+    wifi = [
+        with_data(1, DATA, "sta.ssid", ssid.encode(), chunk=0),
+        blob_index("sta.ssid", len(ssid), 1),
+        with_data(1, STRING, "sta.pswd", f"{password}\0".encode()),
+        entry(1, 0x02, "number", number.to_bytes(2, "little")),
+    ]
+    own = [with_data(2, STRING, "rate", f"{code}\0".encode()), entry(2, 0x02, "own", number.to_bytes(2, "little"))]
+    other = [begin("other", 3), entry(3, 0x02, "rate", number.to_bytes(2, "little"))]
+    first = page(begin("nvs.net80211"), *wifi, begin("UART", 2), *uart, *other, state=FULL)
+    return bytes(PAGE_SIZE) + marked(page(*own, *uart[:1], sequence=1), 3, 0) + first + BLANK
+
+
+SAVED_NVS = _saved_nvs()
+_DAMAGED_MFG_NVS = flipped(NVS[f"{USER}/mfg_nvs.bin"], 64 + 32 + 24)
+
+
+def test_the_nvs_of_a_module():
+    decoded = inspect_bytes(SAVED_NVS)
+    assert {name: decoded[name] for name in ("kind", "size", "encrypted")} == {
+        "kind": "saved_nvs",
+        "size": 4 * PAGE_SIZE,
+        "encrypted": False,
+    }
+    assert decoded["pages"] == [
+        {"offset": 0, "state": "corrupt", "sequence": None, "version": None, "written": 0, "erased": 0},
+        {"offset": 0x1000, "state": "active", "sequence": 1, "version": "0xfe", "written": 3, "erased": 1},
+        {"offset": 0x2000, "state": "full", "sequence": 0, "version": "0xfe", "written": 15, "erased": 0},
+        {"offset": 0x3000, "state": "blank", "sequence": None, "version": None, "written": 0, "erased": 0},
+    ]
+    assert decoded["uart"] == [
+        {"key": "rate", "encoding": "i32", "value": 115200},
+        {"key": "databits", "encoding": "i8", "value": 3},
+        {"key": "stopbits", "encoding": "i8", "value": 1},
+        {"key": "parity", "encoding": "i8", "value": 0},
+        {"key": "flow_ctrl", "encoding": "i8", "value": 1},
+    ]
+    assert [tuple(row.values()) for row in decoded["entries"]] == [
+        ("nvs.net80211", "sta.ssid", "binary", 11),
+        ("nvs.net80211", "sta.pswd", "string", 8),
+        ("nvs.net80211", "number", "u16", 2),
+        ("UART", "rate", "i32", 4),
+        ("UART", "databits", "i8", 1),
+        ("UART", "stopbits", "i8", 1),
+        ("UART", "parity", "i8", 1),
+        ("UART", "flow_ctrl", "i8", 1),
+        ("other", "rate", "u16", 2),
+        ("UART", "rate", "string", 8),
+        ("UART", "own", "u16", 2),
+    ]
+    text = describe(decoded).splitlines()
+    assert text[4].split() == ["offset", "state", "sequence", "version", "written", "erased"]
+    assert text[6].split() == ["0x1000", "active", "1", "0xfe", "3", "1"]
+    assert ["rate", "i32", "115200"] in [line.split() for line in text]
+
+
+def _assert_no_secret(decoded) -> None:
+    for text in (describe(decoded), json.dumps(decoded)):
+        assert not [secret for secret in SECRETS if str(secret) in text]
+        assert not [secret for secret in SECRETS[:3] if hashlib.sha256(secret.encode()).hexdigest() in text]
+        assert "nvs.net80211" in text
+
+
+@pytest.mark.parametrize("files", [LEGACY, NVS], ids=["legacy", "mfg_nvs"])
+def test_the_nvs_in_a_dump_of_a_module(files):
+    decoded = inspect_bytes(_image(files, nvs=SAVED_NVS))
+    content = decoded["content"]["nvs"]
+    assert content["entries"] == inspect_bytes(SAVED_NVS)["entries"]
+    assert (content["kind"], content["size"]) == ("saved_nvs", 14 * PAGE_SIZE)
+    if files is NVS:
+        assert decoded["content"]["mfg_nvs"] == inspect_bytes(NVS[f"{USER}/mfg_nvs.bin"])
+    _assert_no_secret(decoded)
+
+
+def test_no_other_value_of_a_module_is_shown(tmp_path):
+    """Nor is one of an image that nothing has been changed in since it was made, and that a strict reader takes."""
+    entries = [NvsEntry("nvs.net80211", "pswd", Encoding.STRING, SECRETS[1]), NvsEntry("a", "b", Encoding.I32, 4321)]
+    image = NvsImage((), 0x4000).with_namespace("nvs.net80211", entries[:1]).with_namespace("a", entries[1:])
+    for data in (SAVED_NVS, image.to_bytes()):
+        (tmp_path / "nvs.bin").write_bytes(data)
+        _assert_no_secret(inspect_path(tmp_path / "nvs.bin"))
+
+
+def test_an_encrypted_nvs():
+    """Its entries have no right CRC, and its headers do."""
+    decoded = inspect_bytes(page(flipped(begin("UART"), 4)) + BLANK * 2)
+    assert (decoded["kind"], decoded["encrypted"]) == ("saved_nvs", True)
+    assert (decoded["pages"][0]["written"], decoded["uart"], decoded["entries"]) == (1, [], [])
+    assert "encrypted: True" in describe(decoded).splitlines()
+
+
+def test_a_blank_partition():
+    assert inspect_bytes(b"\xff" * 0x9000) == {"kind": "blank", "size": 0x9000}
+
+
+def test_a_damaged_mfg_nvs_is_never_taken_for_the_nvs_of_a_module(tmp_path):
+    """Even where no namespace is left in it, its name shows what it is."""
+    lost = marked(page(begin("a"), state=FULL), 0, 0) + NVS[f"{USER}/mfg_nvs.bin"][PAGE_SIZE : 2 * PAGE_SIZE]
+    decoded = inspect_bytes(_image(NVS, mfg_nvs=lost))["content"]
+    assert decoded["mfg_nvs"]["kind"] == "damaged"
+    write_sample_package(tmp_path, nvs=True)
+    (tmp_path / USER / "mfg_nvs.bin").write_bytes(lost)
+    assert inspect_path(tmp_path)["content"][f"{USER}/mfg_nvs.bin"]["kind"] == "damaged"
+
+
+@pytest.mark.parametrize("data", [SAVED_NVS, page(begin("UART"), version=0xFF) + BLANK])
+def test_neither_csv_nor_project_of_the_nvs_of_a_module(tmp_path, data):
+    (tmp_path / "nvs.bin").write_bytes(data)
+    for make in (nvs_csv, project_of):
+        with pytest.raises(FormatError, match="the partition nvs of a module") as caught:
+            make(tmp_path / "nvs.bin")
+        assert (caught.value.code, caught.value.where) == ("nvs-of-module", str(tmp_path / "nvs.bin"))
+
+
 # --- what is no artefact, damaged or hostile ---
 
 
@@ -357,12 +485,16 @@ def test_the_csv_has_the_keys(tmp_path):
     [
         (b"", "unknown-artifact", "it starts with nothing"),
         (b"%PDF-1.7", "unknown-artifact", "it starts with 25 50 44 46"),
-        (b"\xff" * 0x9000, "unknown-artifact", "it starts with ff ff ff ff"),
+        (b"\xff" * 0x9001, "unknown-artifact", "it starts with ff ff ff ff"),
         (b"\xaa\x50", "table-damaged", "not a partition entry"),
         (b"\xfc\xfc\x03", "factory-param-damaged", "the factory_param has 3 bytes instead of 4096"),
         (b"\xf1\xf1", "not-pki", "no PKI container"),
         (b"\x10\x00\x27\x95{}", "ble-data-damaged", "ble_data is cut"),
         (NVS[f"{USER}/mfg_nvs.bin"][:-1], "nvs-size", "an NVS image of"),
+        (NVS[f"{USER}/mfg_nvs.bin"][:100], "nvs-size", "an nvs partition of 100 bytes"),
+        (_DAMAGED_MFG_NVS, "nvs-damaged", "the entry's CRC is wrong"),
+        ((page(begin("UART")) + BLANK)[:-1], "nvs-size", "an nvs partition of 8191 bytes"),
+        (page(version=0xFD) + BLANK, "nvs-version", "the page's version is 0xfd"),
         (b"\xe9", "image-cut", "the ESP image is cut"),
     ],
 )
@@ -405,11 +537,12 @@ def test_an_image_that_names_itself_as_its_content():
 def test_text_is_printable():
     values = find_module("esp32", "WROOM-32").factory_param(3) | {"module_name": "a\x1b[2J\nb"}
     row = Partition("a\u202eb", 1, 6, 0x9000, 0x1000)
-    entry = NvsEntry("a", "b", Encoding.STRING, "a\x1b[2J\nb")
+    text = NvsEntry("factory_param", "b", Encoding.STRING, "a\x1b[2J\nb")
     for data in (
         FactoryParam.from_values(values).to_bytes(),
         b"\xff" * 0x8000 + PartitionTable((row,)).to_bytes(),
-        NvsImage((), 0x3000).with_namespace("a", [entry]).to_bytes(),
+        NvsImage((), 0x3000).with_namespace("factory_param", [text]).to_bytes(),
+        page(begin("n\x1b[2J\n"), entry(1, 1, "k\x1b\n", b"\1"), entry(2, 1, b"\xff\x80", b"\1")),
         _image(LEGACY, ota_1=b"no image"),
     ):
         assert all(line.isprintable() for line in describe(inspect_bytes(data)).split("\n"))
@@ -425,6 +558,7 @@ _ARTEFACTS = [
     LEGACY["bootloader/bootloader.bin"],
     sample_package("esp8266")["bootloader/bootloader.bin"],
     _image(LEGACY)[:0x80000],
+    SAVED_NVS,
 ]
 _KNOWN_STARTS = [b"\xaa\x50", b"\xfc\xfc", b"\xfc\xfc\x03", b"\xf1\xf1", b"\xe9", b"\xe9\x01", b"ab\x27\x95", b""]
 

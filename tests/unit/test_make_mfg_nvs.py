@@ -9,16 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nvs_images import with_value
+from nvs_pages import BLANK, begin, flipped, page
 
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, Place, SelectionError, UnknownNameError
 from platformio_esp_at.firmware.reading import open_package
-from platformio_esp_at.formats.nvs import Dialect, Encoding, NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs import Dialect, NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs_pages import Encoding
 from platformio_esp_at.formats.pki import PKI_SETS, PKI_SLOTS
 from platformio_esp_at.planning.content import gatts_of, make_content
-from platformio_esp_at.planning.mfg_nvs import ENCODINGS, GATTS, PARAMETERS, make_mfg_nvs, parameters
+from platformio_esp_at.planning.mfg_nvs import ENCODINGS, GATTS, PARAMETERS, is_mfg_nvs, make_mfg_nvs, parameters
 from platformio_esp_at.planning.selection import SelectedModule, select
 from platformio_esp_at.request.options import Request
 from platformio_esp_at.request.values import CustomModule, InputFile, Text
@@ -567,3 +569,26 @@ def test_a_damaged_image_of_the_package_is_named(tmp_path):
 
 def test_keys_are_not_in_the_repr():
     assert "MIIB" not in repr(_make(pki={"mqtt_key": (_file(PEM),)}))
+
+
+# --- mfg_nvs, or the nvs of a module? ---
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        pytest.param(BASE.to_bytes(), True, id="of-a-package"),
+        pytest.param(BASE.to_bytes()[:-1], True, id="cut"),
+        pytest.param(flipped(BASE.to_bytes(), 64 + 32 + 24), True, id="damaged"),
+        *(pytest.param(page(begin(name)) + BLANK, True, id=name) for name in (PARAMETERS, GATTS, *PKI_SLOTS)),
+        pytest.param(page(begin("wpa_ent_ca")) + BLANK, True, id="by-its-name-in-some-releases"),
+        pytest.param(page(begin("own"), begin("mqtt_ca", 2)) + BLANK, True, id="with-namespaces-of-ones-own"),
+        pytest.param(page(begin("UART"), begin("nvs.net80211", 2), begin("phy", 3)) + BLANK, False, id="of-a-module"),
+        pytest.param(page() + BLANK, False, id="empty"),
+        pytest.param(BLANK, False, id="blank"),
+        pytest.param(BASE.to_bytes()[:100], False, id="less-than-a-page"),
+        pytest.param(b"", False, id="nothing"),
+    ],
+)
+def test_is_mfg_nvs(data, expected):
+    assert is_mfg_nvs(data) is expected

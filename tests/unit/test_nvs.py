@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import struct
-import zlib
 from dataclasses import replace
 
 import pytest
 from nvs_images import generated_from_csv, with_value
+from nvs_pages import BLANK, DATA, INDEX, NAMESPACE
+from nvs_pages import begin as _begin
+from nvs_pages import blob_index as _index
+from nvs_pages import entry as _entry
+from nvs_pages import flipped as _flipped
+from nvs_pages import marked as _marked
+from nvs_pages import page as _page
+from nvs_pages import with_data as _with_data
 
 from platformio_esp_at.errors import FormatError
-from platformio_esp_at.formats.nvs import MIN_SIZE, PAGE_SIZE, Dialect, Encoding, NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs import Dialect, NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs_pages import MIN_SIZE, PAGE_SIZE, Encoding
 
 HEADER = bytes.fromhex("feffffff 00000000 fe" + "ff" * 19 + "842dbab9")
 FULL_HEADERS = (
@@ -25,7 +33,6 @@ ENTRIES = bytes.fromhex(
     "01 21 02 ff 9c2b0ca1 6e616d6500000000 0000000000000000 0900ffff717ee48b"
     "57524f4f4d2d333200" + "ff" * 23
 )
-BLANK = b"\xff" * PAGE_SIZE
 DAMAGED = "the file is damaged: copy it again from where it was made"
 IN_USE = "the image was read from a module that has written to it: take the firmware package's own"
 
@@ -235,7 +242,6 @@ def _heads(data: bytes) -> list[list[tuple[int, int, int]]]:
     return pages
 
 
-DATA, INDEX, NAMESPACE = 0x42, 0x48, 0x01
 FIRST = (NAMESPACE, 1, 255)
 LAST = (INDEX, 1, 255)
 
@@ -459,64 +465,8 @@ def test_to_csv_keeps_an_entry_in_its_namespace():
 # --- damage ---
 
 
-def _crc(data: bytes) -> int:
-    return zlib.crc32(data, 0xFFFFFFFF)
-
-
-def _entry(index: int, type_: int, key: str | bytes, value: bytes, *, span: int = 1, chunk: int = 0xFF) -> bytes:
-    """Return an entry with its CRC, whatever else is wrong with it."""
-    name = key.encode() if isinstance(key, str) else key
-    head, rest = bytes([index, type_, span, chunk]), name.ljust(16, b"\0") + value.ljust(8, b"\xff")
-    return head + struct.pack("<L", _crc(head + rest)) + rest
-
-
-def _with_data(
-    index: int,
-    type_: int,
-    key: str,
-    data: bytes,
-    *,
-    chunk: int = 0xFF,
-    span: int | None = None,
-    length: int | None = None,
-) -> bytes:
-    padded = data.ljust(-(-len(data) // 32) * 32, b"\xff")
-    span = 1 + len(padded) // 32 if span is None else span
-    field = struct.pack("<HHL", len(data) if length is None else length, 0xFFFF, _crc(data))
-    return _entry(index, type_, key, field, span=span, chunk=chunk) + padded
-
-
-def _index(key: str, size: int, count: int, first: int = 0, *, index: int = 1) -> bytes:
-    return _entry(index, INDEX, key, struct.pack("<LBB", size, count, first))
-
-
-def _begin(name: str, index: int = 1) -> bytes:
-    return _entry(0, 0x01, name, bytes([index]))
-
-
-def _page(*entries: bytes, sequence: int = 0, state: int = 0xFFFFFFFE, version: int = 0xFE) -> bytes:
-    content = b"".join(entries)
-    head = struct.pack("<LB", sequence, version).ljust(24, b"\xff")
-    states = (1 << 256) - 1
-    for number in range(len(content) // 32):
-        states ^= 1 << number * 2
-    page = struct.pack("<L", state) + head + struct.pack("<L", _crc(head)) + states.to_bytes(32, "little") + content
-    return page.ljust(PAGE_SIZE, b"\xff")
-
-
 NUMBER = _entry(1, 0x01, "pin", b"\x11")
 CHUNK = _with_data(1, DATA, "blob", b"01234567", chunk=0)
-
-
-def _flipped(page: bytes, at: int, bits: int = 1) -> bytes:
-    return page[:at] + bytes([page[at] ^ bits]) + page[at + 1 :]
-
-
-def _marked(page: bytes, entry: int, state: int) -> bytes:
-    """Return a page with another state of an entry: 0 erased, 1 undefined, 2 written, 3 empty."""
-    states = int.from_bytes(page[32:64], "little")
-    states = states & ~(0b11 << entry * 2) | state << entry * 2
-    return page[:32] + states.to_bytes(32, "little") + page[64:]
 
 
 SMALL_PAGE = SMALL.to_bytes()[:PAGE_SIZE]

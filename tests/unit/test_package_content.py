@@ -15,7 +15,8 @@ from platformio_esp_at.checks.plan import check_plan
 from platformio_esp_at.demo.sample_package import sample_package
 from platformio_esp_at.errors import EspAtError, FormatError, PackageError, Place
 from platformio_esp_at.formats.gatts import GattTable
-from platformio_esp_at.formats.nvs import PAGE_SIZE, Dialect, Encoding, NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs import Dialect, NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs_pages import PAGE_SIZE, Encoding
 from platformio_esp_at.request.values import InputFile, Text
 
 FOLDER = "customized_partitions"

@@ -12,7 +12,8 @@ from platformio_esp_at.checks.plan import check_plan
 from platformio_esp_at.demo.sample_package import sample_package
 from platformio_esp_at.errors import FormatError, LayoutError, PackageError
 from platformio_esp_at.firmware.package import FOLDER_AGAIN
-from platformio_esp_at.formats.nvs import Encoding, NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs import NvsEntry, NvsImage
+from platformio_esp_at.formats.nvs_pages import Encoding
 from platformio_esp_at.formats.partition_table import FLAGS, PartitionTable
 
 SAMPLE = sample_package("esp32")
