@@ -164,11 +164,13 @@ def process_arguments(arguments: list[str]) -> list[str]:
     """Return the command that runs esptool with the packages of this process: only its ``sys.path`` may know them.
 
     Relative entries become absolute, since esptool runs in the folder of the images. The current folder comes last, or
-    an esptool.py of the project would run.
+    an esptool.py of the project would run. What this process doesn't see of its Python (`launcher.child`), esptool
+    doesn't see either.
     """
+    alone = ["-I", "-S"] if sys.flags.isolated and sys.flags.no_site else []
     here = str(Path.cwd())
     path = sorted(map(os.path.abspath, sys.path), key=lambda folder: folder == here)
-    return [sys.executable, "-u", "-c", _START, os.pathsep.join(path), *arguments]
+    return [sys.executable, *alone, "-u", "-c", _START, os.pathsep.join(path), *arguments]
 
 
 def run_esptool(arguments: list[str], *, folder: Path, report: Report) -> Device:

@@ -197,6 +197,18 @@ def test_esptool_has_the_packages_of_this_process(own_esptool, tmp_path, printed
     assert set(path) == set(map(os.path.abspath, sys.path))
 
 
+def test_esptool_loads_nothing_of_a_python_that_this_process_doesnt_see(tmp_path):
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "host"], check=True)
+    python = tmp_path / "host" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    (site,) = (tmp_path / "host").rglob("site-packages")
+    (site / "hosts.pth").write_text("import sys; sys.modules['click'] = None\n")
+    script = f"import subprocess, sys; sys.path[:] = {list(map(os.path.abspath, sys.path))}\n"
+    script += "from platformio_esp_at.device.esptool import process_arguments\n"
+    script += "sys.exit(subprocess.call(process_arguments(['version'])))"
+    done = subprocess.run([python, "-I", "-S", "-c", script], capture_output=True, text=True, check=False)
+    assert importlib.metadata.version("esptool") in done.stdout, done.stderr
+
+
 def test_ctrl_c_before_esptool_can_report_it(own_esptool, tmp_path, printed):
     own_esptool("print('Connecting', flush=True)\nraise KeyboardInterrupt")
     with pytest.raises(FlashError) as caught:
