@@ -148,7 +148,7 @@ def _close(stream: IO[bytes]) -> None:
     try:
         stream.close()
     except (OSError, RuntimeError):
-        pass  # it has ended; or a signal came in the middle of writing, and the writer closes it
+        pass  # it has ended; or a signal came in the middle of writing: then the terminal alone tells the child of it
 
 
 class _Interrupts:

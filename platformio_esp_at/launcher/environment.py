@@ -34,7 +34,7 @@ def find_runtime(homes: Sequence[str], say: Callable[[str], None]) -> Runtime:
     """
     named = os.environ.get(PYTHON)
     if named:
-        return Runtime(named, "")
+        return Runtime(os.path.expanduser(named), "")
     if glob.glob(os.path.join(glob.escape(os.path.dirname(PACKAGE)), "platformio_esp_at-*.dist-info")):
         return Runtime(sys.executable, "")  # pip installed us, and with us what we need
     python = new_enough_python()
@@ -84,7 +84,7 @@ def _confstr_names() -> Sequence[str]:
 def _homes(of_host: Sequence[str]) -> List[str]:
     """Return where folders of packages may be, the best first."""
     if os.environ.get(FOLDER):
-        return [os.environ[FOLDER]]
+        return [os.path.abspath(os.path.expanduser(os.environ[FOLDER]))]
     if os.name == "nt":
         cache = os.environ.get("LOCALAPPDATA") or os.path.expanduser("~\\AppData\\Local")
     elif sys.platform == "darwin":

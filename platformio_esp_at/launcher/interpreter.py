@@ -21,9 +21,10 @@ PYTHON = "ESP_AT_PYTHON"
 
 _NOT_FOR_US = (
     *("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONPYCACHEPREFIX", "__PYVENV_LAUNCHER__"),
-    *("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_REQUIREMENT"),
+    *("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_REQUIREMENT", "PIP_DRY_RUN"),
+    *("PIP_PYTHON", "PIP_PLATFORM", "PIP_PYTHON_VERSION", "PIP_IMPLEMENTATION", "PIP_ABI"),
 )
-"""Variables by which a host would change what a child of ours loads, or a user where pip writes."""
+"""Variables by which a host changes what a child of ours loads, or a user, where pip writes and for which Python."""
 _CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 

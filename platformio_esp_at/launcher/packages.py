@@ -93,7 +93,7 @@ def _reason(output: str, status: int) -> str:
     for pattern in _PIP_FAILURES:
         match = re.search(pattern, output)
         if match:
-            return match.group(1).strip()
+            return ": ".join(match.groups()).strip()
     errors = [line for line in output.splitlines() if line.startswith("ERROR: ")]
     if errors:
         return errors[-1].replace("ERROR: ", "")
@@ -105,7 +105,8 @@ _PIP_FAILURES = (
     r"(No space left on device|Disk quota exceeded)",
     r"(CERTIFICATE_VERIFY_FAILED[^'\")]*)",
     r"(Tunnel connection failed: [^'\")]*)",
-    r"connection broken by '[^:]*:? ?.*?((?:\[Errno[^'\"]*|Cannot connect[^'\"]*|timed out[^'\"]*))",
+    r"((?:Cannot|Unable to) connect to proxy).*?(\[Errno[^'\"]*)",
+    r"connection broken by '[^:]*:? ?.*?((?:\[Errno[^'\"]*|timed out[^'\"]*))",
     r"ERROR: (THESE PACKAGES DO NOT MATCH THE HASHES.*)",
     r"(?m)^ *ERROR: (No matching distribution found for .*)",
     r"(?m)^ *\u00d7 (.+ did not run successfully\.)",

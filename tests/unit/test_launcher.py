@@ -101,6 +101,19 @@ def test_a_folder_is_found_wherever_it_is(alone, monkeypatch, tmp_path):
     assert find_runtime([str(host)], refuse) == (sys.executable, str(of_name))
 
 
+def test_a_home_and_a_relative_folder_are_written_out(alone, monkeypatch, tmp_path):
+    """As a Dockerfile or an IDE has them, without a shell."""
+    monkeypatch.chdir(tmp_path)
+    if os.name == "nt":
+        monkeypatch.setenv("USERPROFILE", str(alone))
+    for value, place in (("~/packages", alone / "packages"), ("here", tmp_path / "here")):
+        folder = folder_in(place)
+        monkeypatch.setenv(packages.FOLDER, value)
+        assert find_runtime([], refuse).packages == str(folder)
+    monkeypatch.setenv(interpreter.PYTHON, "~/bin/python")
+    assert find_runtime([], refuse).python.startswith(str(alone))
+
+
 def test_what_pip_installed_runs_in_its_own_python(alone, tmp_path):
     site = tmp_path / "site-packages"
     shutil.copytree(PACKAGE / "launcher", site / "platformio_esp_at/launcher")
@@ -170,6 +183,14 @@ NOT_BUILT = (
             ),
             "Tunnel connection failed: 407 Auth Required",
             "HTTPS_PROXY",
+        ),
+        *(
+            (
+                f"{BROKEN}'ProxyError('{said}', OSError('{NEW}: [Errno 111] Connection refused'))': /x/{NO_VERSION}",
+                " connect to proxy: [Errno 111] Connection refused",
+                "HTTPS_PROXY",
+            )
+            for said in ("Cannot connect to proxy.", "Unable to connect to proxy")
         ),
         (
             (
