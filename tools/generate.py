@@ -18,7 +18,7 @@ from platformio_esp_at.catalog.chips import chip
 from platformio_esp_at.catalog.modules import modules
 from platformio_esp_at.idf.actions import OPTIONS
 from platformio_esp_at.launcher.interpreter import OLDEST_PYTHON
-from platformio_esp_at.launcher.packages import PINS
+from platformio_esp_at.launcher.packages import BUILD_PINS, PINS
 from platformio_esp_at.request.board_manifests import PLATFORM
 from platformio_esp_at.request.command_line import parameters
 from platformio_esp_at.units import UPLOAD_BAUD, format_size
@@ -52,19 +52,25 @@ def module_boards() -> dict[str, str]:
     }
 
 
-def pins(present: str, *, upgrade: bool = False) -> str:
-    """Return every package that we need, for every system, pinned with its hashes.
+OURS = ["--extra", "launcher", str(ROOT / "pyproject.toml")]
+BUILDS_ESPTOOL = "setuptools>=77"
+"""What esptool's pyproject.toml has under build-system; it is released as source alone."""
 
-    The pins that are ``present`` stay, where pyproject.toml allows them, unless all are to be upgraded.
+
+def pins(arguments: list[str], present: Path, *, given: str = "", upgrade: bool = False) -> str:
+    """Return packages with those that they need, for every system, pinned with their hashes.
+
+    ``arguments`` of uv name them; ``-`` stands for what is ``given``. The pins that are ``present`` stay, where the
+    source allows them, unless all are to be upgraded.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        file = Path(scratch, "requirements.txt")
-        file.write_text(present, encoding="utf-8")
-        command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-config", "--extra", "launcher"]
+        file = Path(scratch, "pins.txt")
+        file.write_text(present.read_text(encoding="utf-8") if present.is_file() else "", encoding="utf-8")
+        command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-config"]
         command += ["--universal", "--python-version", ".".join(map(str, OLDEST_PYTHON)), "--fork-strategy", "fewest"]
         command += ["--generate-hashes", "--no-header", "--no-annotate", "--output-file", str(file)]
         command += ["--upgrade"] if upgrade else []
-        subprocess.run([*command, str(ROOT / "pyproject.toml")], check=True, env=os.environ | _index())
+        subprocess.run([*command, *arguments], input=given, text=True, check=True, env=os.environ | _index())
         return file.read_text(encoding="utf-8")
 
 
@@ -86,10 +92,11 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing, and fail where a file differs")
     parser.add_argument("--upgrade", action="store_true", help="pin the newest versions")
     arguments = parser.parse_args()
-    requirements, boards = Path(PINS), Path(PLATFORM, "boards")
+    boards, upgrade = Path(PLATFORM, "boards"), arguments.upgrade
     files = {
         Path(OPTIONS): options_of_idf_py(),
-        requirements: pins(requirements.read_text(encoding="utf-8"), upgrade=arguments.upgrade),
+        Path(PINS): pins(OURS, Path(PINS), upgrade=upgrade),
+        Path(BUILD_PINS): pins(["-"], Path(BUILD_PINS), given=BUILDS_ESPTOOL, upgrade=upgrade),
         **{boards / name: text for name, text in module_boards().items()},
     }
     stale = {file for file in boards.glob("*-at-*.json") if file not in files}

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from typing import Dict
+from typing import Dict, List
 
 OLDEST_PYTHON = (3, 10)
 NEWEST_PYTHON = (3, 14)
@@ -78,18 +78,29 @@ def new_enough_python() -> str:
     """
     if sys.version_info >= OLDEST_PYTHON:
         return sys.executable
-    for minor in range(NEWEST_PYTHON[1], OLDEST_PYTHON[1] - 1, -1):
-        found = shutil.which("python3.{}".format(minor))
-        if found and _runs(found):
-            return found
+    names = [["python3.{}".format(minor)] for minor in range(NEWEST_PYTHON[1], OLDEST_PYTHON[1] - 1, -1)]
+    if os.name == "nt":
+        names.append(["py", "-3"])  # the launcher of python.org, which puts no versions on PATH
+    for name, *options in names:
+        found = shutil.which(name)
+        python = _new_enough([found, *options]) if found else ""
+        if python:
+            return python
     check_python()
     raise AssertionError  # it has raised
 
 
-def _runs(python: str) -> bool:
-    """Return whether an interpreter runs: pyenv has names on PATH for all of its versions."""
-    null = subprocess.DEVNULL
-    return subprocess.call([python, "-c", ""], stdin=null, stdout=null, stderr=null, env=clean_environment()) == 0
+def _new_enough(command: List[str]) -> str:
+    """Return the path of the interpreter that a command runs; empty if it is too old, or doesn't run.
+
+    pyenv has commands on PATH for versions that are not in use.
+    """
+    script = "import sys; sys.version_info < {} and sys.exit(1); sys.stdout.write(sys.executable)".format(OLDEST_PYTHON)
+    try:
+        null, env = subprocess.DEVNULL, clean_environment()
+        return subprocess.check_output([*command, "-c", script], stdin=null, stderr=null, env=env).decode()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 def tag_of(python: str) -> str:

@@ -9,11 +9,14 @@ import shutil
 import subprocess
 import tempfile
 import time
+from typing import Mapping, Sequence
 
 from platformio_esp_at.launcher.interpreter import PYTHON, LaunchError, clean_environment, interrupted
 
 PINS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "requirements.txt")
 """Every package that we need, each with its version and hashes."""
+BUILD_PINS = os.path.join(os.path.dirname(PINS), "build-requirements.txt")
+"""What pip builds esptool with, which is released as source alone: the same way."""
 
 FOLDER = "ESP_AT_ENV"
 """Environment variable: where the folder of packages is looked for and made, instead of the usual places."""
@@ -52,17 +55,30 @@ def make_folder(python: str, place: str) -> None:
 
 
 def _install(python: str, folder: str, scratch: str) -> None:
-    run_pip = os.path.join(os.path.dirname(PINS), "run_pip.py")
-    command = [python, run_pip, "install", "--disable-pip-version-check", "--no-input"]
-    command += ["--no-deps", "--require-hashes", "--no-warn-script-location", "--retries", "1", "--progress-bar", "off"]
-    command += ["--no-compile"]  # half the time and a third of the room; Python compiles what it loads
-    command += ["--target", folder, "--requirement", PINS]
+    """Install the packages into a folder, each as its hash says; so are those that build esptool."""
     settings = dict(clean_environment(), PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0", PIP_CONSTRAINT=os.devnull)
     settings["TMPDIR"] = scratch  # what pip unpacks goes with the scratch folder, also after a kill
     if os.environ.get(CA_BUNDLE):
         settings["PIP_CERT"] = os.environ[CA_BUNDLE]
+    builders = os.path.join(scratch, "builders")
+    _run_pip(python, ["--target", builders, "--requirement", BUILD_PINS], settings)
+    settings["PYTHONPATH"] = builders  # in an environment of pip's own, they would be any version
+    # Built, whatever a user's settings say of source.
+    options = ["--no-build-isolation", "--no-binary", "esptool"]
+    _run_pip(python, [*options, "--target", folder, "--requirement", PINS], settings)
+
+
+def _run_pip(python: str, arguments: Sequence[str], settings: Mapping[str, str]) -> None:
+    command = [python, os.path.join(os.path.dirname(PINS), "run_pip.py"), "install", "--disable-pip-version-check"]
+    command += ["--no-input", "--no-deps", "--require-hashes", "--no-warn-script-location", "--retries", "1"]
+    command += ["--progress-bar", "off"]
+    command += ["--no-compile"]  # half the time and a third of the room; Python compiles what it loads
     with subprocess.Popen(
-        command, env=settings, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        [*command, *arguments],
+        env=settings,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     ) as pip:
         try:
             output = pip.communicate()[0].decode("utf-8", "replace")
@@ -72,7 +88,7 @@ def _install(python: str, folder: str, scratch: str) -> None:
     if pip.returncode and re.search(_PIP_INTERRUPTED, output):
         raise interrupted()
     if pip.returncode:
-        raise _not_made(_reason(output, pip.returncode), os.path.dirname(scratch))
+        raise _not_made(_reason(output, pip.returncode), os.path.dirname(settings["TMPDIR"]))
 
 
 def _put_in_place(made: str, place: str) -> None:

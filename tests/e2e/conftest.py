@@ -18,7 +18,7 @@ from filelock import FileLock
 from platformio_esp_at.demo.pio_home import make_pio_home, run_pio
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.demo.simulated_module import SimulatedModule
-from platformio_esp_at.launcher.packages import PINS
+from platformio_esp_at.launcher.packages import BUILD_PINS, PINS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -149,7 +149,7 @@ def offline_packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]
             download = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(scratch)]
             pinned = ["--no-deps", "--require-hashes", "--requirement", PINS]
             settings = os.environ | {"PIP_CONSTRAINT": os.devnull}
-            for words in (pinned, ["setuptools"]):  # esptool is built, which needs that
+            for words in (pinned, [*pinned[:-1], BUILD_PINS]):
                 done = subprocess.run([*download, *words], env=settings, capture_output=True, text=True, check=False)
                 if "from versions: none" in done.stderr or "Could not fetch" in done.stderr:
                     pytest.skip("need a package index to ask")

@@ -73,7 +73,7 @@ def ended(process, code=0):
 
 
 def test_the_first_use_makes_it_and_the_next_ones_need_nothing(home, first_use):
-    output, errors = ended(first_use(PACKAGE))
+    output, errors = ended(first_use(PACKAGE, PIP_ONLY_BINARY=":all:"))  # as a company's settings may say
     (made,) = home.iterdir()
     assert (output, errors) == (VERSION, f"{SAYS_ONCE}{made} (once)\n")
     gone = {"PIP_FIND_LINKS": (home / "nowhere").as_uri()}
