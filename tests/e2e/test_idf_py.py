@@ -382,7 +382,16 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
+@pytest.fixture
+def heeds_ctrl_c():
+    """Let children heed Ctrl-C as in a terminal, wherever tests run: in the background, it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="need a shell")
+@pytest.mark.usefixtures("heeds_ctrl_c")
 @pytest.mark.parametrize("name", INTERRUPTED_BY)
 def test_an_interrupt_while_the_child_starts(name, project, idf_py, monkeypatch, tmp_path):
     """Before it could tell of an event."""
