@@ -8,11 +8,12 @@ import glob
 import hashlib
 import os
 import platform
+import shlex
 import sys
 import tempfile
 from typing import Callable, List, NamedTuple, Optional, Sequence
 
-from platformio_esp_at.launcher.interpreter import PYTHON, LaunchError, new_enough_python, tag_of
+from platformio_esp_at.launcher.interpreter import PYTHON, LaunchError, named_python, new_enough_python, tag_of
 from platformio_esp_at.launcher.packages import FOLDER, PINS, make_folder, mark_used
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -34,7 +35,7 @@ def find_runtime(homes: Sequence[str], say: Callable[[str], None]) -> Runtime:
     """
     named = os.environ.get(PYTHON)
     if named:
-        return Runtime(named, "")
+        return Runtime(named_python(named), "")
     if glob.glob(os.path.join(glob.escape(os.path.dirname(PACKAGE)), "platformio_esp_at-*.dist-info")):
         return Runtime(sys.executable, "")  # pip installed us, and with us what we need
     python = new_enough_python()
@@ -61,7 +62,11 @@ def missing_module(name: Optional[str], packages: str) -> LaunchError:
     if packages:
         hint = "remove {}: the next run makes it again".format(packages)
     else:
-        hint = "give it what platformio-esp-at needs: {} -m pip install -r {}".format(sys.executable, PINS)
+        hint = "give it what platformio-esp-at needs: {} -m pip install -r {}".format(
+            *map(shlex.quote, (sys.executable, PINS))
+        )
+        if os.environ.get(PYTHON):
+            hint = "unset {}: the packages are installed into a folder then; or {}".format(PYTHON, hint)
     where = packages or "{} (Python {})".format(sys.executable, platform.python_version())
     return LaunchError("packages-missing", "there is no module {} in {}".format(name, where), hint)
 

@@ -66,7 +66,7 @@ def main() -> None:
     del sys.argv[1:3]
     load_package()
     from platformio_esp_at.launcher.environment import missing_module
-    from platformio_esp_at.launcher.interpreter import LaunchError, check_python
+    from platformio_esp_at.launcher.interpreter import LaunchError
     from platformio_esp_at.launcher.signals import ignore_interrupts
 
     events = None
@@ -77,7 +77,6 @@ def main() -> None:
         os.dup2(2, 1)  # what is printed by accident is no event
         sys.argv[1:] = [str(events)]
     try:
-        check_python()
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except LaunchError as error:
         _fail(error, events)

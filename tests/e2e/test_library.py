@@ -147,7 +147,7 @@ def test_a_python_without_the_packages(project, compiling_pio_with, library, tmp
     done = compiling_pio_with({"ESP_AT_PYTHON": str(python)})(
         "run -t info_at", project(INI.format(library=library)), code=1
     )
-    assert re.search(r"Error: there is no module \w+ in .*  \[packages-missing\]\n  give it what ", done.stderr)
+    assert re.search(r"Error: there is no module \w+ in .*  \[packages-missing\]\n  unset ESP_AT_PYTHON: ", done.stderr)
     gone = compiling_pio_with({"ESP_AT_PYTHON": str(tmp_path / "gone")})
     done = gone("run -t info_at", project(INI.format(library=library)), code=1)
     assert f"Error: {tmp_path / 'gone'} can't be run: No such file or directory  [python-not-found]\n" in done.stderr

@@ -94,8 +94,32 @@ def folder_in(home):
 
 @pytest.mark.usefixtures("alone")
 def test_a_python_that_has_the_packages_is_named(monkeypatch):
-    monkeypatch.setenv(interpreter.PYTHON, "/opt/python")
-    assert find_runtime(["/nowhere"], refuse) == ("/opt/python", "")
+    monkeypatch.setenv(interpreter.PYTHON, sys.executable)
+    assert find_runtime(["/nowhere"], refuse) == (sys.executable, "")
+
+
+@pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize(
+    ("script", "code", "message"),
+    [
+        ("exit 0", "python-not-found", "is no Python interpreter"),  # nothing would be flashed, and it would succeed
+        ("cat", "python-not-found", "is no Python interpreter"),
+        ("echo Python 2.7.18", "python-too-old", "ESP_AT_PYTHON names 2.7.18 ("),
+        ("echo Python 3.9.1", "python-too-old", "Python 3.10 or newer is needed"),
+        (None, "python-not-found", "can't be run: "),
+    ],
+)
+def test_what_is_named_as_python_and_is_none_that_will_do(script, code, message, monkeypatch, tmp_path):
+    named = tmp_path / "a program"
+    if script is not None:
+        named.write_text(f"#!/bin/sh\n{script}\n")
+        named.chmod(0o755)
+    monkeypatch.setenv(interpreter.PYTHON, str(named))
+    with pytest.raises(LaunchError) as caught:
+        find_runtime([], refuse)
+    assert (caught.value.code, message in caught.value.message) == (code, True)
+    assert str(named) in caught.value.message
+    assert "ESP_AT_PYTHON; or unset it" in caught.value.hint
 
 
 def test_a_folder_is_found_wherever_it_is(alone, monkeypatch, tmp_path):
