@@ -28,7 +28,12 @@ class Failure(NamedTuple):
 
     text: str
     """The message, with its code and the next step, without "Error:"."""
-    is_interrupt: bool = False
+    code: str
+
+    @property
+    def is_interrupt(self) -> bool:
+        """Whether somebody stopped it."""
+        return self.code == "interrupted"
 
 
 def run_command(
@@ -46,15 +51,15 @@ def run_command(
         runtime = find_runtime(homes, _say)
         child = _start(runtime, "platformio_esp_at.{}.run".format(host), (), stdout=subprocess.PIPE)
     except LaunchError as error:
-        return Failure(str(error))
+        return Failure(str(error), error.code)
     with child, _Interrupts(child) as interrupts:
         failure = _converse(child, request, answers)
     if interrupts.happened:
-        return failure or Failure("interrupted", is_interrupt=True)
+        return failure or Failure("interrupted", "interrupted")
     if failure is None and child.returncode:
         message = "esp-at ended with exit status {}".format(child.returncode)
         hint = "run it again; if it stays so, report it with the lines above"
-        failure = Failure(str(LaunchError("child-ended", message, hint)))
+        failure = Failure(str(LaunchError("child-ended", message, hint)), "child-ended")
     return failure
 
 
@@ -109,7 +114,7 @@ def _converse(
             if event["event"] in answers:
                 _send(child.stdin, answers[event["event"]]())
             elif event["event"] == "error":
-                failure = Failure(event["text"], event.get("code") == "interrupted")
+                failure = Failure(event["text"], str(event.get("code")))
             else:
                 _show(event)
     finally:
@@ -184,4 +189,7 @@ def main(arguments: List[str]) -> int:
         return run_program(arguments, homes_of_idf())
     except LaunchError as error:
         sys.stderr.write("Error: {}\n".format(error))
-        return 1
+        return INTERRUPTED if error.code == "interrupted" else 1
+    except KeyboardInterrupt:  # at the first use, before there is a child
+        sys.stderr.write("interrupted\n")
+        return INTERRUPTED

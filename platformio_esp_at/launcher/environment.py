@@ -86,7 +86,7 @@ def _confstr_names() -> Sequence[str]:
 def _homes(of_host: Sequence[str]) -> List[str]:
     """Return where folders of packages may be, the best first."""
     if os.environ.get(FOLDER):
-        return [os.environ[FOLDER]]
+        return [os.path.abspath(os.path.expanduser(os.environ[FOLDER]))]
     if os.name == "nt":
         cache = os.environ.get("LOCALAPPDATA") or os.path.expanduser("~\\AppData\\Local")
     elif sys.platform == "darwin":

@@ -45,7 +45,9 @@ def make_folder(python: str, place: str) -> None:
         mark_used(made)
         _put_in_place(made, place)
     except OSError as error:
-        raise _not_made(str(error.strerror or error), home) from None
+        reason = "{}: {}".format(error.filename2 or error.filename or home, error.strerror or error)
+        hint = _room_hint(home) if _is_full(home, reason) else "name another folder: {}=FOLDER".format(FOLDER)
+        raise _not_made(reason, hint) from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -69,7 +71,7 @@ def _install(python: str, folder: str, scratch: str) -> None:
             pip.kill()
             raise
     if pip.returncode:
-        raise _not_made(_reason(output), os.path.dirname(scratch))
+        raise _failure(output, pip.returncode, python, os.path.dirname(scratch))
 
 
 def _put_in_place(made: str, place: str) -> None:
@@ -85,47 +87,84 @@ def _put_in_place(made: str, place: str) -> None:
             time.sleep(0.25)
 
 
+def _failure(output: str, status: int, python: str, home: str) -> LaunchError:
+    """Return the error for a failed run of pip, with the step that helps."""
+    if _CANCELLED in output:
+        return LaunchError(
+            "interrupted", "interrupted while pip was at work", "run it again; nothing half-made is kept"
+        )
+    if status < 0:
+        return _not_made("pip was ended by signal {}".format(-status), "run it again; it may have run out of memory")
+    reason = _reason(output)
+    return _not_made(reason, _hint(reason, python, home))
+
+
+_CANCELLED = "Operation cancelled by user"
+"""What pip prints after Ctrl-C; SCons takes the signal for itself, so that only pip reports it."""
+
+
 def _reason(output: str) -> str:
-    """Return in one line why pip failed, from its output."""
+    """Return in one line why pip failed, from its output, and where it looked."""
+    looked = "; ".join(re.findall(r"^Looking in (?:indexes|links): (.+)", output, re.MULTILINE))
+    where = " (pip looked in {})".format(looked) if looked else ""
+    other = re.search(r"DO NOT MATCH THE HASHES.*\n +(\S+)", output)
+    if other:
+        return "{} doesn't match its hash".format(other.group(1)) + where
     for pattern in _PIP_FAILURES:
         match = re.search(pattern, output)
         if match:
-            return match.group(1).strip()
-    errors = [line for line in output.splitlines() if line.startswith("ERROR: ")]
-    lines = errors or output.strip().splitlines() or ["pip printed nothing"]
-    return lines[-1].replace("ERROR: ", "")
+            return match.group(1).strip() + where
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR: ")]
+    built = re.findall(r"(\S.*)\s+\[end of output\]", output)
+    return (errors or built or lines or ["pip printed nothing"])[-1].replace("ERROR: ", "") + where
 
 
 _PIP_FAILURES = (
     r"(No space left on device|Disk quota exceeded)",
-    r"(CERTIFICATE_VERIFY_FAILED[^'\")]*)",
+    r"CERTIFICATE_VERIFY_FAILED\] ([^'\"(]*)",
     r"(Tunnel connection failed: [^'\")]*)",
     r"connection broken by '[^:]*:? ?.*?((?:\[Errno[^'\"]*|Cannot connect[^'\"]*|timed out[^'\"]*))",
-    r"ERROR: (THESE PACKAGES DO NOT MATCH THE HASHES.*)",
 )
 """What pip says of a cause, which stands before its last error: "no matching distribution found"."""
 
 
-def _not_made(reason: str, home: str) -> LaunchError:
-    """Return the error for a failed installation, with the step that helps."""
-    if shutil.disk_usage(home).free < _ROOM or "No space" in reason:
-        hint = "make room there (100 MB), or name another folder: {}=FOLDER".format(FOLDER)
-    elif "CERTIFICATE_VERIFY_FAILED" in reason:
-        hint = "name the file with your company's CA: {}=FILE.pem".format(CA_BUNDLE)
-    elif "HASHES" in reason:
-        hint = "your package index has other files under these names: take another one by PIP_INDEX_URL"
-    elif "no module" in reason.lower():
-        hint = "give this Python pip, on Debian and Ubuntu: apt install python3-pip; or name another in {}".format(
+def _hint(reason: str, python: str, home: str) -> str:
+    """Return the next step for what `_reason` found."""
+    another = "or name an interpreter that has the packages: {}=PYTHON".format(PYTHON)
+    bundle = os.environ.get(CA_BUNDLE)
+    if _is_full(home, reason):
+        return _room_hint(home)
+    if "certificate verify failed" in reason and bundle:
+        return "{}={} doesn't have the CA of that server: add your company's CA to it".format(CA_BUNDLE, bundle)
+    if "certificate verify failed" in reason:
+        return "name the file with your company's CA: {}=FILE.pem".format(CA_BUNDLE)
+    if "match its hash" in reason:
+        return (
+            "the file there is damaged, or another one under this name: replace it, or name another package index: "
+            "PIP_INDEX_URL=URL"
+        )
+    if "no module" in reason.lower():
+        return "give this Python pip, on Debian and Ubuntu: apt install python3-pip; or name another in {}".format(
             PYTHON
         )
-    else:
-        hint = (
-            "go online once, and set HTTPS_PROXY or PIP_INDEX_URL as for pip where your network wants it;\n"
-            "or name an interpreter that has the packages: {}=PYTHON".format(PYTHON)
-        )
-    return LaunchError(
-        "packages-not-installed", "the packages that it needs can't be installed: {}".format(reason), hint
-    )
+    if "No matching distribution" in reason:
+        hint = "your package index or folder needs it for {}: add it, or name another index: PIP_INDEX_URL=URL;\n{}"
+        return hint.format(python, another)
+    return "go online once, and set HTTPS_PROXY or PIP_INDEX_URL as for pip where your network wants it;\n" + another
+
+
+def _is_full(home: str, reason: str) -> bool:
+    return shutil.disk_usage(home).free < _ROOM or "No space" in reason
+
+
+def _room_hint(home: str) -> str:
+    return "make room in {} (100 MB), or name another folder: {}=FOLDER".format(home, FOLDER)
+
+
+def _not_made(reason: str, hint: str) -> LaunchError:
+    message = "the packages that it needs can't be installed: {}".format(reason)
+    return LaunchError("packages-not-installed", message, hint)
 
 
 def _sweep(home: str) -> None:
