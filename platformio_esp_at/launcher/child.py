@@ -17,6 +17,7 @@ from typing import IO, Any, Callable, Dict, List, Mapping, NamedTuple, Optional,
 
 from platformio_esp_at.launcher.environment import PACKAGE, Runtime, find_runtime, homes_of_idf
 from platformio_esp_at.launcher.interpreter import LaunchError, clean_environment
+from platformio_esp_at.launcher.packages import find_damage
 from platformio_esp_at.launcher.streams import print_now
 
 INTERRUPTED = 130
@@ -60,7 +61,14 @@ def run_command(
         message = "esp-at ended with exit status {}".format(child.returncode)
         hint = "run it again; if it stays so, report it with the lines above"
         failure = Failure(str(LaunchError("child-ended", message, hint)), "child-ended")
+    if failure and failure.code in _OF_ESPTOOL and runtime.packages:
+        damage = find_damage(runtime.packages)
+        failure = Failure(str(damage), damage.code) if damage else failure
     return failure
+
+
+_OF_ESPTOOL = ("esptool-failed", "esptool-missing", "esptool-too-old")
+"""Errors that esptool's own files may be the cause of; it is a process of its own."""
 
 
 def run_program(arguments: Sequence[str], homes: Sequence[str] = ()) -> int:

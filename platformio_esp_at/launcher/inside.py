@@ -67,6 +67,7 @@ def main() -> None:
     load_package()
     from platformio_esp_at.launcher.environment import missing_module
     from platformio_esp_at.launcher.interpreter import LaunchError
+    from platformio_esp_at.launcher.packages import find_damage
     from platformio_esp_at.launcher.signals import ignore_interrupts
 
     events = None
@@ -84,6 +85,11 @@ def main() -> None:
         if (error.name or "").partition(".")[0] == _NAME:
             raise
         _fail(missing_module(error.name, packages), events)
+    except Exception:
+        damage = find_damage(packages) if packages else None
+        if damage is None:
+            raise
+        _fail(damage, events)
     finally:
         ignore_interrupts()  # a host's script that sees the end of the events closes our input
 

@@ -3,12 +3,17 @@
 A host's Python loads this, which may be as old as 3.6: the standard library and its syntax only.
 """
 
+import base64
+import csv
+import glob
+import hashlib
 import os
 import re
 import shutil
 import subprocess
 import tempfile
 import time
+from typing import Optional
 
 from platformio_esp_at.launcher.interpreter import PYTHON, LaunchError, clean_environment
 
@@ -165,6 +170,33 @@ def _room_hint(home: str) -> str:
 def _not_made(reason: str, hint: str) -> LaunchError:
     message = "the packages that it needs can't be installed: {}".format(reason)
     return LaunchError("packages-not-installed", message, hint)
+
+
+def find_damage(folder: str) -> Optional[LaunchError]:
+    """Return the error for a file of a folder of packages that isn't as pip wrote it; None if all are."""
+    records = sorted(glob.glob(os.path.join(glob.escape(folder), "*.dist-info", "RECORD")))
+    for record in records:
+        with open(record, encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.reader(file) if len(row) > 1 and row[1].startswith("sha256=")]
+        for name, digest in (row[:2] for row in rows):
+            if not name.startswith("..") and _digest(os.path.join(folder, name)) != digest:  # those are programs
+                return _damaged(name, folder)
+    return None if records else _damaged("*.dist-info", folder)
+
+
+def _digest(path: str) -> str:
+    """Return the digest of a file as pip's records have it, or nothing if it can't be read."""
+    try:
+        with open(path, "rb") as file:
+            digest = hashlib.sha256(file.read()).digest()
+    except OSError:
+        return ""
+    return "sha256=" + base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def _damaged(name: str, folder: str) -> LaunchError:
+    message = "the packages that it needs are damaged: {} in {} isn't as it was installed".format(name, folder)
+    return LaunchError("packages-damaged", message, "remove {}: the next run makes it again".format(folder))
 
 
 def _sweep(home: str) -> None:

@@ -204,6 +204,19 @@ def test_a_package_that_is_gone_from_it(home, first_use):
     )
 
 
+@pytest.mark.parametrize("content", [b"", b"\0" * 100], ids=["empty", "NULs"])
+def test_a_file_of_it_is_damaged(home, first_use, content):
+    """As after a power failure."""
+    ended(first_use())
+    (made,) = home.iterdir()
+    (made / "click" / "core.py").write_bytes(content)
+    _, errors = ended(first_use(), 1)
+    assert errors == (
+        f"Error: the packages that it needs are damaged: click/core.py in {made} isn't as it was installed  "
+        f"[packages-damaged]\n  remove {made}: the next run makes it again\n"
+    )
+
+
 @pytest.mark.skipif(os.name == "nt", reason="need a signal for a group of processes")
 def test_ctrl_c_at_the_first_use(home, first_use):
     process = first_use(start_new_session=True)
