@@ -118,14 +118,21 @@ function(__esp_at_flash_explain_actions project_dir)
     file(GLOB found
         "${project_dir}/components/*esp_at_flash/esp_at_idf.py"
         "${project_dir}/managed_components/*esp_at_flash/esp_at_idf.py")
+    get_filename_component(parent "${CMAKE_CURRENT_LIST_DIR}" DIRECTORY)
+    if(parent STREQUAL "${project_dir}/components" OR parent STREQUAL "${project_dir}/managed_components")
+        set(is_in_place TRUE)
+    endif()
     if(NOT EXISTS "${extension}")
         set(step "To add it, copy ${ours} into ${project_dir}")
     elseif(NOT loads_ours)
         set(step "To add it, let ${extension} return the actions of ${ours}, too")
+    elseif(NOT found AND is_in_place)
+        set(step "To add it, rename ${CMAKE_CURRENT_LIST_DIR} to esp_at_flash")
     elseif(NOT found)
         set(step "To add it, link ${CMAKE_CURRENT_LIST_DIR} into ${project_dir}/components")
     else()
-        set(step "Run the command again: this component was not there yet")
+        set(step "Run the command again if this component was not there yet; \
+else see the WARNING in the first lines of the output")
     endif()
 
     set(instead_of_at-package ", or use: idf.py at_image")

@@ -17,6 +17,7 @@ from typing import IO, Any, Callable, Dict, List, Mapping, NamedTuple, Optional,
 
 from platformio_esp_at.launcher.environment import PACKAGE, Runtime, find_runtime, homes_of_idf
 from platformio_esp_at.launcher.interpreter import LaunchError, clean_environment, interrupted
+from platformio_esp_at.launcher.packages import find_damage
 from platformio_esp_at.launcher.signals import INTERRUPTED, holding_interrupts_back
 from platformio_esp_at.launcher.streams import print_now
 
@@ -26,7 +27,12 @@ class Failure(NamedTuple):
 
     text: str
     """The message, with its code and the next step, without "Error:"."""
-    is_interrupt: bool = False
+    code: str
+
+    @property
+    def is_interrupt(self) -> bool:
+        """Whether somebody stopped it."""
+        return self.code == "interrupted"
 
 
 def run_command(
@@ -44,16 +50,23 @@ def run_command(
         runtime = find_runtime(homes, _say)
         child = _start(runtime, "platformio_esp_at.{}.run".format(host), (), stdout=subprocess.PIPE)
     except LaunchError as error:
-        return Failure(str(error), error.code == "interrupted")
+        return Failure(str(error), error.code)
     with child, _Interrupts(child) as interrupts:
         failure = _converse(child, request, answers)
     if interrupts.happened or child.returncode == INTERRUPTED:
-        return failure or Failure(str(interrupted()), is_interrupt=True)
+        return failure or Failure(str(interrupted()), "interrupted")
     if failure is None and child.returncode:
         message = "esp-at ended with exit status {}".format(child.returncode)
         hint = "run it again; if it stays so, report it with the lines above"
-        failure = Failure(str(LaunchError("child-ended", message, hint)))
+        failure = Failure(str(LaunchError("child-ended", message, hint)), "child-ended")
+    if failure and failure.code in _OF_ESPTOOL and runtime.packages:
+        damage = find_damage(runtime.packages)
+        failure = Failure(str(damage), damage.code) if damage else failure
     return failure
+
+
+_OF_ESPTOOL = ("esptool-failed", "esptool-missing", "esptool-too-old")
+"""Errors that esptool's own files may be the cause of; it is a process of its own."""
 
 
 def run_program(arguments: Sequence[str], homes: Sequence[str] = ()) -> int:
@@ -108,7 +121,7 @@ def _converse(
             if event["event"] in answers:
                 _send(child.stdin, answers[event["event"]]())
             elif event["event"] == "error":
-                failure = Failure(event["text"], event.get("code") == "interrupted")
+                failure = Failure(event["text"], str(event.get("code")))
             else:
                 _show(event)
     finally:
@@ -183,6 +196,7 @@ def main(arguments: List[str]) -> int:
         return run_program(arguments, homes_of_idf())
     except LaunchError as error:
         sys.stderr.write("Error: {}\n".format(error))
-        return 1
-    except KeyboardInterrupt:
+        return INTERRUPTED if error.code == "interrupted" else 1
+    except KeyboardInterrupt:  # at the first use, before there is a child
+        sys.stderr.write("interrupted\n")
         return INTERRUPTED

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from typing import Callable, List, NamedTuple, Optional, Sequence
 
-from platformio_esp_at.launcher.interpreter import PYTHON, LaunchError, new_enough_python, tag_of
+from platformio_esp_at.launcher.interpreter import PYTHON, LaunchError, named_python, new_enough_python, tag_of
 from platformio_esp_at.launcher.packages import FOLDER, PINS, make_folder, mark_used
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -34,7 +34,7 @@ def find_runtime(homes: Sequence[str], say: Callable[[str], None]) -> Runtime:
     """
     named = os.environ.get(PYTHON)
     if named:
-        return Runtime(os.path.expanduser(named), "")
+        return Runtime(named_python(named), "")
     if glob.glob(os.path.join(glob.escape(os.path.dirname(PACKAGE)), "platformio_esp_at-*.dist-info")):
         return Runtime(sys.executable, "")  # pip installed us, and with us what we need
     python = new_enough_python()

@@ -69,7 +69,8 @@ def main() -> None:
 
     end_when_interrupted()
     from platformio_esp_at.launcher.environment import missing_module
-    from platformio_esp_at.launcher.interpreter import LaunchError, check_python
+    from platformio_esp_at.launcher.interpreter import LaunchError
+    from platformio_esp_at.launcher.packages import find_damage
 
     events = None
     if module == _NAME:
@@ -79,7 +80,6 @@ def main() -> None:
         os.dup2(2, 1)  # what is printed by accident is no event
         sys.argv[1:] = [str(events)]
     try:
-        check_python()
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except LaunchError as error:
         _fail(error, events)
@@ -87,6 +87,11 @@ def main() -> None:
         if (error.name or "").partition(".")[0] == _NAME:
             raise
         _fail(missing_module(error.name, packages), events)
+    except Exception:
+        damage = find_damage(packages) if packages else None
+        if damage is None:
+            raise
+        _fail(damage, events)
     finally:
         ignore_interrupts()  # a host's script that sees the end of the events closes our input
 

@@ -71,6 +71,31 @@ def check_python() -> None:
         )
 
 
+def named_python(named: str) -> str:
+    """Return the interpreter that ESP_AT_PYTHON names. Raises `LaunchError` unless it is one, and new enough."""
+    python = os.path.expanduser(named)
+    hint = "name a Python that has the packages in {}; or unset it: then they are installed into a folder".format(
+        PYTHON
+    )
+    command = [python, "-c", "import sys; print('Python %d.%d.%d' % sys.version_info[:3])"]
+    null = subprocess.DEVNULL
+    env = clean_environment()
+    try:
+        with subprocess.Popen(command, env=env, stdin=null, stdout=subprocess.PIPE, stderr=null) as process:
+            answer = process.communicate()[0].decode("utf-8", "replace")
+    except OSError as error:
+        raise LaunchError("python-not-found", "{} can't be run: {}".format(python, error.strerror), hint) from None
+    version = re.match(r"Python ((\d+)\.(\d+)\.\d+)\s*$", answer)
+    if version is None:
+        message = "{} is no Python interpreter: it doesn't print its version when asked".format(python)
+        raise LaunchError("python-not-found", message, hint)
+    if (int(version.group(2)), int(version.group(3))) < OLDEST_PYTHON:
+        message = "Python {}.{} or newer is needed; {} names {} ({})"
+        found = message.format(OLDEST_PYTHON[0], OLDEST_PYTHON[1], PYTHON, version.group(1), python)
+        raise LaunchError("python-too-old", found, hint)
+    return python
+
+
 def new_enough_python() -> str:
     """Return this Python, or another one of PATH: ESP-IDF 5.1 and PlatformIO 6.1 still run in older ones.
 

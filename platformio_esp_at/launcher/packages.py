@@ -3,13 +3,17 @@
 A host's Python loads this, which may be as old as 3.6: the standard library and its syntax only.
 """
 
+import base64
+import csv
+import glob
+import hashlib
 import os
 import re
 import shutil
 import subprocess
 import tempfile
 import time
-from typing import Mapping, Sequence
+from typing import Mapping, Optional, Sequence
 
 from platformio_esp_at.launcher.interpreter import PYTHON, LaunchError, clean_environment, interrupted
 
@@ -49,7 +53,9 @@ def make_folder(python: str, place: str) -> None:
         mark_used(made)
         _put_in_place(made, place)
     except OSError as error:
-        raise _not_made(str(error.strerror or error), home) from None
+        reason = "{}: {}".format(error.filename2 or error.filename or home, error.strerror or error)
+        hint = _room_hint(home) if _is_full(home, reason) else "name another folder: {}=FOLDER".format(FOLDER)
+        raise _not_made(reason, hint) from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -85,10 +91,8 @@ def _run_pip(python: str, arguments: Sequence[str], settings: Mapping[str, str])
         except BaseException:
             pip.kill()
             raise
-    if pip.returncode and re.search(_PIP_INTERRUPTED, output):
-        raise interrupted()
     if pip.returncode:
-        raise _not_made(_reason(output, pip.returncode), os.path.dirname(settings["TMPDIR"]))
+        raise _failure(output, pip.returncode, python, os.path.dirname(settings["TMPDIR"]))
 
 
 def _put_in_place(made: str, place: str) -> None:
@@ -104,54 +108,113 @@ def _put_in_place(made: str, place: str) -> None:
             time.sleep(0.25)
 
 
+def _failure(output: str, status: int, python: str, home: str) -> LaunchError:
+    """Return the error for a failed run of pip, with the step that helps."""
+    if re.search(_PIP_INTERRUPTED, output):
+        return interrupted()
+    if status < 0:
+        return _not_made("pip was ended by signal {}".format(-status), "run it again; it may have run out of memory")
+    reason = _reason(output, status)
+    return _not_made(reason, _hint(reason, python, home))
+
+
+_PIP_INTERRUPTED = r"(?m)^(ERROR: Operation cancelled by user|KeyboardInterrupt)$"
+"""What pip says of a Ctrl-C; SCons takes the signal for itself, so that only pip reports it."""
+
+
 def _reason(output: str, status: int) -> str:
-    """Return in one line why pip failed, from its output and exit status."""
+    """Return in one line why pip failed, from its output and exit status, and where it looked."""
+    looked = "; ".join(re.findall(r"^Looking in (?:indexes|links): (.+)", output, re.MULTILINE))
+    where = " (pip looked in {})".format(looked) if looked else ""
+    other = re.search(r"DO NOT MATCH THE HASHES.*\n +(\S+)", output)
+    if other:
+        return "{} doesn't match its hash".format(other.group(1)) + where
     for pattern in _PIP_FAILURES:
         match = re.search(pattern, output)
         if match:
-            return ": ".join(match.groups()).strip()
-    errors = [line for line in output.splitlines() if line.startswith("ERROR: ")]
-    if errors:
-        return errors[-1].replace("ERROR: ", "")
-    last = (output.strip().splitlines() or ["nothing"])[-1]
-    return "pip ended with exit status {}, and printed last: {}".format(status, last)
+            return ": ".join(match.groups()).strip() + where
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR: ")]
+    built = re.findall(r"(\S.*)\s+\[end of output\]", output)
+    if errors or built:
+        return (built or errors)[-1].replace("ERROR: ", "") + where
+    return "pip ended with exit status {}, and printed last: {}".format(status, (lines or ["nothing"])[-1])
 
 
 _PIP_FAILURES = (
     r"(No space left on device|Disk quota exceeded)",
-    r"(CERTIFICATE_VERIFY_FAILED[^'\")]*)",
+    r"CERTIFICATE_VERIFY_FAILED\] ([^'\"(]*)",
     r"(Tunnel connection failed: [^'\")]*)",
     r"((?:Cannot|Unable to) connect to proxy).*?(\[Errno[^'\"]*)",
     r"connection broken by '[^:]*:? ?.*?((?:\[Errno[^'\"]*|timed out[^'\"]*))",
-    r"ERROR: (THESE PACKAGES DO NOT MATCH THE HASHES.*)",
     r"(?m)^ *ERROR: (No matching distribution found for .*)",
-    r"(?m)^ *\u00d7 (.+ did not run successfully\.)",
 )
-"""What pip says of a cause, the first cause first, before its last lines: those are the same for many causes."""
-_PIP_INTERRUPTED = r"(?m)^(ERROR: Operation cancelled by user|KeyboardInterrupt)$"
-"""What pip says of a Ctrl-C, which it gets from the terminal as this process does."""
+"""What pip says of a cause, which stands before its last error: "no matching distribution found"."""
 
 
-def _not_made(reason: str, home: str) -> LaunchError:
-    """Return the error for a failed installation, with the step that helps."""
-    if shutil.disk_usage(home).free < _ROOM or re.search("No space|quota", reason):
-        hint = "make room there (100 MB), or name another folder: {}=FOLDER".format(FOLDER)
-    elif "CERTIFICATE_VERIFY_FAILED" in reason:
-        hint = "name the file with your company's CA: {}=FILE.pem".format(CA_BUNDLE)
-    elif "HASHES" in reason:
-        hint = "your package index has other files under these names: take another one by PIP_INDEX_URL"
-    elif "no module" in reason.lower():
-        hint = "give this Python pip, on Debian and Ubuntu: apt install python3-pip; or name another in {}".format(
+def _hint(reason: str, python: str, home: str) -> str:
+    """Return the next step for what `_reason` found."""
+    another = "or name an interpreter that has the packages: {}=PYTHON".format(PYTHON)
+    bundle = os.environ.get(CA_BUNDLE)
+    if _is_full(home, reason):
+        return _room_hint(home)
+    if "certificate verify failed" in reason and bundle:
+        return "{}={} doesn't have the CA of that server: add your company's CA to it".format(CA_BUNDLE, bundle)
+    if "certificate verify failed" in reason:
+        return "name the file with your company's CA: {}=FILE.pem".format(CA_BUNDLE)
+    if "match its hash" in reason:
+        return (
+            "the file there is damaged, or another one under this name: replace it, or name another package index: "
+            "PIP_INDEX_URL=URL"
+        )
+    if "no module" in reason.lower():
+        return "give this Python pip, on Debian and Ubuntu: apt install python3-pip; or name another in {}".format(
             PYTHON
         )
-    else:
-        hint = (
-            "go online once, and set HTTPS_PROXY or PIP_INDEX_URL as for pip where your network wants it;\n"
-            "or name an interpreter that has the packages: {}=PYTHON".format(PYTHON)
-        )
-    return LaunchError(
-        "packages-not-installed", "the packages that it needs can't be installed: {}".format(reason), hint
-    )
+    if "No matching distribution" in reason:
+        hint = "your package index or folder needs it for {}: add it, or name another index: PIP_INDEX_URL=URL;\n{}"
+        return hint.format(python, another)
+    return "go online once, and set HTTPS_PROXY or PIP_INDEX_URL as for pip where your network wants it;\n" + another
+
+
+def _is_full(home: str, reason: str) -> bool:
+    return shutil.disk_usage(home).free < _ROOM or re.search("No space|quota", reason) is not None
+
+
+def _room_hint(home: str) -> str:
+    return "make room in {} (100 MB), or name another folder: {}=FOLDER".format(home, FOLDER)
+
+
+def _not_made(reason: str, hint: str) -> LaunchError:
+    message = "the packages that it needs can't be installed: {}".format(reason)
+    return LaunchError("packages-not-installed", message, hint)
+
+
+def find_damage(folder: str) -> Optional[LaunchError]:
+    """Return the error for a file of a folder of packages that isn't as pip wrote it; None if all are."""
+    records = sorted(glob.glob(os.path.join(glob.escape(folder), "*.dist-info", "RECORD")))
+    for record in records:
+        with open(record, encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.reader(file) if len(row) > 1 and row[1].startswith("sha256=")]
+        for name, digest in (row[:2] for row in rows):
+            if not name.startswith("..") and _digest(os.path.join(folder, name)) != digest:  # those are programs
+                return _damaged(name, folder)
+    return None if records else _damaged("*.dist-info", folder)
+
+
+def _digest(path: str) -> str:
+    """Return the digest of a file as pip's records have it, or nothing if it can't be read."""
+    try:
+        with open(path, "rb") as file:
+            digest = hashlib.sha256(file.read()).digest()
+    except OSError:
+        return ""
+    return "sha256=" + base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def _damaged(name: str, folder: str) -> LaunchError:
+    message = "the packages that it needs are damaged: {} in {} isn't as it was installed".format(name, folder)
+    return LaunchError("packages-damaged", message, "remove {}: the next run makes it again".format(folder))
 
 
 def _sweep(home: str) -> None:

@@ -470,7 +470,7 @@ def test_a_target_for_each_action_explains_itself(sdkconfig, idf_project, used_m
         ({"idf_ext.py": EXTENSION}, f"To add it, link {COMPONENT} into {{folder}}/components, or "),
         (
             {"idf_ext.py": EXTENSION, "managed_components/example__esp_at_flash/esp_at_idf.py": ""},
-            "Run the command again: this component was not there yet, or ",
+            "Run the command again if this component was not there yet; else see the WARNING in the first lines ",
         ),
     ],
     ids=["an extension of its own", "another folder", "fetched just now"],
@@ -480,6 +480,15 @@ def test_why_an_action_is_missing(files, step, idf_project):
     made.configure()
     said = made.build("at-flash", code=1)
     assert f"idf.py doesn't have the command at-flash yet. {step.format(folder=made.folder)}" in said
+
+
+def test_a_component_in_a_folder_of_another_name(idf_project):
+    made = idf_project(**{"idf_ext.py": EXTENSION})
+    renamed = made.folder / "components" / "at"
+    renamed.parent.mkdir()
+    shutil.copytree(COMPONENT, renamed)
+    made.configure(COMPONENT=renamed)
+    assert f"To add it, rename {renamed} to esp_at_flash, or " in made.build("at-flash", code=1)
 
 
 # --- the examples ---

@@ -104,6 +104,18 @@ def test_the_first_use_without_a_network_gives_one_message(
     assert not list((tmp_path / "packages").iterdir())
 
 
+def test_damaged_files_of_esptool(project, compiling_pio_with, offline_packages, library, tmp_path):
+    packages = tmp_path / "packages"
+    pio = compiling_pio_with(offline_packages | {"ESP_AT_ENV": str(packages), "ESP_AT_PYTHON": None})
+    folder = project(INI.format(library=library))
+    pio("run -t info_at", folder)
+    (made,) = packages.iterdir()
+    (metadata,) = made.glob("esptool-*.dist-info/METADATA")
+    metadata.write_bytes(b"")
+    said = pio(f"run -t upload_at --upload-port {tmp_path}", folder, code=1).stderr
+    assert f"/METADATA in {made} isn't as it was installed  [packages-damaged]\n  remove {made}: " in said
+
+
 @pytest.mark.parametrize("template", ["arduino-esp32", "host-mcu"])
 def test_the_templates(template, *, compiling_pio, library, tmp_path, monkeypatch):
     """As they are, but for the addresses: those of this machine's stand-ins."""

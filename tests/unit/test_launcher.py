@@ -84,8 +84,41 @@ def folder_in(home):
 
 @pytest.mark.usefixtures("alone")
 def test_a_python_that_has_the_packages_is_named(monkeypatch):
-    monkeypatch.setenv(interpreter.PYTHON, "/opt/python")
-    assert find_runtime(["/nowhere"], refuse) == ("/opt/python", "")
+    monkeypatch.setenv(interpreter.PYTHON, sys.executable)
+    assert find_runtime(["/nowhere"], refuse) == (sys.executable, "")
+
+
+@pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize(
+    ("script", "code", "message"),
+    [
+        ("exit 0", "python-not-found", "is no Python interpreter"),  # nothing would be flashed, and it would succeed
+        ("cat", "python-not-found", "is no Python interpreter"),
+        ("echo Python 2.7.18", "python-too-old", "ESP_AT_PYTHON names 2.7.18 ("),
+        ("echo Python 3.9.1", "python-too-old", "Python 3.10 or newer is needed"),
+        (None, "python-not-found", "can't be run: "),
+    ],
+)
+def test_what_is_named_as_python_and_is_none_that_will_do(script, code, message, monkeypatch, tmp_path):
+    named = tmp_path / "a program"
+    if script is not None:
+        named.write_text(f"#!/bin/sh\n{script}\n")
+        named.chmod(0o755)
+    monkeypatch.setenv(interpreter.PYTHON, str(named))
+    with pytest.raises(LaunchError) as caught:
+        find_runtime([], refuse)
+    assert (caught.value.code, message in caught.value.message) == (code, True)
+    assert str(named) in caught.value.message
+    assert "ESP_AT_PYTHON; or unset it" in caught.value.hint
+
+
+def test_a_named_folder_may_start_at_home_or_here(alone, monkeypatch, tmp_path):
+    """A program that CMake starts elsewhere has to find it, too."""
+    monkeypatch.chdir(tmp_path)
+    for named, folder in (("~/at", alone / "at"), ("at", tmp_path / "at")):
+        monkeypatch.setenv(packages.FOLDER, named)
+        made = folder_in(folder)
+        assert find_runtime([], refuse) == (sys.executable, str(made))
 
 
 def test_a_folder_is_found_wherever_it_is(alone, monkeypatch, tmp_path):
@@ -110,6 +143,9 @@ def test_a_home_and_a_relative_folder_are_written_out(alone, monkeypatch, tmp_pa
         folder = folder_in(place)
         monkeypatch.setenv(packages.FOLDER, value)
         assert find_runtime([], refuse).packages == str(folder)
+    python = alone / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
     monkeypatch.setenv(interpreter.PYTHON, "~/bin/python")
     assert find_runtime([], refuse).python.startswith(str(alone))
 
@@ -197,27 +233,69 @@ NOT_BUILT = (
                 "SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: "
                 f"self-signed certificate (_ssl.c:1006)')){NO_VERSION}"
             ),
-            "CERTIFICATE_VERIFY_FAILED",
+            "certificate verify failed: self-signed certificate",
             "ESP_AT_CA_BUNDLE=FILE.pem",
         ),
         ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device\n", "space", "room"),
-        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.\n", "HASHES", "PIP_INDEX_URL"),
+        (
+            (
+                "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. Otherwise, examine them.\n"
+                "    click==8.1 from file:///wheels/click-8.1-py3-none-any.whl:\n        Expected sha256 0\n"
+            ),
+            "click==8.1 doesn't match its hash",
+            "PIP_INDEX_URL",
+        ),
         ("/usr/bin/python3: No module named ensurepip\n", "No module named ensurepip", "apt install python3-pip"),
         ("OSError: [Errno 122] Disk quota exceeded\n", "Disk quota exceeded", "make room"),
-        (f"{NOT_BUILT}    {NO_VERSION.lstrip()}{NOT_BUILT}", "No matching distribution found for click", "go online"),
-        (f"{NOT_BUILT}    ValueError: license\n{NOT_BUILT}", "Getting requirements to build wheel did not run", "PIP"),
-        (NO_VERSION, "No matching distribution found for click==8.1", "go online once"),
-        ("", "pip ended with exit status -9, and printed last: nothing", "go online once"),
-        ("Collecting click\nInstalling\n", "exit status -9, and printed last: Installing", "go online once"),
+        ("Collecting click\nInstalling\n", "exit status 1, and printed last: Installing", "go online once"),
+        ("", "pip ended with exit status 1, and printed last: nothing", "go online once"),
+        (NO_VERSION, "No matching distribution found for click==8.1", "needs it for /a/python: add it"),
+        (
+            f"Looking in indexes: https://h/simple\nLooking in links: wheels{NO_VERSION}",
+            "No matching distribution found for click==8.1 (pip looked in https://h/simple; wheels)",
+            "needs it for /a/python: add it",
+        ),
+        (
+            (
+                "  error: subprocess-exited-with-error\n"
+                "      ERROR: No matching distribution found for setuptools>=77\n      [end of output]\n"
+                "note: This error originates from a subprocess, and is likely not a problem with pip.\n"
+            ),
+            "No matching distribution found for setuptools>=77",
+            "needs it for /a/python: add it",
+        ),
+        (
+            (
+                "error: subprocess-exited-with-error\n      ValueError: invalid pyproject.toml\n      \n"
+                "      [end of output]\nnote: This error originates from a subprocess.\n"
+            ),
+            "ValueError: invalid pyproject.toml",
+            "go online once",
+        ),
     ],
 )
+@pytest.mark.usefixtures("alone")
 def test_why_pip_failed(output, reason, hint, tmp_path):
-    found = packages._reason(output, -9)
-    assert reason in found
-    assert "\n" not in found
-    error = packages._not_made(found, str(tmp_path))
+    error = packages._failure(output, 1, "/a/python", str(tmp_path))
+    assert reason in error.message
+    assert "\n" not in error.message
     assert (error.code, hint in error.hint) == ("packages-not-installed", True)
-    assert str(error).startswith(f"the packages that it needs can't be installed: {found}  [packages-not-installed]\n")
+    assert error.message.startswith("the packages that it needs can't be installed: ")
+
+
+def test_a_ca_that_is_named_and_doesnt_help(monkeypatch, tmp_path):
+    monkeypatch.setenv(packages.CA_BUNDLE, "/other.pem")
+    output = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate (_ssl.c:1006)')"
+    hint = packages._failure(output, 1, "/a/python", str(tmp_path)).hint
+    assert hint.startswith("ESP_AT_CA_BUNDLE=/other.pem doesn't have the CA of that server")
+
+
+def test_a_pip_that_was_stopped(tmp_path):
+    killed = packages._failure("  Installing build dependencies: started\n", -9, "/a/python", str(tmp_path))
+    assert killed.message == "the packages that it needs can't be installed: pip was ended by signal 9"
+    assert killed.hint.startswith("run it again")
+    stopped = packages._failure("ERROR: Operation cancelled by user\n", 1, "/a/python", str(tmp_path))
+    assert (stopped.code, "Operation" in stopped.message) == ("interrupted", False)
 
 
 def test_a_python_that_leaves_the_script_s_folder_out_keeps_its_path(tmp_path):
