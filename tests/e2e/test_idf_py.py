@@ -397,7 +397,8 @@ def test_an_interrupt_while_the_child_starts(name, project, idf_py, monkeypatch,
     """Before it could tell of an event."""
     python = tmp_path / "python"
     line = INTERRUPTED_BY[name].format(python=shlex.quote(sys.executable), start=f"-c {shlex.quote(START)}")
-    python.write_text(f"#!/bin/sh\n{line}\n")
+    asked = f'[ "$1" = -c ] && exec {shlex.quote(sys.executable)} "$@"'  # for its version
+    python.write_text(f"#!/bin/sh\n{asked}\n{line}\n")
     python.chmod(0o755)
     monkeypatch.setenv("ESP_AT_PYTHON", str(python))
     said = idf_py("at-info", cwd=project(yml=YML), code=1)
