@@ -145,7 +145,7 @@ _PIP_FAILURES = (
     r"(No space left on device|Disk quota exceeded)",
     r"CERTIFICATE_VERIFY_FAILED\] ([^'\"(]*)",
     r"(Tunnel connection failed: [^'\")]*)",
-    r"((?:Cannot|Unable to) connect to proxy).*?(\[Errno[^'\"]*)",
+    r"((?:Cannot|Unable to) connect to proxy).*?(\[Errno[^'\"]*|timed out)",
     r"connection broken by '[^:]*:? ?.*?((?:\[Errno[^'\"]*|timed out[^'\"]*))",
     r"(?m)^ *ERROR: (No matching distribution found for .*)",
 )
