@@ -56,13 +56,20 @@ def run_command(
     if interrupts.happened or child.returncode == INTERRUPTED:
         return failure or Failure(str(interrupted()), "interrupted")
     if failure is None and child.returncode:
-        message = "esp-at ended with exit status {}".format(child.returncode)
-        hint = "run it again; if it stays so, report it with the lines above"
-        failure = Failure(str(LaunchError("child-ended", message, hint)), "child-ended")
+        failure = Failure(str(_unexplained(child.returncode)), "child-ended")
     if failure and failure.code in _OF_ESPTOOL and runtime.packages:
         damage = find_damage(runtime.packages)
         failure = Failure(str(damage), damage.code) if damage else failure
     return failure
+
+
+def _unexplained(status: int) -> LaunchError:
+    """Return the error for a child that ended without an event that says why; a negative status is a signal's."""
+    if status < 0:
+        message = "esp-at was ended by signal {}".format(-status)
+        return LaunchError("child-ended", message, "run it again: a module that was being written is half written")
+    message = "esp-at ended with exit status {}".format(status)
+    return LaunchError("child-ended", message, "run it again; if it stays so, report it with the lines above")
 
 
 _OF_ESPTOOL = ("esptool-failed", "esptool-missing", "esptool-too-old")

@@ -45,7 +45,7 @@ def find_runtime(homes: Sequence[str], say: Callable[[str], None]) -> Runtime:
             mark_used(place)
             return Runtime(python, place)
     place = _writable(places)
-    say("esp-at: getting the packages that it needs into {} (once)".format(place))
+    say("esp-at: getting the Python packages that it needs into {} (once)".format(place))
     make_folder(python, place)
     return Runtime(python, place)
 
@@ -107,6 +107,6 @@ def _writable(places: Sequence[str]) -> str:
             reasons.append("{} ({})".format(home, error.strerror))
     raise LaunchError(
         "packages-folder-not-writable",
-        "there is no place for the packages that it needs: {}".format(", ".join(reasons)),
+        "there is no place for the Python packages of esp-at: {}".format(", ".join(reasons)),
         "name a folder that can be written: {}=FOLDER".format(FOLDER),
     )

@@ -186,7 +186,7 @@ def _room_hint(home: str) -> str:
 
 
 def _not_made(reason: str, hint: str) -> LaunchError:
-    message = "the packages that it needs can't be installed: {}".format(reason)
+    message = "the Python packages of esp-at can't be installed: {}".format(reason)
     return LaunchError("packages-not-installed", message, hint)
 
 
@@ -213,7 +213,7 @@ def _digest(path: str) -> str:
 
 
 def _damaged(name: str, folder: str) -> LaunchError:
-    message = "the packages that it needs are damaged: {} in {} isn't as it was installed".format(name, folder)
+    message = "the Python packages of esp-at are damaged: {} in {} isn't as it was installed".format(name, folder)
     return LaunchError("packages-damaged", message, "remove {}: the next run makes it again".format(folder))
 
 

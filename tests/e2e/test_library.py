@@ -29,7 +29,7 @@ INI = """\
     custom_at_firmware = firmware.zip
     custom_at_module = WROOM-32
 """
-GETTING = "esp-at: getting the packages that it needs into "
+GETTING = "esp-at: getting the Python packages that it needs into "
 
 
 def packing():
@@ -100,7 +100,7 @@ def test_the_first_use_without_a_network_gives_one_message(
     done = compiling_pio_with(env)("run -t info_at", project(INI.format(library=library)), code=1)
     errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
     assert len(errors) == 1
-    assert errors[0].startswith("Error: the packages that it needs can't be installed: ")
+    assert errors[0].startswith("Error: the Python packages of esp-at can't be installed: ")
     assert not list((tmp_path / "packages").iterdir())
 
 

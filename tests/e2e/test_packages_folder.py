@@ -28,7 +28,7 @@ from platformio_esp_at import __version__
 from platformio_esp_at.launcher.packages import _SCRATCH, _USED, PINS
 
 PACKAGE = Path(__file__).parents[2] / "platformio_esp_at"
-SAYS_ONCE = "esp-at: getting the packages that it needs into "
+SAYS_ONCE = "esp-at: getting the Python packages that it needs into "
 VERSION = f"esp-at, version {__version__}\n"
 PYTHONS = [f"python3.{minor}" for minor in range(10, 15)]
 
@@ -97,7 +97,7 @@ def test_without_a_network_there_is_one_message_and_nothing_is_left(home, first_
     output, errors = ended(first_use(**index), 1)
     said, *rest = errors.splitlines()
     assert said.startswith(SAYS_ONCE)
-    assert rest[0].startswith("Error: the packages that it needs can't be installed: ")
+    assert rest[0].startswith("Error: the Python packages of esp-at can't be installed: ")
     assert rest[0].endswith("  [packages-not-installed]")
     assert "Connection refused" in rest[0]
     assert len(rest) == 3
@@ -259,7 +259,7 @@ def test_a_file_of_it_is_damaged(home, first_use, content):
     (made / "click" / "core.py").write_bytes(content)
     _, errors = ended(first_use(), 1)
     assert errors == (
-        f"Error: the packages that it needs are damaged: click/core.py in {made} isn't as it was installed  "
+        f"Error: the Python packages of esp-at are damaged: click/core.py in {made} isn't as it was installed  "
         f"[packages-damaged]\n  remove {made}: the next run makes it again\n"
     )
 
@@ -292,7 +292,7 @@ def test_a_folder_that_cant_be_written(package, tmp_path, tmp_path_factory):
         _, errors = ended(run, 1)
     finally:
         shutil.rmtree(copy)
-    assert f"there is no place for the packages that it needs: {home / 'packages'} (Permission denied)" in errors
+    assert f"there is no place for the Python packages of esp-at: {home / 'packages'} (Permission denied)" in errors
     assert "[packages-folder-not-writable]" in errors
 
 

@@ -307,7 +307,7 @@ def test_the_first_use_gets_the_packages_and_the_next_ones_need_no_network(
     assert not (tmp_path / "a place").exists()
     first = idf_py("at-info", cwd=folder, **settings)
     (made,) = (tmp_path / "a place").glob("cpython-*" if place == "ESP_AT_ENV" else "esp-at/cpython-*")
-    assert f"esp-at: getting the packages that it needs into {made} (once)\n" in first.stderr
+    assert f"esp-at: getting the Python packages that it needs into {made} (once)\n" in first.stderr
     dead = {"PIP_FIND_LINKS": (tmp_path / "nowhere").as_uri()}
     dead |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://localhost:9")
     again = idf_py("-p", module.port, "at-flash", cwd=folder, **settings | dead)
@@ -321,7 +321,7 @@ def test_no_packages_and_no_network(idf_project, idf_py, used_module, tmp_path):
     settings = {"ESP_AT_PYTHON": None, "ESP_AT_ENV": str(tmp_path / "packages"), "PIP_CONFIG_FILE": os.devnull}
     settings |= {"PIP_INDEX_URL": "https://localhost:9/simple", "PIP_FIND_LINKS": None, "PIP_EXTRA_INDEX_URL": None}
     refused = idf_py("-p", module.port, "at-flash", cwd=folder, code=2, **settings)
-    assert "the packages that it needs can't be installed: " in refused.stderr
+    assert "the Python packages of esp-at can't be installed: " in refused.stderr
     assert "  [packages-not-installed]\n" in refused.stderr
     assert not list((tmp_path / "packages").iterdir())
     assert module.untouched

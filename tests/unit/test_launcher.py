@@ -280,7 +280,7 @@ def test_why_pip_failed(output, reason, hint, tmp_path):
     assert reason in error.message
     assert "\n" not in error.message
     assert (error.code, hint in error.hint) == ("packages-not-installed", True)
-    assert error.message.startswith("the packages that it needs can't be installed: ")
+    assert error.message.startswith("the Python packages of esp-at can't be installed: ")
 
 
 def test_a_ca_that_is_named_and_doesnt_help(monkeypatch, tmp_path):
@@ -292,7 +292,7 @@ def test_a_ca_that_is_named_and_doesnt_help(monkeypatch, tmp_path):
 
 def test_a_pip_that_was_stopped(tmp_path):
     killed = packages._failure("  Installing build dependencies: started\n", -9, "/a/python", str(tmp_path))
-    assert killed.message == "the packages that it needs can't be installed: pip was ended by signal 9"
+    assert killed.message == "the Python packages of esp-at can't be installed: pip was ended by signal 9"
     assert killed.hint.startswith("run it again")
     stopped = packages._failure("ERROR: Operation cancelled by user\n", 1, "/a/python", str(tmp_path))
     assert (stopped.code, "Operation" in stopped.message) == ("interrupted", False)
@@ -344,6 +344,17 @@ def test_every_pin_has_hashes(file):
 
 
 # --- what a child says ---
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        (-9, "esp-at was ended by signal 9  [child-ended]\n  run it again: a module that was being written is "),
+        (3, "esp-at ended with exit status 3  [child-ended]\n  run it again; if it stays so, report it with "),
+    ],
+)
+def test_a_child_that_says_nothing(status, text):
+    assert str(child._unexplained(status)).startswith(text)
 
 
 def test_an_event_is_a_line_of_json_and_anything_else_is_shown(capsys):
