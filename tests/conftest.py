@@ -27,8 +27,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what CONTRIBUTING.md names for long runs."""
     help_ = "how long tests/property/test_hostile_input.py changes the input of each reader (default: some examples)"
     parser.addoption("--reader-seconds", type=float, default=0, metavar="N", help=help_)
-    help_ = "how often tests/e2e/test_packages_folder.py kills a first use (default: 4)"
-    parser.addoption("--kills", type=int, default=4, metavar="N", help=help_)
+    help_ = "how often tests/e2e/test_packages_folder.py kills a first use (default: 3)"
+    parser.addoption("--kills", type=int, default=3, metavar="N", help=help_)
     parser.addoption("--all-packages", action="store_true", help="with all packages there, not just the fewest")
     parser.addoption("--kill-within", type=float, default=2, metavar="S", help="in how many seconds after its start")
 

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -62,27 +63,27 @@ def repository(tmp_path_factory):
 
 
 def python_packages():
-    command = [sys.executable, "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return sorted((package.metadata["Name"], package.version) for package in distributions())
 
 
 def test_the_library_flashes_and_installs_nothing_into_platformio_s_python(
-    *, project, compiling_pio_with, offline_packages, library, used_module, tmp_path
+    *, project, compiling_pio_with, offline_packages, library, used_module, pio_env
 ):
+    """All packages by real pip, once; whatever a company's settings say of source."""
     before, module = python_packages(), used_module()
-    pio = compiling_pio_with(offline_packages | {"ESP_AT_ENV": str(tmp_path / "packages"), "ESP_AT_PYTHON": None})
+    settings = {"ESP_AT_ENV": None, "ESP_AT_PYTHON": None, "PIP_ONLY_BINARY": ":all:"}
+    pio = compiling_pio_with(offline_packages | settings)
     folder = project(INI.format(library=library))  # it has no src folder
-    done = pio(f"run -t upload_at --upload-port {module.port}", folder)
-    assert done.stderr.count(GETTING) == 1
+    upload = f"run -t upload_at --upload-port {module.port}"
+    assert f"{GETTING}{pio_env['PLATFORMIO_CORE_DIR']}{os.sep}esp-at{os.sep}" in pio(upload, folder).stderr
     assert module.flash == module.after_upload(folder / ".pio/build/it/esp_at")
-    assert GETTING not in pio("run -t verify_at", folder.rename(tmp_path / "moved"), code=1).stderr
+    (made,) = Path(pio_env["PLATFORMIO_CORE_DIR"], "esp-at").iterdir()
+    (metadata,) = made.glob("esptool-*.dist-info/METADATA")
+    metadata.write_bytes(b"")  # as after a power failure
+    said = pio(upload, folder, code=1).stderr
+    assert GETTING not in said
+    assert f"/METADATA in {made} isn't as it was installed  [packages-damaged]\n  remove {made}: " in said
     assert python_packages() == before
-
-
-def test_the_packages_come_into_the_core_dir(project, compiling_pio_with, offline_packages, library, pio_env):
-    pio = compiling_pio_with(offline_packages | {"ESP_AT_ENV": None, "ESP_AT_PYTHON": None})
-    said = pio("run -t info_at", project(INI.format(library=library))).stderr
-    assert f"{GETTING}{pio_env['PLATFORMIO_CORE_DIR']}{os.sep}esp-at{os.sep}" in said
 
 
 def test_a_git_address(project, compiling_pio, repository, used_module):
@@ -102,18 +103,6 @@ def test_the_first_use_without_a_network_gives_one_message(
     assert len(errors) == 1
     assert errors[0].startswith("Error: the Python packages of esp-at can't be installed: ")
     assert not list((tmp_path / "packages").iterdir())
-
-
-def test_damaged_files_of_esptool(project, compiling_pio_with, offline_packages, library, tmp_path):
-    packages = tmp_path / "packages"
-    pio = compiling_pio_with(offline_packages | {"ESP_AT_ENV": str(packages), "ESP_AT_PYTHON": None})
-    folder = project(INI.format(library=library))
-    pio("run -t info_at", folder)
-    (made,) = packages.iterdir()
-    (metadata,) = made.glob("esptool-*.dist-info/METADATA")
-    metadata.write_bytes(b"")
-    said = pio(f"run -t upload_at --upload-port {tmp_path}", folder, code=1).stderr
-    assert f"/METADATA in {made} isn't as it was installed  [packages-damaged]\n  remove {made}: " in said
 
 
 @pytest.mark.parametrize("template", ["arduino-esp32", "host-mcu"])
