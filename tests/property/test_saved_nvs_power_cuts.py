@@ -14,7 +14,7 @@ from platformio_esp_at.formats.nvs import NvsEntry
 from platformio_esp_at.formats.nvs_pages import PAGE_SIZE, Encoding
 from platformio_esp_at.formats.saved_nvs import PageState, SavedNvs, changed_sectors
 
-few = settings(max_examples=100, deadline=None)
+few = settings(max_examples=25, deadline=None)
 
 
 class History:
@@ -83,7 +83,7 @@ def test_power_cuts_while_a_page_is_freed():
     assert {state for pages in states for state in pages} == set(PageState)
 
 
-@settings(few, max_examples=300)
+@settings(few, max_examples=25)
 @given(histories, st.lists(st.tuples(st.integers(0), st.integers(1, 255)), max_size=4), st.booleans())
 def test_a_change_touches_nothing_but_value_and_crc(history, flips, near):
     """Also in a damaged partition: of each entry that is changed, only those; and the others are read as before."""
