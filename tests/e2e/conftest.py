@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
@@ -133,6 +134,14 @@ def silent_port():
     yield os.ttyname(theirs)
     os.close(theirs)
     os.close(ours)
+
+
+@pytest.fixture
+def heeds_ctrl_c() -> Iterator[None]:
+    """Let children heed Ctrl-C as in a terminal, wherever tests run: in the background, it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -382,14 +382,6 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-@pytest.fixture
-def heeds_ctrl_c():
-    """Let children heed Ctrl-C as in a terminal, wherever tests run: in the background, it is ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.skipif(os.name == "nt", reason="need a shell")
 @pytest.mark.usefixtures("heeds_ctrl_c")
 @pytest.mark.parametrize("name", INTERRUPTED_BY)

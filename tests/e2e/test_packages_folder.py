@@ -266,6 +266,7 @@ def test_a_file_of_it_is_damaged(home, first_use, content):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="need a signal for a group of processes")
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_ctrl_c_at_the_first_use(home, first_use):
     process = first_use(start_new_session=True)
     assert process.stderr.readline().startswith(SAYS_ONCE)

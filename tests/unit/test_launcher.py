@@ -53,7 +53,7 @@ def test_an_older_python_finds_a_newer_one(python, tmp_path):
     newer = tmp_path / f"python3.{sys.version_info[1]}"
     newer.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     newer.chmod(0o755)
-    env = {"PATH": str(tmp_path)}
+    env = {"PATH": str(tmp_path), "LC_ALL": "C.UTF-8"}  # 3.6 reads its arguments as ASCII without
     done = subprocess.run([python, "-c", script], env=env, capture_output=True, text=True, check=False)
     assert done.stdout == f"{sys.executable}\n", done.stderr
     newer.unlink()
