@@ -154,10 +154,11 @@ def check_esptool() -> None:
 
 
 _START = (
-    "import os, sys; sys.path[:] = sys.argv.pop(1).split(os.pathsep); "
-    "import runpy; runpy.run_module('esptool', run_name='__main__', alter_sys=True)"
+    "import os, sys; sys.path[:] = filter(None, sys.path); import runpy; "
+    "sys.path[:] = sys.argv.pop(1).split(os.pathsep); "
+    "runpy.run_module('esptool', run_name='__main__', alter_sys=True)"
 )
-"""A program of one line: it takes its first argument as ``sys.path`` before it imports anything."""
+"""A program of one line: it takes its first argument as ``sys.path``, and imports nothing of the current folder."""
 
 
 def process_arguments(arguments: list[str]) -> list[str]:
