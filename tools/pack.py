@@ -19,9 +19,10 @@ COMPONENT = ROOT / "idf_component" / "esp_at_flash"
 
 def write_library_archive(folder: Path) -> Path:
     """Write the PlatformIO library into a folder, as `lib_deps` takes it; return its path."""
-    exported = json.loads((ROOT / "library.json").read_text(encoding="utf-8"))["export"]["include"]
-    own = {name: ROOT / name for name in exported if (ROOT / name).is_file()}
-    return write_archive(folder / f"esp-at-{__version__}.tar.gz", {**own, **package_files(without=("idf",))})
+    exported = json.loads((ROOT / "library.json").read_text(encoding="utf-8"))["export"]
+    own = {name: ROOT / name for name in exported["include"] if (ROOT / name).is_file()}
+    rooms = [path.removeprefix("platformio_esp_at/") for path in exported["exclude"]]
+    return write_archive(folder / f"esp-at-{__version__}.tar.gz", {**own, **package_files(without=tuple(rooms))})
 
 
 def copy_component(folder: Path) -> Path:

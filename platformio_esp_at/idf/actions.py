@@ -58,7 +58,7 @@ def action_extensions(base_actions: Mapping[str, Any], project_path: str) -> Dic
         with open(OPTIONS, encoding="utf-8") as file:
             own = json.load(file)
     except (OSError, ValueError) as error:
-        sys.stderr.write("WARNING: idf.py at-flash can't be offered: {}\n".format(error))
+        sys.stderr.write("WARNING: idf.py at-flash can't be offered: {}; install esp-at again\n".format(error))
         return extension
     connection = [option for option in present.get("flash", {}).get("options", ()) if _is_connection(option)]
     for action in ACTIONS:

@@ -44,7 +44,6 @@ def _setup(host: Host) -> Setup:
         report=host.report,
         find_port=partial(host.ask, "port_wanted") if project else None,
         baud=int(given["baud"]) if given["baud"] else None,
-        spelling=host.spelling,
     )
 
 

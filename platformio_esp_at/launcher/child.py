@@ -205,5 +205,5 @@ def main(arguments: List[str]) -> int:
         sys.stderr.write("Error: {}\n".format(error))
         return INTERRUPTED if error.code == "interrupted" else 1
     except KeyboardInterrupt:  # at the first use, before there is a child
-        sys.stderr.write("interrupted\n")
+        sys.stderr.write("Error: {}\n".format(interrupted()))
         return INTERRUPTED

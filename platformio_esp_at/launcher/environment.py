@@ -60,6 +60,8 @@ def missing_module(name: Optional[str], packages: str) -> LaunchError:
     """Return the error for a module that isn't there; ``packages`` as in `Runtime`."""
     if packages:
         hint = "remove {}: the next run makes it again".format(packages)
+    elif not os.environ.get(PYTHON):
+        hint = "pip has removed it since: {} -m pip install platformio-esp-at".format(sys.executable)
     else:
         hint = (
             "unset {}, and the packages come into a folder of their own; or name a Python of yours, not one of a host, "

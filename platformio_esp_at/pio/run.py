@@ -13,6 +13,7 @@ from platformio_esp_at.hosted import Host, serve
 from platformio_esp_at.request.board_manifests import find_board
 from platformio_esp_at.request.layers import layer_of_options, own_options
 from platformio_esp_at.request.read import read_project
+from platformio_esp_at.units import UPLOAD_BAUD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +42,7 @@ def _setup(host: Host) -> Setup:
         folder=Path(request["folder"]),
         find_board=partial(_find_board, request),
         find_port=partial(host.ask, "port_wanted"),
-        baud=int(request["speed"]) if request["speed"].isdigit() else None,
+        baud=int(request["speed"]) if request["speed"].isdigit() else UPLOAD_BAUD,
         report=host.report,
     )
 

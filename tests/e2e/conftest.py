@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from filelock import FileLock
 
+from platformio_esp_at import __version__
 from platformio_esp_at.demo.pio_home import make_pio_home, run_pio
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.demo.simulated_module import SimulatedModule
@@ -252,12 +253,30 @@ def esp_at(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 @pytest.fixture(scope="session")
-def packed_component(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the ESP-IDF component as it is released, with the package in it: to be read, or copied."""
+def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of what is released beside wheel and sdist: to be read, or copied."""
     folder = tmp_path_factory.mktemp("released")
     script = Path(__file__).parents[2] / "tools" / "pack.py"
     subprocess.run([sys.executable, script, folder], stdout=subprocess.DEVNULL, check=True)
-    return folder / "esp_at_flash"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def packed_component(released: Path) -> Path:
+    """Return the ESP-IDF component, with the package in it."""
+    return released / "esp_at_flash"
+
+
+@pytest.fixture(scope="session")
+def library(released: Path) -> str:
+    """Return the address of the PlatformIO library's archive."""
+    return f"file://{released / f'esp-at-{__version__}.tar.gz'}"
+
+
+@pytest.fixture(scope="session")
+def released_platform(released: Path) -> str:
+    """Return the address of the flash-only platform's archive."""
+    return f"file://{released / f'espressif_at-{__version__}.tar.gz'}"
 
 
 @pytest.fixture

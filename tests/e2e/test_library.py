@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import shutil
@@ -17,7 +16,6 @@ from conftest import pio_environment
 from processes import children, is_running, wait_for
 
 from platformio_esp_at import __version__
-from platformio_esp_at.demo.archive import write_platform_archive
 from platformio_esp_at.demo.sample_package import write_sample_package
 
 ROOT = Path(__file__).parents[2]
@@ -31,19 +29,6 @@ INI = """\
     custom_at_module = WROOM-32
 """
 GETTING = "esp-at: getting the Python packages that it needs into "
-
-
-def packing():
-    spec = importlib.util.spec_from_file_location("pack", ROOT / "tools" / "pack.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    """Return the address of the library's archive, as released."""
-    return f"file://{packing().write_library_archive(tmp_path_factory.mktemp('released'))}"
 
 
 @pytest.fixture(scope="session")
@@ -168,12 +153,12 @@ def test_a_plain_build_compiles_the_user_s_file_alone_and_pays_nothing(
     assert not packages.exists()
 
 
-def test_the_released_platform(project, at_pio, used_module, tmp_path):
+def test_the_released_platform(project, at_pio, used_module, released_platform):
     """Nothing is installed before: its address is all that a project has."""
     module = used_module()
     folder = project(f"""\
         [env:it]
-        platform = file://{write_platform_archive(tmp_path)}
+        platform = {released_platform}
         board = esp32-at-wroom-32
         custom_at_firmware = firmware.zip
     """)

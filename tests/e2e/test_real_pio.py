@@ -5,7 +5,6 @@ Its packages may be stubs: nothing of a program is compiled here.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import shlex
@@ -16,7 +15,6 @@ import pytest
 from firmware_server import FirmwareServer, Served
 
 from platformio_esp_at import __version__
-from platformio_esp_at.demo.archive import write_platform_archive
 
 ROOT = Path(__file__).parents[2]
 PIOARDUINO = "https://github.com/pioarduino/platform-espressif32/releases/download/{0}/platform-espressif32.zip"
@@ -31,14 +29,6 @@ NAME = os.environ.get("PIO_PLATFORM", "").partition("@")[0]
 BOARD, CHIP, FRAMEWORKS = PLATFORMS.get(NAME, ("", "", [""]))
 
 pytestmark = pytest.mark.skipif(not NAME or not os.environ.get("PIO"), reason="need a real PlatformIO (PIO)")
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    spec = importlib.util.spec_from_file_location("pack", ROOT / "tools" / "pack.py")
-    pack = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(pack)
-    return f"file://{pack.write_library_archive(tmp_path_factory.mktemp('released'))}"
 
 
 @pytest.fixture(scope="module")
@@ -122,10 +112,10 @@ def test_a_company_s_ca_comes_through(project, real_pio, library, server_certifi
     assert "AT module: " in done.stdout
 
 
-def test_the_released_platform_beside_it(project, real_pio, used_module, tmp_path):
+def test_the_released_platform_beside_it(project, real_pio, used_module, released_platform):
     module = used_module(CHIP)
     folder = project(
-        f"[env:it]\nplatform = file://{write_platform_archive(tmp_path)}\n"
+        f"[env:it]\nplatform = {released_platform}\n"
         f"board = {BOARD if NAME != 'ststm32' else 'esp32-c3-devkitm-1'}\ncustom_at_firmware = firmware.zip\n",
         chip=CHIP,
     )

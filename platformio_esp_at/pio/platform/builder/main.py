@@ -5,10 +5,7 @@ import sys
 
 from SCons.Script import DefaultEnvironment
 
-USUAL_SPEED = 460800
-
 env = DefaultEnvironment()
-env["UPLOAD_SPEED"] = env.get("UPLOAD_SPEED") or env.BoardConfig().get("upload.speed", USUAL_SPEED)
 
 # In a released platform the package lies in its folder, in a checkout and in a wheel around it.
 folder = os.path.realpath(env.PioPlatform().get_dir())
