@@ -213,6 +213,15 @@ def test_a_host_mcu_has_its_program_and_its_module_flashed(sample_project, compi
     assert module.flash == module.after_upload(folder / ".pio/build/host/esp_at")
 
 
+def test_a_board_without_a_speed_leaves_the_usual_one(sample_project, compiling_pio, used_module):
+    folder = sample_project(f"""\
+    [env:host]
+    board = host_mcu
+    custom_at_port = {used_module().port}
+""")
+    assert "Changing baud rate to 460800" in compiling_pio("run -t upload_at", folder).stdout
+
+
 @pytest.mark.parametrize("place", ["esp_at.yml", "platformio.ini"])
 def test_a_module_of_ones_own_is_flashed(place, sample_project, compiling_pio, used_module):
     definition = {"name": "ACME-7", "based_on": "WROVER-32", "uart_tx_pin": 5, "uart_rx_pin": 18}

@@ -343,6 +343,14 @@ def test_every_pin_has_hashes(file):
         assert re.search(r"^[\w.-]+==\S+.* \\\n    --hash=sha256:[0-9a-f]{64}", entry), entry
 
 
+def test_what_a_missing_module_needs(alone, monkeypatch):
+    """By what brings the packages: the folder, pip, or a Python that is named."""
+    assert environment.missing_module("yaml", str(alone)).hint == f"remove {alone}: the next run makes it again"
+    assert f"{sys.executable} -m pip install platformio-esp-at" in environment.missing_module("yaml", "").hint
+    monkeypatch.setenv(interpreter.PYTHON, "python")
+    assert environment.missing_module("yaml", "").hint.startswith("unset ESP_AT_PYTHON")
+
+
 # --- what a child says ---
 
 
