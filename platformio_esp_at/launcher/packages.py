@@ -176,12 +176,13 @@ def _hint(reason: str, python: str, home: str) -> str:
         return hint.format(python, another)
     proxy = next((name for name in _PROXIES if os.environ.get(name)), None)
     if proxy:
-        return "pip went through the proxy that {} names: correct it, or go online once without;\n{}".format(proxy, another)
+        said = "pip went through the proxy that {} names: correct it, or go online once without;\n"
+        return said.format(proxy) + another
     return "go online once, and set HTTPS_PROXY or PIP_INDEX_URL as for pip where your network wants it;\n" + another
 
 
 _PROXIES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
-"""Environment variables that pip takes a proxy for https from, the first that is set; not every pip says that it did."""
+"""Environment variables that pip takes a proxy for https from, the first that is set; not every pip says so."""
 
 
 def _is_full(home: str, reason: str) -> bool:
