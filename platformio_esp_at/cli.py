@@ -27,10 +27,13 @@ if TYPE_CHECKING:
     from platformio_esp_at.commands.lookups import Listing
     from platformio_esp_at.commands.setup import Setup
     from platformio_esp_at.errors import Spelling
+    from platformio_esp_at.events import Event, Report
     from platformio_esp_at.idf.project import IdfProject
 
 _SPELLING = "spelling"
 """Key in click's ``ctx.obj``: how the project writes options, if not on the command line."""
+_JSON = "json"
+"""Key in click's ``ctx.obj``: there if the output is for programs."""
 _SHORT = {"port": "-p", "baud": "-b"}
 
 
@@ -41,14 +44,20 @@ def main() -> None:
     if sys.stdout is None:
         # Closed (>&-): a stream that fails, as a full disk does, instead of none, which would hide that all is lost.
         sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")  # noqa: SIM115
-    host: dict[str, Spelling] = {}
+    host: dict[str, Any] = {}
     try:
         cli(obj=host)
     except EspAtError as error:
-        from platformio_esp_at.outputs.text import error_text
         from platformio_esp_at.request.command_line import ON_COMMAND_LINE
 
-        _fail(error_text(error, host.get(_SPELLING, ON_COMMAND_LINE)))
+        spelling = host.get(_SPELLING, ON_COMMAND_LINE)
+        if _JSON in host:
+            from platformio_esp_at.outputs.records import error_record
+
+            _print_record(error_record(error, spelling))
+        from platformio_esp_at.outputs.text import error_text
+
+        _fail(error_text(error, spelling))
     except OSError as error:
         # A stream forgets what it couldn't write, so both are tried; errors of files have a name.
         if error.filename is not None or not any(_drop_if_full(stream, "\n") for stream in (sys.stdout, sys.stderr)):
@@ -117,17 +126,14 @@ def _project_params() -> list[click.Parameter]:
         click.Option(["-C", "folder"], type=folder, default=Path(), help="folder of the project (default: this one)"),
         click.Option(["-o", "--output"], type=output, help="folder of the image set (default: build/esp_at)"),
         click.Option(["--sdkconfig"], type=sdkconfig, metavar="FILE", help=about),
+        click.Option(["--json", "as_json"], is_flag=True, help="for programs: an event in each line of the output"),
+        click.Option(["-q", "--quiet"], is_flag=True, help="show warnings and errors alone"),
+        click.Option(["-v", "--verbose"], is_flag=True, help="show what esptool says, too"),
     ]
     for name, parameter in parameters().items():
-        params.append(
-            click.Option(
-                [*parameter["names"], *filter(None, [_SHORT.get(name)])],
-                multiple=parameter["multiple"],
-                metavar=parameter["metavar"],
-                help=parameter["help"],
-                shell_complete=_completer(OPTIONS[name].kind.completes.name),
-            )
-        )
+        names = [*parameter.pop("names"), *filter(None, [_SHORT.get(name)])]
+        complete = _completer(OPTIONS[name].kind.completes.name)
+        params.append(click.Option(names, shell_complete=complete, **parameter))
     return params
 
 
@@ -148,12 +154,19 @@ def _completer(what: str) -> Any:  # noqa: ANN401 - click's
     return complete
 
 
-def _setup(folder: Path, output: Path | None, sdkconfig: Path | None, **options: Any) -> Setup:  # noqa: ANN401 - click's values
-    from platformio_esp_at.commands.setup import Setup
-    from platformio_esp_at.outputs.terminal import show
+def _setup(
+    folder: Path,
+    output: Path | None,
+    sdkconfig: Path | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    **options: Any,  # noqa: ANN401 - click's values
+) -> Setup:
+    from platformio_esp_at.commands.setup import Link, Setup
     from platformio_esp_at.request.command_line import ON_COMMAND_LINE, layer_of_command_line
     from platformio_esp_at.request.read import read_project
-    from platformio_esp_at.units import UPLOAD_BAUD
 
     project, spelling = None, ON_COMMAND_LINE
     if sdkconfig:
@@ -171,10 +184,39 @@ def _setup(folder: Path, output: Path | None, sdkconfig: Path | None, **options:
         project=folder,
         folder=output or folder / "build" / "esp_at",
         find_board=find,
-        baud=UPLOAD_BAUD,
-        report=partial(show, spelling=spelling),
+        link=project.link() if project else Link(),
+        report=_reporter(spelling, as_json=as_json, verbosity=verbose - quiet),
         spelling=spelling,
     )
+
+
+def _reporter(spelling: Spelling, *, as_json: bool, verbosity: int) -> Report:
+    """Return what shows events: as JSON lines, or as text, with bars where the output is a terminal."""
+    context = click.get_current_context()
+    if as_json:
+        from platformio_esp_at.outputs.records import event_record
+
+        context.ensure_object(dict)[_JSON] = True
+        return lambda event: _print_record(event_record(event, spelling))
+    from platformio_esp_at.outputs.terminal import is_shown, show
+
+    def show_text(event: Event) -> None:
+        if is_shown(event, verbosity):
+            show(event, spelling)
+
+    if verbosity or not sys.stdout.isatty():
+        return show_text
+    from platformio_esp_at.outputs.bars import Bars
+
+    bars = Bars(show_text)
+    context.call_on_close(bars.clear)
+    return bars.show
+
+
+def _print_record(record: dict[str, Any]) -> None:
+    import json
+
+    click.echo(json.dumps(record))
 
 
 def _idf_project(sdkconfig: Path, folder: Path) -> IdfProject:
@@ -203,20 +245,26 @@ def package(*, depfile: Path | None, **options: Any) -> None:  # noqa: ANN401
 
 @cli.command(cls=_ProjectCommand)
 @click.option("--factory", is_flag=True, help="write the factory image: erases all that the module has saved")
-def flash(*, factory: bool, **options: Any) -> None:  # noqa: ANN401
-    """Write everything to the module; what it has saved stays."""
+@click.option("--all", "everything", is_flag=True, help="write all images, also those that the module has already")
+def flash(*, factory: bool, everything: bool, **options: Any) -> None:  # noqa: ANN401
+    """Write to the module what it doesn't have; what it has saved stays."""
     from platformio_esp_at.commands import flashing
 
-    command = flashing.upload_factory if factory else flashing.upload
-    command(_setup(**options))
+    if factory:
+        flashing.upload_factory(_setup(**options))
+    else:
+        flashing.upload(_setup(**options), everything=everything)
 
 
 @cli.command(cls=_ProjectCommand)
-def verify(**options: Any) -> None:  # noqa: ANN401
+@click.option(
+    "--kept", is_flag=True, help="tell what the module has saved, too: its UART settings, and which slot starts"
+)
+def verify(*, kept: bool, **options: Any) -> None:  # noqa: ANN401
     """Compare the module's flash with the project."""
     from platformio_esp_at.commands import flashing
 
-    flashing.verify(_setup(**options))
+    flashing.verify(_setup(**options), kept=kept)
 
 
 @cli.command(cls=_ProjectCommand)
@@ -247,7 +295,8 @@ def table(*, package: str | None, primary: bool, **options: Any) -> None:  # noq
     from platformio_esp_at.outputs.terminal import show_table_alone
 
     setup = _setup(**options)
-    setup = setup._replace(report=partial(show_table_alone, spelling=setup.spelling))
+    if not options["as_json"]:
+        setup = setup._replace(report=partial(show_table_alone, spelling=setup.spelling))
     if package is not None:
         from platformio_esp_at.request.layers import layer_of_options
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from platformio_esp_at.device.session import Device
     from platformio_esp_at.errors import Notice
     from platformio_esp_at.formats.partition_table import Partition
     from platformio_esp_at.planning.plan import FlashPlan
@@ -52,14 +53,57 @@ class ErasingAll(NamedTuple):
     """Whether the whole flash becomes blank; else the factory image is written over what the firmware uses of it."""
 
 
+class Connected(NamedTuple):
+    """The device has told what it is."""
+
+    device: Device
+
+
+class Progressed(NamedTuple):
+    """An image is being written, or a part of the flash read."""
+
+    name: str
+    done: int
+    """Of ``total``: what is sent over the link."""
+    total: int
+
+
+class ImageDone(NamedTuple):
+    """The device has an image: it had it before, or all or some of its sectors were written."""
+
+    name: str
+    offset: int
+    size: int
+    """In bytes."""
+    written: int
+    """How much of it was written, in bytes; 0 where the device had it."""
+
+
+class SavedSettingsChanged(NamedTuple):
+    """UART settings that the module had saved itself were changed where they stand."""
+
+    was: Mapping[str, int]
+    now: Mapping[str, int]
+
+
+class SavedSettingsRead(NamedTuple):
+    """What the device has in partitions that an update keeps."""
+
+    facts: Mapping[str, str]
+    """What is there, by the name of the partition; no value but those of the UART."""
+
+
 class Updated(NamedTuple):
-    """Every image of the plan was written."""
+    """The device has every image of the plan: each was confirmed by a digest of its flash."""
 
     plan: FlashPlan
+    images: int
+    written: int
+    """How many of them, or parts of them, were written."""
 
 
 class FactoryImageWritten(NamedTuple):
-    """The factory image was written."""
+    """The device has the factory image: confirmed by a digest of its flash."""
 
     plan: FlashPlan
 
@@ -117,7 +161,8 @@ class WaitingForDownload(NamedTuple):
 
 
 Event: TypeAlias = (
-    "Planned | Described | TableMade | Packaged | ErasingAll | Updated | FactoryImageWritten | Erased | Verified"
+    "Planned | Described | TableMade | Packaged | ErasingAll | Connected | Progressed | ImageDone"
+    " | SavedSettingsChanged | SavedSettingsRead | Updated | FactoryImageWritten | Erased | Verified"
     " | Noticed | EsptoolOutput | DownloadStarted | DownloadProgressed | Copying | WaitingForDownload"
 )
 Report: TypeAlias = "Callable[[Event], None]"

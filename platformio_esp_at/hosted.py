@@ -40,10 +40,12 @@ class Host:
         """How the host writes options; a front end sets it as soon as it knows."""
 
     def report(self, event: Event) -> None:
-        """Tell the host of an event."""
+        """Tell the host of an event; what esptool says, only if the host wants to hear more."""
         from platformio_esp_at.outputs.records import event_record  # noqa: PLC0415 - after what it stands on
+        from platformio_esp_at.outputs.terminal import is_shown  # noqa: PLC0415
 
-        self._tell(event_record(event, self.spelling))
+        if is_shown(event, int(self.request["verbose"])):
+            self._tell(event_record(event, self.spelling))
 
     def fail(self, error: EspAtError) -> None:
         """Tell the host why the command wasn't carried out."""

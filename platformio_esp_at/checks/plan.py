@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.catalog.boards import known_crystal_mhz
+from platformio_esp_at.checks.device import crystal_warnings
 from platformio_esp_at.checks.images import check_images
 from platformio_esp_at.checks.layout import (
     check_primary,
@@ -32,7 +33,6 @@ from platformio_esp_at.checks.placement import misplaced_images
 from platformio_esp_at.checks.primary import unstartable_application, unusable_primary
 from platformio_esp_at.checks.release import differences_from_release, layout_of_release, other_generation
 from platformio_esp_at.checks.secondary import unusable_secondary
-from platformio_esp_at.checks.silicon import crystal_warnings
 from platformio_esp_at.checks.written_parameters import check_written_parameters
 from platformio_esp_at.errors import located, raise_all
 from platformio_esp_at.formats.esp_image import ESP8266

@@ -33,6 +33,16 @@ NO_BOARD = "none"
 """Value of the option ``board``: the AT module is on no board, or next to the project's board."""
 
 
+class Link(NamedTuple):
+    """How the host reaches its own board, in esptool's words; for a module next to that board, it says nothing."""
+
+    baud: int | None = None
+    before: str = "default-reset"
+    after: str = "hard-reset"
+    stub: bool = True
+    attempts: int | None = None
+
+
 class Setup(NamedTuple):
     """What a front end passes to a command."""
 
@@ -47,9 +57,12 @@ class Setup(NamedTuple):
     report: Report
     """Shows events."""
     find_port: Callable[[], str] | None = None
-    """Returns the port of the host's own board; None where it has none: esptool then looks for a module."""
+    """Returns the port of the host's own board; None where the host has none."""
+    has_port: bool = True
+    """Whether that port was named to the host; else it looks for one."""
     baud: int | None = None
-    """The host's speed, used if no option sets one."""
+    """The speed that was written for the host, used if no option sets one."""
+    link: Link = Link()
     spelling: Spelling = IN_PROJECT_FILE
     """How the host writes options, for the text of errors."""
 

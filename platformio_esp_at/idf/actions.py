@@ -105,6 +105,7 @@ def _run(command: str, action: str, ctx: Any, args: Any, *, erase: bool = False,
         "options": {name: value for name, value in options.items() if value},
         "port": given["port"],
         "speed": str(given["baud"] or ""),
+        "verbose": int(bool(getattr(args, "verbose", False))),
         "typed": [name for name in given if _is_on_command_line(ctx, name) or name in noted],
     }
     failure = run_command("idf", request, {"port_wanted": partial(_find_port, given["port"])}, homes_of_idf())

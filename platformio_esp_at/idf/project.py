@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.catalog.chips import chip, chips
+from platformio_esp_at.commands.setup import Link
 from platformio_esp_at.errors import (
     EspAtError,
     FormatError,
@@ -78,6 +79,14 @@ class IdfProject:
     """Its sdkconfig."""
     options: Layer
     """Our options that its menuconfig sets, if it has our component."""
+
+    def link(self) -> Link:
+        """Return how the project reaches its own board."""
+        before, after = (
+            self.config.get(f"CONFIG_ESPTOOLPY_{name}", "").replace("_", "-") for name in ("BEFORE", "AFTER")
+        )
+        stub = self.config.get("CONFIG_ESPTOOLPY_NO_STUB") != "y"
+        return Link(before=before or Link().before, after=after or Link().after, stub=stub)
 
     def board(self) -> BoardFacts:
         """Return the project as facts of a board. Raises `SelectionError` for a chip without ESP-AT firmware.

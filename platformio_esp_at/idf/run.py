@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platformio_esp_at.commands.setup import Setup
+from platformio_esp_at.commands.setup import Link, Setup
 from platformio_esp_at.hosted import Host, serve
 from platformio_esp_at.idf.project import check_idf_version, image_set_folder, read_idf_project, spelling_of
 from platformio_esp_at.request.board_manifests import find_board
@@ -43,7 +43,9 @@ def _setup(host: Host) -> Setup:
         find_board=partial(_find_board, project, folder),
         report=host.report,
         find_port=partial(host.ask, "port_wanted") if project else None,
+        has_port=bool(given["port"]),
         baud=int(given["baud"]) if given["baud"] else None,
+        link=project.link() if project else Link(),
     )
 
 

@@ -151,7 +151,7 @@ def _show(event: Mapping[str, Any]) -> None:
     if stream is None or not event.get("text"):
         return
     try:
-        print_now(event["text"], stream, keeps_width=bool(event.get("redraws")))
+        print_now(event["text"], stream)
     except (OSError, ValueError):
         pass  # a terminal that was closed mustn't leave the module half written
 

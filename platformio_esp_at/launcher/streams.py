@@ -3,11 +3,11 @@
 from typing import TextIO
 
 
-def print_now(text: str, stream: TextIO, *, keeps_width: bool = False) -> None:
-    """Print text at once, also through a pipe; ``keeps_width`` for what is drawn over itself, such as a progress bar.
+def print_now(text: str, stream: TextIO) -> None:
+    """Print text at once, also through a pipe.
 
     Raises `OSError` or `ValueError` where it can't be written.
     """
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    stream.write(text.encode(encoding, "replace" if keeps_width else "backslashreplace").decode(encoding))
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
     stream.flush()

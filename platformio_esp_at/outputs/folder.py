@@ -1,7 +1,7 @@
-"""Folders on the disk: the image set, replaced as a whole, and the private files of one run.
+"""Folders and files on the disk: the image set, replaced as a whole, and what is written beside it.
 
 A folder is written under a temporary name and then renamed, so that it is never incomplete. Several runs may do so at
-once: esptool reads a private folder of its own run, never the published one, which another run may replace.
+once: one after the other, so that what a killed run has left is known to be its.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import shutil
 import stat
 import tempfile
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from platformio_esp_at.errors import EspAtError
 from platformio_esp_at.outputs.image_set import MANIFEST, image_set
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from platformio_esp_at.planning.plan import FlashPlan
 
@@ -37,6 +37,7 @@ _STALE_AFTER = 3600
 """In seconds; publishing takes one or two."""
 _ATTEMPTS = 200
 _PAUSE = 0.01
+_LOCK_PAUSE = 0.05
 
 
 def write_image_set(plan: FlashPlan, folder: Path) -> None:
@@ -47,7 +48,7 @@ def write_image_set(plan: FlashPlan, folder: Path) -> None:
     written.
     """
     secret = {region.path for region in plan.regions if plan.secondary.find(region.name)}
-    with _os_errors(folder):
+    with os_errors(folder):
         place = Path(os.path.realpath(folder))  # the target of a link is replaced, not the link
         _check_not_inside(place)
         _check_replaceable(place, folder)
@@ -58,18 +59,15 @@ def write_image_set(plan: FlashPlan, folder: Path) -> None:
             _put_in_place(scratch, place, folder)
 
 
-@contextmanager
-def private_folder(files: Mapping[str, bytes], image_set_folder: Path) -> Iterator[Path]:
-    """Write ``files`` to a temporary folder, which no other run changes.
-
-    It is next to the image set, so that removing the build folder also removes the files of a killed run.
-    """
-    with ExitStack() as stack:
-        with _os_errors(image_set_folder):
-            folder = stack.enter_context(_scratch(Path(os.path.realpath(image_set_folder))))
-            for path, data in files.items():
-                _write(folder / path, data, _SECRET_MODE)
-        yield folder
+def write_beside(folder: Path, name: str, data: bytes) -> None:
+    """Write a file beside the image set ``folder``, whole or not at all. Raises `EspAtError`."""
+    place = folder.parent
+    with os_errors(place):
+        place.mkdir(parents=True, exist_ok=True)
+        with _turn(place):
+            new = place / f".{name}{_UNFINISHED}"
+            new.write_bytes(data)
+            new.replace(place / name)
 
 
 @contextmanager
@@ -79,23 +77,51 @@ def _scratch(place: Path) -> Iterator[Path]:
     The next run removes those of killed runs: they may contain private keys.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
-    _remove_stale(place)
-    with tempfile.TemporaryDirectory(
-        prefix=f".{place.name}-", suffix=_UNFINISHED, dir=place.parent, ignore_cleanup_errors=True
-    ) as scratch:
-        yield Path(scratch)
+    with _turn(place.parent) as is_alone:
+        _remove_stale(place, of_all=is_alone)
+        with tempfile.TemporaryDirectory(
+            prefix=f".{place.name}-", suffix=_UNFINISHED, dir=place.parent, ignore_cleanup_errors=True
+        ) as scratch:
+            yield Path(scratch)
 
 
-def _remove_stale(place: Path) -> None:
-    """Remove the folders of killed runs next to ``place``.
+@contextmanager
+def _turn(folder: Path) -> Iterator[bool]:
+    """Wait until no other run publishes in a folder; False where that can't be known, or lasts too long.
 
-    Age decides, not the process id, which is different inside a container and may be reused. Slow runs aren't harmed:
-    esptool has opened its files long before.
+    The lock is on the folder itself, so that no file stays; it ends with its process, however that ends.
+    """
+    try:
+        import fcntl  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        yield False
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        yield any(_locks(lambda: fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)) for _ in range(_ATTEMPTS))
+    finally:
+        os.close(descriptor)
+
+
+def _locks(lock: Callable[[], None]) -> bool:
+    """Return whether a folder is locked now; else wait a little."""
+    try:
+        lock()
+    except OSError:  # another run has it; or a file system has no locks
+        time.sleep(_LOCK_PAUSE)
+        return False
+    return True
+
+
+def _remove_stale(place: Path, *, of_all: bool) -> None:
+    """Remove the folders of killed runs next to ``place``: ``of_all``, else those that are old.
+
+    Where there is no lock, age decides, not the process id, which is different inside a container and may be reused.
     """
     for folder in place.parent.glob(f".{glob.escape(place.name)}-????????{_UNFINISHED}"):
         with suppress(OSError):
             status = folder.lstat()
-            if stat.S_ISDIR(status.st_mode) and time.time() - status.st_mtime > _STALE_AFTER:
+            if stat.S_ISDIR(status.st_mode) and (of_all or time.time() - status.st_mtime > _STALE_AFTER):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -199,13 +225,18 @@ def _listed(manifest: Path) -> list[str]:
 
 
 @contextmanager
-def _os_errors(folder: Path) -> Iterator[None]:
+def os_errors(folder: Path) -> Iterator[None]:
     """Turn each `OSError`, also of reading, into the same `EspAtError`."""
     try:
         yield
     except OSError as error:
         hint = "make room there, or name a folder that you can write"
         raise EspAtError("not-writable", f"{folder} can't be written: {error.strerror or error}", hint=hint) from None
+
+
+def write_secret(file: Path, data: bytes) -> None:
+    """Write a new file that only its owner can read. Raises `OSError`, also if it exists."""
+    _write(file, data, _SECRET_MODE)
 
 
 def _write(file: Path, data: bytes, mode: int) -> None:
@@ -216,7 +247,7 @@ def _write(file: Path, data: bytes, mode: int) -> None:
 
 def write_new_files(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write files that only their owner can read. Raises `EspAtError`, and writes none, if one exists."""
-    with _os_errors(folder):
+    with os_errors(folder):
         for path in files:
             if (folder / path).exists():
                 raise EspAtError(

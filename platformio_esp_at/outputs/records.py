@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from platformio_esp_at.errors import IN_PROJECT_FILE
 from platformio_esp_at.events import Noticed, TableMade
-from platformio_esp_at.outputs.terminal import goes_to_error_output, keeps_width
+from platformio_esp_at.outputs.terminal import goes_to_error_output
 from platformio_esp_at.outputs.text import error_text, event_text
 
 if TYPE_CHECKING:
+    from platformio_esp_at.device.session import Device
     from platformio_esp_at.errors import EspAtError, Spelling
     from platformio_esp_at.events import Event
 
@@ -19,14 +21,13 @@ if TYPE_CHECKING:
 def event_record(event: Event, spelling: Spelling = IN_PROJECT_FILE) -> dict[str, Any]:
     """Return an event; options in its text as the host writes them.
 
-    ``stream`` and ``redraws`` say how its text is shown: on which output, and whether it is drawn over itself.
+    ``stream`` says on which output its text is shown.
     """
     name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
     return {
         "event": name,
         "text": event_text(event, spelling),
         "stream": "stderr" if goes_to_error_output(event) else "stdout",
-        "redraws": keeps_width(event),
         **_facts(event),
     }
 
@@ -34,6 +35,11 @@ def event_record(event: Event, spelling: Spelling = IN_PROJECT_FILE) -> dict[str
 def error_record(error: EspAtError, spelling: Spelling = IN_PROJECT_FILE) -> dict[str, Any]:
     """Return the error that ends a command."""
     return {"event": "error", "text": error_text(error, spelling), "code": error.code, "place": error.place.facts}
+
+
+def device_facts(device: Device) -> dict[str, Any]:
+    """Return what a device has told."""
+    return asdict(device) | {"security": device.security._asdict()}
 
 
 def _facts(event: Event) -> dict[str, Any]:
@@ -44,8 +50,10 @@ def _facts(event: Event) -> dict[str, Any]:
     for name, value in event._asdict().items():
         if name == "plan":
             facts |= {"module": value.module.name, "chip": value.chip.key, "package": value.package.name}
+        elif name == "device":
+            facts |= device_facts(value)
         elif isinstance(value, Path):
             facts[name] = str(value)
-        elif name != "text" and isinstance(value, str | int | None):
+        elif name != "text" and isinstance(value, str | int | dict | None):
             facts[name] = value
     return facts if not isinstance(event, TableMade) else {"csv": event.csv, "sources": event.sources}

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import IN_PROJECT_FILE
-from platformio_esp_at.events import EsptoolOutput, Noticed, TableMade
+from platformio_esp_at.events import EsptoolOutput, Noticed, Progressed, TableMade
 from platformio_esp_at.launcher.streams import print_now
 from platformio_esp_at.outputs.text import event_text
 
@@ -22,9 +22,16 @@ def goes_to_error_output(event: Event) -> bool:
     return isinstance(event, Noticed)
 
 
-def keeps_width(event: Event) -> bool:
-    """Return whether an event's text is drawn over itself, as esptool's progress bars are."""
-    return isinstance(event, EsptoolOutput)
+def is_shown(event: Event, verbosity: int) -> bool:
+    """Return whether a text without bars has an event: 0 leaves out what esptool says, -1 all but warnings and notes.
+
+    A table is shown always: it is what the command is for.
+    """
+    if isinstance(event, Progressed):
+        return False
+    if isinstance(event, EsptoolOutput):
+        return verbosity > 0
+    return verbosity >= 0 or isinstance(event, Noticed | TableMade)
 
 
 def show(event: Event, spelling: Spelling = IN_PROJECT_FILE, *, on: TextIO | None = None) -> None:
@@ -34,7 +41,7 @@ def show(event: Event, spelling: Spelling = IN_PROJECT_FILE, *, on: TextIO | Non
     """
     stream = on or (sys.stderr if goes_to_error_output(event) else sys.stdout)
     if stream is not None:  # None in a Windows service
-        print_now(event_text(event, spelling), stream, keeps_width=keeps_width(event))
+        print_now(event_text(event, spelling), stream)
 
 
 def show_table_alone(event: Event, spelling: Spelling = IN_PROJECT_FILE) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from platformio_esp_at import events
+from platformio_esp_at.catalog.chips import chip, chips
 from platformio_esp_at.errors import IN_PROJECT_FILE, hint_lines, printable, setting, spelled
-from platformio_esp_at.formats.esp_image import ChipRevisions
+from platformio_esp_at.formats.esp_image import ChipRevisions, format_revision
 from platformio_esp_at.request.values import PROJECT_FILE
-from platformio_esp_at.units import format_amount, format_offset, format_size
+from platformio_esp_at.units import SECTOR_SIZE, format_amount, format_offset, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -73,17 +74,18 @@ def describe_plan(plan: FlashPlan, spelling: Spelling = IN_PROJECT_FILE) -> str:
 
 
 def describe_update(plan: FlashPlan, spelling: Spelling = IN_PROJECT_FILE) -> str:
-    """Return what an update writes where, what it keeps, how the module is wired, and the notes."""
+    """Return which images an update is about and what it keeps, how the module is wired, and the notes."""
     rows = [
         (format_offset(region.offset), format_size(len(region.data)), region.name, region.origin)
         for region in sorted(plan.regions, key=lambda region: region.offset)
     ]
-    lines = [*table(("Offset", "Size", "Written", "From"), rows), ""]
-    if plan.kept:
-        kept = [(format_offset(row.offset), format_size(row.size), row.name) for row in plan.kept]
-        lines += [*table(("Offset", "Size", "Kept as the device has it"), kept), ""]
-    lines.append(_notes_and_wiring(plan, spelling))
-    return "\n".join(lines)
+    lines = [*table(("Offset", "Size", "Written", "From"), rows), "", *_kept(plan)]
+    return "\n".join([*lines, _notes_and_wiring(plan, spelling)])
+
+
+def _kept(plan: FlashPlan) -> list[str]:
+    kept = [(format_offset(row.offset), format_size(row.size), row.name) for row in plan.kept]
+    return [*table(("Offset", "Size", "Kept as the device has it"), kept), ""] if kept else []
 
 
 def _notes_and_wiring(plan: FlashPlan, spelling: Spelling) -> str:
@@ -111,7 +113,7 @@ def describe_wiring(wiring: Wiring | None) -> str:
         ("AT commands", pin(wiring.tx), pin(wiring.rx), pin(wiring.cts), pin(wiring.rts), str(wiring.baudrate)),
         ("Download, log", pin(wiring.download_tx), pin(wiring.download_rx), "", "", ""),
     ]
-    advice = "The module answers AT on the first of them; TX goes to the other side's RX."
+    advice = "The first is for AT commands; its TX goes to the other side's RX."
     return "\n".join([*table(("Module's UART", "TX", "RX", "CTS", "RTS", "Baud"), rows), advice])
 
 
@@ -138,6 +140,42 @@ def _table_made(event: events.TableMade, _spelling: Spelling) -> str:
     return f"{head}\n{event.csv.rstrip()}"
 
 
+def _connected(event: events.Connected, _spelling: Spelling) -> str:
+    device = event.device
+    facts = [
+        chip(device.chip).display_name if device.chip in {known.key for known in chips()} else device.chip,
+        f"revision {format_revision(device.revision)}" if device.revision is not None else "",
+        f"{format_size(device.flash_size)} flash" if device.flash_size else "",
+        f"MAC {device.mac}" if device.mac else "",
+        f"{device.baud} baud",
+    ]
+    return f"Connected at {printable(device.port)}: {', '.join(filter(None, facts))}"
+
+
+def _image_done(event: events.ImageDone, _spelling: Spelling) -> str:
+    what = "written" if event.written else "unchanged"
+    if 0 < event.written < event.size:
+        what = f"{-(-event.written // SECTOR_SIZE)} of {-(-event.size // SECTOR_SIZE)} sectors written"
+    return f"  {format_offset(event.offset):>10}  {printable(event.name):<20} {what}"
+
+
+def _settings_changed(event: events.SavedSettingsChanged, _spelling: Spelling) -> str:
+    changes = ", ".join(f"{name} was {event.was[name]} and is {now}" for name, now in event.now.items())
+    return f"The UART settings that the module had saved were changed: {changes}."
+
+
+def _kept_found(event: events.SavedSettingsRead, _spelling: Spelling) -> str:
+    return "\n".join(["The device keeps:", *(f"  {name}: {printable(fact)}" for name, fact in event.facts.items())])
+
+
+def _updated(event: events.Updated, spelling: Spelling) -> str:
+    count = (
+        f"{event.written} written, {event.images - event.written} unchanged" if event.written else "none had changed"
+    )
+    head = f"The device has all {event.images} images of the plan, confirmed by their digests: {count}."
+    return "\n".join([head, "", *_kept(event.plan), _notes_and_wiring(event.plan, spelling)])
+
+
 def _erasing(plan: FlashPlan) -> str:
     module = f"{printable(plan.module.name)} ({plan.chip.display_name})"
     return f"Erasing the whole flash of the module {module}: its firmware, and all that it has saved."
@@ -162,10 +200,15 @@ _EVENTS: Mapping[type, Callable[[Any, Spelling], str]] = {
     events.TableMade: _table_made,
     events.Packaged: _packaged,
     events.ErasingAll: lambda event, _: _erasing(event.plan) if event.blanks else describe_factory(event.plan),
-    events.Updated: lambda event, spelling: describe_update(event.plan, spelling),
+    events.Connected: _connected,
+    events.Progressed: lambda event, _: f"  {printable(event.name)} {event.done * 100 // max(event.total, 1)} %",
+    events.ImageDone: _image_done,
+    events.SavedSettingsChanged: _settings_changed,
+    events.SavedSettingsRead: _kept_found,
+    events.Updated: _updated,
     events.FactoryImageWritten: lambda event, spelling: _notes_and_wiring(event.plan, spelling),
     events.Erased: lambda _event, _spelling: _ERASED,
-    events.Verified: lambda event, _: f"The device has all {event.images} images of the plan.",
+    events.Verified: lambda event, _: f"The device has all {event.images} images of the plan: compared by digest.",
     events.Noticed: lambda event, spelling: notice_text(event.notice, spelling),
     events.DownloadStarted: _download_started,
     events.DownloadProgressed: _download_progressed,

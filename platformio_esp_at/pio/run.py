@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from platformio_esp_at.catalog.boards import BoardFacts
-from platformio_esp_at.commands.setup import Setup
+from platformio_esp_at.commands.setup import Link, Setup
 from platformio_esp_at.errors import Spelling
 from platformio_esp_at.hosted import Host, serve
 from platformio_esp_at.request.board_manifests import find_board
 from platformio_esp_at.request.layers import layer_of_options, own_options
 from platformio_esp_at.request.read import read_project
-from platformio_esp_at.units import UPLOAD_BAUD
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from platformio_esp_at.request.nodes import Layer
 
@@ -42,9 +41,30 @@ def _setup(host: Host) -> Setup:
         folder=Path(request["folder"]),
         find_board=partial(_find_board, request),
         find_port=partial(host.ask, "port_wanted"),
-        baud=int(request["speed"]) if request["speed"].isdigit() else UPLOAD_BAUD,
+        has_port=bool(port),
+        baud=int(request["speed"]) if request["speed"].isdigit() else None,
+        link=_link(request["flags"], (request["manifest"] or {}).get("upload", {})),
         report=host.report,
     )
+
+
+def _link(flags: Iterable[str], board: Mapping[str, Any]) -> Link:
+    """Return how the project reaches its own board: by the board's manifest, and flags of esptool in upload_flags."""
+    words = [word for flag in flags for word in flag.replace("=", " ").split()]
+    given = {word.lstrip("-"): value for word, value in zip(words, [*words[1:], ""], strict=True) if word[:1] == "-"}
+    speed, attempts = str(board.get("speed", "")), given.get("connect-attempts", "")
+    return Link(
+        baud=int(speed) if speed.isdigit() else None,
+        before=_mode(given.get("before") or board.get("before_reset"), Link().before),
+        after=_mode(given.get("after") or given.get("a") or board.get("after_reset"), Link().after),
+        stub="no-stub" not in given,
+        attempts=int(attempts) if attempts.isdigit() else None,
+    )
+
+
+def _mode(value: object, usual: str) -> str:
+    """Return a reset mode as esptool 5 writes it."""
+    return str(value).replace("_", "-") if value else usual
 
 
 def _find_board(request: Mapping[str, Any], board_id: str | None) -> BoardFacts | None:

@@ -103,7 +103,10 @@ def _request(command: str, env: Any) -> Dict[str, Any]:  # noqa: ANN401
         "platforms_dir": config.get("platformio", "platforms_dir"),
         "port": env.subst("$UPLOAD_PORT"),
         "typed": ["port"] if "UPLOAD_PORT" in ARGUMENTS else [],
-        "speed": str(env.get("UPLOAD_SPEED") or ""),
+        # Not UPLOAD_SPEED: PlatformIO puts the board's own speed there, too.
+        "speed": str(env.GetProjectOption("upload_speed", "") or ""),
+        "flags": [str(flag) for flag in env.GetProjectOption("upload_flags", [])],
+        "verbose": int(ARGUMENTS.get("PIOVERBOSE", 0)),
     }
 
 

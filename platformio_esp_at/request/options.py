@@ -15,6 +15,7 @@ from platformio_esp_at.errors import UnknownNameError, near_names, setting
 from platformio_esp_at.request.kinds import (
     BoardKind,
     CertificatesKind,
+    ChoiceKind,
     Completes,
     ContentKind,
     FirmwareKind,
@@ -23,6 +24,7 @@ from platformio_esp_at.request.kinds import (
     NamesKind,
     PathKind,
     SpeedKind,
+    SwitchKind,
     TextKind,
     ValuesKind,
     WrongKindError,
@@ -125,6 +127,17 @@ class Request:
         TextKind(Completes.PORTS), "serial port of the AT module's download interface", "/dev/ttyUSB1"
     )
     baud: Speed | None = option(SpeedKind(), "speed of that port while flashing", str(UPLOAD_BAUD))
+    before: str | None = option(
+        ChoiceKind("default-reset", "usb-reset", "no-reset", "no-reset-no-sync"),
+        "how the module comes into its bootloader, as esptool's --before",
+        "no-reset",
+    )
+    after: str | None = option(
+        ChoiceKind("hard-reset", "soft-reset", "no-reset", "no-reset-stub", "watchdog-reset"),
+        "how the module leaves its bootloader, as esptool's --after",
+        "no-reset",
+    )
+    no_stub: bool = option(SwitchKind(), "talk to the chip's ROM alone, without esptool's stub: slower", "true")
 
     def inputs(self) -> Iterator[InputFile | InputFolder]:
         """Yield the files and folders of the project that it holds, in the order of the options."""

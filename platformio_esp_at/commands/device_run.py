@@ -1,0 +1,236 @@
+"""One command with a device: the connection, what is on the device now, and the report that stays."""
+
+from __future__ import annotations
+
+import enum
+from contextlib import nullcontext, suppress
+from typing import TYPE_CHECKING
+
+from platformio_esp_at.checks.device import check_device
+from platformio_esp_at.commands.setup import Link
+from platformio_esp_at.commands.upload_port import choose_port
+from platformio_esp_at.device.difference import differing_parts, first_difference, md5_of
+from platformio_esp_at.device.failures import LINK
+from platformio_esp_at.device.ports import check_baud
+from platformio_esp_at.device.session import Connection, Session
+from platformio_esp_at.errors import EspAtError, FlashError, located, note
+from platformio_esp_at.events import Connected, ImageDone, Noticed, Progressed
+from platformio_esp_at.outputs.report import write_report
+from platformio_esp_at.units import UPLOAD_BAUD, format_offset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+    from typing import TypeVar
+
+    from typing_extensions import Self
+
+    from platformio_esp_at.commands.setup import Job, Setup
+    from platformio_esp_at.device.difference import Image
+    from platformio_esp_at.device.session import Device
+    from platformio_esp_at.events import Event
+
+    Result = TypeVar("Result")
+
+
+class _State(enum.Enum):
+    """What is on the device, as far as this run has changed it; what to tell if the run ends here."""
+
+    AS_BEFORE = "nothing was written"
+    HALF = "the module is half written"
+    WHOLE = "all images are on the module"
+
+
+class DeviceRun:
+    """A context manager: inside it, the device of a job is connected, and is what the plan is for.
+
+    However it ends, a report is written. An error says what the device has now.
+    """
+
+    def __init__(self, setup: Setup, job: Job, command: str) -> None:
+        self.setup = setup
+        self.job = job
+        self.device: Device | None = None
+        self._command = command
+        self._state = _State.AS_BEFORE
+        self._session = Session(connection(setup, job), setup.report, folder=setup.project)
+        self._written: dict[str, int] = {}
+        self._done: list[ImageDone] = []
+        self.facts: dict[str, object] = {}
+        """What else the report has."""
+
+    @property
+    def written_images(self) -> int:
+        """How many images were written, or parts of them."""
+        return len(self._written)
+
+    def report(self, event: Event) -> None:
+        """Show an event."""
+        self.setup.report(event)
+
+    def __enter__(self) -> Self:
+        self._session.__enter__()
+        try:
+            self._connect()
+        except BaseException as error:  # noqa: BLE001 - also Ctrl-C: the report tells, and it is raised again
+            self._session.__exit__(type(error), error, error.__traceback__)
+            self._end(error)
+            raise self._told(error) from None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._session.__exit__(kind, error, trace)
+        self._end(error)
+        if error is not None and (told := self._told(error)) is not error:
+            raise told from None
+
+    def update(self, images: Sequence[Image], *, everything: bool = False) -> None:
+        """Write what the device doesn't have of images, or ``everything``, and confirm each by its digest."""
+        self._over_link(lambda: self._write(images, everything=everything))
+        self._state = _State.WHOLE
+
+    def differing(self, images: Sequence[Image]) -> dict[Image, int]:
+        """Return the images that the device doesn't have, and where in its flash each differs first."""
+
+        def compare() -> dict[Image, int]:
+            session = self._session
+            found = session.digest([(image.offset, len(image.data)) for image in images])
+            others = [image for image, md5 in zip(images, found, strict=True) if md5_of(image.data) != md5]
+            first = {image: first_difference(image, session.digest, session.read) for image in others}
+            return {image: offset for image, offset in first.items() if offset is not None}
+
+        return self._over_link(compare)
+
+    def read(self, name: str, offset: int, size: int) -> bytes:
+        """Return a range of the flash; ``name`` says for people what it is."""
+        return self._over_link(lambda: self._session.read(offset, size, self._progress(name)))
+
+    def rewrite(self, sectors: dict[int, bytes]) -> None:
+        """Write whole sectors, by their offsets, and confirm each; the module is half written meanwhile."""
+        before, self._state = self._state, _State.HALF
+        self._over_link(lambda: self._write_sectors(sectors))
+        self._state = before
+
+    def erase(self) -> None:
+        """Erase the whole flash."""
+        self._state = _State.HALF
+        self._session.erase()
+        self._state = _State.WHOLE
+
+    def restart(self, *, listen: float = 0) -> bytes | None:
+        """Let the firmware start, and return what it prints on the download port within so many seconds.
+
+        None, and a note, if it doesn't start.
+        """
+        printed = self._session.reset(listen=listen)
+        if printed is None:
+            message = "the firmware isn't started: this port can't reset the module, or the project doesn't want it"
+            self.report(Noticed(note("not-restarted", message, hint="press RESET (or EN), or switch its power")))
+        return printed
+
+    def _connect(self) -> None:
+        self.device = device = self._session.probe()
+        warnings = check_device(self.job.plan, device)
+        self.report(Connected(device))
+        for warning in warnings:
+            self.report(Noticed(warning))
+
+    def _over_link(self, work: Callable[[], Result]) -> Result:
+        """Return what ``work`` does; where the link fails, at the next slower speed. It begins anew then."""
+        while True:
+            try:
+                return work()
+            except FlashError as error:  # noqa: PERF203 - a handful of speeds
+                if error.code not in LINK:
+                    raise
+                self.device = self._session.fall_back(error)
+
+    def _write(self, images: Sequence[Image], *, everything: bool) -> None:
+        session = self._session
+        parts_of = [(image,) for image in images] if everything else differing_parts(images, session.digest)
+        for image, parts in zip(images, parts_of, strict=True):
+            for part in parts:
+                self._state = _State.HALF
+                session.write(part.offset, part.data, self._progress(image.name))
+                self._written[image.name] = self._written.get(image.name, 0) + len(part.data)
+            if image.name not in {done.name for done in self._done}:
+                self._done.append(
+                    ImageDone(image.name, image.offset, len(image.data), self._written.get(image.name, 0))
+                )
+                self.report(self._done[-1])
+        written = [image for image, parts in zip(images, parts_of, strict=True) if parts]
+        self._confirm(written)
+
+    def _write_sectors(self, sectors: dict[int, bytes]) -> None:
+        for offset, sector in sectors.items():
+            self._session.write(offset, sector)
+            if self._session.read(offset, len(sector)) != sector:
+                raise _not_held("a sector", offset)
+
+    def _confirm(self, images: Sequence[Image]) -> None:
+        """Compare the flash once more with what was written. Raises `FlashError` for the first image that it lacks."""
+        found = self._session.digest([(image.offset, len(image.data)) for image in images])
+        for image, md5 in zip(images, found, strict=True):
+            if md5_of(image.data) != md5:
+                raise _not_held(image.name, image.offset)
+
+    def _progress(self, name: str) -> Callable[[int, int], None]:
+        return lambda done, total: self.report(Progressed(name, done, total))
+
+    def _told(self, error: BaseException) -> BaseException:
+        """Return an error that says what the device has now, and how to go on."""
+        state = self._state.value
+        again = "run the same command again: it writes what is missing"
+        if isinstance(error, KeyboardInterrupt):
+            hint = again if self._state is _State.HALF else "run the command again"
+            return FlashError("interrupted", f"interrupted: {state}", hint=hint)
+        if isinstance(error, FlashError) and error.code != "content-differs" and not error.problems:
+            error.message += f"; {state}"
+            error.args = (error.message,)
+            if self._state is _State.HALF:
+                error.hint = f"{error.marked_hint}\n{again}"
+        return error
+
+    def _end(self, error: BaseException | None) -> None:
+        """Write the report; where it can't be written, only a run that succeeded says so."""
+        with suppress(EspAtError) if error else nullcontext():
+            write_report(
+                self.setup.folder,
+                self.job.plan,
+                command=self._command,
+                device=self.device,
+                images=self._done,
+                state=self._state.name.lower(),
+                error=error.code if isinstance(error, EspAtError) else type(error).__name__ if error else None,
+                facts=self.facts,
+            )
+
+
+def connection(setup: Setup, job: Job) -> Connection:
+    """Return how to reach the device of a job. Raises `EspAtError` for a port or a speed that can't be."""
+    request, link = job.request, setup.link if job.on_own_board else Link()
+    port = choose_port(setup, job)
+    baud = request.baud.baud if request.baud else setup.baud or link.baud or UPLOAD_BAUD
+    with located(request.baud.where) if request.baud else nullcontext():
+        check_baud(baud)
+    return Connection(
+        job.plan.chip.key,
+        port,
+        baud,
+        before=request.before or link.before,
+        after=request.after or link.after,
+        stub=link.stub and not request.no_stub,
+        attempts=link.attempts,
+    )
+
+
+def _not_held(name: str, offset: int) -> FlashError:
+    return FlashError(
+        "flash-bad",
+        f"the flash doesn't hold what was written: {name} at {format_offset(offset)}",
+        hint="run it again; if it stays so, the flash or its power supply is bad: take another module",
+        partition=name,
+        offset=offset,
+    )

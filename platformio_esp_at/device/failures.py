@@ -1,0 +1,106 @@
+"""What the worker says of a failure, as an error with a next step."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from platformio_esp_at.device.ports import list_ports
+from platformio_esp_at.errors import FlashError, setting
+from platformio_esp_at.units import UPLOAD_BAUD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+LINK = ("chip-failed", "link-bad")
+"""Codes of failures that a slower speed may cure."""
+
+_ANOTHER_PORT = setting("port", "PORT")
+
+
+class _Failure(NamedTuple):
+    code: str
+    message: str
+    """``{port}`` is the port's name, ``{why}`` what esptool or the system says."""
+    hint: Callable[[str], str]
+    """Returns the next step for a port."""
+
+
+def failure(answer: Mapping[str, Any], port: str | None) -> FlashError:
+    """Return the error for an answer of the worker that says that it failed."""
+    kind = _KINDS[answer["failed"]]
+    name, why = port or "the port", answer["text"].strip().partition("\n")[0].removesuffix(".")
+    message = kind.message.format(port=name, why=why)
+    return FlashError(kind.code, message, hint=kind.hint(name), output=answer["text"])
+
+
+def worker_ended(status: int) -> FlashError:
+    """Return the error for a worker that ended without an answer; a negative status is a signal's."""
+    how = f"by signal {-status}" if status < 0 else f"with status {status}"
+    return FlashError(
+        "esptool-failed",
+        f"the program that drives esptool ended {how}",
+        hint="run it again; if it stays so, report it with the lines above",
+    )
+
+
+def permission_hint(port: str) -> str:
+    """Return how to get permission for a port: the group that owns it."""
+    group = "dialout"
+    with suppress(ImportError, KeyError, OSError):
+        import grp  # noqa: PLC0415 - not on Windows
+
+        group = grp.getgrgid(Path(port).stat().st_gid).gr_name
+    if group == "root":
+        return f"let your user open it: sudo chmod a+rw {port}, or a rule of udev that gives it to a group"
+    return f"add yourself to its group, and log in again: sudo usermod -aG {group} $USER"
+
+
+_KINDS = {
+    "port-absent": _Failure(
+        "port-absent",
+        "there is no port {port}",
+        lambda _: f"plug the module in, or write its port, {_ANOTHER_PORT}; {list_ports()}",
+    ),
+    "port-permission": _Failure("port-permission", "you have no permission to open {port}", permission_hint),
+    "port-busy": _Failure(
+        "port-busy",
+        "another program has {port} open",
+        lambda _: "close serial monitors, and what else flashes; then run it again",
+    ),
+    "port-unavailable": _Failure(
+        "port-unavailable",
+        "{port} can't be opened: {why}",
+        lambda _: f"write the module's port, {_ANOTHER_PORT}; {list_ports()}",
+    ),
+    "port-lost": _Failure(
+        "port-lost", "{port} is gone: {why}", lambda _: "plug the module in again, look at cable and power supply"
+    ),
+    "no-answer": _Failure(
+        "module-not-responding",
+        "no chip answers at {port}: {why}",
+        lambda _: f"hold BOOT, tap RESET (or EN), and try again; or write another port, {_ANOTHER_PORT}",
+    ),
+    "chip": _Failure(
+        "chip-failed",
+        "the chip at {port} doesn't do it: {why}",
+        lambda _: f"look at cable and power supply; with a slower speed it may go: {setting('baud', '115200')}",
+    ),
+    "flash": _Failure(
+        "flash-bad",
+        "the flash doesn't hold what is written: {why}",
+        lambda _: "run it again; if it stays so, the flash or its power supply is bad: take another module",
+    ),
+    "speed": _Failure(
+        "upload-speed-invalid",
+        "{port} doesn't have this speed: {why}",
+        lambda _: f"write one that it has, {setting('baud', str(UPLOAD_BAUD))}",
+    ),
+    "esptool": _Failure(
+        "esptool-failed",
+        "esptool can't be loaded: {why}",
+        lambda _: "install platformio-esp-at again, which brings esptool",
+    ),
+}
+"""By the kinds of `worker.engine`."""

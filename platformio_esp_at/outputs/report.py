@@ -1,0 +1,57 @@
+"""The report of a run with a device: what it is, what was written and what it had, and how the run ended."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from platformio_esp_at import __version__
+from platformio_esp_at.outputs.folder import write_beside
+from platformio_esp_at.outputs.records import device_facts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from platformio_esp_at.device.session import Device
+    from platformio_esp_at.events import ImageDone
+    from platformio_esp_at.planning.plan import FlashPlan
+
+REPORT = "esp_at_report.json"
+"""Its name, beside the folder of the image set."""
+
+
+def write_report(
+    folder: Path,
+    plan: FlashPlan,
+    *,
+    command: str,
+    device: Device | None,
+    images: Sequence[ImageDone],
+    state: str,
+    error: str | None,
+    facts: Mapping[str, object],
+) -> None:
+    """Write the report beside the image set ``folder``. Raises `EspAtError`."""
+    report: dict[str, Any] = {
+        "generator": f"platformio-esp-at {__version__}",
+        "command": command,
+        "ended": error or "succeeded",
+        "module_state": state,
+        "device": device and device_facts(device),
+        "module": plan.module.name,
+        "firmware_package": {"name": plan.package.name, "sha256": plan.package.sha256},
+        "images": [
+            {
+                "name": image.name,
+                "offset": image.offset,
+                "size": image.size,
+                "written": image.written,
+                "result": "written" if image.written else "unchanged",
+            }
+            for image in images
+        ],
+        "kept": [row.name for row in plan.kept],
+        **facts,
+    }
+    write_beside(folder, REPORT, (json.dumps(report, indent=2) + "\n").encode())
