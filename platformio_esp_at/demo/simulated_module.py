@@ -8,28 +8,32 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import select
-import socket
 import threading
-import time
-from typing import TYPE_CHECKING, Literal, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
+from platformio_esp_at.demo.links import PtyLink, SocketLink
 from platformio_esp_at.demo.nor_flash import NorFlash
 from platformio_esp_at.demo.simulated_rom import FLASH_SIZES, FrameReader, SimulatedRom
 from platformio_esp_at.errors import EspAtError, LayoutError
-from platformio_esp_at.units import format_size
+from platformio_esp_at.units import SECTOR_SIZE, format_size
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from typing_extensions import Self
 
+    from platformio_esp_at.demo.links import Link
+
 Transport = Literal["pty", "socket"]
 
-_TICK = 0.02
-"""How long one wait lasts, in seconds; also how long a stop can take."""
-_PIECE = 1 << 16
+
+@dataclass
+class _Traffic:
+    """How many bytes went over the link."""
+
+    received: int = 0
+    sent: int = 0
 
 
 class SimulatedModule:
@@ -57,7 +61,8 @@ class SimulatedModule:
         self._flash = NorFlash(flash_size, flash or b"")
         self._rom = SimulatedRom(chip, self._flash, crystal_mhz, blank_efuses=blank_efuses)
         self._transport = transport
-        self._link: _Link | None = None
+        self._link: Link | None = None
+        self._traffic = _Traffic()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -85,9 +90,36 @@ class SimulatedModule:
         """Offset and length of every erase so far, in whole sectors; a write begins with one."""
         return list(self._flash.erases)
 
+    @property
+    def erased_sectors(self) -> int:
+        """How many sectors were erased; one that was erased twice counts twice."""
+        return sum(length for _, length in self._flash.erases) // SECTOR_SIZE
+
+    @property
+    def flash_data(self) -> int:
+        """How many bytes came to be written to the flash, as they came: compressed, filled up, sent again."""
+        return self._rom.flash_data
+
+    @property
+    def received(self) -> int:
+        """How many bytes the module has received over its link."""
+        return self._traffic.received
+
+    @property
+    def sent(self) -> int:
+        """How many bytes the module has sent over its link."""
+        return self._traffic.sent
+
+    def reset_counts(self) -> None:
+        """Begin anew with ``writes``, ``erases`` and all that is counted; the flash stays."""
+        self._traffic = _Traffic()
+        self._rom.flash_data = 0
+        self._flash.erases.clear()
+        self._flash.writes.clear()
+
     def __enter__(self) -> Self:
         self._stop.clear()
-        self._link = _PtyLink() if self._transport == "pty" else _SocketLink()
+        self._link = PtyLink() if self._transport == "pty" else SocketLink()
         self._thread = threading.Thread(target=self._serve, args=(self._link,), name=f"simulated {self.chip}")
         self._thread.daemon = True  # an interrupted demo must not hang on it
         self._thread.start()
@@ -103,120 +135,24 @@ class SimulatedModule:
             self._link.close()
         self._link = None
 
-    def _serve(self, link: _Link) -> None:
+    def _serve(self, link: Link) -> None:
         while not self._stop.is_set():
             self._rom.reset()
             # A closed connection is the end of one run, killed or finished; the next run starts after a reset.
             with contextlib.suppress(ConnectionError):
                 self._converse(link)
 
-    def _converse(self, link: _Link) -> None:
+    def _converse(self, link: Link) -> None:
         frames = FrameReader()
         while not self._stop.is_set():
-            for frame in frames.feed(link.receive()):
-                answer = memoryview(self._rom.answer(frame))
-                while answer and not self._stop.is_set():
-                    answer = answer[link.send(answer) :]
+            data = link.receive()
+            self._traffic.received += len(data)
+            for frame in frames.feed(data):
+                self._send(link, self._rom.answer(frame))
 
-
-class _Link(Protocol):
-    """A byte stream to one client after the other; a ConnectionError means that the client has closed it."""
-
-    port: str
-
-    def receive(self) -> bytes:
-        """Return the bytes received within one tick, maybe none."""
-
-    def send(self, data: memoryview) -> int:
-        """Send as much as possible within one tick, and return the number of bytes."""
-
-    def close(self) -> None:
-        """Free the port."""
-
-
-class _PtyLink:
-    """A pseudo-terminal: for the client it is a serial port with any baud rate."""
-
-    def __init__(self) -> None:
-        try:
-            import pty  # noqa: PLC0415 - neither exists on Windows
-            import tty  # noqa: PLC0415
-        except ImportError as error:
-            hint = 'use transport="socket", or run this on Linux or macOS'
-            raise EspAtError(
-                "simulation-failed", "this system has no pseudo-terminals to simulate a serial port", hint=hint
-            ) from error
-        self._master, client = pty.openpty()
-        tty.setraw(client)
-        self.port = os.ttyname(client)
-        os.set_blocking(self._master, False)
-        # Only clients keep their side open: when the last one closes it, our reads fail.
-        os.close(client)
-
-    def receive(self) -> bytes:
-        readable, _, _ = select.select([self._master], [], [], _TICK)
-        if not readable:
-            return b""
-        try:
-            data = os.read(self._master, _PIECE)
-        except BlockingIOError:
-            return b""
-        except OSError:
-            # Without a client, Linux fails with EIO and macOS reads nothing, both at once: wait, don't spin.
-            data = b""
-        if not data:
-            time.sleep(_TICK)
-            raise ConnectionResetError
-        return data
-
-    def send(self, data: memoryview) -> int:
-        _, writable, _ = select.select([], [self._master], [], _TICK)
-        try:
-            return os.write(self._master, data) if writable else 0
-        except BlockingIOError:
-            return 0
-        except OSError as error:
-            raise ConnectionResetError from error
-
-    def close(self) -> None:
-        os.close(self._master)
-
-
-class _SocketLink:
-    """A TCP port of this computer, which pyserial opens by its ``socket://`` address."""
-
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        host, port = self._listener.getsockname()
-        self.port = f"socket://{host}:{port}"
-        self._client: socket.socket | None = None
-
-    def receive(self) -> bytes:
-        readable, _, _ = select.select([self._client or self._listener], [], [], _TICK)
-        if not readable:
-            return b""
-        if self._client is None:
-            self._client, _ = self._listener.accept()
-            self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return b""
-        data = self._client.recv(_PIECE)
-        if not data:
-            self._hang_up()
-        return data
-
-    def send(self, data: memoryview) -> int:
-        if self._client is None:
-            raise ConnectionResetError
-        _, writable, _ = select.select([], [self._client], [], _TICK)
-        return self._client.send(data) if writable else 0
-
-    def close(self) -> None:
-        if self._client:
-            self._client.close()
-        self._listener.close()
-
-    def _hang_up(self) -> None:
-        if self._client:
-            self._client.close()
-        self._client = None
-        raise ConnectionResetError
+    def _send(self, link: Link, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest and not self._stop.is_set():
+            sent = link.send(rest)
+            self._traffic.sent += sent
+            rest = rest[sent:]

@@ -151,7 +151,10 @@ class _Reading:
 
 
 class SimulatedRom:
-    """One chip in download mode; `answer` takes a request frame and returns the bytes to send back."""
+    """One chip in download mode; `answer` takes a request frame and returns the bytes to send back.
+
+    ``flash_data`` is how many bytes came to be written to the flash, as they came.
+    """
 
     def __init__(
         self, chip: str, flash: NorFlash, crystal_mhz: int | None = None, *, blank_efuses: bool = False
@@ -162,6 +165,7 @@ class SimulatedRom:
             raise unknown_name("unknown-chip", "chip", chip, known)
         self.chip = chip
         self.flash = flash
+        self.flash_data = 0
         self._revision = {} if blank_efuses else _revision_registers(chip)
         self._crystal_mhz = crystal_mhz or _CRYSTALS_MHZ.get(chip)
         self.reset()
@@ -247,6 +251,7 @@ class SimulatedRom:
         self.flash.erase(offset, size)
 
     def _feed(self, data: bytes) -> None:
+        self.flash_data += len(data) - 16
         if self._download is None:
             raise _RefusedError(_Refusal.NOT_IN_FLASH_MODE)
         self._download.feed(data[16:])

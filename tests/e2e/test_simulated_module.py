@@ -117,6 +117,22 @@ def test_erasing(simulated_module):
     assert module.writes == []
 
 
+def test_what_goes_over_the_link_is_counted(simulated_module, small):
+    module = simulated_module("esp32c3", MEGABYTE)
+    assert (module.received, module.sent, module.flash_data, module.erased_sectors) == (0, 0, 0, 0)
+    esptool(module, "write-flash", "--no-compress", "0x1000", small)
+    # It is one block, which esptool fills up.
+    assert module.flash_data == 0x4000
+    assert module.received > 0x4000
+    assert 0 < module.sent < module.received
+    assert module.erased_sectors == 2
+    module.reset_counts()
+    esptool(module, "write-flash", "--skip-flashed", "0x1000", small)
+    assert (module.flash_data, module.erased_sectors, module.writes, module.erases) == (0, 0, [], [])
+    assert module.received
+    assert module.flash[0x1000:].startswith(small.read_bytes())
+
+
 def test_looking_changes_nothing(simulated_module):
     before = patterned(MEGABYTE)
     module = simulated_module("esp32s2", MEGABYTE, before)
