@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from platformio_esp_at.demo.links import Link
+    from platformio_esp_at.demo.security import Security
 
 Transport = Literal["pty", "socket"]
 
@@ -40,8 +41,8 @@ class SimulatedModule:
     """A context manager: inside it, ``port`` answers as ``chip`` in download mode, for one esptool run after another.
 
     ``flash``: the content at the start, 0xFF after its end. ``crystal_mhz``: by default, the usual one. With
-    ``blank_efuses``, the chip reports revision v0.0. Opening the port, or syncing with the bootloader, resets the chip;
-    the flash stays. Several modules can run at once.
+    ``blank_efuses``, the chip reports revision v0.0. ``security``: how the chip is protected. Opening the port, or
+    syncing with the bootloader, resets the chip; the flash stays. Several modules can run at once.
     """
 
     def __init__(
@@ -53,13 +54,14 @@ class SimulatedModule:
         crystal_mhz: int | None = None,
         *,
         blank_efuses: bool = False,
+        security: Security | None = None,
     ) -> None:
         if flash_size not in FLASH_SIZES:
             hint = f"use one of {', '.join(map(format_size, FLASH_SIZES))}"
             raise LayoutError("simulation-failed", f"no simulated flash has {format_size(flash_size)}", hint=hint)
         self.chip = chip
         self._flash = NorFlash(flash_size, flash or b"")
-        self._rom = SimulatedRom(chip, self._flash, crystal_mhz, blank_efuses=blank_efuses)
+        self._rom = SimulatedRom(chip, self._flash, crystal_mhz, blank_efuses=blank_efuses, security=security)
         self._transport = transport
         self._link: Link | None = None
         self._traffic = _Traffic()

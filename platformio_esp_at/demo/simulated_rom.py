@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any
 
+from platformio_esp_at.demo.security import Security, burned_bits, check_security, security_info
 from platformio_esp_at.errors import EspAtError, LayoutError, unknown_name
 
 if TYPE_CHECKING:
@@ -56,6 +57,24 @@ class Command(IntEnum):
     ERASE_FLASH = 0xD0
     ERASE_REGION = 0xD1
     READ_FLASH = 0xD2
+
+
+_SECURE_DOWNLOAD_COMMANDS = {
+    Command.FLASH_BEGIN,
+    Command.FLASH_DATA,
+    Command.FLASH_END,
+    Command.SYNC,
+    Command.SPI_SET_PARAMS,
+    Command.SPI_ATTACH,
+    Command.CHANGE_BAUDRATE,
+    Command.FLASH_DEFL_BEGIN,
+    Command.FLASH_DEFL_DATA,
+    Command.FLASH_DEFL_END,
+    Command.GET_SECURITY_INFO,
+}
+"""What is left in Secure Download Mode: the flash can be written and nothing can be read."""
+_ANOTHER_COMMAND = 0xFF
+"""esptool reads "not supported" in an answer only if the answer names another command than the request."""
 
 
 class _Refusal(Enum):
@@ -157,7 +176,13 @@ class SimulatedRom:
     """
 
     def __init__(
-        self, chip: str, flash: NorFlash, crystal_mhz: int | None = None, *, blank_efuses: bool = False
+        self,
+        chip: str,
+        flash: NorFlash,
+        crystal_mhz: int | None = None,
+        *,
+        blank_efuses: bool = False,
+        security: Security | None = None,
     ) -> None:
         self._mock = _import_mock("server")
         known = _import_mock("chips").SUPPORTED
@@ -166,14 +191,17 @@ class SimulatedRom:
         self.chip = chip
         self.flash = flash
         self.flash_data = 0
-        self._revision = {} if blank_efuses else _revision_registers(chip)
+        self._security = security or Security()
+        check_security(self._security, chip)
+        self._rom_class = _import_mock("registers").CHIP_DEFS[chip]
+        self._efuses = _efuse_registers(chip, {} if blank_efuses else _REVISIONS.get(chip, {}), self._security)
         self._crystal_mhz = crystal_mhz or _CRYSTALS_MHZ.get(chip)
         self.reset()
 
     def reset(self) -> None:
         """Leave the stub and forget everything but the flash."""
         self._session = self._mock.ChipSession(self.chip)
-        self._session.registers.update(self._revision)
+        self._session.registers.update(self._efuses)
         self._session.registers.update(_crystal_registers(self.chip, self._crystal_mhz))
         flash_id = (self.flash.size.bit_length() - 1) << 16 | 0x4020  # JEDEC: capacity, type, maker
         mock_flash_id = _import_mock("protocol").MOCK_FLASH_ID
@@ -205,6 +233,8 @@ class SimulatedRom:
             return self._status(code, error.refusal)
 
     def _answer(self, command: Command, data: bytes) -> bytes:
+        if self._security.secure_download and command not in _SECURE_DOWNLOAD_COMMANDS:
+            return self._status(_ANOTHER_COMMAND, _Refusal.UNKNOWN_COMMAND)
         if command is Command.SYNC:
             # esptool resets the chip before it syncs; a pty has no reset line.
             self.reset()
@@ -214,7 +244,10 @@ class SimulatedRom:
         if command is Command.WRITE_REG:
             return bytes(self._mock.handle_write_reg(data, self._session))
         if command is Command.GET_SECURITY_INFO:
-            return bytes(self._mock.handle_get_security_info(self._session))
+            info = security_info(self._security, self._rom_class)
+            if info is None:
+                raise _RefusedError(_Refusal.UNKNOWN_COMMAND)
+            return self._result(command, info)
         if command is Command.MEM_END:
             return self._end_memory(data)
         if command in {Command.FLASH_BEGIN, Command.FLASH_DEFL_BEGIN}:
@@ -243,6 +276,9 @@ class SimulatedRom:
 
     def _begin(self, data: bytes, *, compressed: bool) -> None:
         size, blocks, block_size, offset = struct.unpack_from("<IIII", data)
+        if any(data[16:20]):
+            # Encrypted; what the flash would hold then can't be simulated without the key.
+            raise _RefusedError(_Refusal.UNKNOWN_COMMAND)
         if self.chip == "esp8266" and not self._session.stub_active:
             # This ROM erases more than requested, so esptool requests less: only the blocks give the real size.
             size = blocks * block_size
@@ -321,13 +357,13 @@ def _unescape(frame: bytes) -> bytes:
     return frame.replace(b"\xdb\xdc", _FRAME_END).replace(b"\xdb\xdd", b"\xdb")
 
 
-def _revision_registers(chip: str) -> dict[int, int]:
+def _efuse_registers(chip: str, revision: dict[str, dict[int, int]], security: Security) -> dict[int, int]:
     registers = _import_mock("registers")
-    found = {}
-    for name, words in _REVISIONS.get(chip, {}).items():
-        for word, bits in words.items():
-            address = getattr(registers.CHIP_DEFS[chip], name) + 4 * word
-            found[address] = registers.read_reg_value(chip, address) | bits
+    rom = registers.CHIP_DEFS[chip]
+    bits = [(getattr(rom, name) + 4 * word, value) for name, words in revision.items() for word, value in words.items()]
+    found: dict[int, int] = {}
+    for address, value in bits + burned_bits(security, rom):
+        found[address] = found.get(address, registers.read_reg_value(chip, address)) | value
     return found
 
 
