@@ -12,13 +12,15 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from platformio_esp_at.demo.links import PtyLink, SocketLink
+from platformio_esp_at.demo.faults import Cable, DamagedByte, FlashFault, LinkFault, SpeedLimit, Unplugged
+from platformio_esp_at.demo.links import TICK, PtyLink, SocketLink
 from platformio_esp_at.demo.nor_flash import NorFlash
 from platformio_esp_at.demo.simulated_rom import FLASH_SIZES, FrameReader, SimulatedRom
 from platformio_esp_at.errors import EspAtError, LayoutError
 from platformio_esp_at.units import SECTOR_SIZE, format_size
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
 
     from typing_extensions import Self
@@ -41,8 +43,9 @@ class SimulatedModule:
     """A context manager: inside it, ``port`` answers as ``chip`` in download mode, for one esptool run after another.
 
     ``flash``: the content at the start, 0xFF after its end. ``crystal_mhz``: by default, the usual one. With
-    ``blank_efuses``, the chip reports revision v0.0. ``security``: how the chip is protected. Opening the port, or
-    syncing with the bootloader, resets the chip; the flash stays. Several modules can run at once.
+    ``blank_efuses``, the chip reports revision v0.0. ``security``: how the chip is protected. ``faults``: what is
+    wrong from the start; `add_fault` adds others. Opening the port, or syncing with the bootloader, resets the chip;
+    the flash stays. Several modules can run at once.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class SimulatedModule:
         *,
         blank_efuses: bool = False,
         security: Security | None = None,
+        faults: Iterable[LinkFault | FlashFault] = (),
     ) -> None:
         if flash_size not in FLASH_SIZES:
             hint = f"use one of {', '.join(map(format_size, FLASH_SIZES))}"
@@ -65,8 +69,13 @@ class SimulatedModule:
         self._transport = transport
         self._link: Link | None = None
         self._traffic = _Traffic()
+        self._cable = Cable()
         self._stop = threading.Event()
+        self._port_gone = threading.Event()
+        self._port_back = threading.Event()
         self._thread: threading.Thread | None = None
+        for fault in faults:
+            self.add_fault(fault)
 
     @property
     def port(self) -> str:
@@ -119,8 +128,37 @@ class SimulatedModule:
         self._flash.erases.clear()
         self._flash.writes.clear()
 
+    def add_fault(self, fault: LinkFault | FlashFault) -> None:
+        """Let this be wrong from now on."""
+        if isinstance(fault, Unplugged | DamagedByte | SpeedLimit):
+            self._cable.add(fault)
+        else:
+            self._flash.add_fault(fault)
+
+    @property
+    def is_plugged_in(self) -> bool:
+        """Whether the port is there."""
+        return not self._port_gone.is_set()
+
+    def unplug(self) -> None:
+        """Take the port away; back when it is gone."""
+        _ = self.port
+        self._cable.add(Unplugged())
+        self._port_gone.wait()
+
+    def plug_in(self) -> None:
+        """Bring the port back that `unplug` or a fault took; the module is just switched on then."""
+        _ = self.port
+        if self._cable.is_unplugged:
+            self._port_gone.wait()
+        self._port_back.clear()
+        self._cable.plug_in()
+        if self._port_gone.is_set():
+            self._port_back.wait()
+
     def __enter__(self) -> Self:
         self._stop.clear()
+        self._port_gone.clear()
         self._link = PtyLink() if self._transport == "pty" else SocketLink()
         self._thread = threading.Thread(target=self._serve, args=(self._link,), name=f"simulated {self.chip}")
         self._thread.daemon = True  # an interrupted demo must not hang on it
@@ -143,18 +181,32 @@ class SimulatedModule:
             # A closed connection is the end of one run, killed or finished; the next run starts after a reset.
             with contextlib.suppress(ConnectionError):
                 self._converse(link)
+            if self._cable.is_unplugged:
+                self._stay_away(link)
+
+    def _stay_away(self, link: Link) -> None:
+        link.unplug()
+        self._port_gone.set()
+        while self._cable.is_unplugged:
+            if self._stop.wait(TICK):
+                return
+        link.plug_in()
+        self._port_gone.clear()
+        self._port_back.set()
 
     def _converse(self, link: Link) -> None:
         frames = FrameReader()
-        while not self._stop.is_set():
+        while not self._stop.is_set() and not self._cable.is_unplugged:
             data = link.receive()
             self._traffic.received += len(data)
-            for frame in frames.feed(data):
-                self._send(link, self._rom.answer(frame))
+            # A new speed is for what comes after the answer to the request for it.
+            baud = link.baud or self._rom.baud
+            for frame in frames.feed(self._cable.to_module(data, baud)):
+                self._send(link, self._cable.to_client(self._rom.answer(frame), baud))
 
     def _send(self, link: Link, data: bytes) -> None:
         rest = memoryview(data)
-        while rest and not self._stop.is_set():
+        while rest and not self._stop.is_set() and not self._cable.is_unplugged:
             sent = link.send(rest)
             self._traffic.sent += sent
             rest = rest[sent:]

@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any
 
+from platformio_esp_at.demo.nor_flash import FlashRefusedError, NorFlash
 from platformio_esp_at.demo.security import Security, burned_bits, check_security, security_info
 from platformio_esp_at.errors import EspAtError, LayoutError, unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from platformio_esp_at.demo.nor_flash import NorFlash
 
 FLASH_SIZES = tuple(1 << bits for bits in range(20, 25))
 """The flash sizes that ESP-AT modules come with: 1 MB to 16 MB."""
@@ -31,6 +30,7 @@ _GREETING = b"OHAI"
 _REQUEST, _RESPONSE = 0, 1
 _SYNC_ANSWERS = 8
 _ROM_READ_LENGTH = 64
+_ROM_BAUD = 115200
 
 
 class Command(IntEnum):
@@ -81,6 +81,7 @@ class _Refusal(Enum):
     """Why a command fails: the ROM's and the stub's error codes."""
 
     UNKNOWN_COMMAND = (0x05, 0xFF)
+    BAD_LENGTH = (0x05, 0xC0)
     FLASH_FAILED = (0x06, 0xC4)
     NOT_IN_FLASH_MODE = (0x06, 0xC6)
     BAD_CHECKSUM = (0x07, 0xC1)
@@ -172,7 +173,8 @@ class _Reading:
 class SimulatedRom:
     """One chip in download mode; `answer` takes a request frame and returns the bytes to send back.
 
-    ``flash_data`` is how many bytes came to be written to the flash, as they came.
+    ``flash_data`` is how many bytes came to be written to the flash, as they came; ``baud`` the speed that the client
+    has chosen for what follows its last request.
     """
 
     def __init__(
@@ -206,6 +208,7 @@ class SimulatedRom:
         flash_id = (self.flash.size.bit_length() - 1) << 16 | 0x4020  # JEDEC: capacity, type, maker
         mock_flash_id = _import_mock("protocol").MOCK_FLASH_ID
         self._session.spi = _IdentifiedSpi(self._session.spi, flash_id, mock_flash_id)
+        self.baud = _ROM_BAUD
         self._download: _Download | None = None
         self._reading: _Reading | None = None
 
@@ -217,13 +220,17 @@ class SimulatedRom:
             return b""
         self._reading = None
         code, size, checksum = struct.unpack_from("<xBHI", frame)
-        data = frame[8 : 8 + size]
+        data = frame[8:]
         try:
             command = Command(code)
+            if command in {Command.FLASH_DATA, Command.FLASH_DEFL_DATA}:
+                self.flash_data += len(data[16:])
+            if len(data) != size:
+                return self._status(code, _Refusal.BAD_LENGTH)
             if not self._mock.checksum_valid(command, checksum, data):
                 return self._status(code, _Refusal.BAD_CHECKSUM)
             return self._answer(command, data)
-        except LayoutError:
+        except (LayoutError, FlashRefusedError):
             return self._status(code, _Refusal.FLASH_FAILED)
         except zlib.error:
             return self._status(code, _Refusal.INFLATE_FAILED)
@@ -256,6 +263,8 @@ class SimulatedRom:
             self._feed(data)
         elif command in {Command.FLASH_END, Command.FLASH_DEFL_END}:
             self._download = None
+        elif command is Command.CHANGE_BAUDRATE:
+            (self.baud,) = struct.unpack_from("<I", data)
         elif command is Command.SPI_FLASH_MD5:
             return self._md5(data)
         elif command is Command.READ_FLASH_SLOW:
@@ -268,7 +277,10 @@ class SimulatedRom:
         if not self._session.stub_active:
             raise _RefusedError(_Refusal.UNKNOWN_COMMAND)
         if command is Command.READ_FLASH:
-            self._reading = _Reading(self.flash, *struct.unpack_from("<IIII", data))
+            offset, length, packet_size, max_in_flight = struct.unpack_from("<IIII", data)
+            if not packet_size:
+                raise _RefusedError(_Refusal.UNKNOWN_COMMAND)
+            self._reading = _Reading(self.flash, offset, length, packet_size, max_in_flight)
             return self._status(command) + self._continue_reading(0)
         offset, size = struct.unpack_from("<II", data) if command is Command.ERASE_REGION else (0, self.flash.size)
         self.flash.erase(offset, size)
@@ -287,7 +299,6 @@ class SimulatedRom:
         self.flash.erase(offset, size)
 
     def _feed(self, data: bytes) -> None:
-        self.flash_data += len(data) - 16
         if self._download is None:
             raise _RefusedError(_Refusal.NOT_IN_FLASH_MODE)
         self._download.feed(data[16:])

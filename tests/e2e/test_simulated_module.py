@@ -11,6 +11,15 @@ import time
 
 import pytest
 
+from platformio_esp_at.demo.faults import (
+    Cable,
+    DamagedByte,
+    RefusedErase,
+    RefusedWrite,
+    SpeedLimit,
+    StuckBits,
+    Unplugged,
+)
 from platformio_esp_at.demo.nor_flash import NorFlash
 from platformio_esp_at.demo.security import Security
 from platformio_esp_at.demo.simulated_module import SimulatedModule
@@ -273,6 +282,92 @@ def test_esptool_refuses_to_spoil_a_protected_chip(simulated_module, small):
     locked = simulated_module("esp32c6", security=Security("v2", "release", secure_download=True))
     assert "secure download mode enabled" in esptool(locked, "write-flash", "0x10000", small, ok=False)
     assert locked.writes == []
+
+
+@pytest.mark.parametrize("transport", ["pty", "socket"])
+def test_a_module_is_unplugged_and_comes_back(simulated_module, large, transport):
+    module = simulated_module("esp32c3", 2 * MEGABYTE, transport=transport, faults=[Unplugged(after=30000)])
+    port = module.port
+    command = [sys.executable, "-m", "esptool", "--port", port, "write-flash", "0x10000", str(large)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
+        while module.is_plugged_in:
+            assert run.poll() is None
+            time.sleep(0.005)
+        assert 0 < module.flash_data < large.stat().st_size
+        esptool(module, "flash-id", ok=False)
+        module.plug_in()
+        assert (module.port, module.is_plugged_in) == (port, True)
+        # esptool waits for some seconds for a module that it has lost.
+        assert "retrying" in run.communicate()[0]
+    assert run.returncode == 0
+    assert module.flash[0x10000:].startswith(large.read_bytes())
+    module.unplug()
+    assert not module.is_plugged_in
+    module.plug_in()
+    esptool(module, "verify-flash", "0x10000", large)
+
+
+@pytest.mark.parametrize("fault", [DamagedByte(30000), DamagedByte(30000, lost=True)])
+@pytest.mark.parametrize("compression", ["--compress", "--no-compress"])
+def test_esptool_repeats_a_damaged_block(simulated_module, large, fault, compression):
+    module = simulated_module("esp32c3", 2 * MEGABYTE, faults=[fault])
+    esptool(module, "write-flash", compression, "0x10000", large)
+    assert module.flash[0x10000:].startswith(large.read_bytes())
+    damaged = module.flash_data
+    module.reset_counts()
+    esptool(module, "write-flash", compression, "0x10000", large)
+    assert module.flash_data < damaged
+
+
+def test_esptool_gives_up_where_every_block_is_damaged(simulated_module, large):
+    module = simulated_module("esp32c3", 2 * MEGABYTE)
+    module.add_fault(DamagedByte(900, repeats=True))
+    esptool(module, "--no-stub", "write-flash", "--no-compress", "0x10000", large, ok=False)
+
+
+def test_above_a_speed_the_link_gives_noise(simulated_module, small):
+    module = simulated_module("esp32", 2 * MEGABYTE, faults=[SpeedLimit(460800)])
+    esptool(module, "--baud", 921600, "write-flash", "0x10000", small, ok=False)
+    assert module.writes == []
+    esptool(module, "--baud", 460800, "write-flash", "0x10000", small)
+    assert module.flash[0x10000:].startswith(small.read_bytes())
+
+
+def test_a_bad_cell_is_found_by_the_digest(simulated_module, small):
+    stuck = small.read_bytes()[100]
+    module = simulated_module("esp32", 2 * MEGABYTE, faults=[StuckBits(0x10000 + 100, ones=~stuck & 0xFF)])
+    assert "MD5" in esptool(module, "write-flash", "0x10000", small, ok=False)
+    assert module.flash[0x10000 + 100] == 0xFF
+    esptool(module, "write-flash", "0x20000", small)
+
+
+@pytest.mark.parametrize("fault", [RefusedErase(0x11000), RefusedWrite(0x11000)])
+def test_a_broken_flash_refuses(simulated_module, small, fault):
+    module = simulated_module("esp32c3", 2 * MEGABYTE, faults=[fault])
+    esptool(module, "write-flash", "0x10000", small, ok=False)
+    assert (0x10000, 0x2000) in module.erases or fault == RefusedErase(0x11000)
+    assert not module.flash[0x10000:].startswith(small.read_bytes())
+    esptool(module, "write-flash", "0x20000", small)
+
+
+@pytest.mark.parametrize("size", [1, 3, 5, 100])
+def test_bytes_are_damaged_wherever_the_link_cuts_them(size):
+    sent = bytes(range(64, 164))
+    received = {}
+    for fault in (
+        DamagedByte(7),
+        DamagedByte(7, repeats=True),
+        DamagedByte(7, lost=True),
+        DamagedByte(7, lost=True, repeats=True),
+        DamagedByte(7, to_client=True),
+    ):
+        cable = Cable()
+        cable.add(fault)
+        pieces = [sent[at : at + size] for at in range(0, len(sent), size)]
+        received[fault] = b"".join(cable.to_module(piece, 115200) for piece in pieces)
+    flipped = bytes(byte ^ 0x20 if number % 7 == 0 else byte for number, byte in enumerate(sent, 1))
+    kept = bytes(byte for number, byte in enumerate(sent, 1) if number % 7)
+    assert list(received.values()) == [flipped[:7] + sent[7:], flipped, sent[:6] + sent[7:], kept, sent]
 
 
 def test_it_can_be_started_again(small):
