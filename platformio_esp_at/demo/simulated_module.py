@@ -8,35 +8,43 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import select
-import socket
 import threading
-import time
-from typing import TYPE_CHECKING, Literal, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
+from platformio_esp_at.demo.faults import Cable, DamagedByte, FlashFault, LinkFault, SpeedLimit, Unplugged
+from platformio_esp_at.demo.links import TICK, PtyLink, SocketLink
 from platformio_esp_at.demo.nor_flash import NorFlash
 from platformio_esp_at.demo.simulated_rom import FLASH_SIZES, FrameReader, SimulatedRom
 from platformio_esp_at.errors import EspAtError, LayoutError
-from platformio_esp_at.units import format_size
+from platformio_esp_at.units import SECTOR_SIZE, format_size
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
 
     from typing_extensions import Self
 
+    from platformio_esp_at.demo.links import Link
+    from platformio_esp_at.demo.security import Security
+
 Transport = Literal["pty", "socket"]
 
-_TICK = 0.02
-"""How long one wait lasts, in seconds; also how long a stop can take."""
-_PIECE = 1 << 16
+
+@dataclass
+class _Traffic:
+    """How many bytes went over the link."""
+
+    received: int = 0
+    sent: int = 0
 
 
 class SimulatedModule:
     """A context manager: inside it, ``port`` answers as ``chip`` in download mode, for one esptool run after another.
 
     ``flash``: the content at the start, 0xFF after its end. ``crystal_mhz``: by default, the usual one. With
-    ``blank_efuses``, the chip reports revision v0.0. Opening the port, or syncing with the bootloader, resets the chip;
+    ``blank_efuses``, the chip reports revision v0.0. ``security``: how the chip is protected. ``faults``: what is
+    wrong from the start; `add_fault` adds others. Opening the port, or syncing with the bootloader, resets the chip;
     the flash stays. Several modules can run at once.
     """
 
@@ -49,17 +57,25 @@ class SimulatedModule:
         crystal_mhz: int | None = None,
         *,
         blank_efuses: bool = False,
+        security: Security | None = None,
+        faults: Iterable[LinkFault | FlashFault] = (),
     ) -> None:
         if flash_size not in FLASH_SIZES:
             hint = f"use one of {', '.join(map(format_size, FLASH_SIZES))}"
             raise LayoutError("simulation-failed", f"no simulated flash has {format_size(flash_size)}", hint=hint)
         self.chip = chip
         self._flash = NorFlash(flash_size, flash or b"")
-        self._rom = SimulatedRom(chip, self._flash, crystal_mhz, blank_efuses=blank_efuses)
+        self._rom = SimulatedRom(chip, self._flash, crystal_mhz, blank_efuses=blank_efuses, security=security)
         self._transport = transport
-        self._link: _Link | None = None
+        self._link: Link | None = None
+        self._traffic = _Traffic()
+        self._cable = Cable()
         self._stop = threading.Event()
+        self._port_gone = threading.Event()
+        self._port_back = threading.Event()
         self._thread: threading.Thread | None = None
+        for fault in faults:
+            self.add_fault(fault)
 
     @property
     def port(self) -> str:
@@ -85,9 +101,65 @@ class SimulatedModule:
         """Offset and length of every erase so far, in whole sectors; a write begins with one."""
         return list(self._flash.erases)
 
+    @property
+    def erased_sectors(self) -> int:
+        """How many sectors were erased; one that was erased twice counts twice."""
+        return sum(length for _, length in self._flash.erases) // SECTOR_SIZE
+
+    @property
+    def flash_data(self) -> int:
+        """How many bytes came to be written to the flash, as they came: compressed, filled up, sent again."""
+        return self._rom.flash_data
+
+    @property
+    def received(self) -> int:
+        """How many bytes the module has received over its link."""
+        return self._traffic.received
+
+    @property
+    def sent(self) -> int:
+        """How many bytes the module has sent over its link."""
+        return self._traffic.sent
+
+    def reset_counts(self) -> None:
+        """Begin anew with ``writes``, ``erases`` and all that is counted; the flash stays."""
+        self._traffic = _Traffic()
+        self._rom.flash_data = 0
+        self._flash.erases.clear()
+        self._flash.writes.clear()
+
+    def add_fault(self, fault: LinkFault | FlashFault) -> None:
+        """Let this be wrong from now on."""
+        if isinstance(fault, Unplugged | DamagedByte | SpeedLimit):
+            self._cable.add(fault)
+        else:
+            self._flash.add_fault(fault)
+
+    @property
+    def is_plugged_in(self) -> bool:
+        """Whether the port is there."""
+        return not self._port_gone.is_set()
+
+    def unplug(self) -> None:
+        """Take the port away; back when it is gone."""
+        _ = self.port
+        self._cable.add(Unplugged())
+        self._port_gone.wait()
+
+    def plug_in(self) -> None:
+        """Bring the port back that `unplug` or a fault took; the module is just switched on then."""
+        _ = self.port
+        if self._cable.is_unplugged:
+            self._port_gone.wait()
+        self._port_back.clear()
+        self._cable.plug_in()
+        if self._port_gone.is_set():
+            self._port_back.wait()
+
     def __enter__(self) -> Self:
         self._stop.clear()
-        self._link = _PtyLink() if self._transport == "pty" else _SocketLink()
+        self._port_gone.clear()
+        self._link = PtyLink() if self._transport == "pty" else SocketLink()
         self._thread = threading.Thread(target=self._serve, args=(self._link,), name=f"simulated {self.chip}")
         self._thread.daemon = True  # an interrupted demo must not hang on it
         self._thread.start()
@@ -103,120 +175,38 @@ class SimulatedModule:
             self._link.close()
         self._link = None
 
-    def _serve(self, link: _Link) -> None:
+    def _serve(self, link: Link) -> None:
         while not self._stop.is_set():
             self._rom.reset()
             # A closed connection is the end of one run, killed or finished; the next run starts after a reset.
             with contextlib.suppress(ConnectionError):
                 self._converse(link)
+            if self._cable.is_unplugged:
+                self._stay_away(link)
 
-    def _converse(self, link: _Link) -> None:
+    def _stay_away(self, link: Link) -> None:
+        link.unplug()
+        self._port_gone.set()
+        while self._cable.is_unplugged:
+            if self._stop.wait(TICK):
+                return
+        link.plug_in()
+        self._port_gone.clear()
+        self._port_back.set()
+
+    def _converse(self, link: Link) -> None:
         frames = FrameReader()
-        while not self._stop.is_set():
-            for frame in frames.feed(link.receive()):
-                answer = memoryview(self._rom.answer(frame))
-                while answer and not self._stop.is_set():
-                    answer = answer[link.send(answer) :]
+        while not self._stop.is_set() and not self._cable.is_unplugged:
+            data = link.receive()
+            self._traffic.received += len(data)
+            # A new speed is for what comes after the answer to the request for it.
+            baud = link.baud or self._rom.baud
+            for frame in frames.feed(self._cable.to_module(data, baud)):
+                self._send(link, self._cable.to_client(self._rom.answer(frame), baud))
 
-
-class _Link(Protocol):
-    """A byte stream to one client after the other; a ConnectionError means that the client has closed it."""
-
-    port: str
-
-    def receive(self) -> bytes:
-        """Return the bytes received within one tick, maybe none."""
-
-    def send(self, data: memoryview) -> int:
-        """Send as much as possible within one tick, and return the number of bytes."""
-
-    def close(self) -> None:
-        """Free the port."""
-
-
-class _PtyLink:
-    """A pseudo-terminal: for the client it is a serial port with any baud rate."""
-
-    def __init__(self) -> None:
-        try:
-            import pty  # noqa: PLC0415 - neither exists on Windows
-            import tty  # noqa: PLC0415
-        except ImportError as error:
-            hint = 'use transport="socket", or run this on Linux or macOS'
-            raise EspAtError(
-                "simulation-failed", "this system has no pseudo-terminals to simulate a serial port", hint=hint
-            ) from error
-        self._master, client = pty.openpty()
-        tty.setraw(client)
-        self.port = os.ttyname(client)
-        os.set_blocking(self._master, False)
-        # Only clients keep their side open: when the last one closes it, our reads fail.
-        os.close(client)
-
-    def receive(self) -> bytes:
-        readable, _, _ = select.select([self._master], [], [], _TICK)
-        if not readable:
-            return b""
-        try:
-            data = os.read(self._master, _PIECE)
-        except BlockingIOError:
-            return b""
-        except OSError:
-            # Without a client, Linux fails with EIO and macOS reads nothing, both at once: wait, don't spin.
-            data = b""
-        if not data:
-            time.sleep(_TICK)
-            raise ConnectionResetError
-        return data
-
-    def send(self, data: memoryview) -> int:
-        _, writable, _ = select.select([], [self._master], [], _TICK)
-        try:
-            return os.write(self._master, data) if writable else 0
-        except BlockingIOError:
-            return 0
-        except OSError as error:
-            raise ConnectionResetError from error
-
-    def close(self) -> None:
-        os.close(self._master)
-
-
-class _SocketLink:
-    """A TCP port of this computer, which pyserial opens by its ``socket://`` address."""
-
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        host, port = self._listener.getsockname()
-        self.port = f"socket://{host}:{port}"
-        self._client: socket.socket | None = None
-
-    def receive(self) -> bytes:
-        readable, _, _ = select.select([self._client or self._listener], [], [], _TICK)
-        if not readable:
-            return b""
-        if self._client is None:
-            self._client, _ = self._listener.accept()
-            self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return b""
-        data = self._client.recv(_PIECE)
-        if not data:
-            self._hang_up()
-        return data
-
-    def send(self, data: memoryview) -> int:
-        if self._client is None:
-            raise ConnectionResetError
-        _, writable, _ = select.select([], [self._client], [], _TICK)
-        return self._client.send(data) if writable else 0
-
-    def close(self) -> None:
-        if self._client:
-            self._client.close()
-        self._listener.close()
-
-    def _hang_up(self) -> None:
-        if self._client:
-            self._client.close()
-        self._client = None
-        raise ConnectionResetError
+    def _send(self, link: Link, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest and not self._stop.is_set() and not self._cable.is_unplugged:
+            sent = link.send(rest)
+            self._traffic.sent += sent
+            rest = rest[sent:]

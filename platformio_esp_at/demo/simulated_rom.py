@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any
 
+from platformio_esp_at.demo.nor_flash import FlashRefusedError, NorFlash
+from platformio_esp_at.demo.security import Security, burned_bits, check_security, security_info
 from platformio_esp_at.errors import EspAtError, LayoutError, unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from platformio_esp_at.demo.nor_flash import NorFlash
 
 FLASH_SIZES = tuple(1 << bits for bits in range(20, 25))
 """The flash sizes that ESP-AT modules come with: 1 MB to 16 MB."""
@@ -30,6 +30,7 @@ _GREETING = b"OHAI"
 _REQUEST, _RESPONSE = 0, 1
 _SYNC_ANSWERS = 8
 _ROM_READ_LENGTH = 64
+_ROM_BAUD = 115200
 
 
 class Command(IntEnum):
@@ -58,10 +59,29 @@ class Command(IntEnum):
     READ_FLASH = 0xD2
 
 
+_SECURE_DOWNLOAD_COMMANDS = {
+    Command.FLASH_BEGIN,
+    Command.FLASH_DATA,
+    Command.FLASH_END,
+    Command.SYNC,
+    Command.SPI_SET_PARAMS,
+    Command.SPI_ATTACH,
+    Command.CHANGE_BAUDRATE,
+    Command.FLASH_DEFL_BEGIN,
+    Command.FLASH_DEFL_DATA,
+    Command.FLASH_DEFL_END,
+    Command.GET_SECURITY_INFO,
+}
+"""What is left in Secure Download Mode: the flash can be written and nothing can be read."""
+_ANOTHER_COMMAND = 0xFF
+"""esptool reads "not supported" in an answer only if the answer names another command than the request."""
+
+
 class _Refusal(Enum):
     """Why a command fails: the ROM's and the stub's error codes."""
 
     UNKNOWN_COMMAND = (0x05, 0xFF)
+    BAD_LENGTH = (0x05, 0xC0)
     FLASH_FAILED = (0x06, 0xC4)
     NOT_IN_FLASH_MODE = (0x06, 0xC6)
     BAD_CHECKSUM = (0x07, 0xC1)
@@ -151,10 +171,20 @@ class _Reading:
 
 
 class SimulatedRom:
-    """One chip in download mode; `answer` takes a request frame and returns the bytes to send back."""
+    """One chip in download mode; `answer` takes a request frame and returns the bytes to send back.
+
+    ``flash_data`` is how many bytes came to be written to the flash, as they came; ``baud`` the speed that the client
+    has chosen for what follows its last request.
+    """
 
     def __init__(
-        self, chip: str, flash: NorFlash, crystal_mhz: int | None = None, *, blank_efuses: bool = False
+        self,
+        chip: str,
+        flash: NorFlash,
+        crystal_mhz: int | None = None,
+        *,
+        blank_efuses: bool = False,
+        security: Security | None = None,
     ) -> None:
         self._mock = _import_mock("server")
         known = _import_mock("chips").SUPPORTED
@@ -162,18 +192,23 @@ class SimulatedRom:
             raise unknown_name("unknown-chip", "chip", chip, known)
         self.chip = chip
         self.flash = flash
-        self._revision = {} if blank_efuses else _revision_registers(chip)
+        self.flash_data = 0
+        self._security = security or Security()
+        check_security(self._security, chip)
+        self._rom_class = _import_mock("registers").CHIP_DEFS[chip]
+        self._efuses = _efuse_registers(chip, {} if blank_efuses else _REVISIONS.get(chip, {}), self._security)
         self._crystal_mhz = crystal_mhz or _CRYSTALS_MHZ.get(chip)
         self.reset()
 
     def reset(self) -> None:
         """Leave the stub and forget everything but the flash."""
         self._session = self._mock.ChipSession(self.chip)
-        self._session.registers.update(self._revision)
+        self._session.registers.update(self._efuses)
         self._session.registers.update(_crystal_registers(self.chip, self._crystal_mhz))
         flash_id = (self.flash.size.bit_length() - 1) << 16 | 0x4020  # JEDEC: capacity, type, maker
         mock_flash_id = _import_mock("protocol").MOCK_FLASH_ID
         self._session.spi = _IdentifiedSpi(self._session.spi, flash_id, mock_flash_id)
+        self.baud = _ROM_BAUD
         self._download: _Download | None = None
         self._reading: _Reading | None = None
 
@@ -185,13 +220,17 @@ class SimulatedRom:
             return b""
         self._reading = None
         code, size, checksum = struct.unpack_from("<xBHI", frame)
-        data = frame[8 : 8 + size]
+        data = frame[8:]
         try:
             command = Command(code)
+            if command in {Command.FLASH_DATA, Command.FLASH_DEFL_DATA}:
+                self.flash_data += len(data[16:])
+            if len(data) != size:
+                return self._status(code, _Refusal.BAD_LENGTH)
             if not self._mock.checksum_valid(command, checksum, data):
                 return self._status(code, _Refusal.BAD_CHECKSUM)
             return self._answer(command, data)
-        except LayoutError:
+        except (LayoutError, FlashRefusedError):
             return self._status(code, _Refusal.FLASH_FAILED)
         except zlib.error:
             return self._status(code, _Refusal.INFLATE_FAILED)
@@ -201,6 +240,8 @@ class SimulatedRom:
             return self._status(code, error.refusal)
 
     def _answer(self, command: Command, data: bytes) -> bytes:
+        if self._security.secure_download and command not in _SECURE_DOWNLOAD_COMMANDS:
+            return self._status(_ANOTHER_COMMAND, _Refusal.UNKNOWN_COMMAND)
         if command is Command.SYNC:
             # esptool resets the chip before it syncs; a pty has no reset line.
             self.reset()
@@ -210,7 +251,10 @@ class SimulatedRom:
         if command is Command.WRITE_REG:
             return bytes(self._mock.handle_write_reg(data, self._session))
         if command is Command.GET_SECURITY_INFO:
-            return bytes(self._mock.handle_get_security_info(self._session))
+            info = security_info(self._security, self._rom_class)
+            if info is None:
+                raise _RefusedError(_Refusal.UNKNOWN_COMMAND)
+            return self._result(command, info)
         if command is Command.MEM_END:
             return self._end_memory(data)
         if command in {Command.FLASH_BEGIN, Command.FLASH_DEFL_BEGIN}:
@@ -219,6 +263,8 @@ class SimulatedRom:
             self._feed(data)
         elif command in {Command.FLASH_END, Command.FLASH_DEFL_END}:
             self._download = None
+        elif command is Command.CHANGE_BAUDRATE:
+            (self.baud,) = struct.unpack_from("<I", data)
         elif command is Command.SPI_FLASH_MD5:
             return self._md5(data)
         elif command is Command.READ_FLASH_SLOW:
@@ -231,7 +277,10 @@ class SimulatedRom:
         if not self._session.stub_active:
             raise _RefusedError(_Refusal.UNKNOWN_COMMAND)
         if command is Command.READ_FLASH:
-            self._reading = _Reading(self.flash, *struct.unpack_from("<IIII", data))
+            offset, length, packet_size, max_in_flight = struct.unpack_from("<IIII", data)
+            if not packet_size:
+                raise _RefusedError(_Refusal.UNKNOWN_COMMAND)
+            self._reading = _Reading(self.flash, offset, length, packet_size, max_in_flight)
             return self._status(command) + self._continue_reading(0)
         offset, size = struct.unpack_from("<II", data) if command is Command.ERASE_REGION else (0, self.flash.size)
         self.flash.erase(offset, size)
@@ -239,6 +288,9 @@ class SimulatedRom:
 
     def _begin(self, data: bytes, *, compressed: bool) -> None:
         size, blocks, block_size, offset = struct.unpack_from("<IIII", data)
+        if any(data[16:20]):
+            # Encrypted; what the flash would hold then can't be simulated without the key.
+            raise _RefusedError(_Refusal.UNKNOWN_COMMAND)
         if self.chip == "esp8266" and not self._session.stub_active:
             # This ROM erases more than requested, so esptool requests less: only the blocks give the real size.
             size = blocks * block_size
@@ -316,13 +368,13 @@ def _unescape(frame: bytes) -> bytes:
     return frame.replace(b"\xdb\xdc", _FRAME_END).replace(b"\xdb\xdd", b"\xdb")
 
 
-def _revision_registers(chip: str) -> dict[int, int]:
+def _efuse_registers(chip: str, revision: dict[str, dict[int, int]], security: Security) -> dict[int, int]:
     registers = _import_mock("registers")
-    found = {}
-    for name, words in _REVISIONS.get(chip, {}).items():
-        for word, bits in words.items():
-            address = getattr(registers.CHIP_DEFS[chip], name) + 4 * word
-            found[address] = registers.read_reg_value(chip, address) | bits
+    rom = registers.CHIP_DEFS[chip]
+    bits = [(getattr(rom, name) + 4 * word, value) for name, words in revision.items() for word, value in words.items()]
+    found: dict[int, int] = {}
+    for address, value in bits + burned_bits(security, rom):
+        found[address] = found.get(address, registers.read_reg_value(chip, address)) | value
     return found
 
 

@@ -11,13 +11,24 @@ import time
 
 import pytest
 
+from platformio_esp_at.demo.faults import (
+    Cable,
+    DamagedByte,
+    RefusedErase,
+    RefusedWrite,
+    SpeedLimit,
+    StuckBits,
+    Unplugged,
+)
 from platformio_esp_at.demo.nor_flash import NorFlash
+from platformio_esp_at.demo.security import Security
 from platformio_esp_at.demo.simulated_module import SimulatedModule
 from platformio_esp_at.demo.simulated_rom import FLASH_SIZES, FrameReader, encode_frame
 from platformio_esp_at.errors import EspAtError, LayoutError, UnknownNameError
 from platformio_esp_at.units import format_size
 
 CHIPS = ["esp8266", "esp32", "esp32s2", "esp32c2", "esp32c3", "esp32c5", "esp32c6", "esp32c61"]
+PROTECTED = [chip for chip in CHIPS if chip != "esp8266"]
 MEGABYTE = 1 << 20
 PATTERN = bytes(range(256))[1:128]
 
@@ -34,7 +45,7 @@ def esptool(module: SimulatedModule, *args: object, ok: bool = True) -> str:
     command = [sys.executable, "-m", "esptool", "--port", module.port, *map(str, args)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (run.returncode == 0) == ok, run.stdout + run.stderr
-    return run.stdout
+    return run.stdout if ok else run.stdout + " ".join(run.stderr.split())
 
 
 @pytest.fixture
@@ -117,6 +128,22 @@ def test_erasing(simulated_module):
     assert module.writes == []
 
 
+def test_what_goes_over_the_link_is_counted(simulated_module, small):
+    module = simulated_module("esp32c3", MEGABYTE)
+    assert (module.received, module.sent, module.flash_data, module.erased_sectors) == (0, 0, 0, 0)
+    esptool(module, "write-flash", "--no-compress", "0x1000", small)
+    # It is one block, which esptool fills up.
+    assert module.flash_data == 0x4000
+    assert module.received > 0x4000
+    assert 0 < module.sent < module.received
+    assert module.erased_sectors == 2
+    module.reset_counts()
+    esptool(module, "write-flash", "--skip-flashed", "0x1000", small)
+    assert (module.flash_data, module.erased_sectors, module.writes, module.erases) == (0, 0, [], [])
+    assert module.received
+    assert module.flash[0x1000:].startswith(small.read_bytes())
+
+
 def test_looking_changes_nothing(simulated_module):
     before = patterned(MEGABYTE)
     module = simulated_module("esp32s2", MEGABYTE, before)
@@ -186,6 +213,163 @@ def test_its_chips_are_new_enough_for_images_of_today(simulated_module):
     assert "(revision v1.2)" in esptool(simulated_module("esp32c2"), "chip-id")
 
 
+SAY_SECURITY = """
+import sys
+from esptool.cmds import detect_chip
+with detect_chip(sys.argv[1]) as esp:
+    print(f"boot={bool(esp.get_secure_boot_enabled())} v1={esp.get_secure_boot_v1_enabled()} "
+          f"encryption={esp.get_flash_encryption_enabled()} locked={bool(esp.get_encrypted_download_disabled())}")
+    print("key:", esp.is_flash_encryption_key_valid(), "config:", esp.get_flash_crypt_config())
+"""
+"""What esptool's Python API reads from the eFuses."""
+
+
+@pytest.mark.parametrize(
+    ("chip", "security", "read"),
+    [
+        ("esp32", Security("v1"), "boot=True v1=True encryption=False locked=False\nkey: False"),
+        *((chip, Security(), "boot=False v1=False encryption=False locked=False\nkey: False") for chip in PROTECTED),
+        *(
+            (chip, Security("v2", "development"), "boot=True v1=False encryption=True locked=False\nkey: True")
+            for chip in PROTECTED
+        ),
+        *(
+            (chip, Security(None, "release"), "boot=False v1=False encryption=True locked=True\nkey: True")
+            for chip in PROTECTED
+        ),
+    ],
+)
+def test_esptool_reads_what_is_burned(simulated_module, chip, security, read):
+    module = simulated_module(chip, security=security)
+    run = subprocess.run([sys.executable, "-c", SAY_SECURITY, module.port], capture_output=True, text=True, check=True)
+    assert read in run.stdout
+    if security.flash_encryption and chip == "esp32":
+        assert "config: 15" in run.stdout
+
+
+@pytest.mark.parametrize("chip", ["esp32s2", "esp32c2", "esp32c3", "esp32c6"])
+def test_the_security_info_says_so_too(simulated_module, chip):
+    plain = esptool(simulated_module(chip), "get-security-info")
+    assert "Secure Boot: Disabled" in plain
+    assert "Flash Encryption: Disabled" in plain
+    security = Security("v2", "release")
+    burned = esptool(simulated_module(chip, security=security), "--no-stub", "get-security-info")
+    assert "Secure Boot: Enabled" in burned
+    assert "Flash Encryption: Enabled" in burned
+    assert "(SPI_BOOT_CRYPT_CNT): 0x7" in burned
+
+
+@pytest.mark.parametrize("chip", ["esp32s2", "esp32c3", "esp32c6"])
+def test_in_secure_download_mode_the_flash_can_be_written_and_not_read(simulated_module, small, chip, tmp_path):
+    module = simulated_module(chip, 2 * MEGABYTE, security=Security("v2", secure_download=True))
+    written = esptool(module, "write-flash", "--flash-size", "2MB", "0x10000", small)
+    assert "in Secure Download Mode" in written
+    assert module.flash[0x10000:].startswith(small.read_bytes())
+    assert "Secure Boot: Enabled" in esptool(module, "get-security-info")
+    for command in (["read-flash", 0, 4096, tmp_path / "copy.bin"], ["read-mac"], ["flash-id"], ["erase-flash"]):
+        assert "not available in Secure Download Mode" in esptool(module, *command, ok=False)
+
+
+def test_esptool_refuses_to_spoil_a_protected_chip(simulated_module, small):
+    first = simulated_module("esp32", security=Security("v1"))
+    assert "Secure Boot V1 detected" in esptool(first, "write-flash", "0x1000", small, ok=False)
+    for chip in ("esp32", "esp32c3"):
+        module = simulated_module(chip, security=Security(flash_encryption="release"))
+        assert "download manual encrypt disabled" in esptool(module, "write-flash", "0x10000", small, ok=False)
+        assert "encrypt functionality" in esptool(module, "write-flash", "--encrypt", "0x10000", small, ok=False)
+        assert "force" in esptool(module, "erase-flash", ok=False)
+        assert module.writes == module.erases == []
+    locked = simulated_module("esp32c6", security=Security("v2", "release", secure_download=True))
+    assert "secure download mode enabled" in esptool(locked, "write-flash", "0x10000", small, ok=False)
+    assert locked.writes == []
+
+
+@pytest.mark.parametrize("transport", ["pty", "socket"])
+def test_a_module_is_unplugged_and_comes_back(simulated_module, large, transport):
+    module = simulated_module("esp32c3", 2 * MEGABYTE, transport=transport, faults=[Unplugged(after=30000)])
+    port = module.port
+    command = [sys.executable, "-m", "esptool", "--port", port, "write-flash", "0x10000", str(large)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
+        while module.is_plugged_in:
+            assert run.poll() is None
+            time.sleep(0.005)
+        assert 0 < module.flash_data < large.stat().st_size
+        esptool(module, "flash-id", ok=False)
+        module.plug_in()
+        assert (module.port, module.is_plugged_in) == (port, True)
+        # esptool waits for some seconds for a module that it has lost.
+        assert "retrying" in run.communicate()[0]
+    assert run.returncode == 0
+    assert module.flash[0x10000:].startswith(large.read_bytes())
+    module.unplug()
+    assert not module.is_plugged_in
+    module.plug_in()
+    esptool(module, "verify-flash", "0x10000", large)
+
+
+@pytest.mark.parametrize("fault", [DamagedByte(30000), DamagedByte(30000, lost=True)])
+@pytest.mark.parametrize("compression", ["--compress", "--no-compress"])
+def test_esptool_repeats_a_damaged_block(simulated_module, large, fault, compression):
+    module = simulated_module("esp32c3", 2 * MEGABYTE, faults=[fault])
+    esptool(module, "write-flash", compression, "0x10000", large)
+    assert module.flash[0x10000:].startswith(large.read_bytes())
+    damaged = module.flash_data
+    module.reset_counts()
+    esptool(module, "write-flash", compression, "0x10000", large)
+    assert module.flash_data < damaged
+
+
+def test_esptool_gives_up_where_every_block_is_damaged(simulated_module, large):
+    module = simulated_module("esp32c3", 2 * MEGABYTE)
+    module.add_fault(DamagedByte(900, repeats=True))
+    esptool(module, "--no-stub", "write-flash", "--no-compress", "0x10000", large, ok=False)
+
+
+def test_above_a_speed_the_link_gives_noise(simulated_module, small):
+    module = simulated_module("esp32", 2 * MEGABYTE, faults=[SpeedLimit(460800)])
+    esptool(module, "--baud", 921600, "write-flash", "0x10000", small, ok=False)
+    assert module.writes == []
+    esptool(module, "--baud", 460800, "write-flash", "0x10000", small)
+    assert module.flash[0x10000:].startswith(small.read_bytes())
+
+
+def test_a_bad_cell_is_found_by_the_digest(simulated_module, small):
+    stuck = small.read_bytes()[100]
+    module = simulated_module("esp32", 2 * MEGABYTE, faults=[StuckBits(0x10000 + 100, ones=~stuck & 0xFF)])
+    assert "MD5" in esptool(module, "write-flash", "0x10000", small, ok=False)
+    assert module.flash[0x10000 + 100] == 0xFF
+    esptool(module, "write-flash", "0x20000", small)
+
+
+@pytest.mark.parametrize("fault", [RefusedErase(0x11000), RefusedWrite(0x11000)])
+def test_a_broken_flash_refuses(simulated_module, small, fault):
+    module = simulated_module("esp32c3", 2 * MEGABYTE, faults=[fault])
+    esptool(module, "write-flash", "0x10000", small, ok=False)
+    assert (0x10000, 0x2000) in module.erases or fault == RefusedErase(0x11000)
+    assert not module.flash[0x10000:].startswith(small.read_bytes())
+    esptool(module, "write-flash", "0x20000", small)
+
+
+@pytest.mark.parametrize("size", [1, 3, 5, 100])
+def test_bytes_are_damaged_wherever_the_link_cuts_them(size):
+    sent = bytes(range(64, 164))
+    received = {}
+    for fault in (
+        DamagedByte(7),
+        DamagedByte(7, repeats=True),
+        DamagedByte(7, lost=True),
+        DamagedByte(7, lost=True, repeats=True),
+        DamagedByte(7, to_client=True),
+    ):
+        cable = Cable()
+        cable.add(fault)
+        pieces = [sent[at : at + size] for at in range(0, len(sent), size)]
+        received[fault] = b"".join(cable.to_module(piece, 115200) for piece in pieces)
+    flipped = bytes(byte ^ 0x20 if number % 7 == 0 else byte for number, byte in enumerate(sent, 1))
+    kept = bytes(byte for number, byte in enumerate(sent, 1) if number % 7)
+    assert list(received.values()) == [flipped[:7] + sent[7:], flipped, sent[:6] + sent[7:], kept, sent]
+
+
 def test_it_can_be_started_again(small):
     module = SimulatedModule("esp32")
     with module:
@@ -202,6 +386,9 @@ def test_it_can_be_started_again(small):
     [
         ({"chip": "esp33"}, UnknownNameError, "unknown-chip", "did you mean"),
         ({"flash_size": 3 * MEGABYTE}, LayoutError, "simulation-failed", "3MB"),
+        ({"chip": "esp8266", "security": Security("v2")}, EspAtError, "simulation-failed", "can't be protected"),
+        ({"chip": "esp32c3", "security": Security("v1")}, EspAtError, "simulation-failed", "no Secure Boot v1"),
+        ({"security": Security(secure_download=True)}, EspAtError, "simulation-failed", "no Secure Download Mode"),
         ({"flash_size": MEGABYTE, "flash": bytes(MEGABYTE + 1)}, LayoutError, "simulation-failed", "don't fit"),
     ],
 )
