@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from contextlib import nullcontext, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.checks.device import check_device
 from platformio_esp_at.commands.setup import Link
 from platformio_esp_at.commands.upload_port import choose_port
-from platformio_esp_at.device.difference import differing_parts, first_difference, md5_of
+from platformio_esp_at.device.difference import Image, differing_parts, first_difference, md5_of
 from platformio_esp_at.device.failures import LINK
 from platformio_esp_at.device.ports import check_baud
 from platformio_esp_at.device.session import Connection, Session
 from platformio_esp_at.errors import EspAtError, FlashError, located, note
-from platformio_esp_at.events import Connected, ImageDone, Noticed, Progressed
+from platformio_esp_at.events import Connected, ImageDone, Noticed
 from platformio_esp_at.outputs.report import write_report
 from platformio_esp_at.units import UPLOAD_BAUD, format_offset
 
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from platformio_esp_at.commands.setup import Job, Setup
-    from platformio_esp_at.device.difference import Image
     from platformio_esp_at.device.session import Device
     from platformio_esp_at.events import Event
 
@@ -98,14 +99,16 @@ class DeviceRun:
             session = self._session
             found = session.digest([(image.offset, len(image.data)) for image in images])
             others = [image for image, md5 in zip(images, found, strict=True) if md5_of(image.data) != md5]
-            first = {image: first_difference(image, session.digest, session.read) for image in others}
+            first = {
+                image: first_difference(image, session.digest, partial(session.read, image.name)) for image in others
+            }
             return {image: offset for image, offset in first.items() if offset is not None}
 
         return self._over_link(compare)
 
     def read(self, name: str, offset: int, size: int) -> bytes:
         """Return a range of the flash; ``name`` says for people what it is."""
-        return self._over_link(lambda: self._session.read(offset, size, self._progress(name)))
+        return self._over_link(lambda: self._session.read(name, offset, size))
 
     def rewrite(self, sectors: dict[int, bytes]) -> None:
         """Write whole sectors, by their offsets, and confirm each; the module is half written meanwhile."""
@@ -148,36 +151,45 @@ class DeviceRun:
                 self.device = self._session.fall_back(error)
 
     def _write(self, images: Sequence[Image], *, everything: bool) -> None:
-        session = self._session
-        parts_of = [(image,) for image in images] if everything else differing_parts(images, session.digest)
-        for image, parts in zip(images, parts_of, strict=True):
-            for part in parts:
-                self._state = _State.HALF
-                session.write(part.offset, part.data, self._progress(image.name))
-                self._written[image.name] = self._written.get(image.name, 0) + len(part.data)
-            if image.name not in {done.name for done in self._done}:
-                self._done.append(
-                    ImageDone(image.name, image.offset, len(image.data), self._written.get(image.name, 0))
-                )
-                self.report(self._done[-1])
-        written = [image for image, parts in zip(images, parts_of, strict=True) if parts]
-        self._confirm(written)
+        found = [(image,) for image in images] if everything else differing_parts(images, self._session.digest)
+        differing = [(image, parts) for image, parts in zip(images, found, strict=True) if parts]
+        for image, parts in zip(images, found, strict=True):
+            if not parts:
+                self._note_done(image)
+        if differing:
+            self._state = _State.HALF
+        owners = [image for image, parts in differing for _ in parts]
+        missing = Counter(image.name for image in owners)
+
+        def note_part(index: int, part: Image) -> None:
+            image = owners[index]
+            self._written[image.name] = self._written.get(image.name, 0) + len(part.data)
+            missing[image.name] -= 1
+            if not missing[image.name]:
+                self._note_done(image)
+
+        # In one go: each call of esptool's costs something on the link.
+        self._session.write([part for _, parts in differing for part in parts], note_part)
+        self._confirm([image for image, parts in differing if parts != (image,)])
+
+    def _note_done(self, image: Image) -> None:
+        if image.name not in {done.name for done in self._done}:  # after a fall back, all is compared once more
+            written = self._written.get(image.name, 0)
+            self._done.append(ImageDone(image.name, image.offset, len(image.data), written))
+            self.report(self._done[-1])
 
     def _write_sectors(self, sectors: dict[int, bytes]) -> None:
         for offset, sector in sectors.items():
-            self._session.write(offset, sector)
-            if self._session.read(offset, len(sector)) != sector:
-                raise _not_held("a sector", offset)
+            self._session.write([Image("nvs", offset, sector)])
+            if self._session.read("nvs", offset, len(sector)) != sector:
+                raise _not_held("nvs", offset)
 
     def _confirm(self, images: Sequence[Image]) -> None:
-        """Compare the flash once more with what was written. Raises `FlashError` for the first image that it lacks."""
+        """Compare images that were written in parts once more. Raises `FlashError` for the first that differs."""
         found = self._session.digest([(image.offset, len(image.data)) for image in images])
         for image, md5 in zip(images, found, strict=True):
             if md5_of(image.data) != md5:
                 raise _not_held(image.name, image.offset)
-
-    def _progress(self, name: str) -> Callable[[int, int], None]:
-        return lambda done, total: self.report(Progressed(name, done, total))
 
     def _told(self, error: BaseException) -> BaseException:
         """Return an error that says what the device has now, and how to go on."""
@@ -203,9 +215,18 @@ class DeviceRun:
                 device=self.device,
                 images=self._done,
                 state=self._state.name.lower(),
-                error=error.code if isinstance(error, EspAtError) else type(error).__name__ if error else None,
+                error=_code(error),
                 facts=self.facts,
             )
+
+
+def _code(error: BaseException | None) -> str | None:
+    """Return the code of an error for a report."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(error, EspAtError):
+        return error.code
+    return type(error).__name__ if error else None
 
 
 def connection(setup: Setup, job: Job) -> Connection:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zlib
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from platformio_esp_at.device.failures import failure, worker_ended
 from platformio_esp_at.device.installed import check_esptool
 from platformio_esp_at.device.messages import receive, send
 from platformio_esp_at.errors import FlashError, warning
-from platformio_esp_at.events import EsptoolOutput, Noticed
+from platformio_esp_at.events import EsptoolOutput, Noticed, Progressed
 from platformio_esp_at.launcher import inside
 from platformio_esp_at.launcher.signals import holding_interrupts_back
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from platformio_esp_at.device.difference import Image
     from platformio_esp_at.events import Report
 
 _SPEEDS = (921_600, 460_800, 230_400, 115_200)
@@ -134,8 +136,8 @@ class Session:
         made, _ = self._ask("prepare", baud=link.baud, stub=link.stub)
         if made["baud"] is None:
             return self.fall_back(FlashError("link-bad", "the link fails", hint=""))
-        self._device = replace(device, baud=made["baud"], flash_size=made["flash_size"], has_stub=made["stub"])
-        return self._device
+        self._device = device = replace(device, **made)
+        return device
 
     def fall_back(self, error: FlashError) -> Device:
         """Connect anew at the next slower speed, and return the device. Raises ``error`` where there is none."""
@@ -156,17 +158,50 @@ class Session:
         _, data = self._ask("digest", ranges=list(ranges))
         return [data[at : at + 16] for at in range(0, len(data), 16)]
 
-    def read(self, offset: int, size: int, progress: Callable[[int, int], None] | None = None) -> bytes:
-        """Return a range of the flash; ``progress`` gets how much is done, and of how much."""
-        _, data = self._ask("read", progress=progress, offset=offset, size=size)
+    def read(self, name: str, offset: int, size: int) -> bytes:
+        """Return a range of the flash; ``name`` says for people what it is."""
+        _, data = self._ask(
+            "read", progress=lambda done, of: self._progressed(name, done, of), offset=offset, size=size
+        )
         return data
 
-    def write(self, offset: int, data: bytes, progress: Callable[[int, int], None] | None = None) -> None:
-        """Write to the flash; the sectors that this touches are erased first.
+    def write(
+        self, parts: Sequence[Image], note_part: Callable[[int, Image], None] = lambda _index, _part: None
+    ) -> None:
+        """Write parts of the flash; the sectors that this touches are erased first.
 
-        ``progress`` gets how much is sent, and of how much.
+        Each part is confirmed by its MD5; then ``note_part`` gets its index and the part. Parts that can't be
+        compressed come last.
         """
-        self._ask("write", data, progress, offset=offset)
+        for compress in (True, False):
+            # Apart: after one that can't be compressed, esptool compresses no more.
+            group = [index for index, part in enumerate(parts) if _is_compressible(part.data) is compress]
+            if group:
+                self._write(parts, group, note_part, compress=compress)
+
+    def _write(
+        self, parts: Sequence[Image], group: Sequence[int], note_part: Callable[[int, Image], None], *, compress: bool
+    ) -> None:
+        chosen = [parts[index] for index in group]
+        begun, last = 0, -1
+
+        def follow(done: int, total: int) -> None:
+            """Esptool begins a part with 0, after it has confirmed the one before."""
+            nonlocal begun, last
+            if done <= last and begun < len(group):
+                note_part(group[begun - 1], parts[group[begun - 1]])
+            if done <= last or begun == 0:
+                begun = min(begun + 1, len(group))
+            last = done
+            self._progressed(parts[group[begun - 1]].name, done, total)
+
+        ranges = [[part.offset, len(part.data)] for part in chosen]
+        self._ask("write", b"".join(part.data for part in chosen), follow, ranges=ranges, compress=compress)
+        for index in group[max(begun - 1, 0) :]:
+            note_part(index, parts[index])
+
+    def _progressed(self, name: str, done: int, total: int) -> None:
+        self._report(Progressed(name, done, total))
 
     def erase(self) -> None:
         """Erase the whole flash."""
@@ -216,6 +251,11 @@ class Session:
                 del answer["done"]
                 return answer, found
         raise worker_ended(process.wait())
+
+
+def _is_compressible(data: bytes) -> bool:
+    """Return whether esptool can compress bytes: to less than they are, filled up to four."""
+    return len(zlib.compress(data, 9)) < -(-len(data) // 4) * 4
 
 
 _START = (

@@ -80,27 +80,36 @@ class Engine:
             connect_attempts=undocumented.CONNECT_ATTEMPTS if attempts is None else attempts,
             open_port_attempts=tries if port else 1,
         )
-        return {
-            "port": str(undocumented.serial_port(esp).port),
-            "chip": undocumented.chip_key(esp),
-            "security": undocumented.security(esp),
-            **undocumented.identity(esp),
-        }, b""
+        with undocumented.remembered_registers(esp):
+            security = undocumented.security(esp)
+            found = undocumented.identity(esp)
+        if any(security.values()):
+            found["mac"] = undocumented.mac(esp)
+        port = str(undocumented.serial_port(esp).port)
+        return {"port": port, "chip": undocumented.chip_key(esp), "security": security, **found}, b""
 
     def _prepare(self, *, baud: int, stub: bool, data: bytes) -> Answer:  # noqa: ARG002
-        """Start esptool's stub, set the speed, and return the flash size in bytes; None for the speed if it fails."""
+        """Start esptool's stub, set the speed, and return MAC and flash size (in bytes).
+
+        The speed that it returns is None if the link fails at it.
+        """
         esp = self._esp = run_stub(self._chip) if stub else self._chip
-        good = True
         if baud > _ROM_BAUD and (esp.IS_STUB or undocumented.chip_key(esp) != "esp8266"):
             esp.change_baud(baud)
-            good = undocumented.is_link_good(esp)
         else:
             baud = _ROM_BAUD
-        if not good:
+        try:
+            mac = undocumented.mac(esp)  # the first to go over the link at this speed
+        except FatalError:
             return {"baud": None}, b""
         attach_flash(esp)
         size = detect_flash_size(esp)
-        return {"baud": baud, "flash_size": flash_size_bytes(size) if size else None, "stub": bool(esp.IS_STUB)}, b""
+        return {
+            "baud": baud,
+            "mac": mac,
+            "flash_size": flash_size_bytes(size) if size else None,
+            "has_stub": bool(esp.IS_STUB),
+        }, b""
 
     def _digest(self, *, ranges: list[list[int]], data: bytes) -> Answer:  # noqa: ARG002
         """Return the MD5 of each range of flash, one behind the other."""
@@ -110,9 +119,14 @@ class Engine:
         """Return a range of flash."""
         return {}, read_flash(self._chip, offset, size) or b""
 
-    def _write(self, *, offset: int, data: bytes) -> Answer:
-        """Write to flash. One image in a call: after one that can't be compressed, esptool compresses no more."""
-        write_flash(self._chip, [(offset, data)], force=True)  # our checks come first, and know more
+    def _write(self, *, ranges: list[list[int]], compress: bool, data: bytes) -> Answer:
+        """Write ranges of flash, whose bytes follow each other in ``data``; esptool compares the MD5 of each."""
+        pieces, at = [], 0
+        for offset, size in ranges:
+            pieces.append((offset, data[at : at + size]))
+            at += size
+        # Forced: our checks come first, and know more.
+        write_flash(self._chip, pieces, force=True, no_compress=not compress)
         return {}, b""
 
     def _erase(self, *, data: bytes) -> Answer:  # noqa: ARG002

@@ -7,10 +7,14 @@ still exists with these parameters. Sources: esptool/loader.py, esptool/targets/
 from __future__ import annotations
 
 import errno
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from esptool.loader import DEFAULT_CONNECT_ATTEMPTS, DEFAULT_OPEN_PORT_ATTEMPTS, ESPLoader
-from esptool.util import FatalError, strip_chip_name
+from esptool.loader import DEFAULT_CONNECT_ATTEMPTS, DEFAULT_OPEN_PORT_ATTEMPTS, DEFAULT_TIMEOUT, ESPLoader
+from esptool.util import strip_chip_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 OLDEST = (5, 6)
 BEFORE = (6, 0)
@@ -33,9 +37,6 @@ USED = {
 CONNECT_ATTEMPTS: int = DEFAULT_CONNECT_ATTEMPTS
 """As ``esptool.cfg`` has it, else esptool's own number."""
 OPEN_PORT_ATTEMPTS: int = DEFAULT_OPEN_PORT_ATTEMPTS
-
-_LINK_TIMEOUT = 0.5
-"""In seconds: how long one register may take to come over a link that works."""
 
 
 def chip_key(esp: ESPLoader) -> str:
@@ -80,15 +81,38 @@ def is_secured_download(esp: ESPLoader) -> bool:
     return bool(esp.secure_download_mode)
 
 
+@contextmanager
+def remembered_registers(esp: ESPLoader) -> Iterator[None]:
+    """Read each register once: eFuses don't change, and esptool reads those of the revision for every question."""
+    read, known = esp.read_reg, {}
+
+    def read_once(addr: int, timeout: float = DEFAULT_TIMEOUT) -> int:
+        if addr not in known:
+            known[addr] = read(addr, timeout)
+        return int(known[addr])
+
+    esp.read_reg = read_once
+    try:
+        yield
+    finally:
+        del esp.read_reg
+
+
 def identity(esp: ESPLoader) -> dict[str, Any]:
-    """Return revision (major * 100 + minor), crystal in MHz, and MAC address; nothing in Secure Download Mode."""
+    """Return revision (major * 100 + minor) and crystal in MHz; nothing in Secure Download Mode."""
     if is_secured_download(esp):
         return {}
     return {
         "revision": None if chip_key(esp) == "esp8266" else esp.get_chip_revision(),
         "crystal_mhz": esp.get_crystal_freq(),
-        "mac": ":".join(f"{byte:02x}" for byte in esp.read_mac("BASE_MAC")),
     }
+
+
+def mac(esp: ESPLoader) -> str | None:
+    """Return the MAC address; None in Secure Download Mode."""
+    if is_secured_download(esp):
+        return None
+    return ":".join(f"{byte:02x}" for byte in esp.read_mac("BASE_MAC"))
 
 
 def security(esp: ESPLoader) -> dict[str, Any]:
@@ -107,15 +131,6 @@ def security(esp: ESPLoader) -> dict[str, Any]:
         released = encrypts and bool(esp.get_encrypted_download_disabled())
     mode = "release" if released else "development"
     return {**found, "secure_boot": boots_signed, "encryption": mode if encrypts else None}
-
-
-def is_link_good(esp: ESPLoader) -> bool:
-    """Return whether the chip answers at the port's speed; raises what esptool raises for a port that is gone."""
-    try:
-        esp.read_reg(esp.CHIP_DETECT_MAGIC_REG_ADDR, timeout=_LINK_TIMEOUT)
-    except FatalError:
-        return False
-    return True
 
 
 def md5_of_flash(esp: ESPLoader, offset: int, size: int) -> bytes:
