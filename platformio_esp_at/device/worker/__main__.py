@@ -28,11 +28,16 @@ def main() -> None:
         send(output, {"failed": "esptool", "text": f"{type(error).__name__}: {error}"})
         return
 
-    engine = Engine(lambda event: send(output, event))
+    def tell(message: Message, data: bytes = b"") -> None:
+        try:
+            send(output, message, data)
+        except OSError:  # who reads it has ended, and our input is about to end
+            os._exit(0)
+
+    engine = Engine(tell)
     while True:
         request, data = requests.get()
-        answer, found = engine.carry_out(request, data)
-        send(output, answer, found)
+        tell(*engine.carry_out(request, data))
 
 
 def _read(stream: IO[bytes], requests: SimpleQueue[tuple[Message, bytes]]) -> None:
