@@ -121,10 +121,8 @@ def _project_params() -> list[click.Parameter]:
     for name, parameter in parameters().items():
         params.append(
             click.Option(
-                [*parameter["names"], *filter(None, [_SHORT.get(name)])],
-                multiple=parameter["multiple"],
-                metavar=parameter["metavar"],
-                help=parameter["help"],
+                [*parameter.pop("names"), *filter(None, [_SHORT.get(name)])],
+                **parameter,
                 shell_complete=_completer(OPTIONS[name].kind.completes.name),
             )
         )
@@ -217,6 +215,14 @@ def verify(**options: Any) -> None:  # noqa: ANN401
     from platformio_esp_at.commands import flashing
 
     flashing.verify(_setup(**options))
+
+
+@cli.command(cls=_ProjectCommand)
+def test(**options: Any) -> None:  # noqa: ANN401
+    """Look whether the module is alive and as the project has it: its log, and AT at --command-port."""
+    from platformio_esp_at.commands import testing
+
+    testing.test(_setup(**options))
 
 
 @cli.command(cls=_ProjectCommand)

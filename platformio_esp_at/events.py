@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from platformio_esp_at.checks.alive import Verdict
     from platformio_esp_at.errors import Notice
     from platformio_esp_at.formats.partition_table import Partition
     from platformio_esp_at.planning.plan import FlashPlan
@@ -76,6 +77,13 @@ class Verified(NamedTuple):
     images: int
 
 
+class Tested(NamedTuple):
+    """The device was listened to and asked, as far as it could be."""
+
+    plan: FlashPlan
+    verdict: Verdict
+
+
 class Noticed(NamedTuple):
     """There is a warning or a note."""
 
@@ -118,7 +126,7 @@ class WaitingForDownload(NamedTuple):
 
 Event: TypeAlias = (
     "Planned | Described | TableMade | Packaged | ErasingAll | Updated | FactoryImageWritten | Erased | Verified"
-    " | Noticed | EsptoolOutput | DownloadStarted | DownloadProgressed | Copying | WaitingForDownload"
+    " | Tested | Noticed | EsptoolOutput | DownloadStarted | DownloadProgressed | Copying | WaitingForDownload"
 )
 Report: TypeAlias = "Callable[[Event], None]"
 """Takes an event as it happens."""

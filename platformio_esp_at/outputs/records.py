@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from platformio_esp_at.errors import IN_PROJECT_FILE
-from platformio_esp_at.events import Noticed, TableMade
+from platformio_esp_at.events import Noticed, TableMade, Tested
 from platformio_esp_at.outputs.terminal import goes_to_error_output, keeps_width
 from platformio_esp_at.outputs.text import error_text, event_text
 
 if TYPE_CHECKING:
+    from platformio_esp_at.checks.alive import Verdict
     from platformio_esp_at.errors import EspAtError, Spelling
     from platformio_esp_at.events import Event
 
@@ -46,6 +47,18 @@ def _facts(event: Event) -> dict[str, Any]:
             facts |= {"module": value.module.name, "chip": value.chip.key, "package": value.package.name}
         elif isinstance(value, Path):
             facts[name] = str(value)
+        elif isinstance(event, Tested) and name == "verdict":
+            facts |= _verdict(value)
         elif name != "text" and isinstance(value, str | int | None):
             facts[name] = value
     return facts if not isinstance(event, TableMade) else {"csv": event.csv, "sources": event.sources}
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "holds": verdict.holds,
+        "aspects": [{**aspect._asdict(), "state": aspect.state.value} for aspect in verdict.aspects],
+        "evidence": list(verdict.evidence),
+        "problems": [problem.code for problem in verdict.problems],
+        "notices": [notice.code for notice in verdict.notices],
+    }

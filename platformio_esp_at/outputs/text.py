@@ -143,6 +143,26 @@ def _erasing(plan: FlashPlan) -> str:
     return f"Erasing the whole flash of the module {module}: its firmware, and all that it has saved."
 
 
+def _tested(event: events.Tested, spelling: Spelling) -> str:
+    verdict = event.verdict
+    rows = [
+        (aspect.name, aspect.planned, aspect.seen or aspect.state.value, aspect.state.value, aspect.source)
+        for aspect in verdict.aspects
+    ]
+    lines = table(("Module", "Planned", "Seen", "Verdict", "At"), rows)
+    if verdict.evidence:
+        lines += ["Evidence:", *(f"  {printable(line)}" for line in verdict.evidence)]
+    lines += [notice_text(notice, spelling) for notice in verdict.notices]
+    unseen = ", ".join(aspect.name.lower() for aspect in verdict.aspects if not aspect.seen)
+    if not verdict.holds:
+        lines.append(f"Verdict: {printable(event.plan.module.name)} is not shown to be alive and as planned.")
+    elif unseen:
+        lines.append(f"Verdict: the module is alive, and as planned in all that was seen; not seen: {unseen}.")
+    else:
+        lines.append("Verdict: the module is alive and as planned.")
+    return "\n".join(lines)
+
+
 def _download_started(event: events.DownloadStarted, _spelling: Spelling) -> str:
     begun = f"Resuming at {format_amount(event.resumed_at)}:" if event.resumed_at else "Downloading"
     of = f" ({format_amount(event.total)})" if event.total else ""
@@ -166,6 +186,7 @@ _EVENTS: Mapping[type, Callable[[Any, Spelling], str]] = {
     events.FactoryImageWritten: lambda event, spelling: _notes_and_wiring(event.plan, spelling),
     events.Erased: lambda _event, _spelling: _ERASED,
     events.Verified: lambda event, _: f"The device has all {event.images} images of the plan.",
+    events.Tested: _tested,
     events.Noticed: lambda event, spelling: notice_text(event.notice, spelling),
     events.DownloadStarted: _download_started,
     events.DownloadProgressed: _download_progressed,

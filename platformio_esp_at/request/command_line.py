@@ -15,14 +15,17 @@ from platformio_esp_at.request.options import OPTIONS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from platformio_esp_at.request.kinds import Kind
     from platformio_esp_at.request.nodes import Layer
 
 
-class Parameter(TypedDict):
+class Parameter(TypedDict, total=False):
     """The arguments of `click.Option` for an option."""
 
     names: list[str]
     """Its spellings, and its name."""
+    is_flag: bool
+    """True for a switch, which takes no value: `multiple` and `metavar` are of the others."""
     multiple: bool
     metavar: str
     help: str
@@ -33,12 +36,17 @@ def parameters() -> dict[str, Parameter]:
     return {
         name: {
             "names": [spelling(name), name],
-            "multiple": option.kind.repeated,
-            "metavar": option.kind.metavar or name.upper(),
+            **_value(name, option.kind),
             "help": f"{option.help} (repeat for more)" if option.kind.repeated else option.help,
         }
         for name, option in OPTIONS.items()
     }
+
+
+def _value(name: str, kind: Kind[object]) -> Parameter:
+    if kind.is_switch:
+        return {"is_flag": True}
+    return {"multiple": kind.repeated, "metavar": kind.metavar or name.upper()}
 
 
 def layer_of_command_line(values: Mapping[str, object]) -> Layer:
@@ -60,6 +68,8 @@ def as_arguments(option: str, value: str) -> str:
     name, _, inner = option.partition(".")
     import shlex  # noqa: PLC0415 - only a hint needs it
 
+    if name in OPTIONS and OPTIONS[name].kind.is_switch:
+        return spelling(name)
     text = f"{inner}={value}" if inner and value else inner or value
     return f"{spelling(name)} {shlex.quote(text)}" if text else spelling(name)
 

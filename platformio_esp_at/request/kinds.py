@@ -91,6 +91,8 @@ class Kind(ABC, Generic[ValueT_co]):
     """How a command line shows the value; None: the option's name."""
     repeated = False
     """Whether a command line may give it several times."""
+    is_switch = False
+    """Whether a command line takes its name alone."""
     completes = Completes.NOTHING
 
     def node(self, text: str, where: Place, example: str) -> Node:  # noqa: ARG002 - mappings use it
@@ -163,6 +165,29 @@ class SpeedKind(Kind["Speed | None"]):
                 baud=baud,
             )
         return Speed(baud, text.where)
+
+
+class SwitchKind(Kind[bool]):
+    """Yes or no; on a command line, the name alone means yes."""
+
+    expected = "true or false"
+    metavar = "true"
+    is_switch = True
+
+    def unset(self) -> bool:
+        """Return no."""
+        return False
+
+    def value(self, name: str, given: Sequence[Given], read: Reader) -> bool:  # noqa: ARG002 - there is no file
+        """Return the last one."""
+        text = [_text(self, node, name) for node, _ in given][-1]
+        if text.text.lower() not in _SWITCHES:
+            raise self.wrong(text, name)
+        return _SWITCHES[text.text.lower()]
+
+
+_SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+"""The words of YAML, and those that PlatformIO takes."""
 
 
 class BoardKind(Kind["Text | None"]):

@@ -23,6 +23,7 @@ from platformio_esp_at.request.kinds import (
     NamesKind,
     PathKind,
     SpeedKind,
+    SwitchKind,
     TextKind,
     ValuesKind,
     WrongKindError,
@@ -125,6 +126,10 @@ class Request:
         TextKind(Completes.PORTS), "serial port of the AT module's download interface", "/dev/ttyUSB1"
     )
     baud: Speed | None = option(SpeedKind(), "speed of that port while flashing", str(UPLOAD_BAUD))
+    command_port: Text | None = option(
+        TextKind(Completes.PORTS), "serial port at which the module answers AT: a test asks it there", "/dev/ttyUSB2"
+    )
+    test: bool = option(SwitchKind(), "test the module at the end of each upload", "true")
 
     def inputs(self) -> Iterator[InputFile | InputFolder]:
         """Yield the files and folders of the project that it holds, in the order of the options."""
