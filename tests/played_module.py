@@ -1,4 +1,4 @@
-"""A module's AT port, played on a pseudo terminal: at its own speed it answers, at another one it gets and sends noise."""
+"""A module's AT port, played on a pseudo terminal: at another speed than its own it sends noise."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from typing_extensions import Self
+
 NOISE = bytes.fromhex("fe80f81e9ee60618")
 _SPEEDS = {
     getattr(termios, f"B{number}"): number
@@ -24,9 +26,9 @@ _SPEEDS = {
 class PlayedModule:
     """A context manager: what plays at ``port`` ends with it.
 
-    ``replies``: what comes after each command in turn, the last one again and again; a command is known by its text
-    alone, or by ``*``. ``echo`` sends commands back, ``loopback`` all bytes at any speed. ``noise``: what comes where the
-    speed is another one; nothing, for a module that is not connected. ``pieces``: replies come in parts of that size.
+    ``replies``: what comes after each command in turn, the last one again and again; ``*`` is any command. ``echo``
+    sends commands back, ``loopback`` all bytes at any speed. ``noise``: what comes where the speed is another one;
+    nothing, for a module that is not connected. ``pieces``: replies come in parts of that size.
     """
 
     def __init__(
@@ -44,12 +46,12 @@ class PlayedModule:
         self._replies = {command: list(turns) for command, turns in replies.items()}
         self._baud, self._echo, self._noise, self._loopback, self._pieces = baud, echo, noise, loopback, pieces
         self._ends, self._end = os.pipe()
-
-    def __enter__(self) -> PlayedModule:
         self._master, self._slave = pty.openpty()
         tty.setraw(self._slave)
         self.port = os.ttyname(self._slave)
         self._thread = threading.Thread(target=self._play, daemon=True)
+
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

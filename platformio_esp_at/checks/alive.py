@@ -230,8 +230,8 @@ def _version(expected: Expected, log: BootLog | None, version: AtVersion | None)
 def _at_version(expected: Expected, version: AtVersion) -> Iterator[_Seen]:
     """Yield what ``AT+GMR`` shows of the version.
 
-    The application contains its texts, so it is compared with those, and not with the version in its description: a
-    build may print another one. When it was compiled tells apart two builds of one release.
+    The application contains its texts, so it is compared with those, and not with the version in its description: many
+    builds print another one. When it was compiled tells apart two builds of one release.
     """
     texts: tuple[str, ...]
     if version.compiled:
