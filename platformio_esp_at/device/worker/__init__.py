@@ -1,0 +1,1 @@
+"""The process that drives esptool; nothing else imports esptool."""
