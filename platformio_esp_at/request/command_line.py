@@ -68,6 +68,8 @@ def as_arguments(option: str, value: str) -> str:
     name, _, inner = option.partition(".")
     import shlex  # noqa: PLC0415 - only a hint needs it
 
+    if name in OPTIONS and OPTIONS[name].kind.is_switch:
+        return spelling(name)
     text = f"{inner}={value}" if inner and value else inner or value
     return f"{spelling(name)} {shlex.quote(text)}" if text else spelling(name)
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 import platformio_esp_at
+from platformio_esp_at.checks import alive
 from platformio_esp_at.commands.explain import all_codes, explain
 from platformio_esp_at.device import esptool
 from platformio_esp_at.errors import UnknownNameError
@@ -19,6 +20,7 @@ PACKAGE = Path(platformio_esp_at.__file__).parent
 EXPLANATIONS = PACKAGE / "errors.yml"
 
 COMPOSED = {
+    ("checks/alive.py", "code"): tuple(dict.fromkeys(code for code, _, _ in alive._TROUBLES.values())),
     ("device/esptool.py", "code"): tuple(code for code, _, _ in esptool._FAILURES),
 }
 """Codes that are put together: by file and expression."""

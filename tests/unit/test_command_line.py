@@ -18,6 +18,7 @@ from platformio_esp_at.request.options import OPTIONS
         ("factory_param", "{uart_tx_pin: 17}", "--factory-param '{uart_tx_pin: 17}'"),
         ("data.mfg_nvs", "", "--data mfg_nvs"),
         ("skip", "", "--skip"),
+        ("test", "true", "--test"),
     ],
 )
 def test_an_option_in_a_hint(option, value, text):
@@ -29,5 +30,10 @@ def test_what_a_hint_says_can_be_typed(name):
     """The example of each option, typed as a hint writes it, is read."""
     typed = shlex.split(as_arguments(name, OPTIONS[name].example))
     assert typed[0] in parameters()[name]["names"]
-    layer = layer_of_command_line({name: (typed[1],) if parameters()[name]["multiple"] else typed[1]})
+    if parameters()[name].get("is_flag"):
+        assert len(typed) == 1
+        value: object = True
+    else:
+        value = (typed[1],) if parameters()[name]["multiple"] else typed[1]
+    layer = layer_of_command_line({name: value})
     assert list(layer.options) == [name]
