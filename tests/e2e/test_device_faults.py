@@ -309,20 +309,6 @@ def test_an_older_revision(at, used_module):
 # --- ended from outside ---
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_ended_before_the_first_write(at, silent_port, number):
-    project = at()
-    run = project.start("flash", "-v", "-p", silent_port)
-    wait_for(lambda: len(running_of(run)) > 1 and "Connecting" in run.stdout.readline(), "esptool")
-    processes = running_of(run)
-    run.send_signal(number)
-    done = project.wait(run, 1)
-    wait_for_end(processes)
-    project.check_nothing_is_left()
-    project.check_error(done, "interrupted", AS_BEFORE)
-    assert done.error == f"Error: interrupted: {AS_BEFORE}  [interrupted]\n  run the command again\n"
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_ended_in_the_middle(at, used_module, number):
     project, module = at(**LONG), used_module()

@@ -257,8 +257,8 @@ def test_no_port(idf_project, project, idf_py, found_ports):
     assert "No serial ports found" in idf_py("at-flash", cwd=folder, code=2).err
     assert found_ports.asked == 1
     missing = idf_py("-p", "/dev/no-such-port", "at-flash", cwd=project(yml=YML), code=2).err
-    assert "  [port-unavailable]\n" in missing
-    assert "write the module's port" in missing
+    assert "  [port-absent]\n" in missing
+    assert "write its port" in missing
 
 
 def test_a_port_is_searched_only_when_one_is_needed(idf_project, idf_py, found_ports, used_module):
@@ -359,7 +359,8 @@ def test_an_interrupt_ends_all(name, interrupted):
     status, said = interrupted(INTERRUPTS[name])
     assert status == 1
     assert said.endswith(
-        "interrupted: the module may be half written  [interrupted]\n  run the command again\n\nAborted!\n"
+        "interrupted: the module is half written  [interrupted]\n"
+        "  run the same command again: it writes what is missing\n\nAborted!\n"
     )
     assert "Traceback" not in said
 
