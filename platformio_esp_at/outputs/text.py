@@ -75,7 +75,7 @@ def describe_plan(plan: FlashPlan, spelling: Spelling = IN_PROJECT_FILE) -> str:
 
 
 _SAVED_WINS = (
-    "A module that has booted once has saved its UART settings, and they win over this table. An upload changes the saved\n"
+    "A module that has booted once has saved its UART settings: they win over this table. An upload changes the saved\n"
     "speed where the project sets uart_baudrate."
 )
 
