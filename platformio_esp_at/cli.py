@@ -254,10 +254,7 @@ def flash(*, factory: bool, **options: Any) -> None:  # noqa: ANN401
 
 
 @cli.command(cls=_ProjectCommand)
-@click.option(
-    "--kept", is_flag=True, help="tell what the module has saved, too: its UART settings, and which slot starts"
-)
-def verify(*, kept: bool, **options: Any) -> None:  # noqa: ANN401
+def verify(**options: Any) -> None:  # noqa: ANN401
     """Compare the module's flash with the project."""
     from platformio_esp_at.commands import flashing
 
