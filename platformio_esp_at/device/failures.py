@@ -57,6 +57,13 @@ def permission_hint(port: str) -> str:
     return f"add yourself to its group, and log in again: sudo usermod -aG {group} $USER"
 
 
+def _opening_hint(port: str) -> str:
+    """Return the next step for a port that can't be opened, for a reason that the system tells."""
+    if "://" in port:
+        return "see whether the server of that port runs, and its address"
+    return f"write the module's port, {_ANOTHER_PORT}; {list_ports()}"
+
+
 _KINDS = {
     "port-absent": _Failure(
         "port-absent",
@@ -69,11 +76,7 @@ _KINDS = {
         "another program has {port} open",
         lambda _: "close serial monitors, and what else flashes; then run it again",
     ),
-    "port-unavailable": _Failure(
-        "port-unavailable",
-        "{port} can't be opened: {why}",
-        lambda _: f"write the module's port, {_ANOTHER_PORT}; {list_ports()}",
-    ),
+    "port-unavailable": _Failure("port-unavailable", "{port} can't be opened: {why}", _opening_hint),
     "port-lost": _Failure(
         "port-lost", "{port} is gone: {why}", lambda _: "plug the module in again, look at cable and power supply"
     ),
