@@ -92,7 +92,7 @@ def test_a_port_that_does_not_exist(project, tmp_path):
     setup = project.setup()
     with pytest.raises(EspAtError) as caught:
         tried(setup, lambda: LOG)
-    assert (caught.value.code, caught.value.facts["line"]) == ("port-unavailable", 2)
+    assert (caught.value.code, caught.value.facts["line"]) == ("port-absent", 2)
 
 
 if sys.platform != "win32":
