@@ -268,6 +268,14 @@ def verify(*, kept: bool, **options: Any) -> None:  # noqa: ANN401
 
 
 @cli.command(cls=_ProjectCommand)
+def test(**options: Any) -> None:  # noqa: ANN401
+    """Look whether the module is alive and as the project has it: its log, and AT at --command-port."""
+    from platformio_esp_at.commands import testing
+
+    testing.test(_setup(**options))
+
+
+@cli.command(cls=_ProjectCommand)
 def erase(**options: Any) -> None:  # noqa: ANN401
     """Erase the whole flash of the module: the firmware, and all that it has saved."""
     from platformio_esp_at.commands import flashing

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from platformio_esp_at.checks.alive import Verdict
     from platformio_esp_at.device.session import Device
     from platformio_esp_at.errors import Notice
     from platformio_esp_at.formats.partition_table import Partition
@@ -100,12 +101,16 @@ class Updated(NamedTuple):
     images: int
     written: int
     """How many of them, or parts of them, were written."""
+    test: bool = False
+    """Whether a test of the module follows; else nobody asks it anything."""
 
 
 class FactoryImageWritten(NamedTuple):
     """The device has the factory image: confirmed by a digest of its flash."""
 
     plan: FlashPlan
+    test: bool = False
+    """Whether a test of the module follows; else nobody asks it anything."""
 
 
 class Erased(NamedTuple):
@@ -118,6 +123,13 @@ class Verified(NamedTuple):
     """The flash of the device was compared with the images, and has them all."""
 
     images: int
+
+
+class Tested(NamedTuple):
+    """The device was listened to and asked, as far as it could be."""
+
+    plan: FlashPlan
+    verdict: Verdict
 
 
 class Noticed(NamedTuple):
@@ -162,7 +174,7 @@ class WaitingForDownload(NamedTuple):
 
 Event: TypeAlias = (
     "Planned | Described | TableMade | Packaged | ErasingAll | Connected | Progressed | ImageDone"
-    " | SavedSettingsChanged | SavedSettingsRead | Updated | FactoryImageWritten | Erased | Verified"
+    " | SavedSettingsChanged | SavedSettingsRead | Updated | FactoryImageWritten | Erased | Verified | Tested"
     " | Noticed | EsptoolOutput | DownloadStarted | DownloadProgressed | Copying | WaitingForDownload"
 )
 Report: TypeAlias = "Callable[[Event], None]"

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import x509_files
+from boot_logs import GENERATIONS, NOISE, Says
 from cryptography.hazmat.primitives.serialization import Encoding
 from module_nvs import ModuleNvs
 from nvs_pages import FREEING
@@ -31,6 +32,8 @@ from platformio_esp_at.firmware.cache import Cache
 from platformio_esp_at.firmware.factory_image import FactoryImage
 from platformio_esp_at.firmware.factory_package import package_of_image
 from platformio_esp_at.firmware.reading import open_package
+from platformio_esp_at.formats.at_replies import AtVersion, Reply
+from platformio_esp_at.formats.boot_log import BootLog
 from platformio_esp_at.formats.download_config import parse_download_config
 from platformio_esp_at.formats.esp_image import EspImage, app_version, chip_revisions
 from platformio_esp_at.formats.factory_param import FactoryParam
@@ -357,7 +360,20 @@ _TABLES = (0x0, 0x8000, 0xD000, 0x1E000, 0x1F000, 0x60000)
 
 _PRIMARY = LEGACY["partition_table/partition-table.bin"]
 
+_REPLY = (
+    b"AT+GMR\r\r\nAT version:4.1.0.0(b1dca01 - ESP32 - Jul 10 2025 11:41:05)\r\nSDK version:v5.0.6\r\n"
+    b"compile time(4b00c3d4):Jul 30 2025 17:17:20\r\nBin version:v4.1.0.0(WROOM-32)\r\n\r\nOK\r\n"
+)
+
+
+def _reply(data: bytes) -> None:
+    Reply.from_bytes(data, "AT+GMR")
+    AtVersion.from_bytes(data)
+
+
 READERS: dict[str, Reader] = {
+    "boot log": Reader(BootLog.from_bytes, (*(Says().log(form).encode() for form in GENERATIONS), NOISE), _BYTES),
+    "reply of the AT port": Reader(_reply, (_REPLY, b"\r\nready\r\n\r\n>"), (b"\r\n", b"(", b")", b"OK", b"ERROR")),
     "partition table": Reader(PartitionTable.from_bytes, (_PRIMARY, LEGACY["at_customize.bin"]), _BYTES),
     "partition CSV": Reader(
         _text(functools.partial(PartitionTable.from_csv, first_offset=0x9000)),

@@ -1,4 +1,4 @@
-"""The commands, for every front end: package, flash, verify, print a table, inspect, look up, explain.
+"""The commands, for every front end: package, flash, verify, test, print a table, inspect, look up, explain.
 
 A front end makes a `Setup`, calls a command, and turns `EspAtError` into an error of its host.
 """
@@ -18,6 +18,7 @@ _MODULES = {
     "upload": "flashing",
     "upload_factory": "flashing",
     "verify": "flashing",
+    "test": "testing",
     "erase": "flashing",
 }
 """The commands of a project, and the module of each, which is imported only when the command runs."""

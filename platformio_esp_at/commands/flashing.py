@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from platformio_esp_at.commands.device_run import DeviceRun
 from platformio_esp_at.commands.saved_settings import adapt_saved_settings, describe_kept
 from platformio_esp_at.commands.setup import Setup, prepare
+from platformio_esp_at.commands.testing import start_and_test
 from platformio_esp_at.device.difference import Image
 from platformio_esp_at.errors import FlashError
 from platformio_esp_at.events import (
@@ -34,8 +35,8 @@ def upload(setup: Setup, *, everything: bool = False) -> None:
         images = _images(job.plan)
         run.update(images, everything=everything)
         adapt_saved_settings(run)
-        run.restart()
-        setup.report(Updated(job.plan, len(images), run.written_images))
+        setup.report(Updated(job.plan, len(images), run.written_images, test=job.request.test))
+        start_and_test(run)
 
 
 def upload_factory(setup: Setup) -> None:
@@ -47,8 +48,8 @@ def upload_factory(setup: Setup) -> None:
     with DeviceRun(setup, job, "upload_factory") as run:
         name = factory_image_path(job.plan).rpartition("/")[2]
         run.update([Image(name, 0, job.plan.factory_image())])
-        run.restart()
-        setup.report(FactoryImageWritten(job.plan))
+        setup.report(FactoryImageWritten(job.plan, test=job.request.test))
+        start_and_test(run)
 
 
 def verify(setup: Setup, *, kept: bool = False) -> None:

@@ -56,7 +56,8 @@ def adapt_saved_settings(run: DeviceRun) -> None:
     if sectors:
         _write(run, home, data, sectors, kept)
         changed = {key: value for key, value in wanted.items() if was.get(key, value) != value}
-        run.report(SavedSettingsChanged({key: was[key] for key in changed}, changed))
+        if changed:  # else only a copy that doesn't count any more
+            run.report(SavedSettingsChanged({key: was[key] for key in changed}, changed))
         run.facts["uart_settings"] = {"was": was, "now": {**was, **changed}}
 
 

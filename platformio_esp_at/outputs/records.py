@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from platformio_esp_at.errors import IN_PROJECT_FILE
-from platformio_esp_at.events import Noticed, TableMade
+from platformio_esp_at.events import Noticed, TableMade, Tested
 from platformio_esp_at.outputs.terminal import goes_to_error_output
 from platformio_esp_at.outputs.text import error_text, event_text
 
 if TYPE_CHECKING:
+    from platformio_esp_at.checks.alive import Verdict
     from platformio_esp_at.device.session import Device
     from platformio_esp_at.errors import EspAtError, Spelling
     from platformio_esp_at.events import Event
@@ -54,6 +55,19 @@ def _facts(event: Event) -> dict[str, Any]:
             facts |= device_facts(value)
         elif isinstance(value, Path):
             facts[name] = str(value)
+        elif isinstance(event, Tested) and name == "verdict":
+            facts |= verdict_facts(value)
         elif name != "text" and isinstance(value, str | int | dict | None):
             facts[name] = value
     return facts if not isinstance(event, TableMade) else {"csv": event.csv, "sources": event.sources}
+
+
+def verdict_facts(verdict: Verdict) -> dict[str, Any]:
+    """Return the verdict of a test."""
+    return {
+        "holds": verdict.holds,
+        "aspects": [{**aspect._asdict(), "state": aspect.state.value} for aspect in verdict.aspects],
+        "evidence": list(verdict.evidence),
+        "problems": [problem.code for problem in verdict.problems],
+        "notices": [notice.code for notice in verdict.notices],
+    }

@@ -173,12 +173,47 @@ def _updated(event: events.Updated, spelling: Spelling) -> str:
         f"{event.written} written, {event.images - event.written} unchanged" if event.written else "none had changed"
     )
     head = f"The device has all {event.images} images of the plan, confirmed by their digests: {count}."
-    return "\n".join([head, "", *_kept(event.plan), _notes_and_wiring(event.plan, spelling)])
+    return "\n".join(
+        [head, "", *_kept(event.plan), _notes_and_wiring(event.plan, spelling), *_untested(event, spelling)]
+    )
+
+
+def _factory_written(event: events.FactoryImageWritten, spelling: Spelling) -> str:
+    head = "The device has the factory image, confirmed by its digest."
+    return "\n".join([head, "", _notes_and_wiring(event.plan, spelling), *_untested(event, spelling)])
+
+
+def _untested(event: events.Updated | events.FactoryImageWritten, spelling: Spelling) -> list[str]:
+    """Return what isn't known."""
+    asked = spelled(setting("test", "true"), spelling)
+    return (
+        [] if event.test else [f"Whether it answers AT, nobody has asked it; {asked} does, at the end of each upload."]
+    )
 
 
 def _erasing(plan: FlashPlan) -> str:
     module = f"{printable(plan.module.name)} ({plan.chip.display_name})"
     return f"Erasing the whole flash of the module {module}: its firmware, and all that it has saved."
+
+
+def _tested(event: events.Tested, spelling: Spelling) -> str:
+    verdict = event.verdict
+    rows = [
+        (aspect.name, aspect.planned, aspect.seen or aspect.state.value, aspect.state.value, aspect.source)
+        for aspect in verdict.aspects
+    ]
+    lines = table(("Module", "Planned", "Seen", "Verdict", "At"), rows)
+    if verdict.evidence:
+        lines += ["Evidence:", *(f"  {printable(line)}" for line in verdict.evidence)]
+    lines += [notice_text(notice, spelling) for notice in verdict.notices]
+    unseen = ", ".join(aspect.name.lower() for aspect in verdict.aspects if not aspect.seen)
+    if not verdict.holds:
+        lines.append(f"Verdict: {printable(event.plan.module.name)} is not shown to be alive and as planned.")
+    elif unseen:
+        lines.append(f"Verdict: the module is alive, and as planned in all that was seen; not seen: {unseen}.")
+    else:
+        lines.append("Verdict: the module is alive and as planned.")
+    return "\n".join(lines)
 
 
 def _download_started(event: events.DownloadStarted, _spelling: Spelling) -> str:
@@ -206,9 +241,10 @@ _EVENTS: Mapping[type, Callable[[Any, Spelling], str]] = {
     events.SavedSettingsChanged: _settings_changed,
     events.SavedSettingsRead: _kept_found,
     events.Updated: _updated,
-    events.FactoryImageWritten: lambda event, spelling: _notes_and_wiring(event.plan, spelling),
+    events.FactoryImageWritten: _factory_written,
     events.Erased: lambda _event, _spelling: _ERASED,
     events.Verified: lambda event, _: f"The device has all {event.images} images of the plan: compared by digest.",
+    events.Tested: _tested,
     events.Noticed: lambda event, spelling: notice_text(event.notice, spelling),
     events.DownloadStarted: _download_started,
     events.DownloadProgressed: _download_progressed,

@@ -29,6 +29,7 @@ TARGETS = (
         "Flash the AT module's combined image; erases all that is saved on it",
     ),
     Target("verify_at", "verify", "Verify AT Firmware", "Compare the AT module's flash with the image set"),
+    Target("test_at", "test", "Test AT Module", "Look whether the AT module is alive and as planned"),
     Target("erase_at", "erase", "Erase AT Module", "Erase the AT module's whole flash, with all that is saved on it"),
     Target("info_at", "info", "Show AT Flash Plan", "Show what upload_at writes and keeps, without a device"),
     Target("table_at", "table", "Show AT User Partitions", "Show the AT module's user partition table as CSV"),

@@ -66,10 +66,10 @@ def as_arguments(option: str, value: str) -> str:
     ('--module WROOM-32', '--factory-param uart_tx_pin=17')
     """
     name, _, inner = option.partition(".")
-    if OPTIONS[name].kind.is_switch:
-        return spelling(name)
     import shlex  # noqa: PLC0415 - only a hint needs it
 
+    if name in OPTIONS and OPTIONS[name].kind.is_switch:
+        return spelling(name)
     text = f"{inner}={value}" if inner and value else inner or value
     return f"{spelling(name)} {shlex.quote(text)}" if text else spelling(name)
 

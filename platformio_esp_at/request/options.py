@@ -138,6 +138,10 @@ class Request:
         "no-reset",
     )
     no_stub: bool = option(SwitchKind(), "talk to the chip's ROM alone, without esptool's stub: slower", "true")
+    command_port: Text | None = option(
+        TextKind(Completes.PORTS), "serial port at which the module answers AT: a test asks it there", "/dev/ttyUSB2"
+    )
+    test: bool = option(SwitchKind(), "test the module at the end of each upload", "true")
 
     def inputs(self) -> Iterator[InputFile | InputFolder]:
         """Yield the files and folders of the project that it holds, in the order of the options."""

@@ -15,6 +15,7 @@ TARGETS = {
         "Flash the AT module's combined image; erases all that is saved on it",
     ),
     "verify_at": ("Verify AT Firmware", "Compare the AT module's flash with the image set"),
+    "test_at": ("Test AT Module", "Look whether the AT module is alive and as planned"),
     "erase_at": ("Erase AT Module", "Erase the AT module's whole flash, with all that is saved on it"),
     "info_at": ("Show AT Flash Plan", "Show what upload_at writes and keeps, without a device"),
     "table_at": ("Show AT User Partitions", "Show the AT module's user partition table as CSV"),

@@ -19,6 +19,7 @@ from platformio_esp_at.request.options import OPTIONS
         ("data.mfg_nvs", "", "--data mfg_nvs"),
         ("skip", "", "--skip"),
         ("no_stub", "true", "--no-stub"),
+        ("test", "true", "--test"),
     ],
 )
 def test_an_option_in_a_hint(option, value, text):

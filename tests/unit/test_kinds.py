@@ -62,6 +62,8 @@ def _inputs(*texts: str) -> list[str]:
     [
         pytest.param("port: COM3", Text("COM3", LINE), id="text"),
         pytest.param("baud: 0x1C200", Speed(115200, LINE), id="speed"),
+        pytest.param("test: yes", True, id="switch"),
+        pytest.param("test: OFF", False, id="switch-off"),
         pytest.param("board: esp32dev", Text("esp32dev", LINE), id="board"),
         pytest.param("firmware: fw.zip", Firmware(Text("fw.zip", LINE), BASE / "fw.zip"), id="firmware"),
         pytest.param("gatts: in/g.csv", InputFile("in/g.csv", LINE, b"base/in/g.csv"), id="path"),

@@ -38,6 +38,8 @@ baud: 921600
 before: no-reset
 after: soft_reset
 no_stub: true
+command_port: /dev/ttyUSB2
+test: yes
 """
 
 
@@ -76,6 +78,8 @@ def test_every_option_in_the_project_file(folder):
         before="no-reset",
         after="soft-reset",
         no_stub=True,
+        command_port=Text("/dev/ttyUSB2", _line(20)),
+        test=True,
     )
     assert [line.partition(":")[0] for line in PROJECT.splitlines() if line[0] != " "] == list(OPTIONS)
 
@@ -96,6 +100,8 @@ def test_every_option_as_text_of_the_host(folder):
         "before": "usb_reset",
         "after": " watchdog-reset",
         "no_stub": "Yes",
+        "command_port": "COM4",
+        "test": "yes",
     }
     at = {name: Place.at(option=f"custom_at_{name}") for name in OPTIONS}
     assert make_request([options_layer(folder, **options)]) == Request(
@@ -122,6 +128,8 @@ def test_every_option_as_text_of_the_host(folder):
         before="usb-reset",
         after="watchdog-reset",
         no_stub=True,
+        command_port=Text("COM4", at["command_port"]),
+        test=True,
     )
     assert list(options) == list(OPTIONS)
 
@@ -130,12 +138,14 @@ def test_nothing_is_asked_for(folder):
     request = make_request([options_layer(folder, module="  ")])
     assert request == Request()
     assert {name: getattr(request, name) for name in OPTIONS} == {
-        **dict.fromkeys(("firmware", "board", "module", "partitions", "gatts", "port", "baud", "before", "after")),
+        **dict.fromkeys(("firmware", "board", "module", "partitions", "gatts", "port", "baud")),
+        **dict.fromkeys(("before", "after", "command_port")),
         "factory_param": {},
         "pki": {},
         "data": {},
         "skip": (),
         "no_stub": False,
+        "test": False,
     }
 
 
