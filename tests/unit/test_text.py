@@ -250,18 +250,30 @@ def test_events_of_a_plan(plan):
     assert event_text(events.Erased(plan)) == (
         "The module's flash is blank now: it answers no AT command until the firmware is written to it again.\n"
     )
+    assert event_text(events.Packaged(plan, folder)) == f"Wrote 12 images and the factory image to {folder}\n"
+
+
+UNTESTED = "Whether it answers AT, nobody has asked it; test: true does, at the end of each upload.\n"
+
+
+def test_an_update_counts_what_was_written(plan):
     kept = "Offset   Size  Kept as the device has it\n0x10000  32KB  nvs"
     confirmed = "The device has all 12 images of the plan, confirmed by their digests:"
     assert event_text(events.Updated(plan, 12, 3)) == (
-        f"{confirmed} 3 written, 9 unchanged.\n\n{kept}\n\n{describe_wiring(plan.wiring)}\n"
+        f"{confirmed} 3 written, 9 unchanged.\n\n{kept}\n\n{describe_wiring(plan.wiring)}\n{UNTESTED}"
     )
-    assert event_text(events.Updated(replace(plan, kept=()), 12, 0)) == (
+    assert event_text(events.Updated(replace(plan, kept=()), 12, 0, test=True)) == (
         f"{confirmed} none had changed.\n\n{describe_wiring(plan.wiring)}\n"
     )
-    assert event_text(events.FactoryImageWritten(plan)) == f"{describe_wiring(plan.wiring)}\n"
-    noticed = events.FactoryImageWritten(replace(plan, notes=(note("kept", "it stays"),)))
-    assert event_text(noticed) == f"Note: it stays  [kept]\n{describe_wiring(plan.wiring)}\n"
-    assert event_text(events.Packaged(plan, folder)) == f"Wrote 12 images and the factory image to {folder}\n"
+
+
+def test_the_factory_image_was_written(plan):
+    head = "The device has the factory image, confirmed by its digest."
+    written = events.FactoryImageWritten(plan)
+    assert event_text(written) == f"{head}\n\n{describe_wiring(plan.wiring)}\n{UNTESTED}"
+    noticed = events.FactoryImageWritten(replace(plan, notes=(note("kept", "it stays"),)), test=True)
+    assert event_text(noticed) == f"{head}\n\nNote: it stays  [kept]\n{describe_wiring(plan.wiring)}\n"
+    assert "<test=true> in host.ini does" in event_text(written, HOST)
 
 
 @pytest.mark.parametrize(
