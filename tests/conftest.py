@@ -33,6 +33,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     help_ = "how often tests/e2e/test_packages_folder.py kills a first use (default: 3)"
     parser.addoption("--kills", type=int, default=3, metavar="N", help=help_)
     parser.addoption("--all-packages", action="store_true", help="with all packages there, not just the fewest")
+    help_ = "how many of upstream's modules tests/golden/test_kept_bytes.py updates (default: 8; there are 167)"
+    parser.addoption("--module-rows", type=int, default=8, metavar="N", help=help_)
     parser.addoption("--kill-within", type=float, default=2, metavar="S", help="in how many seconds after its start")
 
 

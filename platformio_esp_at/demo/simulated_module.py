@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from platformio_esp_at.demo.faults import Cable, DamagedByte, FlashFault, LinkFault, SpeedLimit, Unplugged
-from platformio_esp_at.demo.links import TICK, PtyLink, SocketLink
+from platformio_esp_at.demo.links import TICK, PtyLink, Rfc2217Link, SocketLink
 from platformio_esp_at.demo.nor_flash import NorFlash
+from platformio_esp_at.demo.reset_lines import ChipState
 from platformio_esp_at.demo.simulated_rom import FLASH_SIZES, FrameReader, SimulatedRom
 from platformio_esp_at.errors import EspAtError, LayoutError
 from platformio_esp_at.units import SECTOR_SIZE, format_size
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from platformio_esp_at.demo.links import Link
     from platformio_esp_at.demo.security import Security
 
-Transport = Literal["pty", "socket"]
+Transport = Literal["pty", "socket", "rfc2217"]
 
 
 @dataclass
@@ -44,8 +45,11 @@ class SimulatedModule:
 
     ``flash``: the content at the start, 0xFF after its end. ``crystal_mhz``: by default, the usual one. With
     ``blank_efuses``, the chip reports revision v0.0. ``security``: how the chip is protected. ``faults``: what is
-    wrong from the start; `add_fault` adds others. Opening the port, or syncing with the bootloader, resets the chip;
-    the flash stays. Several modules can run at once.
+    wrong from the start; `add_fault` adds others. ``boot_log``: what the firmware prints when it starts, at any speed.
+
+    Over ``rfc2217``, DTR and RTS reset the chip: at first it runs its firmware, which doesn't answer esptool. A ``pty``
+    and a ``socket`` have no such lines: there, opening the port, or syncing with the bootloader, resets the chip into
+    download mode, and only `boot` starts the firmware. The flash stays. Several modules can run at once.
     """
 
     def __init__(
@@ -59,13 +63,24 @@ class SimulatedModule:
         blank_efuses: bool = False,
         security: Security | None = None,
         faults: Iterable[LinkFault | FlashFault] = (),
+        boot_log: bytes = b"",
     ) -> None:
         if flash_size not in FLASH_SIZES:
             hint = f"use one of {', '.join(map(format_size, FLASH_SIZES))}"
             raise LayoutError("simulation-failed", f"no simulated flash has {format_size(flash_size)}", hint=hint)
         self.chip = chip
         self._flash = NorFlash(flash_size, flash or b"")
-        self._rom = SimulatedRom(chip, self._flash, crystal_mhz, blank_efuses=blank_efuses, security=security)
+        self._rom = SimulatedRom(
+            chip,
+            self._flash,
+            crystal_mhz,
+            blank_efuses=blank_efuses,
+            security=security,
+            resets_at_sync=transport != "rfc2217",
+        )
+        self._boot_log = boot_log
+        self._state = ChipState.BOOTLOADER
+        self._log_is_due = False
         self._transport = transport
         self._link: Link | None = None
         self._traffic = _Traffic()
@@ -128,6 +143,15 @@ class SimulatedModule:
         self._flash.erases.clear()
         self._flash.writes.clear()
 
+    @property
+    def state(self) -> ChipState:
+        """What the chip does."""
+        return self._state
+
+    def boot(self) -> None:
+        """Start the firmware, as the reset button of the module does; a client that has the port open gets the log."""
+        self._enter(ChipState.FIRMWARE)
+
     def add_fault(self, fault: LinkFault | FlashFault) -> None:
         """Let this be wrong from now on."""
         if isinstance(fault, Unplugged | DamagedByte | SpeedLimit):
@@ -159,7 +183,7 @@ class SimulatedModule:
     def __enter__(self) -> Self:
         self._stop.clear()
         self._port_gone.clear()
-        self._link = PtyLink() if self._transport == "pty" else SocketLink()
+        self._link = self._open_link()
         self._thread = threading.Thread(target=self._serve, args=(self._link,), name=f"simulated {self.chip}")
         self._thread.daemon = True  # an interrupted demo must not hang on it
         self._thread.start()
@@ -175,10 +199,25 @@ class SimulatedModule:
             self._link.close()
         self._link = None
 
+    def _open_link(self) -> Link:
+        if self._transport == "pty":
+            return PtyLink()
+        if self._transport == "socket":
+            return SocketLink()
+        self._enter(ChipState.FIRMWARE)
+        return Rfc2217Link(self._enter)
+
+    def _enter(self, state: ChipState) -> None:
+        if state is ChipState.BOOTLOADER:
+            self._rom.reset()
+        self._state = state
+        self._log_is_due = state is ChipState.FIRMWARE
+
     def _serve(self, link: Link) -> None:
         while not self._stop.is_set():
-            self._rom.reset()
-            # A closed connection is the end of one run, killed or finished; the next run starts after a reset.
+            if not link.has_lines:
+                self._enter(ChipState.BOOTLOADER)
+            # A closed connection is the end of one run, killed or finished.
             with contextlib.suppress(ConnectionError):
                 self._converse(link)
             if self._cable.is_unplugged:
@@ -190,6 +229,7 @@ class SimulatedModule:
         while self._cable.is_unplugged:
             if self._stop.wait(TICK):
                 return
+        self._enter(ChipState.FIRMWARE)
         link.plug_in()
         self._port_gone.clear()
         self._port_back.set()
@@ -197,11 +237,18 @@ class SimulatedModule:
     def _converse(self, link: Link) -> None:
         frames = FrameReader()
         while not self._stop.is_set() and not self._cable.is_unplugged:
+            # Whoever starts the firmware may have opened the port just now: receive first, which finds that client.
+            log_is_due = self._log_is_due
             data = link.receive()
             self._traffic.received += len(data)
             # A new speed is for what comes after the answer to the request for it.
             baud = link.baud or self._rom.baud
+            if log_is_due and self._log_is_due:
+                self._log_is_due = False
+                self._send(link, self._cable.to_client(self._boot_log, baud))
             for frame in frames.feed(self._cable.to_module(data, baud)):
+                if self._state is not ChipState.BOOTLOADER:
+                    continue
                 self._send(link, self._cable.to_client(self._rom.answer(frame), baud))
 
     def _send(self, link: Link, data: bytes) -> None:

@@ -174,7 +174,8 @@ class SimulatedRom:
     """One chip in download mode; `answer` takes a request frame and returns the bytes to send back.
 
     ``flash_data`` is how many bytes came to be written to the flash, as they came; ``baud`` the speed that the client
-    has chosen for what follows its last request.
+    has chosen for what follows its last request. esptool resets the chip before it syncs: where it has no line for
+    that, the chip ``resets_at_sync``.
     """
 
     def __init__(
@@ -185,6 +186,7 @@ class SimulatedRom:
         *,
         blank_efuses: bool = False,
         security: Security | None = None,
+        resets_at_sync: bool = True,
     ) -> None:
         self._mock = _import_mock("server")
         known = _import_mock("chips").SUPPORTED
@@ -193,6 +195,7 @@ class SimulatedRom:
         self.chip = chip
         self.flash = flash
         self.flash_data = 0
+        self._resets_at_sync = resets_at_sync
         self._security = security or Security()
         check_security(self._security, chip)
         self._rom_class = _import_mock("registers").CHIP_DEFS[chip]
@@ -243,9 +246,9 @@ class SimulatedRom:
         if self._security.secure_download and command not in _SECURE_DOWNLOAD_COMMANDS:
             return self._status(_ANOTHER_COMMAND, _Refusal.UNKNOWN_COMMAND)
         if command is Command.SYNC:
-            # esptool resets the chip before it syncs; a pty has no reset line.
-            self.reset()
-            return bytes(self._mock.make_sync_response()) * _SYNC_ANSWERS
+            if self._resets_at_sync:
+                self.reset()
+            return bytes(self._mock.make_sync_response(stub=self._session.stub_active)) * _SYNC_ANSWERS
         if command is Command.READ_REG:
             return bytes(self._mock.handle_read_reg(data, self._session))
         if command is Command.WRITE_REG:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import threading
 import time
 
 import pytest
+import serial
 
 from platformio_esp_at.demo.faults import (
     Cable,
@@ -21,9 +23,11 @@ from platformio_esp_at.demo.faults import (
     Unplugged,
 )
 from platformio_esp_at.demo.nor_flash import NorFlash
+from platformio_esp_at.demo.reset_lines import ChipState, ResetLines
 from platformio_esp_at.demo.security import Security
 from platformio_esp_at.demo.simulated_module import SimulatedModule
 from platformio_esp_at.demo.simulated_rom import FLASH_SIZES, FrameReader, encode_frame
+from platformio_esp_at.device.worker.serial_ports.protocol_rfc2217 import Serial as Rfc2217Port
 from platformio_esp_at.errors import EspAtError, LayoutError, UnknownNameError
 from platformio_esp_at.units import format_size
 
@@ -41,11 +45,26 @@ def noise(size: int, seed: int = 1) -> bytes:
     return random.Random(seed).randbytes(size)  # noqa: S311
 
 
-def esptool(module: SimulatedModule, *args: object, ok: bool = True) -> str:
-    command = [sys.executable, "-m", "esptool", "--port", module.port, *map(str, args)]
+QUICK_ESPTOOL = """
+import runpy, sys, serial
+serial.protocol_handler_packages.insert(0, "platformio_esp_at.device.worker.serial_ports")
+sys.argv[0] = "esptool"
+runpy.run_module("esptool", run_name="__main__", alter_sys=True)
+"""
+"""esptool with our client for rfc2217://, which has everything done ten times as fast."""
+
+
+def esptool(module: SimulatedModule, *args: object, ok: bool = True, quick: bool = True) -> str:
+    program = ["-c", QUICK_ESPTOOL] if quick and module.port.startswith("rfc2217:") else ["-m", "esptool"]
+    command = [sys.executable, *program, "--port", module.port, *map(str, args)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (run.returncode == 0) == ok, run.stdout + run.stderr
     return run.stdout if ok else run.stdout + " ".join(run.stderr.split())
+
+
+def read_forever(port: serial.SerialBase) -> None:
+    while True:
+        port.read(1)
 
 
 @pytest.fixture
@@ -202,6 +221,83 @@ def test_a_socket_serves_too(simulated_module, small):
     assert module.flash[0x1000:].startswith(small.read_bytes())
 
 
+@pytest.mark.parametrize("chip", ["esp8266", "esp32", "esp32c3"])
+def test_over_rfc2217_the_chip_is_reset_into_its_bootloader_and_out_of_it(simulated_module, small, large, chip):
+    module = simulated_module(chip, 2 * MEGABYTE, patterned(2 * MEGABYTE), transport="rfc2217")
+    direct = simulated_module(chip, 2 * MEGABYTE, patterned(2 * MEGABYTE))
+    for each in (module, direct):
+        esptool(each, "--baud", 921600, "write-flash", "0x1000", small, "0x20000", large)
+    assert (module.flash, module.writes, module.erases) == (direct.flash, direct.writes, direct.erases)
+    assert module.state is ChipState.FIRMWARE
+    esptool(module, "--after", "no-reset", "chip-id")
+    # The lines are released when the port is closed, which is no reset.
+    assert module.state is ChipState.BOOTLOADER
+    assert "Staying in flasher stub" in esptool(module, "--after", "no-reset-stub", "chip-id")
+    assert "Stub flasher is already running" in esptool(module, "--before", "no-reset", "flash-id")
+
+
+def test_pyserial_reaches_it_too(simulated_module):
+    module = simulated_module("esp32c3", transport="rfc2217")
+    assert "Chip type:          ESP32-C3" in esptool(module, "--no-stub", "chip-id", quick=False)
+    assert module.state is ChipState.FIRMWARE
+
+
+@pytest.mark.filterwarnings("ignore:set(Daemon|Name)")
+@pytest.mark.parametrize("baud", [115200, 74880])
+def test_firmware_prints_its_log_once_and_answers_no_esptool(simulated_module, baud):
+    log = bytes(range(256)) * 50
+    module = simulated_module("esp32c3", transport="rfc2217", boot_log=log)
+    esptool(module, "--before", "no-reset", "--connect-attempts", 1, "chip-id", ok=False)
+    with Rfc2217Port(module.port, baud, timeout=10) as port:
+        for _ in range(2):
+            port.dtr = False
+            port.rts = True
+            assert module.state is ChipState.HELD
+            port.rts = False
+            assert port.read(len(log)) == log
+            assert module.state is ChipState.FIRMWARE
+        port.timeout = 0.1
+        assert port.read(1) == b""
+    esptool(module, "chip-id")
+
+
+def test_a_pty_plays_the_log_when_somebody_presses_reset(simulated_module):
+    module = simulated_module("esp32c3", boot_log=b"ready\r\n")
+    with serial.Serial(module.port, 115200, timeout=10) as port:
+        module.boot()
+        assert port.read(7) == b"ready\r\n"
+    esptool(module, "chip-id")
+
+
+@pytest.mark.filterwarnings("ignore:set(Daemon|Name)")
+def test_a_server_of_serial_ports_goes_away(simulated_module, small):
+    module = simulated_module("esp32c3", transport="rfc2217")
+    with Rfc2217Port(module.port, 115200, timeout=10) as port:
+        module.unplug()
+        with pytest.raises(serial.SerialException):
+            read_forever(port)
+    module.plug_in()
+    esptool(module, "write-flash", "0x0", small)
+    assert module.flash.startswith(small.read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("steps", "state"),
+    [
+        ([(0, 0), (1, 1), (1, 0), (0, 0)], None),
+        ([(0, 1)], ChipState.HELD),
+        ([(0, 1), (0, 0)], ChipState.FIRMWARE),
+        ([(0, 1), (1, 1)], ChipState.HELD),
+        ([(0, 1), (1, 1), (1, 0), (0, 0)], ChipState.BOOTLOADER),
+        ([(0, 0), (1, 1), (0, 1), (1, 0), (0, 0)], ChipState.BOOTLOADER),
+    ],
+)
+def test_lines_reset_a_chip(steps, state):
+    lines = ResetLines()
+    became = [lines.set(dtr=bool(dtr), rts=bool(rts)) for dtr, rts in steps]
+    assert next((found for found in reversed(became) if found), None) is state
+
+
 def test_data_beyond_the_flash_is_refused(simulated_module, large):
     module = simulated_module("esp32", MEGABYTE)
     esptool(module, "write-flash", "--force", hex(MEGABYTE - 0x1000), large, ok=False)
@@ -331,6 +427,36 @@ def test_above_a_speed_the_link_gives_noise(simulated_module, small):
     assert module.writes == []
     esptool(module, "--baud", 460800, "write-flash", "0x10000", small)
     assert module.flash[0x10000:].startswith(small.read_bytes())
+
+
+GO_BACK = """
+import sys, serial
+serial.protocol_handler_packages.insert(0, "platformio_esp_at.device.worker.serial_ports")
+from esptool.cmds import detect_chip
+from esptool.targets import CHIP_DEFS
+from esptool.util import FatalError
+esp = detect_chip(sys.argv[1]).run_stub()
+esp.change_baud(921600)
+try:
+    esp.read_reg(0x60000000, timeout=0.3)
+except FatalError as error:
+    print("noise:", error)
+esp._port.baudrate = 115200
+esp = CHIP_DEFS["esp32c3"](esp._port)
+esp.connect()
+esp = esp.run_stub()
+esp.change_baud(460800)
+print("digest:", esp.flash_md5sum(0, 4096))
+"""
+"""A client that raises the speed and, when nothing comes, goes back on the same open port."""
+
+
+@pytest.mark.parametrize("transport", ["pty", "rfc2217"])
+def test_a_client_goes_back_to_a_speed_that_the_link_carries(simulated_module, transport):
+    module = simulated_module("esp32c3", transport=transport, faults=[SpeedLimit(460800)])
+    run = subprocess.run([sys.executable, "-c", GO_BACK, module.port], capture_output=True, text=True, check=False)
+    assert "noise:" in run.stdout, run.stdout + run.stderr
+    assert f"digest: {hashlib.md5(module.flash[:4096], usedforsecurity=False).hexdigest()}" in run.stdout
 
 
 def test_a_bad_cell_is_found_by_the_digest(simulated_module, small):

@@ -7,7 +7,7 @@ still exists with these parameters. Sources: esptool/loader.py, esptool/targets/
 from __future__ import annotations
 
 import errno
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from esptool.loader import DEFAULT_CONNECT_ATTEMPTS, DEFAULT_OPEN_PORT_ATTEMPTS, DEFAULT_TIMEOUT, ESPLoader
@@ -48,8 +48,14 @@ def serial_port(esp: ESPLoader) -> Any:  # noqa: ANN401 - pyserial's, or a handl
 
 
 def open_port(port: str) -> ESPLoader:
-    """Return an object for whatever chip is at an open port, at 115200 baud; nothing is sent."""
-    return ESPLoader(port, ESPLoader.ESP_ROM_BAUD)
+    """Return an object for whatever chip is at an open port, at 115200 baud; nothing is sent.
+
+    DTR is released, which opening asserts: with both lines asserted, a reset has no effect (`hard_reset` uses RTS).
+    """
+    esp = ESPLoader(port, ESPLoader.ESP_ROM_BAUD)
+    with suppress(OSError):  # a pseudo-terminal has no lines
+        serial_port(esp).dtr = False
+    return esp
 
 
 def set_speed(esp: ESPLoader, baud: int) -> None:

@@ -1,0 +1,1 @@
+"""Kinds of serial ports that take the place of pyserial's own in this process."""
