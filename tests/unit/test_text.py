@@ -104,7 +104,11 @@ def test_update(plan):
 
 
 def test_plan(plan):
-    assert describe_plan(plan) == f"{CHOICE}\nFlash: dout, 80m, 1MB\n\n{UPDATE}"
+    text = f"{CHOICE}\nFlash: dout, 80m, 1MB\n\n{UPDATE}"
+    saved = "A module that has booted once has saved its UART settings: they win over this table."
+    assert describe_plan(plan).startswith(f"{text}\n{saved} ")
+    without = replace(plan, wiring=None)
+    assert describe_plan(without) == f"{CHOICE}\nFlash: dout, 80m, 1MB\n\n{describe_update(without)}"
 
 
 def test_update_that_keeps_nothing(plan):
