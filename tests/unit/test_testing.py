@@ -68,7 +68,7 @@ def test_an_upload_that_ends_with_a_test(project):
     project.write("firmware: AT_PACK.zip\ntest: true\n")
     with SimulatedModule(transport="rfc2217", boot_log=LOG) as module:
         run("upload", project.setup(port=module.port))
-    assert [type(event).__name__ for event in project.reported[-2:]] == ["Updated", "Tested"]
+    assert project.events[-2:] == ["Updated", "Tested"]
     assert "nobody has asked" not in project.text
     report = json.loads((project.out.parent / "esp_at_report.json").read_text())
     assert (report["ended"], report["module_state"], report["verdict"]["holds"]) == ("succeeded", "whole", True)
