@@ -15,8 +15,9 @@ from platformio_esp_at.device.difference import Image, differing_parts, first_di
 from platformio_esp_at.device.failures import LINK
 from platformio_esp_at.device.ports import check_baud
 from platformio_esp_at.device.session import Connection, Session
-from platformio_esp_at.errors import EspAtError, FlashError, located, note
+from platformio_esp_at.errors import EspAtError, FlashError, located, note, setting
 from platformio_esp_at.events import Connected, ImageDone, Noticed
+from platformio_esp_at.formats.esp_image import ESP8266
 from platformio_esp_at.outputs.report import write_report
 from platformio_esp_at.units import UPLOAD_BAUD, format_offset
 
@@ -236,13 +237,17 @@ def connection(setup: Setup, job: Job) -> Connection:
     baud = request.baud.baud if request.baud else setup.baud or link.baud or UPLOAD_BAUD
     with located(request.baud.where) if request.baud else nullcontext():
         check_baud(baud)
+    stub = link.stub and not request.no_stub
+    if job.plan.chip.key == ESP8266 and not stub:
+        message = "the ROM of the ESP8266 computes no digests: nothing could be confirmed without esptool's stub"
+        raise EspAtError("stub-needed", message, hint=f"remove {setting('no_stub')}, or --no-stub")
     return Connection(
         job.plan.chip.key,
         port,
         baud,
         before=request.before or link.before,
         after=request.after or link.after,
-        stub=link.stub and not request.no_stub,
+        stub=stub,
         attempts=link.attempts,
     )
 

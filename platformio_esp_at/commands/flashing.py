@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from platformio_esp_at.planning.plan import FlashPlan
 
 
-def upload(setup: Setup, *, everything: bool = False) -> None:
-    """Write what the device doesn't have of the plan's images, or ``everything``; the rest of its flash stays."""
+def upload(setup: Setup) -> None:
+    """Write what the device doesn't have of the plan's images, or all that the project wants; the rest stays."""
     job = prepare(setup)
     setup.report(Planned(job.plan))
     write_image_set(job.plan, setup.folder)
     with DeviceRun(setup, job, "upload") as run:
         images = _images(job.plan)
-        run.update(images, everything=everything)
+        run.update(images, everything=job.request.write_all)
         adapt_saved_settings(run)
         setup.report(Updated(job.plan, len(images), run.written_images, test=job.request.test))
         start_and_test(run)
@@ -47,13 +47,13 @@ def upload_factory(setup: Setup) -> None:
     write_image_set(job.plan, setup.folder)
     with DeviceRun(setup, job, "upload_factory") as run:
         name = factory_image_path(job.plan).rpartition("/")[2]
-        run.update([Image(name, 0, job.plan.factory_image())])
+        run.update([Image(name, 0, job.plan.factory_image())], everything=job.request.write_all)
         setup.report(FactoryImageWritten(job.plan, test=job.request.test))
         start_and_test(run)
 
 
-def verify(setup: Setup, *, kept: bool = False) -> None:
-    """Compare the device's flash with the plan, and with ``kept`` tell what it has saved.
+def verify(setup: Setup) -> None:
+    """Compare the device's flash with the plan, and if the project wants it, tell what the device has saved.
 
     Raises `FlashError` where it differs: the partitions, and the first offset of each.
     """
@@ -65,7 +65,7 @@ def verify(setup: Setup, *, kept: bool = False) -> None:
         differing = run.differing(images)
         run.facts["verified"] = [image.name for image in images if image not in differing]
         run.facts["differing"] = {image.name: offset for image, offset in differing.items()}
-        if kept:
+        if job.request.show_kept:
             setup.report(SavedSettingsRead(describe_kept(run)))
         run.restart()
         if differing:
