@@ -82,7 +82,8 @@ def test_erase(chip, project, esp_at, used_module):
     assert said.startswith("Erasing the whole flash of the module ")
     marks = ["Erasing the whole flash of the module", "Connected at ", "is blank now"]
     assert sorted(marks, key=said.index) == marks
-    assert {path.name for path in folder.iterdir()} == {"esp_at.yml", "firmware.zip"}
+    assert {path.name for path in folder.iterdir()} == {"build", "esp_at.yml", "firmware.zip"}
+    assert [path.name for path in (folder / "build").iterdir()] == ["esp_at_report.json"]
 
 
 def test_erase_for_a_project_with_an_error(project, esp_at, used_module):
