@@ -90,6 +90,16 @@ def test_an_empty_folder_from_info_to_verify(project, idf_py, used_module):
     assert module.flash == (image_set / "factory/factory_WROOM-32.bin").read_bytes()
 
 
+def test_what_esptool_says_is_shown_if_idf_py_is_verbose(project, idf_py, used_module):
+    folder, module = project(yml=YML), used_module()
+    said = idf_py("-p", module.port, "at-flash", cwd=folder).out
+    assert "Connected at " in said
+    assert "Connecting..." not in said
+    said = idf_py("-v", "-p", module.port, "at-flash", cwd=folder).out
+    assert said.index("Connecting...") < said.index("Connected at ")
+    assert module.flash == module.after_upload(folder / "build_at_flash")
+
+
 def test_several_actions_and_the_build_folder(project, idf_py, used_module):
     folder, module = project(yml=YML), used_module()
     idf_py("-C", folder, "-B", "out", "-p", module.port, "at-package", "at-flash", "at-verify", cwd=folder.parent)
