@@ -42,9 +42,7 @@ def test_without_the_stub(at, used_module, place):
     assert (module.writes, module.erases) == ([], [])
 
 
-@pytest.mark.parametrize(
-    ("after", "state"), [("hard-reset", ChipState.FIRMWARE), ("no-reset", ChipState.BOOTLOADER)]
-)
+@pytest.mark.parametrize(("after", "state"), [("hard-reset", ChipState.FIRMWARE), ("no-reset", ChipState.BOOTLOADER)])
 def test_how_the_module_leaves_its_bootloader(at, used_module, after, state):
     project, module = at(yml=f"{YML}after: {after}\n"), used_module(transport="rfc2217")
     module.boot()

@@ -86,7 +86,10 @@ def test_from_looking_to_verifying(project, at_pio, simulated_module, used_modul
     spoiled = simulated_module("esp32", flash=bytes(changed))
     refused = at_pio(f"run -t verify_at --upload-port {spoiled.port}", folder, code=1)
     assert refused.stderr.count("Error: ") == 1
-    assert "the device has other content in factory_param from 0x30010 on  [content-differs]\n  upload again" in refused.stderr
+    assert (
+        "the device has other content in factory_param from 0x30010 on  [content-differs]\n  upload again"
+        in refused.stderr
+    )
     assert (spoiled.writes, spoiled.erases) == ([], [])
 
 
