@@ -41,6 +41,8 @@ class _State(enum.Enum):
     AS_BEFORE = "nothing was written"
     HALF = "the module is half written"
     WHOLE = "all images are on the module"
+    HALF_ERASED = "the flash may be half erased"
+    BLANK = "the flash is blank"
 
 
 class DeviceRun:
@@ -125,9 +127,9 @@ class DeviceRun:
 
     def erase(self) -> None:
         """Erase the whole flash."""
-        self._state = _State.HALF
+        self._state = _State.HALF_ERASED
         self._session.erase()
-        self._state = _State.WHOLE
+        self._state = _State.BLANK
 
     def restart(self, *, listen: float = 0) -> bytes | None:
         """Let the firmware start, and return what it prints on the download port within so many seconds.

@@ -34,6 +34,7 @@ def upload(setup: Setup) -> None:
     write_image_set(job.plan, setup.folder)
     with run:
         images = _images(job.plan)
+        run.facts["kept"] = [row.name for row in job.plan.kept]
         run.update(images, everything=job.request.write_all)
         adapt_saved_settings(run)
         run.report(Updated(job.plan, len(images), run.written_images, test=job.request.test))
