@@ -271,9 +271,11 @@ def test_a_protected_chip(at, used_module, chip, security, code):
     assert told["encryption"] == security.flash_encryption
 
 
-@pytest.mark.parametrize("command", [("flash", "--factory"), ("flash", "--all"), ("verify",), ("erase",)])
-@pytest.mark.parametrize(("chip", "security", "code"), [PROTECTED[3], PROTECTED[7]])
-def test_no_command_touches_a_protected_chip(at, used_module, command, chip, security, code):
+@pytest.mark.parametrize(
+    ("command", "of"), [(("flash", "--factory"), 3), (("flash", "--all"), 7), (("verify",), 3), (("erase",), 7)]
+)
+def test_no_command_touches_a_protected_chip(at, used_module, command, of):
+    chip, security, code = PROTECTED[of]
     project, module = at(chip=chip, yml="firmware: firmware.zip\n"), used_module(chip, security=security)
     project.refused(*command, "-p", module.port, code=code, state=AS_BEFORE)
     assert module.untouched

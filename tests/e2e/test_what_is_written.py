@@ -20,7 +20,6 @@ OTHER = random.Random(1)  # noqa: S311
 SECTOR = 4096
 CHANGES = {
     "esp32": "uart_tx_pin: 5",
-    "esp32c2": "uart_tx_pin: 3",
     "esp32c3": "uart_tx_pin: 3",
     "esp32c6": "uart_tx_pin: 3",
     "esp8266": "uart_baudrate: 9600",
