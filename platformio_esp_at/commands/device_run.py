@@ -15,21 +15,23 @@ from platformio_esp_at.device.difference import Image, differing_parts, first_di
 from platformio_esp_at.device.failures import LINK
 from platformio_esp_at.device.ports import check_baud
 from platformio_esp_at.device.session import Connection, Session
-from platformio_esp_at.errors import EspAtError, FlashError, located, note
+from platformio_esp_at.errors import EspAtError, FlashError, located, note, setting
 from platformio_esp_at.events import Connected, ImageDone, Noticed
 from platformio_esp_at.outputs.report import write_report
 from platformio_esp_at.units import UPLOAD_BAUD, format_offset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
     from typing import TypeVar
 
     from typing_extensions import Self
 
-    from platformio_esp_at.commands.setup import Job, Setup
+    from platformio_esp_at.commands.setup import Job, Reach, Setup
     from platformio_esp_at.device.session import Device
+    from platformio_esp_at.errors import Notice
     from platformio_esp_at.events import Event
+    from platformio_esp_at.planning.plan import FlashPlan
 
     Result = TypeVar("Result")
 
@@ -42,19 +44,27 @@ class _State(enum.Enum):
     WHOLE = "all images are on the module"
 
 
-class DeviceRun:
-    """A context manager: inside it, the device of a job is connected, and is what the plan is for.
+class SessionRun:
+    """A context manager: inside it, a device is connected, and has passed ``check``, which returns the warnings.
 
     However it ends, a report is written. An error says what the device has now.
     """
 
-    def __init__(self, setup: Setup, job: Job, command: str) -> None:
+    def __init__(
+        self,
+        setup: Setup,
+        link: Connection,
+        command: str,
+        check: Callable[[Device], Iterable[Notice]],
+        plan: FlashPlan | None = None,
+    ) -> None:
         self.setup = setup
-        self.job = job
         self.device: Device | None = None
         self._command = command
+        self._check = check
+        self._plan = plan
         self._state = _State.AS_BEFORE
-        self._session = Session(connection(setup, job), setup.report, folder=setup.project)
+        self._session = Session(link, setup.report, folder=setup.project)
         self._written: dict[str, int] = {}
         self._done: list[ImageDone] = []
         self.facts: dict[str, object] = {}
@@ -110,6 +120,19 @@ class DeviceRun:
         """Return a range of the flash; ``name`` says for people what it is."""
         return self._over_link(lambda: self._session.read(name, offset, size))
 
+    def read_confirmed(self, name: str, offset: int, size: int) -> bytes:
+        """Return a range of the flash as `read`, compared with the digest that the device computes of it."""
+
+        def read() -> bytes:
+            data = self._session.read(name, offset, size)
+            if self._session.digest([(offset, size)]) != [md5_of(data)]:
+                message = f"{name} comes over the link otherwise than the flash has it"
+                hint = f"look at the cable; with a slower speed it may go: {setting('baud', '115200')}"
+                raise FlashError("link-bad", message, hint=hint)
+            return data
+
+        return self._over_link(read)
+
     def rewrite(self, sectors: dict[int, bytes]) -> None:
         """Write whole sectors, by their offsets, and confirm each; the module is half written meanwhile."""
         before, self._state = self._state, _State.HALF
@@ -135,7 +158,7 @@ class DeviceRun:
 
     def _connect(self) -> None:
         self.device = device = self._session.probe()
-        warnings = check_device(self.job.plan, device)
+        warnings = self._check(device)
         self.report(Connected(device))
         for warning in warnings:
             self.report(Noticed(warning))
@@ -210,7 +233,7 @@ class DeviceRun:
         with suppress(EspAtError) if error else nullcontext():
             write_report(
                 self.setup.folder,
-                self.job.plan,
+                self._plan,
                 command=self._command,
                 device=self.device,
                 images=self._done,
@@ -218,6 +241,15 @@ class DeviceRun:
                 error=_code(error),
                 facts=self.facts,
             )
+
+
+class DeviceRun(SessionRun):
+    """A run with the device of a job, which is what the plan is for."""
+
+    def __init__(self, setup: Setup, job: Job, command: str) -> None:
+        link = connection(setup, job, job.plan.chip.key)
+        super().__init__(setup, link, command, partial(check_device, job.plan), job.plan)
+        self.job = job
 
 
 def _code(error: BaseException | None) -> str | None:
@@ -229,15 +261,18 @@ def _code(error: BaseException | None) -> str | None:
     return type(error).__name__ if error else None
 
 
-def connection(setup: Setup, job: Job) -> Connection:
-    """Return how to reach the device of a job. Raises `EspAtError` for a port or a speed that can't be."""
+def connection(setup: Setup, job: Job | Reach, chip: str | None) -> Connection:
+    """Return how to reach the module of a project, which has a chip (None: any).
+
+    Raises `EspAtError` for a port or a speed that can't be.
+    """
     request, link = job.request, setup.link if job.on_own_board else Link()
     port = choose_port(setup, job)
     baud = request.baud.baud if request.baud else setup.baud or link.baud or UPLOAD_BAUD
     with located(request.baud.where) if request.baud else nullcontext():
         check_baud(baud)
     return Connection(
-        job.plan.chip.key,
+        chip,
         port,
         baud,
         before=request.before or link.before,

@@ -39,7 +39,7 @@ def test(setup: Setup) -> None:
     if job.request.command_port and job.request.port is None and not job.on_own_board:
         tell(setup, job, look(job, None, listen=None))
         return
-    link = connection(setup, job)
+    link = connection(setup, job, job.plan.chip.key)
     with Session(link, setup.report, folder=setup.project) as session:
         tell(setup, job, look(job, link.port, partial(session.boot, listen=LOG_SECONDS)))
 
