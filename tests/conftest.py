@@ -6,6 +6,7 @@ import os
 import secrets
 import sys
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,9 @@ from firmware_server import FirmwareServer, write_certificate
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from platformio_esp_at.demo.simulated_module import SimulatedModule
 
 settings.register_profile("without-clock", deadline=None)  # the first example loads what the others find loaded
 settings.load_profile("without-clock")
@@ -90,3 +93,13 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     cache = tmp_path_factory.getbasetemp() / "cache" / secrets.token_hex(4)
     monkeypatch.setenv("ESP_AT_CACHE", str(cache))
     return cache
+
+
+@pytest.fixture
+def simulated_module() -> Iterator[Callable[..., SimulatedModule]]:
+    """Start a `SimulatedModule` with these arguments; it stops after the test."""
+    pytest.importorskip("pty", reason="need pseudo-terminals")
+    from platformio_esp_at.demo.simulated_module import SimulatedModule  # noqa: PLC0415 - tests without it need no part
+
+    with ExitStack() as running:
+        yield lambda *args, **options: running.enter_context(SimulatedModule(*args, **options))

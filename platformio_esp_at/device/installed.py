@@ -8,8 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 
 from platformio_esp_at.errors import FlashError
 
-_OLDEST = (5, 6)
-"""The first esptool that is used: what pyproject.toml asks for. `worker.undocumented` says for which it was read."""
+OLDEST = (5, 6)
+"""The first esptool that is used. `worker.undocumented` was read for it, and for those that follow it."""
+BEFORE = (6, 0)
+"""The first one for which it wasn't: pyproject.toml asks for one between."""
 _OWN_ENVIRONMENT = (
     "install platformio-esp-at in an environment of its own, which brings esptool: pipx install platformio-esp-at, "
     "or with pip in a new venv"
@@ -19,7 +21,7 @@ _OWN_ENVIRONMENT = (
 
 def check_esptool() -> None:
     """Raise `FlashError` if there is no esptool in this Python, or one that is too old."""
-    wanted = ".".join(map(str, _OLDEST))
+    wanted = ".".join(map(str, OLDEST))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 and 3.13, for metadata without a version
@@ -30,6 +32,6 @@ def check_esptool() -> None:
     except (KeyError, OSError, ValueError):  # its metadata is damaged
         found = "unknown"
     numbers = re.match(r"(\d{1,9})\.(\d{1,9})", found, re.ASCII)
-    if numbers is None or (int(numbers[1]), int(numbers[2])) < _OLDEST:
+    if numbers is None or (int(numbers[1]), int(numbers[2])) < OLDEST:
         message = f"the version of esptool in this Python is {found}, {wanted} or newer is needed"
         raise FlashError("esptool-too-old", message, hint=_OWN_ENVIRONMENT, version=found)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _SPEEDS = (921_600, 460_800, 230_400, 115_200)
 """What is tried, the fastest first, where the link fails at a speed that was asked for; in baud."""
 _ROM_BAUD = 115_200
+_OTHER_CABLE = "take another cable, a short one without a hub, and look at the module's power supply"
 _ENDS_WITHIN = 5
 """In seconds, after its input has ended; the worker looks for that all the time."""
 
@@ -135,7 +136,8 @@ class Session:
             return device
         made, _ = self._ask("prepare", baud=link.baud, stub=link.stub)
         if made["baud"] is None:
-            return self.fall_back(FlashError("link-bad", "the link fails", hint=""))
+            message = f"the link to {device.port} fails at {link.baud} baud, and there is no slower speed to try"
+            return self.fall_back(FlashError("link-bad", message, hint=_OTHER_CABLE))
         self._device = device = replace(device, **made)
         return device
 

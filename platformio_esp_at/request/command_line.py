@@ -60,7 +60,7 @@ def layer_of_command_line(values: Mapping[str, object]) -> Layer:
 
 
 def as_arguments(option: str, value: str) -> str:
-    """Return an option as it is typed, for hints.
+    """Return an option as it is typed, for hints; a switch is its name alone.
 
     >>> as_arguments("module", "WROOM-32"), as_arguments("factory_param.uart_tx_pin", "17")
     ('--module WROOM-32', '--factory-param uart_tx_pin=17')

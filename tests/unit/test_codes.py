@@ -13,7 +13,6 @@ import yaml
 import platformio_esp_at
 from platformio_esp_at.checks import alive
 from platformio_esp_at.commands.explain import all_codes, explain
-from platformio_esp_at.device import esptool
 from platformio_esp_at.errors import UnknownNameError
 
 PACKAGE = Path(platformio_esp_at.__file__).parent
@@ -21,7 +20,6 @@ EXPLANATIONS = PACKAGE / "errors.yml"
 
 COMPOSED = {
     ("checks/alive.py", "code"): tuple(dict.fromkeys(code for code, _, _ in alive._TROUBLES.values())),
-    ("device/esptool.py", "code"): tuple(code for code, _, _ in esptool._FAILURES),
 }
 """Codes that are put together: by file and expression."""
 
@@ -112,7 +110,7 @@ def _all_sites():
         file.relative_to(PACKAGE).as_posix(): ast.parse(file.read_text(encoding="utf-8"))
         for file in sorted(PACKAGE.rglob("*.py"))
     }
-    everywhere = _error_classes(trees) | {"LaunchError", "Notice", "unknown_name", "warning", "note"}
+    everywhere = _error_classes(trees) | {"LaunchError", "Notice", "_Failure", "unknown_name", "warning", "note"}
     sites = []
     for name, tree in trees.items():
         takers, passing = set(), everywhere

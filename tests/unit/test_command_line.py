@@ -18,6 +18,7 @@ from platformio_esp_at.request.options import OPTIONS
         ("factory_param", "{uart_tx_pin: 17}", "--factory-param '{uart_tx_pin: 17}'"),
         ("data.mfg_nvs", "", "--data mfg_nvs"),
         ("skip", "", "--skip"),
+        ("no_stub", "true", "--no-stub"),
         ("test", "true", "--test"),
     ],
 )
@@ -28,12 +29,12 @@ def test_an_option_in_a_hint(option, value, text):
 @pytest.mark.parametrize("name", OPTIONS)
 def test_what_a_hint_says_can_be_typed(name):
     """The example of each option, typed as a hint writes it, is read."""
-    typed = shlex.split(as_arguments(name, OPTIONS[name].example))
-    assert typed[0] in parameters()[name]["names"]
-    if parameters()[name].get("is_flag"):
-        assert len(typed) == 1
-        value: object = True
+    word, *values = shlex.split(as_arguments(name, OPTIONS[name].example))
+    parameter = parameters()[name]
+    assert word in parameter["names"]
+    if parameter.get("is_flag"):
+        value = not values
     else:
-        value = (typed[1],) if parameters()[name]["multiple"] else typed[1]
+        (value,) = [tuple(values)] if parameter["multiple"] else values
     layer = layer_of_command_line({name: value})
     assert list(layer.options) == [name]

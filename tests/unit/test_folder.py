@@ -18,7 +18,7 @@ from plans import FILES, KEY, changed_plan, plan_of_zip
 from platformio_esp_at.errors import EspAtError, PackageError, Place
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.outputs import folder as folders
-from platformio_esp_at.outputs.folder import private_folder, write_image_set, write_new_files
+from platformio_esp_at.outputs.folder import write_beside, write_image_set, write_new_files, write_secret
 from platformio_esp_at.outputs.image_set import MANIFEST, image_set
 from platformio_esp_at.planning.plan import FlashPlan, Region, make_plan
 from platformio_esp_at.planning.selection import select
@@ -297,28 +297,6 @@ def test_looking_while_another_run_publishes(tmp_path, monkeypatch, same_number)
     assert _files(tmp_path / "out") == image_set(plan)
 
 
-def test_a_private_folder_is_ours_alone_and_goes(tmp_path):
-    files = {"a.bin": b"a", "inner/b.bin": b"b"}
-    with private_folder(files, tmp_path / "build/out") as one, private_folder(files, tmp_path / "build/out") as two:
-        assert one != two
-        assert one.parent == tmp_path / "build"
-        assert _files(one) == _files(two) == files
-        if os.name != "nt":
-            modes = {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in (one, *one.rglob("*")) if path.is_file()}
-            assert modes == {0}
-            assert stat.S_IMODE(one.stat().st_mode) == 0o700
-    assert list((tmp_path / "build").iterdir()) == []
-
-
-def test_a_private_folder_goes_after_a_failure_too(tmp_path):
-    with pytest.raises(ZeroDivisionError), private_folder({"a.bin": b"a"}, tmp_path / "out"):
-        raise ZeroDivisionError
-    assert list(tmp_path.iterdir()) == []
-    with pytest.raises(EspAtError, match="out can't be written: "), private_folder({"x" * 300: b""}, tmp_path / "out"):
-        pass
-    assert list(tmp_path.iterdir()) == []
-
-
 def _left_behind(folder: Path, *, hours: float) -> Path:
     """Make what a killed run leaves, some hours ago."""
     (folder / "new").mkdir(parents=True)
@@ -327,11 +305,21 @@ def _left_behind(folder: Path, *, hours: float) -> Path:
     return folder
 
 
-def test_what_killed_runs_left_goes_with_the_next_one(tmp_path):
+@pytest.mark.parametrize(
+    "locks",
+    [
+        pytest.param(True, id="alone", marks=pytest.mark.skipif(os.name == "nt", reason="need locks of folders")),
+        pytest.param(False, id="without-locks"),
+    ],
+)
+def test_what_killed_runs_left_goes_with_the_next_one(tmp_path, monkeypatch, locks):
+    """A run that knows that it is alone removes all of them, any other those that are too old to be of a running one."""
+    if not locks:
+        monkeypatch.setitem(sys.modules, "fcntl", None)  # as on Windows
     (tmp_path / "ou[t]").mkdir()
     stale = _left_behind(tmp_path / ".ou[t]-abcd_123.unfinished", hours=2)
+    young = _left_behind(tmp_path / ".ou[t]-a1b2c3d4.unfinished", hours=0.5)
     others = [
-        _left_behind(tmp_path / ".ou[t]-a1b2c3d4.unfinished", hours=0.5),  # may be running
         _left_behind(tmp_path / ".out-abcd_123.unfinished", hours=2),
         _left_behind(tmp_path / ".ou[t]-mine.unfinished", hours=2),
         _left_behind(tmp_path / ".ou[t]-abcd_123", hours=2),
@@ -340,15 +328,9 @@ def test_what_killed_runs_left_goes_with_the_next_one(tmp_path):
     (tmp_path / ".ou[t]-linklink.unfinished").symlink_to(tmp_path / "mine", target_is_directory=True)
     write_image_set(plan_of_zip(tmp_path), tmp_path / "ou[t]")
     assert not stale.exists()
+    assert young.exists() is not locks
     assert all((folder / "new/key.bin").is_file() for folder in others)
     assert (tmp_path / ".ou[t]-linklink.unfinished").is_symlink()
-
-
-def test_what_a_killed_run_leaves_is_known_as_such(tmp_path):
-    with private_folder({"a.bin": b"a"}, tmp_path / "out") as left:
-        os.utime(left, (0, 0))
-        with private_folder({}, tmp_path / "out"):
-            assert not left.exists()
 
 
 # --- complete or not at all ---
@@ -403,3 +385,33 @@ def test_new_files_that_cant_be_written(tmp_path):
     with pytest.raises(EspAtError) as caught:
         write_new_files(tmp_path / "file", {"a": b"a"})
     assert caught.value.code == "not-writable"
+
+
+def test_a_secret_file_is_its_owners_alone_and_replaces_none(tmp_path):
+    file = tmp_path / "inner/nvs.bin"
+    write_secret(file, b"a")
+    assert file.read_bytes() == b"a"
+    if os.name != "nt":
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    with pytest.raises(FileExistsError):
+        write_secret(file, b"b")
+    assert file.read_bytes() == b"a"
+
+
+# --- beside the image set ---
+
+
+def test_a_file_beside_the_image_set_replaces_the_last_one(tmp_path):
+    for data in (b"a", b"b"):
+        write_beside(tmp_path / "build/out", "report.json", data)
+        assert _files(tmp_path) == {"build/report.json": data}
+
+
+def test_a_file_beside_the_image_set_is_written_whole_or_not_at_all(tmp_path):
+    (tmp_path / "report.json").mkdir()
+    (tmp_path / "report.json/mine").touch()
+    with pytest.raises(EspAtError) as caught:
+        write_beside(tmp_path / "out", "report.json", b"a")
+    assert caught.value.code == "not-writable"
+    assert caught.value.message.startswith(f"{tmp_path} can't be written: ")
+    assert (tmp_path / "report.json/mine").is_file()

@@ -68,6 +68,11 @@ def _inputs(*texts: str) -> list[str]:
         pytest.param("firmware: fw.zip", Firmware(Text("fw.zip", LINE), BASE / "fw.zip"), id="firmware"),
         pytest.param("gatts: in/g.csv", InputFile("in/g.csv", LINE, b"base/in/g.csv"), id="path"),
         pytest.param("module: WROOM-32", Text("WROOM-32", LINE), id="module"),
+        pytest.param("no_stub: true", True, id="switch"),
+        pytest.param("no_stub: NO", False, id="switch-off"),
+        pytest.param("no_stub: 1", True, id="switch-of-platformio"),
+        pytest.param("before: no-reset", "no-reset", id="choice"),
+        pytest.param("after: hard_reset", "hard-reset", id="choice-of-an-older-esptool"),
     ],
 )
 def test_single_values(text, value):
@@ -82,6 +87,8 @@ def test_single_values(text, value):
         pytest.param("gatts: a", "gatts: b", InputFile("b", LINE, b"base/b"), id="path"),
         pytest.param("skip: [a, b]", "skip: c", (Text("c", LINE),), id="names"),
         pytest.param("module: {name: A, based_on: B}", "module: C", Text("C", LINE), id="module"),
+        pytest.param("no_stub: true", "no_stub: false", False, id="switch"),  # noqa: FBT003
+        pytest.param("before: no-reset", "before: usb-reset", "usb-reset", id="choice"),
     ],
 )
 def test_the_strongest_value_replaces_the_others(weak, strong, value):
@@ -97,12 +104,35 @@ def test_the_strongest_value_replaces_the_others(weak, strong, value):
         pytest.param("firmware: [a]", "firmware: latest", id="firmware"),
         pytest.param("board: [a]", "board: none", id="board"),
         pytest.param("module: [a]", "module: WROOM-32", id="module"),
+        pytest.param("no_stub: [a]", "no_stub: true", id="switch"),
+        pytest.param("after: [a]", "after: no-reset", id="choice"),
     ],
 )
 def test_what_is_wrong_in_a_weak_layer_is_refused_too(weak, strong):
     with pytest.raises(FormatError) as caught:
         _value(weak, strong)
     assert caught.value.place == LINE
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "example"),
+    [
+        ("no_stub: perhaps", "no_stub must be true or false", "no_stub: true"),
+        (
+            "before: default",
+            "before must be default-reset or usb-reset or no-reset or no-reset-no-sync",
+            "before: no-reset",
+        ),
+    ],
+)
+def test_a_word_that_is_none_of_them(text, expected, example):
+    with pytest.raises(FormatError) as caught:
+        _value(text)
+    assert (caught.value.code, caught.value.message, caught.value.hint) == (
+        "option-invalid",
+        expected,
+        f"write {example}",
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,6 +35,9 @@ data:
 skip: [ble_data, server_ca]
 port: /dev/ttyUSB0
 baud: 921600
+before: no-reset
+after: soft_reset
+no_stub: true
 command_port: /dev/ttyUSB2
 test: yes
 """
@@ -72,7 +75,10 @@ def test_every_option_in_the_project_file(folder):
         skip=(Text("ble_data", _line(14)), Text("server_ca", _line(14))),
         port=Text("/dev/ttyUSB0", _line(15)),
         baud=Speed(921600, _line(16)),
-        command_port=Text("/dev/ttyUSB2", _line(17)),
+        before="no-reset",
+        after="soft-reset",
+        no_stub=True,
+        command_port=Text("/dev/ttyUSB2", _line(20)),
         test=True,
     )
     assert [line.partition(":")[0] for line in PROJECT.splitlines() if line[0] != " "] == list(OPTIONS)
@@ -91,6 +97,9 @@ def test_every_option_as_text_of_the_host(folder):
         "skip": "ble_data, server_ca",
         "port": "COM3",
         "baud": "0x1C200",
+        "before": "usb_reset",
+        "after": " watchdog-reset",
+        "no_stub": "Yes",
         "command_port": "COM4",
         "test": "yes",
     }
@@ -116,6 +125,9 @@ def test_every_option_as_text_of_the_host(folder):
         skip=(Text("ble_data", at["skip"]), Text("server_ca", at["skip"])),
         port=Text("COM3", at["port"]),
         baud=Speed(115200, at["baud"]),
+        before="usb-reset",
+        after="watchdog-reset",
+        no_stub=True,
         command_port=Text("COM4", at["command_port"]),
         test=True,
     )
@@ -126,11 +138,13 @@ def test_nothing_is_asked_for(folder):
     request = make_request([options_layer(folder, module="  ")])
     assert request == Request()
     assert {name: getattr(request, name) for name in OPTIONS} == {
-        **dict.fromkeys(("firmware", "board", "module", "partitions", "gatts", "port", "baud", "command_port")),
+        **dict.fromkeys(("firmware", "board", "module", "partitions", "gatts", "port", "baud")),
+        **dict.fromkeys(("before", "after", "command_port")),
         "factory_param": {},
         "pki": {},
         "data": {},
         "skip": (),
+        "no_stub": False,
         "test": False,
     }
 
@@ -170,7 +184,7 @@ def _without_places(value: object) -> object:
         return [_without_places(item) for item in value]
     if isinstance(value, dict):
         return {key: _without_places(item) for key, item in value.items()}
-    if isinstance(value, bool):
+    if not is_dataclass(value):
         return value
     return {row.name: getattr(value, row.name) for row in fields(value) if row.name not in ("where", "text")} | (
         {"text": value.text if isinstance(value, Text) else None}

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from platformio_esp_at.errors import note
-from platformio_esp_at.events import Copying, EsptoolOutput, Noticed, TableMade, Verified
-from platformio_esp_at.outputs.terminal import show, show_table_alone
+from platformio_esp_at.events import Copying, EsptoolOutput, Noticed, Progressed, TableMade, Verified
+from platformio_esp_at.outputs.terminal import goes_to_error_output, is_shown, show, show_table_alone
 
 
 @pytest.fixture
@@ -38,13 +38,6 @@ def test_a_terminal_with_umlauts(terminal):
     assert stream.getvalue() == "Copying fürm…\n".encode()
 
 
-def test_what_esptool_prints_keeps_its_width(terminal):
-    """Its progress bars are drawn over each other: an escaped character would make them longer than a line."""
-    stream = terminal("ascii")
-    show(EsptoolOutput("\r━━ 50 %"))
-    assert stream.getvalue() == b"\r?? 50 %"
-
-
 def test_every_event_is_shown_at_once(terminal):
     stream = terminal("utf-8")
     show(EsptoolOutput("Connecting.."))
@@ -52,7 +45,7 @@ def test_every_event_is_shown_at_once(terminal):
     show(EsptoolOutput(".\n"))
     assert stream.getvalue() == b"Connecting...\n"
     show(Verified(3))
-    assert stream.getvalue().endswith(b"\nThe device has all 3 images of the plan.\n")
+    assert stream.getvalue().endswith(b"\nThe device has all 3 images of the plan: compared by digest.\n")
 
 
 def test_a_notice(capsys):
@@ -84,3 +77,26 @@ def test_a_table_alone_is_on_the_output(capsys):
         "# Primary partition table of PACK\na, 0x40\n",
         "Copying a.zip\nNote: look  [seen]\n",
     )
+
+
+TABLE = TableMade(("PACK",), "a, 0x40\n")
+NOTICED = Noticed(note("kept", "it stays"))
+
+
+@pytest.mark.parametrize(
+    ("verbosity", "shown"),
+    [
+        pytest.param(-1, [NOTICED, TABLE], id="quiet"),
+        pytest.param(0, [Verified(3), NOTICED, TABLE], id="usual"),
+        pytest.param(1, [Verified(3), NOTICED, TABLE, EsptoolOutput("Stub running\n")], id="verbose"),
+    ],
+)
+def test_which_events_a_text_without_bars_has(verbosity, shown):
+    every = [Verified(3), NOTICED, TABLE, EsptoolOutput("Stub running\n"), Progressed("ota_0", 1, 2)]
+    assert [event for event in every if is_shown(event, verbosity)] == shown
+
+
+def test_warnings_alone_go_to_the_error_output():
+    assert goes_to_error_output(NOTICED)
+    assert not goes_to_error_output(TABLE)
+    assert not goes_to_error_output(EsptoolOutput("Warning: x\n"))

@@ -9,6 +9,7 @@ import pytest
 
 from platformio_esp_at import events
 from platformio_esp_at.demo.sample_package import write_sample_package
+from platformio_esp_at.device.session import Device, Security
 from platformio_esp_at.errors import EspAtError, FormatError, Place, Spelling, note, raise_all, setting, warning
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.partition_table import Partition
@@ -70,7 +71,7 @@ Offset   Size  Kept as the device has it
 Module's UART  TX      RX      CTS    RTS    Baud
 AT commands    GPIO15  GPIO13  GPIO3  GPIO1  115200
 Download, log  GPIO1   GPIO3
-The module answers AT on the first of them; TX goes to the other side's RX."""
+The first is for AT commands; its TX goes to the other side's RX."""
 
 
 def test_choice(plan):
@@ -220,7 +221,7 @@ def test_a_guess_is_confirmed_in_the_host_s_way(plan):
     for event in (events.Planned(assumed), events.Described(assumed)):
         assert "To confirm, write <module=" in event_text(event, HOST)
     noticed = replace(plan, notes=(note("kept", "it stays", hint=f"write {setting('port', 'PORT')}"),))
-    assert "  write <port=PORT> in host.ini\n" in event_text(events.Updated(noticed), HOST)
+    assert "  write <port=PORT> in host.ini\n" in event_text(events.Updated(noticed, 12, 0), HOST)
 
 
 def test_a_notice_has_its_kind_and_its_code():
@@ -249,17 +250,55 @@ def test_events_of_a_plan(plan):
     assert event_text(events.Erased(plan)) == (
         "The module's flash is blank now: it answers no AT command until the firmware is written to it again.\n"
     )
-    assert event_text(events.Updated(plan)) == f"{describe_update(plan)}\n"
-    assert event_text(events.FactoryImageWritten(plan)) == f"{describe_wiring(plan.wiring)}\n"
-    noticed = events.FactoryImageWritten(replace(plan, notes=(note("kept", "it stays"),)))
-    assert event_text(noticed) == f"Note: it stays  [kept]\n{describe_wiring(plan.wiring)}\n"
     assert event_text(events.Packaged(plan, folder)) == f"Wrote 12 images and the factory image to {folder}\n"
+
+
+UNTESTED = "Whether it answers AT, nobody has asked it; test: true does, at the end of each upload.\n"
+
+
+def test_an_update_counts_what_was_written(plan):
+    kept = "Offset   Size  Kept as the device has it\n0x10000  32KB  nvs"
+    confirmed = "The device has all 12 images of the plan, confirmed by their digests:"
+    assert event_text(events.Updated(plan, 12, 3)) == (
+        f"{confirmed} 3 written, 9 unchanged.\n\n{kept}\n\n{describe_wiring(plan.wiring)}\n{UNTESTED}"
+    )
+    assert event_text(events.Updated(replace(plan, kept=()), 12, 0, test=True)) == (
+        f"{confirmed} none had changed.\n\n{describe_wiring(plan.wiring)}\n"
+    )
+
+
+def test_the_factory_image_was_written(plan):
+    head = "The device has the factory image, confirmed by its digest."
+    written = events.FactoryImageWritten(plan)
+    assert event_text(written) == f"{head}\n\n{describe_wiring(plan.wiring)}\n{UNTESTED}"
+    noticed = events.FactoryImageWritten(replace(plan, notes=(note("kept", "it stays"),)), test=True)
+    assert event_text(noticed) == f"{head}\n\nNote: it stays  [kept]\n{describe_wiring(plan.wiring)}\n"
+    assert "<test=true> in host.ini does" in event_text(written, HOST)
 
 
 @pytest.mark.parametrize(
     ("event", "text"),
     [
-        (events.Verified(12), "The device has all 12 images of the plan.\n"),
+        (events.Verified(12), "The device has all 12 images of the plan: compared by digest.\n"),
+        (
+            events.Connected(Device("COM3", "esp32c3", Security(), 4, 40, "02:00", 4 << 20, 921600, has_stub=True)),
+            "Connected at COM3: ESP32-C3, revision v0.4, 4MB flash, MAC 02:00, 921600 baud\n",
+        ),
+        (events.Connected(Device("COM3", "esp32p4", Security())), "Connected at COM3: esp32p4, 115200 baud\n"),
+        (events.Progressed("ota_0", 1, 3), "  ota_0 33 %\n"),
+        (events.Progressed("ota_0", 0, 0), "  ota_0 0 %\n"),
+        (events.ImageDone("ota_0", 0x100000, 40000, 40000), "    0x100000  ota_0                written\n"),
+        (events.ImageDone("ota_0", 0x100000, 40000, 8192), "    0x100000  ota_0                2 of 10 sectors written\n"),
+        (events.ImageDone("otadata", 0x9000, 8192, 0), "      0x9000  otadata              unchanged\n"),
+        (
+            events.SavedSettingsChanged({"rate": 115200, "flow_ctrl": 3}, {"rate": 9600, "flow_ctrl": 0}),
+            "The UART settings that the module had saved were changed: "
+            "rate was 115200 and is 9600, flow_ctrl was 3 and is 0.\n",
+        ),
+        (
+            events.SavedSettingsRead({"nvs": "3 entries", "otadata": "starts ota_0"}),
+            "The device keeps:\n  nvs: 3 entries\n  otadata: starts ota_0\n",
+        ),
         (events.Noticed(warning("odd", "mind this", hint="mend it")), "Warning: mind this  [odd]\n  mend it\n"),
         (events.DownloadStarted("https://a/b.zip", 2336705), "Downloading https://a/b.zip (2.2 MB)\n"),
         (events.DownloadStarted("https://a/b.zip", None), "Downloading https://a/b.zip\n"),
@@ -308,6 +347,9 @@ def test_every_event_has_its_text():
         events.Copying(Path("a\x1b.zip")),
         events.DownloadStarted("https://a/\x1b.zip", None),
         events.Noticed(note("kept", "\x1b")),
+        events.Connected(Device("\x1b", "esp32", Security())),
+        events.Progressed("\x1b", 1, 2),
+        events.ImageDone("\x1b", 0, 1, 1),
     ],
     ids=lambda event: type(event).__name__,
 )

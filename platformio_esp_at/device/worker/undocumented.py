@@ -1,6 +1,6 @@
 """What we use of esptool beyond its documented API (``esptool.cmds``): methods of the object for a chip.
 
-`OLDEST` and `BEFORE` are the versions for which this was read; `tests/unit/test_worker_engine.py` looks whether each
+`device.installed` has the versions for which this was read; `tests/unit/test_worker_undocumented.py` looks whether each
 still exists with these parameters. Sources: esptool/loader.py, esptool/targets/*.py.
 """
 
@@ -16,9 +16,6 @@ from esptool.util import strip_chip_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-OLDEST = (5, 6)
-BEFORE = (6, 0)
-
 USED = {
     "change_baud": ("baud",),
     "flash_md5sum": ("addr", "size"),
@@ -28,11 +25,12 @@ USED = {
     "get_flash_encryption_enabled": (),
     "get_secure_boot_enabled": (),
     "get_security_info": ("cache",),
-    "hard_reset": ("uses_usb",),
     "read_mac": ("mac_type",),
     "read_reg": ("addr", "timeout"),
 }
-"""Each method of ``ESPLoader`` that is called here, with its parameters."""
+"""Each method of ``ESPLoader`` that the worker calls, with its parameters."""
+ATTRIBUTES = ("CHIP_NAME", "ESP_ROM_BAUD", "IS_STUB", "_port", "cache", "secure_download_mode")
+"""What else of it the worker reads."""
 
 CONNECT_ATTEMPTS: int = DEFAULT_CONNECT_ATTEMPTS
 """As ``esptool.cfg`` has it, else esptool's own number."""
