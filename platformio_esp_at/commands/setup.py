@@ -113,7 +113,7 @@ _REACHING = ("port", "baud", "before", "after", "no_stub", "backup", "raw", "oth
 
 
 def reach(setup: Setup) -> Reach:
-    """Return how a project reaches its module: it needs no firmware package, and no file of its own. Raises `EspAtError`."""
+    """Return how a project reaches its module, which needs no firmware package. Raises `EspAtError`."""
     layers, _, on_own_board = _layers(setup, _REACHING)
     return Reach(make_request(layers), on_own_board)
 

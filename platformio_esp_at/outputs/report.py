@@ -36,10 +36,14 @@ def write_report(
 
     Raises `EspAtError`.
     """
-    planned = {
-        "module": plan.module.name,
-        "firmware_package": {"name": plan.package.name, "sha256": plan.package.sha256},
-    } if plan else {}
+    planned = (
+        {
+            "module": plan.module.name,
+            "firmware_package": {"name": plan.package.name, "sha256": plan.package.sha256},
+        }
+        if plan
+        else {}
+    )
     report: dict[str, Any] = {
         "generator": f"platformio-esp-at {__version__}",
         "command": command,
