@@ -34,7 +34,7 @@ _SPELLING = "spelling"
 """Key in click's ``ctx.obj``: how the project writes options, if not on the command line."""
 _JSON = "json"
 """Key in click's ``ctx.obj``: there if the output is for programs."""
-_SHORT = {"port": "-p", "baud": "-b"}
+_SHORT = {"port": "-p", "baud": "-b", "write_all": "--all", "show_kept": "--kept"}
 
 
 def main() -> None:
@@ -245,26 +245,20 @@ def package(*, depfile: Path | None, **options: Any) -> None:  # noqa: ANN401
 
 @cli.command(cls=_ProjectCommand)
 @click.option("--factory", is_flag=True, help="write the factory image: erases all that the module has saved")
-@click.option("--all", "everything", is_flag=True, help="write all images, also those that the module has already")
-def flash(*, factory: bool, everything: bool, **options: Any) -> None:  # noqa: ANN401
+def flash(*, factory: bool, **options: Any) -> None:  # noqa: ANN401
     """Write to the module what it doesn't have; what it has saved stays."""
     from platformio_esp_at.commands import flashing
 
-    if factory:
-        flashing.upload_factory(_setup(**options))
-    else:
-        flashing.upload(_setup(**options), everything=everything)
+    command = flashing.upload_factory if factory else flashing.upload
+    command(_setup(**options))
 
 
 @cli.command(cls=_ProjectCommand)
-@click.option(
-    "--kept", is_flag=True, help="tell what the module has saved, too: its UART settings, and which slot starts"
-)
-def verify(*, kept: bool, **options: Any) -> None:  # noqa: ANN401
+def verify(**options: Any) -> None:  # noqa: ANN401
     """Compare the module's flash with the project."""
     from platformio_esp_at.commands import flashing
 
-    flashing.verify(_setup(**options), kept=kept)
+    flashing.verify(_setup(**options))
 
 
 @cli.command(cls=_ProjectCommand)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from platformio_esp_at import __version__
 from platformio_esp_at.catalog.chips import chip as find_chip
 from platformio_esp_at.checks.device import check_restorable, check_security
-from platformio_esp_at.commands.device_run import SessionRun, connection
+from platformio_esp_at.commands.device_run import SessionRun, check_stub
 from platformio_esp_at.commands.setup import Setup, reach
 from platformio_esp_at.device.difference import Image
 from platformio_esp_at.errors import EspAtError, FlashError, FormatError, Place, located, note, setting, warning
@@ -63,7 +63,7 @@ def backup(setup: Setup) -> None:
     if named is not None:
         with located(named.text.where):
             check_new(named.path)
-    with SessionRun(setup, connection(setup, asked, None), "backup", _check_source) as run:
+    with SessionRun(setup, asked, "backup", _check_source) as run:
         device = _device(run)
         holding = _read_module(run, device, raw=raw)
         folder = named.path if named else _free_place(setup.project, device.mac)
@@ -76,7 +76,7 @@ def backup(setup: Setup) -> None:
         run.restart()
         version = holding.application.version if holding.application else None
         size = device.flash_size if raw and device.flash_size else sum(part.size for part in saved)
-        setup.report(BackedUp(folder, len(saved), size, raw, bool(holding.project), version))
+        run.report(BackedUp(folder, len(saved), size, raw, bool(holding.project), version))
 
 
 def restore(setup: Setup) -> None:
@@ -87,14 +87,14 @@ def restore(setup: Setup) -> None:
         folder = named.path if named else _only_backup(setup.project)
         saved, images = _read_backup(folder)
     check = partial(check_restorable, saved, other_module=asked.request.other_module)
-    with SessionRun(setup, connection(setup, asked, saved.chip), "restore", check) as run:
+    with SessionRun(setup, asked._replace(chip=saved.chip), "restore", check) as run:
         run.facts["backup"] = {"folder": str(folder), "mac": saved.mac, "raw": saved.raw}
         if not saved.raw:
             _check_firmware(run, saved, images, folder)
             images = [image for image in images if image.name != TABLE]
-        setup.report(Restoring(folder, saved.mac, len(images), saved.raw))
+        run.report(Restoring(folder, saved.mac, len(images), saved.raw))
         run.update(images)
-        setup.report(Restored(folder, len(images), run.written_images))
+        run.report(Restored(folder, len(images), run.written_images))
         run.restart()
 
 
@@ -104,6 +104,7 @@ def restore(setup: Setup) -> None:
 def _check_source(device: Device) -> tuple[Notice, ...]:
     find_chip(device.chip)
     check_security(device.security)
+    check_stub(device.chip, has_stub=device.has_stub)
     return ()
 
 

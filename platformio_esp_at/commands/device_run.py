@@ -17,6 +17,7 @@ from platformio_esp_at.device.ports import check_baud
 from platformio_esp_at.device.session import Connection, Session
 from platformio_esp_at.errors import EspAtError, FlashError, located, note, setting
 from platformio_esp_at.events import Connected, ImageDone, Noticed
+from platformio_esp_at.formats.esp_image import ESP8266
 from platformio_esp_at.outputs.report import write_report
 from platformio_esp_at.units import UPLOAD_BAUD, format_offset
 
@@ -42,6 +43,8 @@ class _State(enum.Enum):
     AS_BEFORE = "nothing was written"
     HALF = "the module is half written"
     WHOLE = "all images are on the module"
+    HALF_ERASED = "the flash may be half erased"
+    BLANK = "the flash is blank"
 
 
 class SessionRun:
@@ -53,7 +56,7 @@ class SessionRun:
     def __init__(
         self,
         setup: Setup,
-        link: Connection,
+        job: Job | Reach,
         command: str,
         check: Callable[[Device], Iterable[Notice]],
         plan: FlashPlan | None = None,
@@ -64,7 +67,8 @@ class SessionRun:
         self._check = check
         self._plan = plan
         self._state = _State.AS_BEFORE
-        self._session = Session(link, setup.report, folder=setup.project)
+        self._lost_output: Exception | None = None
+        self._session = Session(connection(setup, job), self.report, folder=setup.project)
         self._written: dict[str, int] = {}
         self._done: list[ImageDone] = []
         self.facts: dict[str, object] = {}
@@ -76,8 +80,11 @@ class SessionRun:
         return len(self._written)
 
     def report(self, event: Event) -> None:
-        """Show an event."""
-        self.setup.report(event)
+        """Show an event. An output that takes nothing any more doesn't end the run: it is raised at its end."""
+        try:
+            self.setup.report(event)
+        except (OSError, ValueError) as error:  # ValueError: the stream is closed
+            self._lost_output = self._lost_output or error
 
     def __enter__(self) -> Self:
         self._session.__enter__()
@@ -96,6 +103,8 @@ class SessionRun:
         self._end(error)
         if error is not None and (told := self._told(error)) is not error:
             raise told from None
+        if error is None and self._lost_output is not None:
+            raise self._lost_output
 
     def update(self, images: Sequence[Image], *, everything: bool = False) -> None:
         """Write what the device doesn't have of images, or ``everything``, and confirm each by its digest."""
@@ -141,9 +150,9 @@ class SessionRun:
 
     def erase(self) -> None:
         """Erase the whole flash."""
-        self._state = _State.HALF
+        self._state = _State.HALF_ERASED
         self._session.erase()
-        self._state = _State.WHOLE
+        self._state = _State.BLANK
 
     def restart(self, *, listen: float = 0) -> bytes | None:
         """Let the firmware start, and return what it prints on the download port within so many seconds.
@@ -247,8 +256,7 @@ class DeviceRun(SessionRun):
     """A run with the device of a job, which is what the plan is for."""
 
     def __init__(self, setup: Setup, job: Job, command: str) -> None:
-        link = connection(setup, job, job.plan.chip.key)
-        super().__init__(setup, link, command, partial(check_device, job.plan), job.plan)
+        super().__init__(setup, job, command, partial(check_device, job.plan), job.plan)
         self.job = job
 
 
@@ -261,25 +269,31 @@ def _code(error: BaseException | None) -> str | None:
     return type(error).__name__ if error else None
 
 
-def connection(setup: Setup, job: Job | Reach, chip: str | None) -> Connection:
-    """Return how to reach the module of a project, which has a chip (None: any).
-
-    Raises `EspAtError` for a port or a speed that can't be.
-    """
+def connection(setup: Setup, job: Job | Reach) -> Connection:
+    """Return how to reach the device of a job. Raises `EspAtError` for a port or a speed that can't be."""
     request, link = job.request, setup.link if job.on_own_board else Link()
     port = choose_port(setup, job)
     baud = request.baud.baud if request.baud else setup.baud or link.baud or UPLOAD_BAUD
     with located(request.baud.where) if request.baud else nullcontext():
         check_baud(baud)
+    stub = link.stub and not request.no_stub
+    check_stub(job.chip, has_stub=stub)
     return Connection(
-        chip,
+        job.chip,
         port,
         baud,
         before=request.before or link.before,
         after=request.after or link.after,
-        stub=link.stub and not request.no_stub,
+        stub=stub,
         attempts=link.attempts,
     )
+
+
+def check_stub(chip: str | None, *, has_stub: bool) -> None:
+    """Raise `EspAtError` for a chip whose ROM can't do what is needed here."""
+    if chip == ESP8266 and not has_stub:
+        message = "the ROM of the ESP8266 computes no digests: nothing could be confirmed without esptool's stub"
+        raise EspAtError("stub-needed", message, hint=f"remove {setting('no_stub')}, or --no-stub")
 
 
 def _not_held(name: str, offset: int) -> FlashError:

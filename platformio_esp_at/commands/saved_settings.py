@@ -39,14 +39,12 @@ def adapt_saved_settings(run: DeviceRun) -> None:
     if home is None:
         return
     kept = _kept_file(run)
-    if not wanted_settings(run.job.request.factory_param, run.job.plan, saved={}):
-        kept.remove()  # left by a run that was killed after it had written
+    if kept.read() is None and not _wanted(run, {}):
         return
-    data = run.read(NVS, home.offset, home.size)
-    data = _restored(run, home, data, kept)
+    data = _put_back(run, home, run.read(NVS, home.offset, home.size), kept)
     try:
         was = uart_settings(data)
-        wanted = wanted_settings(run.job.request.factory_param, run.job.plan, saved=was)
+        wanted = _wanted(run, was)
         sectors = changed_sectors(data, [NvsEntry(NAMESPACE, key, ENCODINGS[key], wanted[key]) for key in wanted])
     except FormatError as error:
         message = f"{NVS} stays as the module has it: {error.message}; the UART settings in it win over the project's"
@@ -59,6 +57,10 @@ def adapt_saved_settings(run: DeviceRun) -> None:
         if changed:  # else only a copy that doesn't count any more
             run.report(SavedSettingsChanged({key: was[key] for key in changed}, changed))
         run.facts["uart_settings"] = {"was": was, "now": {**was, **changed}}
+
+
+def _wanted(run: DeviceRun, saved: Mapping[str, int]) -> dict[str, int]:
+    return wanted_settings(run.job.request.factory_param, run.job.plan, saved)
 
 
 def uart_settings(nvs: bytes) -> dict[str, int]:
@@ -81,8 +83,12 @@ def describe_kept(run: DeviceRun) -> dict[str, str]:
 
 
 def _write(run: DeviceRun, home: Partition, data: bytes, sectors: Mapping[int, bytes], kept: PrivateFile) -> None:
+    """Write sectors of ``nvs``; what was there is in ``kept``, with what it becomes, until that is read back."""
+    new = bytearray(data)
+    for at, sector in sectors.items():
+        new[at : at + SECTOR_SIZE] = sector
     run.report(Noticed(note("uart-settings-changing", _RISK)))
-    kept.write(data)
+    kept.write(data + new)
     try:
         run.rewrite({home.offset + at: sector for at, sector in sectors.items()})
     except EspAtError:
@@ -97,25 +103,23 @@ _RISK = (
 )
 
 
-def _restored(run: DeviceRun, home: Partition, data: bytes, kept: PrivateFile) -> bytes:
-    """Return what ``nvs`` has; sectors that a run left half written are put back first.
+def _put_back(run: DeviceRun, home: Partition, data: bytes, kept: PrivateFile) -> bytes:
+    """Return what ``nvs`` has; the sectors that a run left half written are put back first.
 
-    Only where the module hasn't changed anything since: every sector but those that are neither old nor new is as kept.
+    Only where the module has changed nothing since: the others are as they were.
     """
-    old = kept.read()
-    if old is None or len(old) != len(data) or old == data:
-        return data
-    wanted = wanted_settings(run.job.request.factory_param, run.job.plan, saved=uart_settings(old))
-    new = changed_sectors(old, [NvsEntry(NAMESPACE, key, ENCODINGS[key], wanted[key]) for key in wanted])
-    others = [
-        at for at in range(0, len(data), SECTOR_SIZE) if data[at : at + SECTOR_SIZE] != old[at : at + SECTOR_SIZE]
-    ]
-    lost = [at for at in others if data[at : at + SECTOR_SIZE] != new.get(at)]
-    if not lost or not set(others) <= set(new):
-        return data
-    run.rewrite({home.offset + at: old[at : at + SECTOR_SIZE] for at in lost})
-    run.report(Noticed(note("nvs-put-back", "the last run was cut off while it changed nvs: what was there is back")))
-    return run.read(NVS, home.offset, home.size)
+    both = kept.read() or b""
+    old, new = both[: len(both) // 2], both[len(both) // 2 :]
+    if len(old) == len(data):
+        sectors = {at: slice(at, at + SECTOR_SIZE) for at in range(0, len(data), SECTOR_SIZE)}
+        lost = [at for at, part in sectors.items() if data[part] not in (old[part], new[part])]
+        if lost and all(old[sectors[at]] != new[sectors[at]] for at in lost):
+            run.rewrite({home.offset + at: old[sectors[at]] for at in lost})
+            message = "the last run was cut off while it changed nvs: what was there before is back"
+            run.report(Noticed(note("nvs-put-back", message)))
+            data = run.read(NVS, home.offset, home.size)
+    kept.remove()
+    return data
 
 
 def _kept_file(run: DeviceRun) -> PrivateFile:

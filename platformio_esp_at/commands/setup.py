@@ -78,6 +78,11 @@ class Job(NamedTuple):
     on_own_board: bool
     """Whether the AT module is on the board that the host knows, and not next to it."""
 
+    @property
+    def chip(self) -> str:
+        """The chip that the module must have."""
+        return self.plan.chip.key
+
 
 class Reach(NamedTuple):
     """How a project reaches its module, whatever firmware that has."""
@@ -86,6 +91,8 @@ class Reach(NamedTuple):
     """Without the options for what is written."""
     on_own_board: bool
     """As that of a `Job`."""
+    chip: str | None = None
+    """The chip that the module must have; None: any."""
 
 
 class Asked(NamedTuple):

@@ -11,7 +11,7 @@ from platformio_esp_at.checks.alive import Expected, judge
 from platformio_esp_at.commands.device_run import connection
 from platformio_esp_at.commands.setup import Job, Setup, prepare
 from platformio_esp_at.device.session import Session
-from platformio_esp_at.errors import located, raise_all
+from platformio_esp_at.errors import EspAtError, located, raise_all
 from platformio_esp_at.events import Planned, Tested
 from platformio_esp_at.formats.boot_log import BootLog
 from platformio_esp_at.outputs.records import verdict_facts
@@ -36,12 +36,19 @@ def test(setup: Setup) -> None:
     """Look whether the module is alive and as planned. Raises `EspAtError` where that wasn't seen."""
     job = prepare(setup, lock=False)
     setup.report(Planned(job.plan))
-    if job.request.command_port and job.request.port is None and not job.on_own_board:
-        tell(setup, job, look(job, None, listen=None))
+    try:
+        link = connection(setup, job)
+    except EspAtError as error:
+        if error.code not in _NO_PORT or job.request.command_port is None:
+            raise
+        tell(setup, job, look(job, None, listen=None))  # the AT port alone will do
         return
-    link = connection(setup, job, job.plan.chip.key)
     with Session(link, setup.report, folder=setup.project) as session:
         tell(setup, job, look(job, link.port, partial(session.boot, listen=LOG_SECONDS)))
+
+
+_NO_PORT = ("port-missing", "several-ports")
+"""Codes: which port is the download port isn't known."""
 
 
 def start_and_test(run: DeviceRun) -> None:

@@ -15,7 +15,6 @@ import errno
 import os
 import time
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import serial
@@ -25,7 +24,7 @@ try:
 except ImportError:  # Windows
     TerminalError = OSError  # type: ignore[assignment,misc]
 
-from platformio_esp_at.errors import EspAtError, Place, setting
+from platformio_esp_at.device.failures import failure, kind_of_opening
 from platformio_esp_at.formats.at_replies import Conversation, Exchange, Reply, Result
 
 if TYPE_CHECKING:
@@ -176,12 +175,7 @@ def _port_errors(name: str) -> Iterator[None]:
     try:
         yield
     except (OSError, TerminalError) as error:
-        raise EspAtError(
-            "port-lost",
-            f"the port is gone: {error}",
-            where=Place.at(port=name),
-            hint="plug its adapter in again, and test again; another program may have opened the port, too",
-        ) from None
+        raise failure("port-lost", str(error), name, option="command_port") from None
 
 
 @contextmanager
@@ -189,31 +183,4 @@ def _opening_errors(name: str) -> Iterator[None]:
     try:
         yield
     except (OSError, TerminalError, ValueError) as error:
-        raise _unavailable(name, error) from None
-
-
-def _unavailable(name: str, error: Exception) -> EspAtError:
-    text, number = str(error), getattr(error, "errno", None)
-    where = Place.at(port=name)
-    if number == errno.ENOENT or "FileNotFoundError" in text:
-        hint = f"plug its adapter in, or write {setting('command_port', 'PORT')}; pio device list shows the ports"
-        return EspAtError("port-unavailable", "there is no such port", where=where, hint=hint)
-    if number in (errno.EACCES, errno.EPERM):
-        group = _group_of(name)
-        hint = f"add yourself to the group {group}: sudo usermod -aG {group} $USER; then log in again"
-        return EspAtError("port-unavailable", "you may not open this port", where=where, hint=hint, group=group)
-    if number in (errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK) or "PermissionError" in text:
-        hint = "close the other program: a serial monitor, or a terminal"
-        return EspAtError("port-unavailable", "another program has this port open", where=where, hint=hint)
-    hint = f"write the port at which the module answers AT, {setting('command_port', 'PORT')}"
-    return EspAtError("port-unavailable", f"it can't be opened as a serial port: {text}", where=where, hint=hint)
-
-
-def _group_of(name: str) -> str:
-    """Return the group that may open a port."""
-    import grp  # noqa: PLC0415 - not on Windows, where no port has a group
-
-    try:
-        return grp.getgrgid(Path(name).stat().st_gid).gr_name
-    except (KeyError, OSError):
-        return "dialout"
+        raise failure(kind_of_opening(error), str(error), name, option="command_port") from None

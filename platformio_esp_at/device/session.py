@@ -248,7 +248,8 @@ class Session:
                 if progress:
                     progress(*answer["progress"])
             elif "failed" in answer:
-                raise failure(answer, self.connection.port or (self._device.port if self._device else None))
+                port = self.connection.port or (self._device.port if self._device else None)
+                raise failure(answer["failed"], answer["text"], port)
             else:
                 del answer["done"]
                 return answer, found

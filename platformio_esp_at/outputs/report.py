@@ -61,7 +61,6 @@ def write_report(
             }
             for image in images
         ],
-        **({"kept": [row.name for row in plan.kept]} if plan else {}),
         **facts,
     }
     write_beside(folder, REPORT, (json.dumps(report, indent=2) + "\n").encode())

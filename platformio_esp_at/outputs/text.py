@@ -70,7 +70,14 @@ def describe_plan(plan: FlashPlan, spelling: Spelling = IN_PROJECT_FILE) -> str:
     settings = f"Flash: {plan.settings.mode}, {plan.settings.freq}, {plan.settings.size}"
     if plan.chip_revisions != ChipRevisions():
         settings += f"; chip revision: {plan.chip_revisions}"
-    return "\n".join([describe_choice(plan, spelling), settings, "", describe_update(plan, spelling)])
+    parts = [describe_choice(plan, spelling), settings, "", describe_update(plan, spelling)]
+    return "\n".join([*parts, _SAVED_WINS] if plan.wiring else parts)
+
+
+_SAVED_WINS = (
+    "A module that has booted once has saved its UART settings: they win over this table. An upload changes the saved\n"
+    "speed where the project sets uart_baudrate."
+)
 
 
 def describe_update(plan: FlashPlan, spelling: Spelling = IN_PROJECT_FILE) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,8 @@ def _setup(host: Host) -> Setup:
 def _link(flags: Iterable[str], board: Mapping[str, Any]) -> Link:
     """Return how the project reaches its own board: by the board's manifest, and flags of esptool in upload_flags."""
     words = [word for flag in flags for word in flag.replace("=", " ").split()]
-    given = {word.lstrip("-"): value for word, value in zip(words, [*words[1:], ""], strict=True) if word[:1] == "-"}
+    following = zip_longest(words, words[1:], fillvalue="")
+    given = {word.lstrip("-"): value for word, value in following if word.startswith("-")}
     speed, attempts = str(board.get("speed", "")), given.get("connect-attempts", "")
     return Link(
         baud=int(speed) if speed.isdigit() else None,

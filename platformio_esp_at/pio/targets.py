@@ -107,8 +107,8 @@ def _request(command: str, env: Any) -> Dict[str, Any]:  # noqa: ANN401
         "port": env.subst("$UPLOAD_PORT"),
         "typed": ["port"] if "UPLOAD_PORT" in ARGUMENTS else [],
         # Not UPLOAD_SPEED: PlatformIO puts the board's own speed there, too.
-        "speed": str(env.GetProjectOption("upload_speed", "") or ""),
-        "flags": [str(flag) for flag in env.GetProjectOption("upload_flags", [])],
+        "speed": str(options.get("upload_speed") or ""),
+        "flags": [str(flag) for flag in options.get("upload_flags") or []],
         "verbose": int(ARGUMENTS.get("PIOVERBOSE", 0)),
     }
 

@@ -142,6 +142,12 @@ class Request:
     command_port: Text | None = option(
         TextKind(Completes.PORTS), "serial port at which the module answers AT: a test asks it there", "/dev/ttyUSB2"
     )
+    write_all: bool = option(
+        SwitchKind(), "write all images in each upload, also those that the module has already", "true"
+    )
+    show_kept: bool = option(
+        SwitchKind(), "verify tells, too, what the module has saved of its UART, and which slot it starts", "true"
+    )
     test: bool = option(SwitchKind(), "test the module at the end of each upload", "true")
     backup: Folder | None = option(
         FolderKind(),

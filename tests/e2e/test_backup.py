@@ -73,9 +73,9 @@ class Seeded(NamedTuple):
     def differing(self, flash: bytes) -> set[str]:
         """Return the partitions that aren't as they were."""
         was, now = self.flash, flash
-        return {
-            row.name for row in self.image.partitions if was[row.offset : row.end] != now[row.offset : row.end]
-        } | ({"table"} if now[self.table : self.table + 4096] != was[self.table : self.table + 4096] else set())
+        return {row.name for row in self.image.partitions if was[row.offset : row.end] != now[row.offset : row.end]} | (
+            {"table"} if now[self.table : self.table + 4096] != was[self.table : self.table + 4096] else set()
+        )
 
     @property
     def table(self):

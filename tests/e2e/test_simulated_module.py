@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import signal
 import subprocess
@@ -426,6 +427,36 @@ def test_above_a_speed_the_link_gives_noise(simulated_module, small):
     assert module.writes == []
     esptool(module, "--baud", 460800, "write-flash", "0x10000", small)
     assert module.flash[0x10000:].startswith(small.read_bytes())
+
+
+GO_BACK = """
+import sys, serial
+serial.protocol_handler_packages.insert(0, "platformio_esp_at.device.worker.serial_ports")
+from esptool.cmds import detect_chip
+from esptool.targets import CHIP_DEFS
+from esptool.util import FatalError
+esp = detect_chip(sys.argv[1]).run_stub()
+esp.change_baud(921600)
+try:
+    esp.read_reg(0x60000000, timeout=0.3)
+except FatalError as error:
+    print("noise:", error)
+esp._port.baudrate = 115200
+esp = CHIP_DEFS["esp32c3"](esp._port)
+esp.connect()
+esp = esp.run_stub()
+esp.change_baud(460800)
+print("digest:", esp.flash_md5sum(0, 4096))
+"""
+"""A client that raises the speed and, when nothing comes, goes back on the same open port."""
+
+
+@pytest.mark.parametrize("transport", ["pty", "rfc2217"])
+def test_a_client_goes_back_to_a_speed_that_the_link_carries(simulated_module, transport):
+    module = simulated_module("esp32c3", transport=transport, faults=[SpeedLimit(460800)])
+    run = subprocess.run([sys.executable, "-c", GO_BACK, module.port], capture_output=True, text=True, check=False)
+    assert "noise:" in run.stdout, run.stdout + run.stderr
+    assert f"digest: {hashlib.md5(module.flash[:4096], usedforsecurity=False).hexdigest()}" in run.stdout
 
 
 def test_a_bad_cell_is_found_by_the_digest(simulated_module, small):

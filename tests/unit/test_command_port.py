@@ -155,21 +155,21 @@ def _refused(name):
 
 def test_no_such_port(tmp_path):
     error = _refused(tmp_path / "ttyUSB9")
-    assert (error.code, error.message) == ("port-unavailable", "there is no such port")
+    assert (error.code, error.message) == ("port-absent", f"there is no port {tmp_path / 'ttyUSB9'}")
     assert error.facts["port"] == str(tmp_path / "ttyUSB9")
     assert "command_port: PORT" in error.hint
 
 
 def test_no_port_at_all(tmp_path):
     (tmp_path / "file").touch()
-    assert "can't be opened as a serial port" in _refused(tmp_path / "file").message
+    assert "can't be opened: Could not configure port" in _refused(tmp_path / "file").message
     assert _refused("no-protocol://x").code == "port-unavailable"
 
 
 def test_a_port_in_use():
     with PlayedModule(LIVE) as module, open_command_port(module.port, 115200):
         error = _refused(module.port)
-    assert (error.code, error.message) == ("port-unavailable", "another program has this port open")
+    assert (error.code, error.message) == ("port-busy", f"another program has {module.port} open")
 
 
 def test_a_port_of_a_group(monkeypatch, tmp_path):
@@ -180,12 +180,8 @@ def test_a_port_of_a_group(monkeypatch, tmp_path):
         group = Path(module.port).group()
         monkeypatch.setattr(os, "open", deny)
         error = _refused(module.port)
-    assert (error.code, error.message, error.facts["group"]) == (
-        "port-unavailable",
-        "you may not open this port",
-        group,
-    )
-    assert f"sudo usermod -aG {group} $USER" in error.hint
+    assert (error.code, error.message) == ("port-permission", f"you have no permission to open {module.port}")
+    assert ("a rule of udev" if group == "root" else f"sudo usermod -aG {group} $USER") in error.hint
 
 
 def test_a_port_that_goes_away():

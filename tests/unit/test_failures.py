@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from platformio_esp_at.device.failures import _KINDS, LINK, failure, permission_hint, worker_ended
+from platformio_esp_at.device.failures import _KINDS, LINK, failure, kind_of_opening, worker_ended
 from platformio_esp_at.errors import FlashError
 
 TEXT = "Failed to do it.\nFor troubleshooting steps visit: https://example.com"
@@ -20,7 +20,12 @@ def _no_ports(monkeypatch):
 @pytest.mark.parametrize(
     ("kind", "code", "message", "hint"),
     [
-        ("port-absent", "port-absent", "there is no port COM3", "plug the module in, or write its port, port: PORT; no "),
+        (
+            "port-absent",
+            "port-absent",
+            "there is no port COM3",
+            "plug the module in, or write its port, port: PORT; no ",
+        ),
         ("port-permission", "port-permission", "you have no permission to open COM3", "add yourself to its group"),
         ("port-busy", "port-busy", "another program has COM3 open", "close serial monitors"),
         ("port-unavailable", "port-unavailable", "COM3 can't be opened: Failed to do it", "write the module's port"),
@@ -38,12 +43,17 @@ def _no_ports(monkeypatch):
             "look at cable and power supply; with a slower speed it may go: baud: 115200",
         ),
         ("flash", "flash-bad", "the flash doesn't hold what is written: Failed to do it", "run it again; if it stays"),
-        ("speed", "upload-speed-invalid", "COM3 doesn't have this speed: Failed to do it", "write one that it has, baud"),
+        (
+            "speed",
+            "upload-speed-invalid",
+            "COM3 doesn't have this speed: Failed to do it",
+            "write one that it has, baud",
+        ),
         ("esptool", "esptool-failed", "esptool can't be loaded: Failed to do it", "install platformio-esp-at again"),
     ],
 )
 def test_what_a_failure_becomes(kind, code, message, hint):
-    error = failure({"failed": kind, "text": TEXT}, "COM3")
+    error = failure(kind, TEXT, "COM3")
     assert isinstance(error, FlashError)
     assert (error.code, error.message, error.output) == (code, message, TEXT)
     assert error.hint.startswith(hint)
@@ -55,7 +65,7 @@ def test_every_kind_is_tested():
 
 
 def test_a_failure_before_a_port_is_known():
-    assert failure({"failed": "no-answer", "text": "x"}, None).message == "no chip answers at the port: x"
+    assert failure("no-answer", "x", None).message == "no chip answers at the port: x"
 
 
 def test_only_failures_of_the_link_are_cured_by_a_slower_speed():
@@ -69,7 +79,8 @@ def test_a_worker_that_ended(status, how):
 
 
 def test_permission_for_a_port_that_is_not_there():
-    assert permission_hint("COM3") == "add yourself to its group, and log in again: sudo usermod -aG dialout $USER"
+    hint = failure("port-permission", "", "COM3").hint
+    assert hint == "add yourself to its group, and log in again: sudo usermod -aG dialout $USER"
 
 
 def test_permission_for_a_port_comes_with_its_group(tmp_path):
@@ -81,8 +92,23 @@ def test_permission_for_a_port_comes_with_its_group(tmp_path):
             os.chown(port, -1, group.gr_gid)
         except OSError:
             continue  # we aren't in that group
-        hint = permission_hint(str(port))
+        hint = failure("port-permission", "", str(port)).hint
         if group.gr_name == "root":
             assert hint.startswith(f"let your user open it: sudo chmod a+rw {port}, ")
         else:
             assert hint.endswith(f": sudo usermod -aG {grp.getgrgid(group.gr_gid).gr_name} $USER")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (OSError(2, "could not open port /dev/ttyUSB9"), "port-absent"),
+        (OSError(13, "could not open port /dev/ttyUSB0: Permission denied"), "port-permission"),
+        (OSError(11, "Could not exclusively lock port /dev/ttyUSB0"), "port-busy"),
+        (OSError("could not open port 'COM3': PermissionError(13, 'Access is denied.', None, 5)"), "port-busy"),
+        (OSError("could not open port 'COM9': FileNotFoundError(2, '…', None, 2)"), "port-absent"),
+        (ValueError("Not a valid baudrate"), "port-unavailable"),
+    ],
+)
+def test_why_a_port_can_not_be_opened(error, kind):
+    assert kind_of_opening(error) == kind

@@ -39,6 +39,8 @@ before: no-reset
 after: soft_reset
 no_stub: true
 command_port: /dev/ttyUSB2
+write_all: on
+show_kept: true
 test: yes
 """
 
@@ -79,6 +81,8 @@ def test_every_option_in_the_project_file(folder):
         after="soft-reset",
         no_stub=True,
         command_port=Text("/dev/ttyUSB2", _line(20)),
+        write_all=True,
+        show_kept=True,
         test=True,
     )
     assert [line.partition(":")[0] for line in PROJECT.splitlines() if line[0] != " "] == list(OPTIONS)
@@ -101,6 +105,8 @@ def test_every_option_as_text_of_the_host(folder):
         "after": " watchdog-reset",
         "no_stub": "Yes",
         "command_port": "COM4",
+        "write_all": "1",
+        "show_kept": "on",
         "test": "yes",
     }
     at = {name: Place.at(option=f"custom_at_{name}") for name in OPTIONS}
@@ -129,6 +135,8 @@ def test_every_option_as_text_of_the_host(folder):
         after="watchdog-reset",
         no_stub=True,
         command_port=Text("COM4", at["command_port"]),
+        write_all=True,
+        show_kept=True,
         test=True,
     )
     assert list(options) == list(OPTIONS)
@@ -144,8 +152,7 @@ def test_nothing_is_asked_for(folder):
         "pki": {},
         "data": {},
         "skip": (),
-        "no_stub": False,
-        "test": False,
+        **dict.fromkeys(("no_stub", "write_all", "show_kept", "test"), False),
     }
 
 

@@ -84,7 +84,12 @@ def test_project_file_with_a_byte_order_mark(folder):
             id="misspelt",
         ),
         pytest.param(
-            "zzz: x\n", "esp_at.yml:1", "unknown-option", "unknown option 'zzz'", "known: after, baud, before,", id="unknown"
+            "zzz: x\n",
+            "esp_at.yml:1",
+            "unknown-option",
+            "unknown option 'zzz'",
+            "known: after, baud, before,",
+            id="unknown",
         ),
         pytest.param(
             "\n\nport: 1\nport: 2\n",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import pytest
@@ -63,6 +64,29 @@ def test_a_log_as_planned(project):
     assert record["notices"] == ["at-not-asked"]
 
 
+def test_an_upload_that_ends_with_a_test(project):
+    project.write("firmware: AT_PACK.zip\ntest: true\n")
+    with SimulatedModule(transport="rfc2217", boot_log=LOG) as module:
+        run("upload", project.setup(port=module.port))
+    assert project.events[-2:] == ["Updated", "Tested"]
+    assert "nobody has asked" not in project.text
+    report = json.loads((project.out.parent / "esp_at_report.json").read_text())
+    assert (report["ended"], report["module_state"], report["verdict"]["holds"]) == ("succeeded", "whole", True)
+
+
+def test_an_upload_whose_test_fails(project):
+    project.write("firmware: AT_PACK.zip\ntest: true\n")
+    with (
+        SimulatedModule(transport="rfc2217", boot_log=Says(pins=(22, 19, 15, 14)).log("v3.0").encode()) as module,
+        pytest.raises(EspAtError) as caught,
+    ):
+        run("upload", project.setup(port=module.port))
+    assert caught.value.code == "module-other-pins"
+    report = json.loads((project.out.parent / "esp_at_report.json").read_text())
+    assert (report["ended"], report["module_state"]) == ("module-other-pins", "whole")
+    assert report["verdict"]["problems"] == ["module-other-pins"]
+
+
 def test_a_log_with_other_pins(project):
     setup = project.setup()
     with pytest.raises(EspAtError) as caught:
@@ -92,7 +116,7 @@ def test_a_port_that_does_not_exist(project, tmp_path):
     setup = project.setup()
     with pytest.raises(EspAtError) as caught:
         tried(setup, lambda: LOG)
-    assert (caught.value.code, caught.value.facts["line"]) == ("port-unavailable", 2)
+    assert (caught.value.code, caught.value.facts["line"]) == ("port-absent", 2)
 
 
 if sys.platform != "win32":

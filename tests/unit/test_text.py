@@ -104,7 +104,11 @@ def test_update(plan):
 
 
 def test_plan(plan):
-    assert describe_plan(plan) == f"{CHOICE}\nFlash: dout, 80m, 1MB\n\n{UPDATE}"
+    text = f"{CHOICE}\nFlash: dout, 80m, 1MB\n\n{UPDATE}"
+    saved = "A module that has booted once has saved its UART settings: they win over this table."
+    assert describe_plan(plan).startswith(f"{text}\n{saved} ")
+    without = replace(plan, wiring=None)
+    assert describe_plan(without) == f"{CHOICE}\nFlash: dout, 80m, 1MB\n\n{describe_update(without)}"
 
 
 def test_update_that_keeps_nothing(plan):
@@ -288,7 +292,10 @@ def test_the_factory_image_was_written(plan):
         (events.Progressed("ota_0", 1, 3), "  ota_0 33 %\n"),
         (events.Progressed("ota_0", 0, 0), "  ota_0 0 %\n"),
         (events.ImageDone("ota_0", 0x100000, 40000, 40000), "    0x100000  ota_0                written\n"),
-        (events.ImageDone("ota_0", 0x100000, 40000, 8192), "    0x100000  ota_0                2 of 10 sectors written\n"),
+        (
+            events.ImageDone("ota_0", 0x100000, 40000, 8192),
+            "    0x100000  ota_0                2 of 10 sectors written\n",
+        ),
         (events.ImageDone("otadata", 0x9000, 8192, 0), "      0x9000  otadata              unchanged\n"),
         (
             events.SavedSettingsChanged({"rate": 115200, "flow_ctrl": 3}, {"rate": 9600, "flow_ctrl": 0}),

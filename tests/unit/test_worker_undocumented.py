@@ -57,7 +57,8 @@ def test_nothing_else_of_a_chip_is_used():
         node.attr
         for file in Path(worker.__file__).parent.glob("*.py")
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("esp", "self._esp", "self._chip", "ESPLoader")
+        if isinstance(node, ast.Attribute)
+        and ast.unparse(node.value) in ("esp", "self._esp", "self._chip", "ESPLoader")
     }
     assert used == {*undocumented.USED, *undocumented.ATTRIBUTES}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING
 
@@ -22,17 +23,19 @@ def main() -> None:
     requests: SimpleQueue[tuple[Message, bytes]] = SimpleQueue()
     threading.Thread(target=_read, args=(os.fdopen(os.dup(0), "rb"), requests), daemon=True).start()
 
+    def tell(message: Message, data: bytes = b"") -> None:
+        with suppress(OSError):  # nobody listens any more: the input ends, too
+            send(output, message, data)
+
     try:
         from platformio_esp_at.device.worker.engine import Engine  # noqa: PLC0415 - esptool: the input is watched first
     except Exception as error:  # noqa: BLE001 - whatever a damaged file of esptool raises
-        send(output, {"failed": "esptool", "text": f"{type(error).__name__}: {error}"})
+        tell({"failed": "esptool", "text": f"{type(error).__name__}: {error}"})
         return
 
-    engine = Engine(lambda event: send(output, event))
+    engine = Engine(tell)
     while True:
-        request, data = requests.get()
-        answer, found = engine.carry_out(request, data)
-        send(output, answer, found)
+        tell(*engine.carry_out(*requests.get()))
 
 
 def _read(stream: IO[bytes], requests: SimpleQueue[tuple[Message, bytes]]) -> None:

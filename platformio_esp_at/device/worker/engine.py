@@ -5,7 +5,6 @@ https://docs.espressif.com/projects/esptool/en/latest/esp32/esptool/scripting.ht
 
 from __future__ import annotations
 
-import errno
 import io
 import re
 import time
@@ -26,6 +25,7 @@ from esptool.cmds import (
 from esptool.logger import TemplateLogger, log
 from esptool.util import FatalError, flash_size_bytes
 
+from platformio_esp_at.device.failures import kind_of_opening
 from platformio_esp_at.device.worker import undocumented
 
 if TYPE_CHECKING:
@@ -223,23 +223,10 @@ def _failure(error: Exception, *, is_connected: bool) -> Message:
     cause = error.__context__ if isinstance(error, FatalError) else error
     words = str(error).strip() or type(error).__name__
     if isinstance(cause, OSError) and not is_connected:  # pySerial's error is one
-        return {"failed": _port_failure(cause), "text": str(cause), "errno": cause.errno}
+        return {"failed": kind_of_opening(cause), "text": str(cause)}
     if isinstance(cause, OSError):
-        return {"failed": "port-lost", "text": str(cause), "errno": cause.errno}
+        return {"failed": "port-lost", "text": str(cause)}
     if isinstance(error, ValueError):
         return {"failed": "speed", "text": words}
     kind = "flash" if re.search(r"MD5 of file|flash region is empty", words) else "chip"
     return {"failed": kind if is_connected else "no-answer", "text": words}
-
-
-def _port_failure(error: OSError) -> str:
-    """Return why a port can't be opened."""
-    text = str(error)
-    if error.errno in (errno.EACCES, errno.EPERM) or "PermissionError" in text:
-        # Windows says the same of a port that another program has open.
-        return "port-busy" if "PermissionError" in text else "port-permission"
-    if error.errno in (errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK) or "lock port" in text:
-        return "port-busy"
-    if error.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO) or "FileNotFoundError" in text:
-        return "port-absent"
-    return "port-unavailable"
