@@ -205,7 +205,7 @@ def _erasing(plan: FlashPlan) -> str:
 
 def _backed_up(event: events.BackedUp, _spelling: Spelling) -> str:
     what = f"the whole flash ({format_size(event.size)})" if event.raw else f"{event.parts} parts of the flash"
-    lines = [f"Saved {what}, confirmed by their digests, in {printable(str(event.folder))}"]
+    lines = [f"Saved {what}, confirmed by digests, in {printable(str(event.folder))}"]
     if event.version:
         lines.append(f"The module's application is {printable(event.version)}.")
     if event.has_project:

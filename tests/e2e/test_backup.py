@@ -1,4 +1,4 @@
-"""What a module holds, saved and put back: byte for byte, by every front end, and by nobody's mistake on another one."""
+"""What a module holds, saved and put back byte for byte, by every front end, and never by mistake on another one."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from module_nvs import ModuleNvs
 from nvs_pages import DATA, begin, blob_index, page, with_data
 from ota_data import entry, sector
 
-from platformio_esp_at.demo.faults import Unplugged
+from platformio_esp_at.demo.faults import DamagedByte, Unplugged
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.demo.security import Security
-from platformio_esp_at.demo.simulated_module import SimulatedModule
 from platformio_esp_at.firmware.factory_image import FactoryImage
 from platformio_esp_at.formats.partition_table import PartitionType
+
+if TYPE_CHECKING:
+    from platformio_esp_at.demo.simulated_module import SimulatedModule
 
 PASSWORD = b"a Wi-Fi password"
 NUMBER = 1234567891
@@ -48,6 +50,10 @@ KINDS = {
     "esp8266": Kind("esp8266", "WROOM-02", size=1 << 20),
 }
 C3, SMALL = KINDS["esp32c3-mfg_nvs"], KINDS["esp8266"]
+
+
+def some_bytes(seed: int, size: int) -> bytes:
+    return random.Random(seed).randbytes(size)  # noqa: S311 - the same ones each time
 
 
 def saved_nvs(size: int) -> bytes:
@@ -87,7 +93,7 @@ class Seeded(NamedTuple):
         """Fill all of its flash with something else, but bootloader, some partitions and, if wanted, the table."""
         kept = [(0, self.table)] + ([] if table else [(self.table, self.table + 4096)])
         kept += [(self.row(name).offset, self.row(name).end) for name in but]
-        flash = bytearray(random.Random(1).randbytes(len(self.flash)))
+        flash = bytearray(some_bytes(1, len(self.flash)))
         for start, end in kept:
             flash[start:end] = self.flash[start:end]
         self.module._flash._data[:] = flash
@@ -108,7 +114,7 @@ def packed(tmp_path_factory):
         if kind.own_row:
             lines += ["partitions: own.csv", "data: {mine: mine.bin}"]
             (folder / "own.csv").write_text(kind.own_row)
-            (folder / "mine.bin").write_bytes(random.Random(0).randbytes(8000))
+            (folder / "mine.bin").write_bytes(some_bytes(0, 8000))
         (folder / "esp_at.yml").write_text("\n".join(lines))
         subprocess.run([sys.executable, "-m", "platformio_esp_at", "package"], cwd=folder, check=True)
         return folder
@@ -226,7 +232,7 @@ def test_the_whole_flash(seeded, esp_at, tmp_path):
 
 
 def test_other_firmware_is_saved_as_bytes(esp_at, simulated_module, tmp_path):
-    module = simulated_module("esp32", 1 << 20, random.Random(2).randbytes(1 << 16))
+    module = simulated_module("esp32", 1 << 20, some_bytes(2, 1 << 16))
     before = module.flash
     said = esp_at("backup", "mine", "-p", module.port, code=1).stderr
     assert "[module-without-table]\n  to save the whole flash, whatever is in it, write --raw\n" in said
@@ -325,6 +331,16 @@ def test_a_kill_leaves_no_half_backup(file, seeded, esp_at, tmp_path):
     esp_at("backup", "mine", "-p", one.module.port, cwd=folder)
     assert not left.exists()
     assert len(list(folder.glob(".mine*"))) == 0
+
+
+def test_what_a_bad_link_spoils_is_read_again(seeded, esp_at, tmp_path):
+    """The ROM sends no checksums: only the digest shows it."""
+    one = seeded(C3, faults=[DamagedByte(nth=30_000, to_client=True)])
+    said = esp_at("backup", "mine", "--no-stub", "-p", one.module.port).stderr
+    assert "[upload-speed-reduced]" in said
+    for part in json.loads((tmp_path / "mine/esp_at_backup.json").read_text())["saved"]:
+        data = (tmp_path / "mine" / part["file"]).read_bytes()
+        assert data == one.flash[part["offset"] : part["offset"] + part["size"]]
 
 
 def test_a_restore_that_is_cut_off_is_taken_up_again(seeded, esp_at):
