@@ -112,11 +112,15 @@ class DeviceProject:
         run = self.start(*words)
         wait_for(lambda: len(module.writes) > known or run.poll() is not None, "the first write")
         assert run.poll() is None, run.communicate()
+        self._check_files()
         return run
 
     def check_nothing_is_left(self) -> None:
         """Check that of all runs no process is left, and of their files only image set and report."""
         assert not children(os.getpid())
+        self._check_files()
+
+    def _check_files(self) -> None:
         assert not list(self._scratch.iterdir())
         report = self.folder / "build/esp_at_report.json"
         assert self._outside_the_image_set() - self._files <= {report, self.folder / "build"}

@@ -20,8 +20,7 @@ FACTORY_PARAM = slice(0x30000, 0x31000)
 
 
 @pytest.mark.parametrize("option", [[], ["--factory"]], ids=["images", "factory-image"])
-@pytest.mark.parametrize("attempt", range(3))
-def test_every_module_has_its_own(project, simulated_module, option, attempt):
+def test_every_module_has_its_own(project, simulated_module, option):
     folder = project(yml=YML)
     modules = [simulated_module("esp32") for _ in SPEEDS]
     runs = [

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from platformio_esp_at.demo.sample_package import write_sample_package
+from platformio_esp_at.demo.simulated_module import SimulatedModule
 from platformio_esp_at.formats.download_config import parse_download_config
 
 YML = "firmware: firmware.zip\nmodule: WROOM-32\n"
@@ -19,7 +20,6 @@ OTHER = random.Random(1)  # noqa: S311
 SECTOR = 4096
 CHANGES = {
     "esp32": "uart_tx_pin: 5",
-    "esp32c2": "uart_tx_pin: 3",
     "esp32c3": "uart_tx_pin: 3",
     "esp32c6": "uart_tx_pin: 3",
     "esp8266": "uart_baudrate: 9600",
@@ -153,7 +153,7 @@ def test_a_first_flash_sends_no_more_than_plain_esptool(project, flash, used_mod
     subprocess.run([sys.executable, "-m", "esptool", *words], capture_output=True, check=True)
     assert ours.flash == plain.flash
     assert ours.flash_data <= plain.flash_data
-    assert erased(ours) == erased(plain)
+    assert set(erased(ours)) <= set(erased(plain))  # an image that is blank is there already
     # Asking what is there costs a digest an image.
     assert link(ours) <= link(plain) + 64 * len(images_of(folder))
 
@@ -168,11 +168,11 @@ def test_verify_finds_each_flipped_byte(project, esp_at, flash, used_module, req
         at = offset + OTHER.randrange(size)
         spoiled = bytearray(module.flash)
         spoiled[at] ^= 1 << OTHER.randrange(8)
-        other = used_module(before=bytes(spoiled))
-        error = esp_at("verify", "-p", other.port, cwd=folder, code=1).stderr
+        with SimulatedModule("esp32", flash=bytes(spoiled)) as other:
+            error = esp_at("verify", "-p", other.port, cwd=folder, code=1).stderr
+            assert other.writes == other.erases == []
         name = named(folder, offset)
         assert f"the device has other content in {name} from {at:#x} on  [content-differs]\n" in error
-        assert other.untouched
 
 
 def named(folder: Path, offset: int) -> str:

@@ -77,7 +77,9 @@ LINK = Link(baud=921600, before="usb-reset", after="watchdog-reset", stub=False,
 
 def test_the_host_reaches_its_own_board_its_own_way(project):
     setup = project.setup(port="COM1")._replace(link=LINK)
-    assert _connection(setup) == Connection("esp32", "COM1", 921600, "usb-reset", "watchdog-reset", False, 3)
+    assert _connection(setup) == Connection(
+        "esp32", "COM1", 921600, "usb-reset", "watchdog-reset", stub=False, attempts=3
+    )
     assert _connection(setup._replace(baud=115200)).baud == 115200
 
 
@@ -86,7 +88,7 @@ def test_the_project_wins(project):
         "firmware: AT_PACK.zip\nport: COM7\nbaud: 9600\nbefore: no-reset\nafter: no_reset_stub\nno_stub: true\n"
     )
     setup = project.setup(port="COM1")._replace(link=LINK._replace(stub=True), baud=115200)
-    assert _connection(setup) == Connection("esp32", "COM7", 9600, "no-reset", "no-reset-stub", False, 3)
+    assert _connection(setup) == Connection("esp32", "COM7", 9600, "no-reset", "no-reset-stub", stub=False, attempts=3)
 
 
 def test_a_module_next_to_the_board_isnt_reached_as_the_board_is(project):

@@ -40,7 +40,13 @@ def _no_ports(monkeypatch):
             "chip",
             "chip-failed",
             "the chip at COM3 doesn't do it: Failed to do it",
-            "look at cable and power supply; with a slower speed it may go: baud: 115200",
+            "look at cable and power supply, and run it again",
+        ),
+        (
+            "flash-refuses",
+            "flash-bad",
+            "the chip can't erase or write its flash: Failed to do it",
+            "look at the power supply; if it stays so, ",
         ),
         ("flash", "flash-bad", "the flash doesn't hold what is written: Failed to do it", "run it again; if it stays"),
         (

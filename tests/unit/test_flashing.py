@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from ota_data import entry, sector
 from sample_project import SampleProject
 
 from platformio_esp_at.commands import flashing
@@ -24,6 +25,7 @@ from platformio_esp_at.events import (
     Updated,
     Verified,
 )
+from platformio_esp_at.formats.ota_data import OtaData
 from platformio_esp_at.outputs.image_set import MANIFEST
 from platformio_esp_at.outputs.report import REPORT
 from platformio_esp_at.outputs.text import event_text
@@ -218,3 +220,15 @@ def test_a_port_that_is_not_there(project, command):
     first = {flashing.upload_factory: ["ErasingAll", "Planned"], flashing.erase: ["ErasingAll"]}
     assert project.events == first.get(command, ["Planned"])
     assert _report(project)["ended"] == "port-absent"
+
+
+def test_an_update_starts_what_it_wrote_whatever_was_selected(project, simulated_module):
+    plan = _plan(project)
+    (home,) = [row for row in plan.primary if (row.type_name, row.subtype_name) == ("data", "ota")]
+    selected = sector(entry(2)) + sector()
+    assert OtaData.from_bytes(selected).slot(2) == 1
+    module = simulated_module("esp32", flash=b"\xff" * home.offset + selected)
+    flashing.upload(project.setup(port=module.port))
+    assert OtaData.from_bytes(module.flash[home.offset : home.end]).slot(2) is None  # the first one is started
+    (first,) = [row for row in plan.primary if row.subtype_name == "ota_0"]
+    assert [region.name for region in plan.programs if region.offset == first.offset] == ["ota_0"]

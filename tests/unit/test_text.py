@@ -299,8 +299,10 @@ def test_the_factory_image_was_written(plan):
         (events.ImageDone("otadata", 0x9000, 8192, 0), "      0x9000  otadata              unchanged\n"),
         (
             events.SavedSettingsChanged({"rate": 115200, "flow_ctrl": 3}, {"rate": 9600, "flow_ctrl": 0}),
-            "The UART settings that the module had saved were changed: "
-            "rate was 115200 and is 9600, flow_ctrl was 3 and is 0.\n",
+            (
+                "The UART settings that the module had saved were changed: "
+                "rate was 115200 and is 9600, flow_ctrl was 3 and is 0.\n"
+            ),
         ),
         (
             events.SavedSettingsRead({"nvs": "3 entries", "otadata": "starts ota_0"}),

@@ -12,8 +12,8 @@ import pytest
 from esptool.loader import ESPLoader
 from esptool.targets import CHIP_DEFS
 
-import platformio_esp_at.device.worker as worker
 from platformio_esp_at.catalog.chips import chips
+from platformio_esp_at.device import worker
 from platformio_esp_at.device.installed import BEFORE, OLDEST
 from platformio_esp_at.device.worker import undocumented
 
