@@ -278,6 +278,43 @@ def erase(**options: Any) -> None:  # noqa: ANN401
 
 
 @cli.command(cls=_ProjectCommand)
+@click.argument("place", metavar="[FOLDER]", required=False, shell_complete=_completer("FILES"))
+def backup(*, place: str | None, **options: Any) -> None:  # noqa: ANN401
+    """Save what the module holds in a new FOLDER, as bytes and as a project; needs no project and no firmware.
+
+    FOLDER is esp_at_backup_MAC in the project's folder, if none is named. Keys and Wi-Fi passwords are in it.
+    """
+    from platformio_esp_at.commands import backup
+
+    backup.backup(_setup_with_folder(place, options))
+
+
+@cli.command(cls=_ProjectCommand)
+@click.argument("place", metavar="[FOLDER]", required=False, shell_complete=_completer("FILES"))
+def restore(*, place: str | None, **options: Any) -> None:  # noqa: ANN401
+    """Put back, byte for byte, what the backup in FOLDER has saved of the module.
+
+    FOLDER is the only esp_at_backup_MAC in the project's folder, if none is named.
+    """
+    from platformio_esp_at.commands import backup
+
+    backup.restore(_setup_with_folder(place, options))
+
+
+def _setup_with_folder(place: str | None, options: dict[str, Any]) -> Setup:
+    """Return the setup of a command whose argument is the option ``backup``."""
+    setup = _setup(**options)
+    if place is None:
+        return setup
+    from platformio_esp_at.request.layers import layer_of_options
+
+    if options["backup"]:
+        raise click.UsageError("give FOLDER or --backup, not both")
+    named = layer_of_options({"backup": place}, base=Path(), spelling=lambda _: "FOLDER")
+    return setup._replace(layers=(*setup.layers, named))
+
+
+@cli.command(cls=_ProjectCommand)
 def info(**options: Any) -> None:  # noqa: ANN401
     """Show what flash would write and keep, and the wiring; needs no module."""
     from platformio_esp_at.commands import packaging

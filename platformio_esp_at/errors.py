@@ -269,10 +269,12 @@ class FlashError(EspAtError):
 
 
 def near_names(name: str, known: Iterable[str]) -> list[str]:
-    """Return the nearest of ``known``, the best first: none where nothing is near."""
+    """Return the nearest of ``known``, the best first: none where nothing is near; one that differs in case alone."""
     import difflib  # noqa: PLC0415 - 1 ms that only a refusal needs
 
     by_folded = {choice.casefold(): choice for choice in sorted(known)}
+    if name.casefold() in by_folded:
+        return [by_folded[name.casefold()]]
     return [by_folded[hit] for hit in difflib.get_close_matches(name.casefold(), by_folded, n=3, cutoff=0.6)]
 
 

@@ -113,6 +113,42 @@ class FactoryImageWritten(NamedTuple):
     """Whether a test of the module follows; else nobody asks it anything."""
 
 
+class BackedUp(NamedTuple):
+    """What the device holds is in a folder: each part was compared with the digest that the device computes of it."""
+
+    folder: Path
+    parts: int
+    """How many parts of the flash."""
+    size: int
+    """In bytes, of all of them."""
+    raw: bool
+    """Whether the whole flash is one of them."""
+    has_project: bool
+    """Whether a project was made of them."""
+    version: str | None
+    """What the application says that it is; None where it doesn't tell."""
+
+
+class Restoring(NamedTuple):
+    """A backup is whole, and is about to be written."""
+
+    folder: Path
+    mac: str | None
+    """Of the module that it is of."""
+    parts: int
+    raw: bool
+    """Whether the whole flash is written, the firmware with it."""
+
+
+class Restored(NamedTuple):
+    """The device has what a backup saved: confirmed by digests of its flash."""
+
+    folder: Path
+    parts: int
+    written: int
+    """How many of the parts were written; the device had the others."""
+
+
 class Erased(NamedTuple):
     """The whole flash was erased: the module has no firmware."""
 
@@ -174,8 +210,9 @@ class WaitingForDownload(NamedTuple):
 
 Event: TypeAlias = (
     "Planned | Described | TableMade | Packaged | ErasingAll | Connected | Progressed | ImageDone"
-    " | SavedSettingsChanged | SavedSettingsRead | Updated | FactoryImageWritten | Erased | Verified | Tested"
-    " | Noticed | EsptoolOutput | DownloadStarted | DownloadProgressed | Copying | WaitingForDownload"
+    " | SavedSettingsChanged | SavedSettingsRead | Updated | FactoryImageWritten | BackedUp | Restoring | Restored"
+    " | Erased | Verified | Tested | Noticed | EsptoolOutput | DownloadStarted | DownloadProgressed | Copying"
+    " | WaitingForDownload"
 )
 Report: TypeAlias = "Callable[[Event], None]"
 """Takes an event as it happens."""

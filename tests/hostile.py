@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from platformio_esp_at.errors import FormatError
 from platformio_esp_at.formats import pem, pki_der
+from platformio_esp_at.formats.backup import Backup
 from platformio_esp_at.formats.download_config import parse_download_config
 from platformio_esp_at.formats.esp_image import EspImage
 from platformio_esp_at.formats.factory_param import FactoryParam
@@ -163,5 +164,7 @@ HOSTILE: dict[str, Hostile] = {
     "size: long number": Hostile(parse_size, lambda size: "9" * size),
     "size: long hex": Hostile(parse_size, lambda size: "0x" + "f" * (size - 2)),
     "download_config: many words": Hostile(parse_download_config, lambda size: "0x0 a.bin " * (size // 10)),
+    "backup: nested": Hostile(Backup.from_bytes, lambda size: b'{"saved":' * (size // 9)),
+    "backup: long number": Hostile(Backup.from_bytes, lambda size: b'{"format":' + b"9" * size + b"}"),
     "flasher_args: nested": Hostile(parse_flasher_args, lambda size: '{"flash_files":' * (size // 15)),
 }

@@ -33,6 +33,7 @@ from platformio_esp_at.firmware.factory_image import FactoryImage
 from platformio_esp_at.firmware.factory_package import package_of_image
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.at_replies import AtVersion, Reply
+from platformio_esp_at.formats.backup import Application, Backup, SavedPart
 from platformio_esp_at.formats.boot_log import BootLog
 from platformio_esp_at.formats.download_config import parse_download_config
 from platformio_esp_at.formats.esp_image import EspImage, app_version, chip_revisions
@@ -281,6 +282,18 @@ def _pems() -> tuple[bytes, ...]:
     )
 
 
+_BACKUP = Backup(
+    chip="esp32c3",
+    mac="24:0a:c4:00:00:01",
+    flash_size=4 << 20,
+    raw=True,
+    application=Application("ota_0", 0x60000, "v4.1.1.0", "0" * 64),
+    saved=(
+        SavedPart("the flash as a whole", "flash/whole.bin", 0, 4 << 20, "1" * 64),
+        SavedPart("nvs", "flash/010000-nvs.bin", 0x10000, 0xE000, "2" * 64),
+    ),
+).to_bytes("a test")
+
 _LOCK = format_lock_file(
     Lock(
         packages=(
@@ -411,6 +424,9 @@ READERS: dict[str, Reader] = {
         _text(parse_download_config), (LEGACY["download.config"],), (b" ", b"--flash_mode", b"=", *_CSV)
     ),
     "flasher_args.json": Reader(_text(parse_flasher_args), (LEGACY["flasher_args.json"],), _JSON),
+    "esp_at_backup.json": Reader(
+        Backup.from_bytes, (_BACKUP,), (b"null", b"-1", b'"../x"', b'"raw": true', b"4096", *_JSON)
+    ),
     "esp_at.lock": Reader(
         _text(parse_lock_file), (_LOCK,), (b"- ", b": ", b"\n", b"&a", b"*a", b"<<: ", b"!!x", *_NESTED)
     ),

@@ -12,6 +12,7 @@ from platformio_esp_at.units import format_size
 if TYPE_CHECKING:
     from platformio_esp_at.catalog.chips import Chip
     from platformio_esp_at.device.session import Device, Security
+    from platformio_esp_at.formats.backup import Backup
     from platformio_esp_at.planning.plan import FlashPlan
 
 
@@ -43,7 +44,41 @@ def check_chip(chip: Chip, device: Device) -> None:
             "chip",
             chip=device.chip,
         )
-    _check_security(device.security)
+    check_security(device.security)
+
+
+def check_restorable(backup: Backup, device: Device, *, other_module: bool) -> tuple[Notice, ...]:
+    """Check that a backup can be restored to a device, and return no warnings. Raises `FlashError`.
+
+    ``other_module``: whether the device may be another module than the backup is of.
+    """
+    if device.chip != backup.chip:
+        raise FlashError(
+            "device-other-chip",
+            f"the device at {device.port} is an {_display_name(device.chip)}, the backup is of an "
+            f"{_display_name(backup.chip)}",
+            hint=f"write the port of the right module, {setting('port', 'PORT')}; or name the backup of this one",
+            chip=device.chip,
+        )
+    check_security(device.security)
+    if device.flash_size is not None and device.flash_size < (backup.flash_size or 0):
+        has, needs = format_size(device.flash_size), format_size(backup.flash_size or 0)
+        raise FlashError(
+            "device-flash-too-small",
+            f"the device has {has} of flash, less than the {needs} of the module that the backup is of",
+            hint=f"take a module with {needs}; or flash the project in the backup, with firmware for this one",
+            has=device.flash_size,
+            needs=backup.flash_size or 0,
+        )
+    if not other_module and device.mac != backup.mac:
+        raise FlashError(
+            "backup-other-module",
+            f"the backup is of the module {backup.mac}, the device is {device.mac}: it would get the Wi-Fi passwords, "
+            "certificates and keys of the other one",
+            hint=f"plug in {backup.mac}; or, if this one is to replace it, write {setting('other_module', 'true')}",
+            mac=device.mac or "",
+        )
+    return ()
 
 
 def _display_name(chip: str) -> str:
@@ -56,7 +91,7 @@ def _display_name(chip: str) -> str:
     return chip.upper() if rest in ("", chip) else f"ESP32-{rest.upper()}"
 
 
-def _check_security(security: Security) -> None:
+def check_security(security: Security) -> None:
     """Refuse a chip with a security feature that can't be turned off: it starts nothing of Espressif's releases.
 
     Source: ESP-IDF's guides "Secure Boot", "Flash Encryption" and "UART Download Mode".

@@ -1,4 +1,4 @@
-"""The commands, for every front end: package, flash, verify, test, print a table, inspect, look up, explain.
+"""The commands, for every front end: package, flash, verify, test, back up, print a table, inspect, look up, explain.
 
 A front end makes a `Setup`, calls a command, and turns `EspAtError` into an error of its host.
 """
@@ -20,6 +20,8 @@ _MODULES = {
     "verify": "flashing",
     "test": "testing",
     "erase": "flashing",
+    "backup": "backup",
+    "restore": "backup",
 }
 """The commands of a project, and the module of each, which is imported only when the command runs."""
 

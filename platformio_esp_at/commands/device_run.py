@@ -22,15 +22,17 @@ from platformio_esp_at.outputs.report import write_report
 from platformio_esp_at.units import UPLOAD_BAUD, format_offset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
     from typing import TypeVar
 
     from typing_extensions import Self
 
-    from platformio_esp_at.commands.setup import Job, Setup
+    from platformio_esp_at.commands.setup import Job, Reach, Setup
     from platformio_esp_at.device.session import Device
+    from platformio_esp_at.errors import Notice
     from platformio_esp_at.events import Event
+    from platformio_esp_at.planning.plan import FlashPlan
 
     Result = TypeVar("Result")
 
@@ -45,17 +47,25 @@ class _State(enum.Enum):
     BLANK = "the flash is blank"
 
 
-class DeviceRun:
-    """A context manager: inside it, the device of a job is connected, and is what the plan is for.
+class SessionRun:
+    """A context manager: inside it, a device is connected, and has passed ``check``, which returns the warnings.
 
     However it ends, a report is written. An error says what the device has now.
     """
 
-    def __init__(self, setup: Setup, job: Job, command: str) -> None:
+    def __init__(
+        self,
+        setup: Setup,
+        job: Job | Reach,
+        command: str,
+        check: Callable[[Device], Iterable[Notice]],
+        plan: FlashPlan | None = None,
+    ) -> None:
         self.setup = setup
-        self.job = job
         self.device: Device | None = None
         self._command = command
+        self._check = check
+        self._plan = plan
         self._state = _State.AS_BEFORE
         self._lost_output: Exception | None = None
         self._session = Session(connection(setup, job), self.report, folder=setup.project)
@@ -119,6 +129,19 @@ class DeviceRun:
         """Return a range of the flash; ``name`` says for people what it is."""
         return self._over_link(lambda: self._session.read(name, offset, size))
 
+    def read_confirmed(self, name: str, offset: int, size: int) -> bytes:
+        """Return a range of the flash as `read`, compared with the digest that the device computes of it."""
+
+        def read() -> bytes:
+            data = self._session.read(name, offset, size)
+            if self._session.digest([(offset, size)]) != [md5_of(data)]:
+                message = f"{name} comes over the link otherwise than the flash has it"
+                hint = f"look at the cable; with a slower speed it may go: {setting('baud', '115200')}"
+                raise FlashError("link-bad", message, hint=hint)
+            return data
+
+        return self._over_link(read)
+
     def rewrite(self, sectors: dict[int, bytes]) -> None:
         """Write whole sectors, by their offsets, and confirm each; the module is half written meanwhile."""
         before, self._state = self._state, _State.HALF
@@ -144,7 +167,7 @@ class DeviceRun:
 
     def _connect(self) -> None:
         self.device = device = self._session.probe()
-        warnings = check_device(self.job.plan, device)
+        warnings = self._check(device)
         self.report(Connected(device))
         for warning in warnings:
             self.report(Noticed(warning))
@@ -219,7 +242,7 @@ class DeviceRun:
         with suppress(EspAtError) if error else nullcontext():
             write_report(
                 self.setup.folder,
-                self.job.plan,
+                self._plan,
                 command=self._command,
                 device=self.device,
                 images=self._done,
@@ -227,6 +250,14 @@ class DeviceRun:
                 error=_code(error),
                 facts=self.facts,
             )
+
+
+class DeviceRun(SessionRun):
+    """A run with the device of a job, which is what the plan is for."""
+
+    def __init__(self, setup: Setup, job: Job, command: str) -> None:
+        super().__init__(setup, job, command, partial(check_device, job.plan), job.plan)
+        self.job = job
 
 
 def _code(error: BaseException | None) -> str | None:
@@ -238,7 +269,7 @@ def _code(error: BaseException | None) -> str | None:
     return type(error).__name__ if error else None
 
 
-def connection(setup: Setup, job: Job) -> Connection:
+def connection(setup: Setup, job: Job | Reach) -> Connection:
     """Return how to reach the device of a job. Raises `EspAtError` for a port or a speed that can't be."""
     request, link = job.request, setup.link if job.on_own_board else Link()
     port = choose_port(setup, job)
@@ -246,11 +277,9 @@ def connection(setup: Setup, job: Job) -> Connection:
     with located(request.baud.where) if request.baud else nullcontext():
         check_baud(baud)
     stub = link.stub and not request.no_stub
-    if job.plan.chip.key == ESP8266 and not stub:
-        message = "the ROM of the ESP8266 computes no digests: nothing could be confirmed without esptool's stub"
-        raise EspAtError("stub-needed", message, hint=f"remove {setting('no_stub')}, or --no-stub")
+    check_stub(job.chip, has_stub=stub)
     return Connection(
-        job.plan.chip.key,
+        job.chip,
         port,
         baud,
         before=request.before or link.before,
@@ -258,6 +287,13 @@ def connection(setup: Setup, job: Job) -> Connection:
         stub=stub,
         attempts=link.attempts,
     )
+
+
+def check_stub(chip: str | None, *, has_stub: bool) -> None:
+    """Raise `EspAtError` for a chip whose ROM can't do what is needed here."""
+    if chip == ESP8266 and not has_stub:
+        message = "the ROM of the ESP8266 computes no digests: nothing could be confirmed without esptool's stub"
+        raise EspAtError("stub-needed", message, hint=f"remove {setting('no_stub')}, or --no-stub")
 
 
 def _not_held(name: str, offset: int) -> FlashError:

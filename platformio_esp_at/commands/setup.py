@@ -78,6 +78,22 @@ class Job(NamedTuple):
     on_own_board: bool
     """Whether the AT module is on the board that the host knows, and not next to it."""
 
+    @property
+    def chip(self) -> str:
+        """The chip that the module must have."""
+        return self.plan.chip.key
+
+
+class Reach(NamedTuple):
+    """How a project reaches its module, whatever firmware that has."""
+
+    request: Request
+    """Without the options for what is written."""
+    on_own_board: bool
+    """As that of a `Job`."""
+    chip: str | None = None
+    """The chip that the module must have; None: any."""
+
 
 class Asked(NamedTuple):
     """What a project asks for, and the board that it names."""
@@ -93,15 +109,30 @@ class Asked(NamedTuple):
 
 def ask(setup: Setup, only: Collection[str] | None = None) -> Asked:
     """Return what a project asks for, or ``only`` some of its options. Raises `EspAtError`."""
+    layers, board, on_own_board = _layers(setup, only)
+    request = make_request(layers)
+    if request.firmware is None:
+        raise EspAtError("firmware-missing", "no firmware package is named", hint=_NAME_FIRMWARE)
+    return Asked(request, request.firmware, layers, board, on_own_board)
+
+
+_REACHING = ("port", "baud", "before", "after", "no_stub", "backup", "raw", "other_module")
+
+
+def reach(setup: Setup) -> Reach:
+    """Return how a project reaches its module, which needs no firmware package. Raises `EspAtError`."""
+    layers, _, on_own_board = _layers(setup, _REACHING)
+    return Reach(make_request(layers), on_own_board)
+
+
+def _layers(setup: Setup, only: Collection[str] | None) -> tuple[tuple[Layer, ...], BoardFacts | None, bool]:
+    """Return all options or ``only`` some, the board, and whether the module is on the host's own."""
     board, on_own_board = _board(setup)
     of_board = (layer_of_board(board.id, board.at, base=setup.project),) if board else ()
     layers: tuple[Layer, ...] = (*of_board, *setup.layers)
     if only is not None:
         layers = tuple(layer._replace(options=_chosen(layer.options, only)) for layer in layers)
-    request = make_request(layers)
-    if request.firmware is None:
-        raise EspAtError("firmware-missing", "no firmware package is named", hint=_NAME_FIRMWARE)
-    return Asked(request, request.firmware, layers, board, on_own_board)
+    return layers, board, on_own_board
 
 
 def _chosen(options: Mapping[str, Node], names: Collection[str]) -> dict[str, Node]:

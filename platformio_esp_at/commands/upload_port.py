@@ -8,10 +8,10 @@ from platformio_esp_at.device.ports import check_one, check_port, find_port, usb
 from platformio_esp_at.errors import EspAtError, setting
 
 if TYPE_CHECKING:
-    from platformio_esp_at.commands.setup import Job, Setup
+    from platformio_esp_at.commands.setup import Job, Reach, Setup
 
 
-def choose_port(setup: Setup, job: Job) -> str:
+def choose_port(setup: Setup, job: Job | Reach) -> str:
     """Return the port of a job's module.
 
     Raises `EspAtError` where none is named for a module next to the host's board, where there is none, or where the

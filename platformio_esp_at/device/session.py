@@ -44,8 +44,8 @@ _ENDS_WITHIN = 5
 class Connection:
     """How to reach the module's download interface, in esptool's words."""
 
-    chip: str
-    """The chip that is expected, such as ``esp32c3``."""
+    chip: str | None
+    """The chip that is expected, such as ``esp32c3``; None: any."""
     port: str | None = None
     """None: esptool looks through all ports."""
     baud: int = _ROM_BAUD
@@ -79,7 +79,7 @@ class Device:
 
     port: str
     chip: str
-    """As `Connection.chip`."""
+    """Such as ``esp32c3``."""
     security: Security
     revision: int | None = None
     """Of the chip, as major * 100 + minor."""
@@ -132,7 +132,7 @@ class Session:
         found, _ = self._ask("connect", chip=link.chip, port=link.port, before=link.before, attempts=link.attempts)
         device = Device(**{**found, "security": Security(**found["security"])})
         self._device = device
-        if device.chip != link.chip or device.security.is_on:
+        if link.chip not in (None, device.chip) or device.security.is_on:
             return device
         made, _ = self._ask("prepare", baud=link.baud, stub=link.stub)
         if made["baud"] is None:

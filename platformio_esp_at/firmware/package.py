@@ -156,10 +156,14 @@ def nonos_error(files: str) -> PackageError:
 
 def release_of(application: bytes, name: str) -> str | None:
     """Return the release of ESP-AT that an application names, else the ``name`` of its package; None for neither."""
-    for text in (app_version(application) or "", name):
-        if match := _RELEASE.search(text):
-            numbers = [*match[1].split("."), "0", "0"][:4]
-            return f"v{'.'.join(numbers)}"
+    return release_in(app_version(application) or "") or release_in(name)
+
+
+def release_in(text: str) -> str | None:
+    """Return the release of ESP-AT that a version or a name has in it; None for none."""
+    if match := _RELEASE.search(text):
+        numbers = [*match[1].split("."), "0", "0"][:4]
+        return f"v{'.'.join(numbers)}"
     return None
 
 

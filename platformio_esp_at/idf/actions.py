@@ -38,6 +38,8 @@ ACTIONS = (
     Action("at-verify", "verify", "Compare the AT module's flash with the image set."),
     Action("at-test", "test", "Look whether the AT module is alive and as planned."),
     Action("at-erase", "erase", "Erase the AT module's whole flash, with all that is saved on it."),
+    Action("at-backup", "backup", "Save what the AT module holds in a folder."),
+    Action("at-restore", "restore", "Put back what a backup of the AT module has saved."),
     Action("at-info", "info", "Show what at-flash writes and keeps, without a device.", has_port=False),
     Action("at-table", "table", "Show the AT module's user partition table as CSV.", has_port=False),
 )

@@ -59,6 +59,32 @@ def write_image_set(plan: FlashPlan, folder: Path) -> None:
             _put_in_place(scratch, place, folder)
 
 
+def write_private_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write a new folder, whole or not at all; only its owner can open it, and git ignores it.
+
+    Raises `EspAtError`, also if there is such a file or folder.
+    """
+    check_new(folder)
+    ignored = {".gitignore": b"*\n"}
+    with os_errors(folder):
+        place = Path(os.path.realpath(folder))
+        with _scratch(place) as scratch:
+            for path, data in {
+                **ignored,
+                **{f"new/{path}": data for path, data in {**ignored, **files}.items()},
+            }.items():
+                (scratch / path).parent.mkdir(mode=0o700, exist_ok=True)
+                _write(scratch / path, data, _SECRET_MODE)
+            check_new(folder)
+            (scratch / "new").rename(place)
+
+
+def check_new(folder: Path) -> None:
+    """Raise `EspAtError` if there is a file or folder of this name."""
+    if os.path.lexists(folder):
+        raise EspAtError("already-exists", f"{folder} is there already", hint="name another place: nothing is replaced")
+
+
 def write_beside(folder: Path, name: str, data: bytes) -> None:
     """Write a file beside the image set ``folder``, whole or not at all. Raises `EspAtError`."""
     place = folder.parent
@@ -252,11 +278,6 @@ def write_new_files(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write files that only their owner can read. Raises `EspAtError`, and writes none, if one exists."""
     with os_errors(folder):
         for path in files:
-            if (folder / path).exists():
-                raise EspAtError(
-                    "already-exists",
-                    f"{folder / path} is there already",
-                    hint="name another place: nothing is replaced",
-                )
+            check_new(folder / path)
         for path, data in files.items():
             _write(folder / path, data, _SECRET_MODE)

@@ -23,7 +23,7 @@ REPORT = "esp_at_report.json"
 
 def write_report(
     folder: Path,
-    plan: FlashPlan,
+    plan: FlashPlan | None,
     *,
     command: str,
     device: Device | None,
@@ -32,15 +32,25 @@ def write_report(
     error: str | None,
     facts: Mapping[str, object],
 ) -> None:
-    """Write the report beside the image set ``folder``. Raises `EspAtError`."""
+    """Write the report beside the image set ``folder``; a run without a plan has only what the device has told.
+
+    Raises `EspAtError`.
+    """
+    planned = (
+        {
+            "module": plan.module.name,
+            "firmware_package": {"name": plan.package.name, "sha256": plan.package.sha256},
+        }
+        if plan
+        else {}
+    )
     report: dict[str, Any] = {
         "generator": f"platformio-esp-at {__version__}",
         "command": command,
         "ended": error or "succeeded",
         "module_state": state,
         "device": device and device_facts(device),
-        "module": plan.module.name,
-        "firmware_package": {"name": plan.package.name, "sha256": plan.package.sha256},
+        **planned,
         "images": [
             {
                 "name": image.name,

@@ -203,6 +203,22 @@ def _erasing(plan: FlashPlan) -> str:
     return f"Erasing the whole flash of the module {module}: its firmware, and all that it has saved."
 
 
+def _backed_up(event: events.BackedUp, _spelling: Spelling) -> str:
+    what = f"the whole flash ({format_size(event.size)})" if event.raw else f"{event.parts} parts of the flash"
+    lines = [f"Saved {what}, confirmed by digests, in {printable(str(event.folder))}"]
+    if event.version:
+        lines.append(f"The module's application is {printable(event.version)}.")
+    if event.has_project:
+        lines.append(f"A project that rebuilds its user partitions is there, too: {PROJECT_FILE}.")
+    return "\n".join([*lines, "It has keys and Wi-Fi passwords in it: only you can open it, and git ignores it."])
+
+
+def _restoring(event: events.Restoring, _spelling: Spelling) -> str:
+    what = "the whole flash" if event.raw else f"{event.parts} parts of the flash"
+    of = f" of the module {printable(event.mac)}" if event.mac else ""
+    return f"Restoring {what}{of} from {printable(str(event.folder))}"
+
+
 def _tested(event: events.Tested, spelling: Spelling) -> str:
     verdict = event.verdict
     rows = [
@@ -249,6 +265,12 @@ _EVENTS: Mapping[type, Callable[[Any, Spelling], str]] = {
     events.SavedSettingsRead: _kept_found,
     events.Updated: _updated,
     events.FactoryImageWritten: _factory_written,
+    events.BackedUp: _backed_up,
+    events.Restoring: _restoring,
+    events.Restored: lambda event, _: (
+        f"The device has what the backup saved, confirmed by digests: {event.written} of {event.parts} parts written, "
+        f"{event.parts - event.written} unchanged."
+    ),
     events.Erased: lambda _event, _spelling: _ERASED,
     events.Verified: lambda event, _: f"The device has all {event.images} images of the plan: compared by digest.",
     events.Tested: _tested,

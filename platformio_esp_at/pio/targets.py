@@ -31,6 +31,8 @@ TARGETS = (
     Target("verify_at", "verify", "Verify AT Firmware", "Compare the AT module's flash with the image set"),
     Target("test_at", "test", "Test AT Module", "Look whether the AT module is alive and as planned"),
     Target("erase_at", "erase", "Erase AT Module", "Erase the AT module's whole flash, with all that is saved on it"),
+    Target("backup_at", "backup", "Back Up AT Module", "Save what the AT module holds in a folder"),
+    Target("restore_at", "restore", "Restore AT Module", "Put back what a backup of the AT module has saved"),
     Target("info_at", "info", "Show AT Flash Plan", "Show what upload_at writes and keeps, without a device"),
     Target("table_at", "table", "Show AT User Partitions", "Show the AT module's user partition table as CSV"),
 )

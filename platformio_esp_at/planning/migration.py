@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.catalog.modules import modules
-from platformio_esp_at.errors import EspAtError, FormatError, located
+from platformio_esp_at.catalog.releases import find_release
+from platformio_esp_at.errors import EspAtError, FormatError, located, printable
 from platformio_esp_at.firmware.factory_image import FactoryImage, is_factory_image
+from platformio_esp_at.firmware.package import release_in
 from platformio_esp_at.formats.factory_param import FactoryParam, is_factory_param
 from platformio_esp_at.formats.gatts import COLUMNS, GattTable
 from platformio_esp_at.formats.nvs import NvsImage, is_nvs
@@ -49,6 +51,8 @@ class Origin:
     """Modules that a firmware package names."""
     is_image: bool = False
     """Whether it is an image: its user table may differ from that of its firmware package."""
+    version: str | None = None
+    """What the application of a module says that it is: which firmware package to name."""
 
 
 def origin_of_package(package: FirmwarePackage) -> Origin:
@@ -116,7 +120,7 @@ def make_project(origin: Origin) -> dict[str, bytes]:
             "it has nothing that a project needs to set",
             hint="flash the firmware package itself: it gives the same module; esp-at inspect shows what it has",
         )
-    return {PROJECT_FILE: _project_file(origin, options, files).encode(), **files}
+    return {PROJECT_FILE: _project_file(origin, module, options, files).encode(), **files}
 
 
 def _nvs(contents: Mapping[str, bytes]) -> NvsImage | None:
@@ -214,7 +218,21 @@ def _data_path(partition: str, taken: Iterable[str]) -> str:
     return next(path for path in paths if path.casefold() not in folded)
 
 
-def _project_file(origin: Origin, options: Mapping[str, Any], files: Iterable[str]) -> str:
+def _firmware(origin: Origin, module: str | None) -> str:
+    """Return the option ``firmware``: the release of a module's application, if its module has a package of that."""
+    if origin.version is None:
+        return "FIRMWARE.zip # name the firmware package"
+    release = release_in(origin.version)
+    try:
+        if release and origin.chip and module:
+            find_release(find_module(origin.chip, module), release)
+            return f"{release} # by the application's version"
+    except EspAtError:
+        pass
+    return f"FIRMWARE.zip # name the firmware package; the application is {printable(origin.version)}"
+
+
+def _project_file(origin: Origin, module: str | None, options: Mapping[str, Any], files: Iterable[str]) -> str:
     import yaml  # noqa: PLC0415 - only where a project is written
 
     text: str = yaml.safe_dump(dict(options), sort_keys=False, allow_unicode=True, width=1000)
@@ -224,6 +242,6 @@ def _project_file(origin: Origin, options: Mapping[str, Any], files: Iterable[st
         text += f"# For releases with another layout, keep only the partitions of your own in {_OWN_TABLE}.\n"
     return (
         f"# Made from {origin.name}: rebuilds its content with a firmware package of the same chip.\n"
-        "firmware: FIRMWARE.zip # name the firmware package\n"
+        f"firmware: {_firmware(origin, module)}\n"
         f"{text}"
     )

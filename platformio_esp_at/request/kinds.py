@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from platformio_esp_at.errors import FormatError, Place, setting
 from platformio_esp_at.request.nodes import is_mapping, parse_mapping, parse_names, place_of, without_space
-from platformio_esp_at.request.values import CustomModule, Firmware, InputFile, InputFolder, Speed, Text
+from platformio_esp_at.request.values import CustomModule, Firmware, Folder, InputFile, InputFolder, Speed, Text
 from platformio_esp_at.units import UPLOAD_BAUD
 
 if TYPE_CHECKING:
@@ -262,6 +262,21 @@ class PathKind(Kind["InputFile | None"]):
     def inputs(self, name: str, given: Sequence[Given]) -> Iterable[Path]:
         """Return the last file."""
         return [_named(self, given[-1].node, given[-1].base, name).path]
+
+
+class FolderKind(Kind["Folder | None"]):
+    """A folder, which may not exist."""
+
+    expected = "a path"
+    metavar = "FOLDER"
+    completes = Completes.FILES
+
+    def unset(self) -> None:
+        """Return None."""
+
+    def value(self, name: str, given: Sequence[Given], read: Reader) -> Folder:  # noqa: ARG002 - a command looks at it
+        """Return the last folder."""
+        return Folder(*[_named(self, node, base, name) for node, base in given][-1])
 
 
 class ModuleKind(Kind["Text | CustomModule | None"]):

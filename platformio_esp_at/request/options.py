@@ -19,6 +19,7 @@ from platformio_esp_at.request.kinds import (
     Completes,
     ContentKind,
     FirmwareKind,
+    FolderKind,
     Kind,
     ModuleKind,
     NamesKind,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from platformio_esp_at.errors import Place
     from platformio_esp_at.request.kinds import Given, Reader
     from platformio_esp_at.request.nodes import Node
-    from platformio_esp_at.request.values import CustomModule, Firmware, Speed, Text
+    from platformio_esp_at.request.values import CustomModule, Firmware, Folder, Speed, Text
 
 ValueT = TypeVar("ValueT")
 
@@ -148,6 +149,15 @@ class Request:
         SwitchKind(), "verify tells, too, what the module has saved of its UART, and which slot it starts", "true"
     )
     test: bool = option(SwitchKind(), "test the module at the end of each upload", "true")
+    backup: Folder | None = option(
+        FolderKind(),
+        "folder of a backup: a new one, or that to restore (default: esp_at_backup_MAC in the project)",
+        "backups/gateway",
+    )
+    raw: bool = option(SwitchKind(), "back up the whole flash, too", "true")
+    other_module: bool = option(
+        SwitchKind(), "restore the backup of another module: what is unique to that one is on two modules then", "true"
+    )
 
     def inputs(self) -> Iterator[InputFile | InputFolder]:
         """Yield the files and folders of the project that it holds, in the order of the options."""

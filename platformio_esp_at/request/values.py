@@ -93,6 +93,14 @@ class Firmware:
 
 
 @dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder, which may not exist."""
+
+    text: Text
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
 class CustomModule:
     """A module defined by the user: factory parameters of another one (``based_on``), and those that differ."""
 

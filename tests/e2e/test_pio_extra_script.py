@@ -17,6 +17,8 @@ TARGETS = {
     "verify_at": ("Verify AT Firmware", "Compare the AT module's flash with the image set"),
     "test_at": ("Test AT Module", "Look whether the AT module is alive and as planned"),
     "erase_at": ("Erase AT Module", "Erase the AT module's whole flash, with all that is saved on it"),
+    "backup_at": ("Back Up AT Module", "Save what the AT module holds in a folder"),
+    "restore_at": ("Restore AT Module", "Put back what a backup of the AT module has saved"),
     "info_at": ("Show AT Flash Plan", "Show what upload_at writes and keeps, without a device"),
     "table_at": ("Show AT User Partitions", "Show the AT module's user partition table as CSV"),
 }

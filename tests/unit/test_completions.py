@@ -30,4 +30,4 @@ def test_completions(option, incomplete, found):
 
 def test_only_numbers_switches_and_the_words_of_the_help_are_not_completed():
     nothing = [name for name, option in OPTIONS.items() if option.kind.completes is Completes.NOTHING]
-    assert nothing == ["baud", "before", "after", "no_stub", "write_all", "show_kept", "test"]
+    assert nothing == ["baud", "before", "after", "no_stub", "write_all", "show_kept", "test", "raw", "other_module"]

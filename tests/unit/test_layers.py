@@ -242,7 +242,7 @@ def test_a_misspelt_prefix_is_refused(name, near):
 def test_a_prefix_of_ours_with_a_name_that_is_none():
     with pytest.raises(UnknownNameError) as caught:
         own_options({"custom_esp_at_zzz": "x"}, "custom_at_", place=INI)
-    assert caught.value.hint.startswith("known: after, baud, before, ")
+    assert caught.value.hint.startswith("known: after, backup, baud, before, ")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from platformio_esp_at.errors import FormatError, Place
 from platformio_esp_at.request.kinds import Kind, ModuleKind, PathKind
 from platformio_esp_at.request.layers import make_request
 from platformio_esp_at.request.options import OPTIONS, Request
-from platformio_esp_at.request.values import Firmware, InputFile, InputFolder, Speed, Text
+from platformio_esp_at.request.values import Firmware, Folder, InputFile, InputFolder, Speed, Text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +42,9 @@ command_port: /dev/ttyUSB2
 write_all: on
 show_kept: true
 test: yes
+backup: backups/one
+raw: yes
+other_module: true
 """
 
 
@@ -84,6 +87,9 @@ def test_every_option_in_the_project_file(folder):
         write_all=True,
         show_kept=True,
         test=True,
+        backup=Folder(Text("backups/one", _line(24)), folder / "backups/one"),
+        raw=True,
+        other_module=True,
     )
     assert [line.partition(":")[0] for line in PROJECT.splitlines() if line[0] != " "] == list(OPTIONS)
 
@@ -108,6 +114,9 @@ def test_every_option_as_text_of_the_host(folder):
         "write_all": "1",
         "show_kept": "on",
         "test": "yes",
+        "backup": "backups/one",
+        "raw": "1",
+        "other_module": "yes",
     }
     at = {name: Place.at(option=f"custom_at_{name}") for name in OPTIONS}
     assert make_request([options_layer(folder, **options)]) == Request(
@@ -138,6 +147,9 @@ def test_every_option_as_text_of_the_host(folder):
         write_all=True,
         show_kept=True,
         test=True,
+        backup=Folder(Text("backups/one", at["backup"]), folder / "backups/one"),
+        raw=True,
+        other_module=True,
     )
     assert list(options) == list(OPTIONS)
 
@@ -147,12 +159,12 @@ def test_nothing_is_asked_for(folder):
     assert request == Request()
     assert {name: getattr(request, name) for name in OPTIONS} == {
         **dict.fromkeys(("firmware", "board", "module", "partitions", "gatts", "port", "baud")),
-        **dict.fromkeys(("before", "after", "command_port")),
+        **dict.fromkeys(("before", "after", "command_port", "backup")),
         "factory_param": {},
         "pki": {},
         "data": {},
         "skip": (),
-        **dict.fromkeys(("no_stub", "write_all", "show_kept", "test"), False),
+        **dict.fromkeys(("no_stub", "write_all", "show_kept", "test", "raw", "other_module"), False),
     }
 
 

@@ -88,7 +88,7 @@ def test_project_file_with_a_byte_order_mark(folder):
             "esp_at.yml:1",
             "unknown-option",
             "unknown option 'zzz'",
-            "known: after, baud, before,",
+            "known: after, backup, baud, before,",
             id="unknown",
         ),
         pytest.param(

@@ -68,14 +68,14 @@ class Engine:
         assert self._esp is not None  # noqa: S101 - `device.session` connects first
         return self._esp
 
-    def _connect(self, *, port: str | None, before: str, attempts: int | None, chip: str, data: bytes) -> Answer:  # noqa: ARG002
+    def _connect(self, *, port: str | None, before: str, attempts: int | None, chip: str | None, data: bytes) -> Answer:  # noqa: ARG002
         """Open the port, bring the chip into its bootloader, and return what it is."""
         self._disconnect()
         tries = undocumented.OPEN_PORT_ATTEMPTS
         # Which chip it is, the chip tells; only to wait for a port, esptool wants to know before.
         self._esp = esp = connect_esp(
             port=port,
-            chip=chip if tries != 1 and port else "auto",
+            chip=chip if chip and tries != 1 and port else "auto",
             before=before,
             connect_attempts=undocumented.CONNECT_ATTEMPTS if attempts is None else attempts,
             open_port_attempts=tries if port else 1,
