@@ -76,7 +76,7 @@ class PtyLink:
                 "simulation-failed", "this system has no pseudo-terminals to simulate a serial port", hint=hint
             )
         # Where no user's folder gives its path a space: a real port's name has none.
-        self._folder = tempfile.TemporaryDirectory(prefix="simulated-module-", dir="/tmp")  # noqa: S108
+        self._folder = tempfile.TemporaryDirectory(prefix="simulated-module-", dir="/tmp")
         self.port = str(Path(self._folder.name, "tty"))
         self.plug_in()
 
