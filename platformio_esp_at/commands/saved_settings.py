@@ -124,7 +124,8 @@ def _put_back(run: DeviceRun, home: Partition, data: bytes, kept: PrivateFile) -
 
 def _kept_file(run: DeviceRun) -> PrivateFile:
     assert run.device is not None  # noqa: S101 - it is connected
-    return PrivateFile(run.setup.folder.parent, f"nvs-{(run.device.mac or 'unknown').replace(':', '')}.bin")
+    # In the project, not beside the image set: PlatformIO empties its build folder when platformio.ini changes.
+    return PrivateFile(run.setup.project, f"nvs-{(run.device.mac or 'unknown').replace(':', '')}.bin")
 
 
 def _nvs_in_words(data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Files of a module's user beside an image set: only their owner can read them, and git ignores them."""
+"""Files with what a module has saved, in a project: only their owner can read them, and git ignores them."""
 
 from __future__ import annotations
 

@@ -54,4 +54,4 @@ def test_only_the_rate_changes(image, tmp_path):
     assert bool(changed) == ("rate" in was)
     if image.name == "before.bin" and "cut" not in image.parent.name:
         assert set(changed) <= pages
-    assert not (project.out.parent / "esp_at_private").exists()
+    assert not (project.root / "esp_at_private").exists()

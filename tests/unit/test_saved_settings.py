@@ -87,7 +87,7 @@ def _changed(project: SampleProject) -> list[SavedSettingsChanged]:
 
 
 def _private(project: SampleProject) -> set[str]:
-    return {file.name for file in (project.out.parent / FOLDER).glob("*.bin")}
+    return {file.name for file in (project.root / FOLDER).glob("*.bin")}
 
 
 # --- what is changed ---
@@ -118,7 +118,7 @@ def test_the_rate_that_the_project_sets(project, used):
     was = {"rate": 115200, "databits": 3, "flow_ctrl": 3}
     assert report["uart_settings"] == {"was": was, "now": {**was, "rate": 921600}}
     assert report["module_state"] == "whole"
-    assert not (project.out.parent / FOLDER).exists()
+    assert not (project.root / FOLDER).exists()
     assert PASSWORD.decode()[:6] not in project.text + json.dumps(report)
 
 
@@ -195,7 +195,7 @@ def test_the_next_run_puts_back_what_was_there(project, cut, yml):
     _upload(project, module)
     assert _codes(project) == ["nvs-put-back", *(["uart-settings-changing"] if yml == FASTER else [])]
     assert _saved(project, module) == _nvs(rate=921600 if yml == FASTER else 115200)
-    assert not (project.out.parent / FOLDER).exists()
+    assert not (project.root / FOLDER).exists()
 
 
 def test_what_was_kept_is_not_put_back_over_what_the_module_has_saved_since(project, cut):
@@ -204,7 +204,7 @@ def test_what_was_kept_is_not_put_back_over_what_the_module_has_saved_since(proj
     _upload(project, module)
     assert _codes(project) == []
     assert _saved(project, module) == before
-    assert not (project.out.parent / FOLDER).exists()
+    assert not (project.root / FOLDER).exists()
 
 
 def test_a_run_that_was_killed_after_it_had_written(project, cut):
@@ -213,13 +213,13 @@ def test_a_run_that_was_killed_after_it_had_written(project, cut):
     module = cut(lambda nvs: nvs[:PAGE_SIZE] + new[PAGE_SIZE : 2 * PAGE_SIZE] + nvs[2 * PAGE_SIZE :])
     _upload(project, module)
     assert (_codes(project), _saved(project, module)) == ([], new)
-    assert not (project.out.parent / FOLDER).exists()
+    assert not (project.root / FOLDER).exists()
 
 
 def test_what_was_kept_of_another_module_stays(project, cut):
     cut()
     (name,) = _private(project)
-    kept = project.out.parent / FOLDER / name
+    kept = project.root / FOLDER / name
     kept.rename(kept.with_name("nvs-020000000001.bin"))
     _upload(project, cut())
     assert _private(project) == {"nvs-020000000001.bin"}
