@@ -429,6 +429,14 @@ def explain(*, code: str | None, as_json: bool) -> None:
         click.echo(f"{entry.code}\n  {entry.means}\n  {entry.action}")
 
 
+@cli.command()
+def schema() -> None:
+    """Print the JSON Schema of esp_at.yml, by which editors complete and check it."""
+    from platformio_esp_at.request.schema import project_schema
+
+    click.echo(_as_json(project_schema()))
+
+
 @cli.command("pio-platform")
 def pio_platform() -> None:
     """Print where the flash-only PlatformIO platform is, as `pio pkg install -g -p` takes it."""
