@@ -19,7 +19,7 @@ from platformio_esp_at.catalog.modules import modules
 from platformio_esp_at.idf.actions import OPTIONS
 from platformio_esp_at.launcher.interpreter import OLDEST_PYTHON
 from platformio_esp_at.launcher.packages import BUILD_PINS, PINS
-from platformio_esp_at.request.board_manifests import PLATFORM
+from platformio_esp_at.request.board_manifests import PLATFORM, module_board
 from platformio_esp_at.request.command_line import parameters
 from platformio_esp_at.request.schema import SCHEMA_FILE, project_schema
 from platformio_esp_at.units import UPLOAD_BAUD, format_size
@@ -35,7 +35,7 @@ def options_of_idf_py() -> str:
 def module_boards() -> dict[str, str]:
     """Return a board manifest for every AT module by itself, such as ``esp32c3-at-mini-1.json``, by its file name."""
     return {
-        f"{module.chip}-at-{module.name}.json".lower().replace("_", "-"): _json(
+        f"{module_board(module)}.json": _json(
             {
                 "name": f"AT module {chip(module.chip).display_name} {module.name}",
                 "vendor": "Espressif",

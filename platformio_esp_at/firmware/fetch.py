@@ -50,6 +50,7 @@ def fetch_firmware(
     *,
     project: Path,
     report: Report,
+    offline: bool = False,
 ) -> FoundFirmware:
     """Return the firmware package of a name or a URL; see `find.find_firmware`."""
     lock = read_lock(project)
@@ -66,7 +67,7 @@ def fetch_firmware(
     if opened is None:
         mirror = Mirror.of_environment() if source.is_espressifs else None
         with located(firmware.text.where):
-            opened = wanted.from_network(mirror)
+            opened = wanted.from_this_machine(mirror) if offline else wanted.from_network(mirror)
     if any((entry.url, entry.asked) == (url, source.asked) for entry in locked):
         return FoundFirmware(opened.package, lock=lock)
     firmware_asked, chip, module_asked = source.asked
@@ -110,6 +111,22 @@ class _Wanted:
             return self._checked(path_of_file_url(url), shown(url))
         content = self._locked_content(Cache.of_this_user())
         return self._checked(content, shown(url)) if content else None
+
+    def from_this_machine(self, mirror: Mirror | None) -> _Opened:
+        """Return the package from the cache, or from a mirror that is a folder; no server is asked.
+
+        Raises `PackageError` where neither has it.
+        """
+        url, name = shown(self.source.url), file_name_of(self.source.url)
+        if cached := None if self.known else Cache.of_this_user().find(url):
+            return self._checked(cached.path, url)
+        if mirror and scheme_of(mirror.url) == "file":
+            for place in mirror.places(self.source.url):
+                if is_regular(path_of_file_url(place)):
+                    return self._checked(path_of_file_url(place), shown(place))
+        raise PackageError(
+            "firmware-not-here", f"{name} is not on this machine yet", hint="the first run downloads it, and checks it"
+        )
 
     def from_network(self, mirror: Mirror | None) -> _Opened:
         """Return the package from the server, or from the mirror. Raises `PackageError` or `CacheError`."""

@@ -40,6 +40,12 @@ def read_project(folder: Path) -> Layer:
         if _is_open(folder):
             return Layer(folder, {})
     text = InputFile(PROJECT_FILE, where, _read(file, PROJECT_FILE, Place(), _MAX_PROJECT_FILE_SIZE)).text()
+    return layer_of_text(text, folder)
+
+
+def layer_of_text(text: str, folder: Path) -> Layer:
+    """Return the options in the text of an ``esp_at.yml`` of a folder. Raises as `read_project`."""
+    where = Place.at(file=PROJECT_FILE)
     root = parse_yaml(text, where, has_lines=True)
     if isinstance(root, Text) and not root.text:
         return Layer(folder, {})
