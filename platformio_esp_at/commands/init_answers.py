@@ -103,7 +103,7 @@ def _named_module(known: Known, around: Around, notices: list[Notice]) -> dict[s
     if device is not None:
         choice = select_module(device)
         guess = ", a guess" if choice.assumed else ""
-        message = f"{device.name}: module {choice.module}{guess}; write another one into {PROJECT_FILE} if it is wrong"
+        message = f"{device.id}: module {choice.module}{guess}; write another one into {PROJECT_FILE} if it is wrong"
         notices.append(note("module-of-device", message))
         return {"module": find_module(choice.chip, choice.module).full_name}
     if around.ask is None:

@@ -8,6 +8,7 @@ from platformio_esp_at.errors import FormatError
 from platformio_esp_at.formats.platformio_ini import PlatformioIni, Value, items
 
 ITEM = "https://example.org/esp-at.tar.gz"
+INHERITED = f"lib_deps =\n    ${{%s.lib_deps}}\n    {ITEM}\n"
 
 
 def added(text, option="lib_deps", environment="it"):
@@ -53,12 +54,11 @@ def _config(platformio, text):
         ),
         (
             "[base]\nlib_deps =\n  a\n  b\n[env]\nlib_deps = c\n[env:it]\nextends = base\n",
-            "[base]\nlib_deps =\n  a\n  b\n[env]\nlib_deps = c\n[env:it]\nextends = base\n"
-            f"lib_deps =\n    ${{base.lib_deps}}\n    {ITEM}\n",
+            f"[base]\nlib_deps =\n  a\n  b\n[env]\nlib_deps = c\n[env:it]\nextends = base\n{INHERITED % 'base'}",
         ),
         (
             "[env:first]\nlib_deps = a\n[env:it]\nextends = env:first\n",
-            f"[env:first]\nlib_deps = a\n[env:it]\nextends = env:first\nlib_deps =\n    ${{env:first.lib_deps}}\n    {ITEM}\n",
+            f"[env:first]\nlib_deps = a\n[env:it]\nextends = env:first\n{INHERITED % 'env:first'}",
         ),
     ],
 )
