@@ -489,10 +489,35 @@ def _idf_board(folder: Path) -> BoardFacts | None:
     from platformio_esp_at.idf.project import BOARD_ID, read_idf_project
 
     project = read_idf_project(folder, folder / "build")
+    if project is None:
+        return None
     try:
-        return project.board() if project else None
+        return project.board()
     except SelectionError:
         return BoardFacts(BOARD_ID, mcu=project.target)  # a chip without AT firmware: the module is next to it
+
+
+@cli.command()
+@click.option(
+    "-C",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path(),
+    help="folder of the project (default: this one)",
+)
+@_json
+def doctor(*, folder: Path, as_json: bool) -> None:
+    """Look what is wrong here: Python, esptool, ports, PlatformIO, ESP-IDF, cache, network, project.
+
+    Each finding has its next step. No device is opened, nothing is written; the only server that is asked is the one
+    that the project's firmware would come from.
+    """
+    from platformio_esp_at.commands.doctor import describe, examine, has_problem
+
+    findings = examine(folder, _idf_board)
+    click.echo(_as_json([finding.record() for finding in findings]) if as_json else describe(findings))
+    if has_problem(findings):
+        sys.exit(1)
 
 
 @cli.command()

@@ -22,8 +22,15 @@ from platformio_esp_at.commands.init_answers import (
     module_of,
     values_of,
 )
-from platformio_esp_at.commands.project_host import Host, environment_of, host_of, read_ini, read_text
-from platformio_esp_at.commands.setup import NO_BOARD, Setup, prepare
+from platformio_esp_at.commands.project_host import (
+    Host,
+    environment_of,
+    host_of,
+    read_ini,
+    read_text,
+    setup_without_server,
+)
+from platformio_esp_at.commands.setup import NO_BOARD, prepare
 from platformio_esp_at.commands.templates import template
 from platformio_esp_at.errors import EspAtError, note
 from platformio_esp_at.files import is_regular, replace_file, writing_hint
@@ -35,7 +42,6 @@ from platformio_esp_at.outputs.project_file import project_text, write_new
 from platformio_esp_at.outputs.text import notice_text
 from platformio_esp_at.request.board_manifests import find_board, module_board
 from platformio_esp_at.request.kinds import is_board_file
-from platformio_esp_at.request.layers import layer_of_options
 from platformio_esp_at.request.read import layer_of_text
 from platformio_esp_at.request.values import PROJECT_FILE
 
@@ -215,18 +221,7 @@ def _checked(base: _Base, text: str) -> tuple[FlashPlan | None, tuple[Notice, ..
     No plan where the firmware isn't on this machine, or where an old ``esp_at.yml`` names none.
     """
     notices: list[Notice] = []
-    layers = (
-        layer_of_text(text, base.folder),
-        layer_of_options(base.own, base=base.folder, spelling="platformio.ini custom_at_{}".format),
-    )
-    setup = Setup(
-        layers=layers,
-        project=base.folder,
-        folder=base.folder / "build" / "esp_at",
-        find_board=lambda board: find_board(board, own_boards=base.folder / "boards") if board else base.board,
-        report=lambda _: None,
-        offline=True,
-    )
+    setup = setup_without_server(base.folder, layer_of_text(text, base.folder), base.own, base.board)
     try:
         plan = prepare(setup, lock=False).plan
     except EspAtError as error:

@@ -6,17 +6,21 @@ import enum
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from platformio_esp_at.commands.setup import Setup
 from platformio_esp_at.errors import EspAtError, Place, UnknownNameError
 from platformio_esp_at.files import is_regular, read_file, reading_hint
 from platformio_esp_at.formats.platformio_ini import FILE as PLATFORMIO_INI
 from platformio_esp_at.formats.platformio_ini import PlatformioIni, items
 from platformio_esp_at.request.board_manifests import find_board
+from platformio_esp_at.request.layers import layer_of_options
 from platformio_esp_at.request.values import InputFile
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from platformio_esp_at.catalog.boards import BoardFacts
+    from platformio_esp_at.request.nodes import Layer
 
 _MAX_FILE_SIZE = 1 << 20
 PREFIX = "custom_at_"
@@ -86,6 +90,22 @@ def environment_of(ini: PlatformioIni, name: str, folder: Path) -> Environment:
         is_flash_only="espressif_at" in platform,
         has_targets=any(script.endswith("esp_at.py") for script in scripts),
         own={name.removeprefix(PREFIX): text for name, text in options.items() if name.startswith(PREFIX)},
+    )
+
+
+def setup_without_server(folder: Path, project: Layer, own: Mapping[str, str], board: BoardFacts | None) -> Setup:
+    """Return the setup of a project by which its plan is made without a server, and without a device.
+
+    ``own``: our options in ``platformio.ini``. ``board``: the host's own one.
+    """
+    of_host = layer_of_options(own, base=folder, spelling=f"{PLATFORMIO_INI} {PREFIX}{{}}".format)
+    return Setup(
+        layers=(project, of_host),
+        project=folder,
+        folder=folder / "build" / "esp_at",
+        find_board=lambda name: find_board(name, own_boards=folder / "boards") if name else board,
+        report=lambda _: None,
+        offline=True,
     )
 
 

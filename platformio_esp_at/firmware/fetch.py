@@ -55,13 +55,8 @@ def fetch_firmware(
     """Return the firmware package of a name or a URL; see `find.find_firmware`."""
     lock = read_lock(project)
     locked = lock.packages
-    if is_release_name(firmware.text.text):
-        source = source_of_release(firmware.text, module, board, locked, report)
-    else:
-        source = source_of_name(firmware.text)
-    url = shown(source.url)
-    known = next((entry for entry in locked if entry.url == url or entry.asked == source.asked), None)
-    wanted = _Wanted(source, known, report)
+    wanted = _wanted(firmware, module, board, locked, report)
+    source, url = wanted.source, shown(wanted.source.url)
     with located(firmware.text.where):
         opened = wanted.from_disk()
     if opened is None:
@@ -74,6 +69,33 @@ def fetch_firmware(
     sha256 = opened.package.sha256 or ""
     entry = LockedPackage(firmware_asked, url, opened.size, sha256, chip=chip, module=module_asked)
     return FoundFirmware(opened.package, entry, lock)
+
+
+def places_to_ask(
+    firmware: Firmware, module: Text | CustomModule | None, board: BoardFacts | None, *, project: Path
+) -> tuple[str, ...]:
+    """Return the URLs that `fetch_firmware` would ask for a package, in its order; none where no server is needed."""
+    wanted = _wanted(firmware, module, board, read_lock(project).packages, lambda _: None)
+    if wanted.from_disk() is not None:
+        return ()
+    mirror = Mirror.of_environment() if wanted.source.is_espressifs else None
+    return mirror.places(wanted.source.url) if mirror else (wanted.source.url,)
+
+
+def _wanted(
+    firmware: Firmware,
+    module: Text | CustomModule | None,
+    board: BoardFacts | None,
+    locked: tuple[LockedPackage, ...],
+    report: Report,
+) -> _Wanted:
+    if is_release_name(firmware.text.text):
+        source = source_of_release(firmware.text, module, board, locked, report)
+    else:
+        source = source_of_name(firmware.text)
+    url = shown(source.url)
+    known = next((entry for entry in locked if entry.url == url or entry.asked == source.asked), None)
+    return _Wanted(source, known, report)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def test_a_project_of_platformio(project, esp_at, compiling_pio, library, used_m
         "+     https:",
     ]
     assert written.index("/esp-at-") < written.index("[env:other]")
-    assert "Checked: firmware.zip for module WROOM-32, " in said
+    assert "Checked: firmware for module WROOM-32, " in said
     assert next_commands(said) == ["pio run -e it -t info_at", "pio run -e it -t upload_at"]
     from_here(folder / "platformio.ini", "lib_deps", library)
     compiling_pio(f"run -e it -t upload_at --upload-port {module.port}", folder)
