@@ -41,7 +41,9 @@ from platformio_esp_at.formats.platformio_ini import PlatformioIni, items
 from platformio_esp_at.outputs.project_file import project_text, write_new
 from platformio_esp_at.outputs.text import notice_text
 from platformio_esp_at.request.board_manifests import find_board, module_board
+from platformio_esp_at.request.command_line import spelling
 from platformio_esp_at.request.kinds import is_board_file
+from platformio_esp_at.request.layers import layer_of_options
 from platformio_esp_at.request.read import layer_of_text
 from platformio_esp_at.request.values import PROJECT_FILE
 
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from platformio_esp_at.commands.project_host import Environment
     from platformio_esp_at.errors import Notice
     from platformio_esp_at.planning.plan import FlashPlan
+    from platformio_esp_at.request.nodes import Layer
 
 COMPONENT = "esp_at_flash"
 """The component for ESP-IDF."""
@@ -127,7 +130,9 @@ def _of_platformio(folder: Path, wishes: Wishes, around: Around) -> Start:
     named = {**environment.own, **values}
     if (not on_board or "board" in named) and "port" not in named:
         upload += " --upload-port PORT"  # PlatformIO's port is that of its own board
-    base = _Base(folder, board, environment.own, notices, (f"pio run -e {environment.name} -t info_at", upload))
+    base = _Base(
+        folder, wishes.options, board, environment.own, notices, (f"pio run -e {environment.name} -t info_at", upload)
+    )
     return _start(base, values, changes, paste)
 
 
@@ -142,7 +147,8 @@ def _flash_only(folder: Path, wishes: Wishes, around: Around) -> Start:
         board = module_board(module_of(known, values, folder))
     text = (template("flash-only") / PLATFORMIO_INI).read_text(encoding="utf-8")
     text = re.sub(r"(?m)^board = .*$", lambda _: f"board = {board}", text)
-    base = _Base(folder, find_board(board, own_boards=folder / "boards"), {}, notices, ("pio run -t upload",))
+    facts = find_board(board, own_boards=folder / "boards")
+    base = _Base(folder, wishes.options, facts, {}, notices, ("pio run -t upload",))
     return _start(base, values, [Change(folder / PLATFORMIO_INI, None, text)], ())
 
 
@@ -151,11 +157,12 @@ def _of_idf(folder: Path, wishes: Wishes, around: Around) -> Start:
         message = f"{folder} is no project of ESP-IDF: it has no CMakeLists.txt of one"
         raise EspAtError("not-an-idf-project", message, hint=f"make it first: idf.py create-project -p {folder} NAME")
     board = around.idf_board(folder)
-    on_board = board is None or carries_module(board)
-    known = Known(wishes.options, {}, board if on_board else None, needs_module=not on_board)
+    given = dict(wishes.options)
+    is_next = not carries_module(board) or ("module" in given and not is_of(given["module"], board))
+    if is_next:
+        given.setdefault("board", NO_BOARD)  # the module isn't the project's chip
+    known = Known(given, {}, None if is_next else board, needs_module=is_next)
     values, notices = values_of(known, around, folder)
-    if "module" in values and "board" not in values and not is_of(values["module"], board):
-        values["board"] = NO_BOARD  # the module is next to the project's chip
     changes, kept, paste = [], [], []
     extension = folder / "idf_ext.py"
     there = read_text(extension)
@@ -171,20 +178,22 @@ def _of_idf(folder: Path, wishes: Wishes, around: Around) -> Start:
         changes.append(dependency)
     elif dependency:
         paste.append(dependency)
-    base = _Base(folder, board, {}, notices, ("idf.py reconfigure", "idf.py -p PORT at-flash"))
+    base = _Base(folder, wishes.options, board, {}, notices, ("idf.py reconfigure", "idf.py -p PORT at-flash"))
     return _start(base, values, changes, tuple(paste), kept=tuple(kept))
 
 
 def _of_esp_at(folder: Path, wishes: Wishes, around: Around) -> Start:
     values, notices = values_of(Known(wishes.options, {}, None, needs_module=True), around, folder)
     port = "" if "port" in values else " -p PORT"
-    return _start(_Base(folder, None, {}, notices, (f"esp-at flash{port}",)), values, [], ())
+    return _start(_Base(folder, wishes.options, None, {}, notices, (f"esp-at flash{port}",)), values, [], ())
 
 
 class _Base(NamedTuple):
     """What all hosts have in common."""
 
     folder: Path
+    given: Mapping[str, str]
+    """As the user gave it: paths start at the current folder."""
     board: BoardFacts | None
     """That of the host."""
     own: Mapping[str, str]
@@ -202,39 +211,38 @@ def _start(
 ) -> Start:
     """Return all that is done, with the project's file in it, and the plan of what was made."""
     file = base.folder / PROJECT_FILE
-    text = read_text(file)
-    if text is None:
+    there = read_text(file)
+    if there is None:
         text = project_text(values)
+        layer_of_text(text, base.folder)  # raises for a value that can't be written
         changes = [Change(file, None, text), *changes]
+        # The folder may not be there yet, from which the paths in the file start.
+        from_here = {name: base.given.get(name, value) for name, value in values.items()}
+        layer = layer_of_options(from_here, base=Path(), spelling=spelling)
     else:
         kept = (PROJECT_FILE, *kept)
-        there = layer_of_text(text, base.folder).options
-        if missing := tuple(f"{name}: {value}" for name, value in values.items() if name not in there):
+        layer = layer_of_text(there, base.folder)
+        if missing := tuple(f"{name}: {value}" for name, value in values.items() if name not in layer.options):
             paste = (Paste(PROJECT_FILE, missing), *paste)
-    plan, notices = _checked(base, text)
+    plan, notices = _checked(base, layer)
     return Start(base.folder, tuple(changes), kept, paste, (*base.notices, *notices), plan, base.following)
 
 
-def _checked(base: _Base, text: str) -> tuple[FlashPlan | None, tuple[Notice, ...]]:
+def _checked(base: _Base, layer: Layer) -> tuple[FlashPlan | None, tuple[Notice, ...]]:
     """Return the plan of what is written, and its warnings. Raises `EspAtError` for one that would be refused.
 
-    No plan where the firmware isn't on this machine, or where an old ``esp_at.yml`` names none.
+    No plan where the firmware isn't on this machine, where the host doesn't know its own board yet, or where an older
+    ``esp_at.yml`` names no firmware.
     """
-    notices: list[Notice] = []
-    setup = setup_without_server(base.folder, layer_of_text(text, base.folder), base.own, base.board)
     try:
-        plan = prepare(setup, lock=False).plan
+        plan = prepare(setup_without_server(base.folder, layer, base.own, base.board), lock=False).plan
     except EspAtError as error:
-        if error.code not in _NOT_YET:
+        if error.code == "firmware-missing":
+            return None, (error.as_warning(),)
+        if error.code not in ("firmware-not-here", "module-missing"):
             raise
-        if error.code != "firmware-not-here":
-            notices.append(error.as_warning())
-        return None, tuple(notices)
+        return None, ()
     return plan, tuple(notice for notice in plan.notes if notice.is_warning)
-
-
-_NOT_YET = ("firmware-not-here", "firmware-missing", "module-missing")
-"""What is wrong with a project that isn't complete: one of ESP-IDF that wasn't configured yet, an older esp_at.yml."""
 
 
 # --- the host's lines -------------------------------------------------------------------------------------------------

@@ -147,14 +147,19 @@ def _release(known: Known, values: Mapping[str, str], folder: Path) -> str:
 def module_of(known: Known, values: Mapping[str, str], folder: Path) -> Module:
     """Return the module whose firmware is flashed. Raises `EspAtError`."""
     options = {**values, **known.own}
-    named = options.get("board", NO_BOARD)
     board = known.board
-    if named != NO_BOARD:
-        board = find_board(str(folder / named) if is_board_file(named) else named, own_boards=folder / "boards")
+    if options.get("board", NO_BOARD) != NO_BOARD:
+        named, base = (known.own["board"], folder) if "board" in known.own else (_given(known, values), Path())
+        board = find_board(str(base / named) if is_board_file(named) else named, own_boards=folder / "boards")
     elif "board" in options:
         board = None
     wanted = Text(options["module"], _HERE) if "module" in options else None
     return module_of_release(Text(LATEST, _HERE), wanted, board)[1]
+
+
+def _given(known: Known, values: Mapping[str, str]) -> str:
+    """Return the board as the user gave it: a path starts at the current folder."""
+    return known.given.get("board") or values["board"]
 
 
 def carries_module(board: BoardFacts | None) -> bool:

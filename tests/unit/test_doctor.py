@@ -193,7 +193,7 @@ def test_the_server_of_a_release_is_asked(tmp_path, http_server, monkeypatch):
     url = http_server.url.replace("://", "://me:secret@")
     monkeypatch.setenv("ESP_AT_MIRROR", url)
     (mirror,) = found(release_project(tmp_path), "mirror")
-    assert mirror.words == f"ESP_AT_MIRROR: {http_server.url('/')}"
+    assert mirror.words == f"ESP_AT_MIRROR: {http_server.url}"
     assert [finding.state for finding in found(tmp_path, "network")] == [State.OK]
     assert "secret" not in describe(found(tmp_path))
 

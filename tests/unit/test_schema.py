@@ -51,6 +51,7 @@ def test_it_is_a_schema_and_the_published_one():
     for name, option in OPTIONS.items():
         assert made["properties"][name]["description"].startswith(option.help)
     assert MODELINE.endswith(f"={SCHEMA_URL}")
+    assert f"```yaml\n{MODELINE}\n```" in (ROOT / "README.md").read_text(encoding="utf-8")
     assert SCHEMA_URL.endswith(f"/v{__version__}/{SCHEMA_FILE.relative_to(ROOT).as_posix()}")
 
 
