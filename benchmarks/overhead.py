@@ -3,7 +3,8 @@
     python benchmarks/overhead.py [ROUNDS]
 
 1. The time that registering the targets adds to a ``pio run`` without any of them.
-2. The time of ``pio run -t upload_at`` without its esptool run, compared with a ``pio run`` that has nothing to do.
+2. The time of ``pio run -t upload_at``, which writes all images, besides that of plain ``esptool write-flash`` of the
+   same images, compared with a ``pio run`` that has nothing to do.
 
 Real pio, real esptool, a simulated module. Prints figures and commands; ends with exit code 1 where a limit is
 exceeded. The runs that are compared take turns, so that a busy machine slows them alike.
@@ -11,7 +12,6 @@ exceeded. The runs that are compared take turns, so that a busy machine slows th
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,9 +25,7 @@ from typing import TYPE_CHECKING
 from platformio_esp_at.demo.pio_home import make_pio_home, run_pio
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.demo.simulated_module import SimulatedModule
-from platformio_esp_at.device.esptool import END_OF_FLASH, Connection, process_arguments, write_command
 from platformio_esp_at.formats.download_config import parse_download_config
-from platformio_esp_at.units import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -63,6 +61,7 @@ AT_INI = f"""\
     extra_scripts = pre:{SCRIPT}
     custom_at_firmware = firmware.zip
     custom_at_module = WROOM-32
+    custom_at_write_all = true
 """
 TIMED_INI = AT_INI.replace(str(SCRIPT), "timed.py")
 TIMED_SCRIPT = f"""\
@@ -120,26 +119,22 @@ def measure_registering(bench: Bench, rounds: int) -> bool:
 
 
 def measure_upload(bench: Bench, rounds: int) -> bool:
-    """Return whether upload_at takes little time without its esptool run."""
+    """Return whether upload_at takes little time besides what esptool alone takes for the same images."""
     with SimulatedModule("esp32") as module:
         words = f"run -t upload_at --upload-port {module.port}"
         bench.pio(words, bench.at)
         image_set = bench.at / ".pio" / "build" / "bench" / "esp_at"
-        args = parse_download_config((image_set / "download.config").read_text())
-        images = [(image.offset, image.path) for image in args.images]
-        connection, flash_size = Connection(module.port, BAUD), parse_size(args.settings.size)
-        arguments = write_command("esp32", images, connection, flash_size=flash_size)
-        copy = bench.at / "esptool alone"
-        shutil.copytree(image_set, copy)
-        (copy / END_OF_FLASH).touch()
-        esptool = partial(run_esptool, arguments, copy)
+        images = parse_download_config((image_set / "download.config").read_text()).images
+        arguments = ["--chip", "esp32", "--port", module.port, "--baud", str(BAUD), "write-flash"]
+        arguments += [word for image in images for word in (hex(image.offset), image.path)]
+        esptool = partial(run_esptool, arguments, image_set)
         uploads, bare, empty = take_turns(
             [partial(bench.pio, words, bench.at), esptool, partial(bench.pio, "run", bench.at)], rounds
         )
     extra = [upload - esptool_alone for upload, esptool_alone in zip(uploads, bare, strict=True)]
     print("\n2. Flashing")
     print(f"   pio {words:38} {milliseconds(median(uploads))}")
-    print(f"   the same esptool run alone                 {milliseconds(median(bare))}")
+    print(f"   plain esptool write-flash                  {milliseconds(median(bare))}")
     print(f"   upload_at besides esptool                  {milliseconds(median(extra))}  (median of {rounds} pairs)")
     print(f"   pio run with nothing to do                 {milliseconds(median(empty))}")
     print(f"   esptool was: esptool {' '.join(arguments[:8])} … ({len(images)} images)")
@@ -147,8 +142,8 @@ def measure_upload(bench: Bench, rounds: int) -> bool:
 
 
 def run_esptool(arguments: list[str], folder: Path) -> None:
-    """Run esptool as `device.esptool.run_esptool` does, and show nothing."""
-    subprocess.run(process_arguments(arguments), cwd=folder, capture_output=True, check=True)
+    """Run esptool, and show nothing."""
+    subprocess.run([sys.executable, "-m", "esptool", *arguments], cwd=folder, capture_output=True, check=True)
 
 
 def take_turns(calls: list[Callable[[], object]], rounds: int) -> list[list[float]]:

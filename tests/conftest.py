@@ -36,6 +36,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     help_ = "how many of upstream's modules tests/golden/test_kept_bytes.py updates (default: 8; there are 167)"
     parser.addoption("--module-rows", type=int, default=8, metavar="N", help=help_)
     parser.addoption("--kill-within", type=float, default=2, metavar="S", help="in how many seconds after its start")
+    help_ = "how often tests/e2e/test_device_faults.py kills an upload at a random moment (default: 3)"
+    parser.addoption("--flash-kills", type=int, default=3, metavar="N", help=help_)
+    help_ = "how many flipped bytes tests/e2e/test_what_is_written.py lets verify find (default: 2)"
+    parser.addoption("--flips", type=int, default=2, metavar="N", help=help_)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -76,6 +76,7 @@ def base_actions():
         "global_options": [
             {"names": ["-C", "--project-dir"], "type": click.Path(), "default": Path.cwd(), "scope": "shared"},
             {"names": ["-B", "--build-dir"], "type": click.Path(), "default": None},
+            {"names": ["-v", "--verbose"], "is_flag": True, "default": False},
         ],
         "actions": {
             "flash": {

@@ -57,7 +57,8 @@ class DeviceRun:
         self.device: Device | None = None
         self._command = command
         self._state = _State.AS_BEFORE
-        self._session = Session(connection(setup, job), setup.report, folder=setup.project)
+        self._lost_output: Exception | None = None
+        self._session = Session(connection(setup, job), self.report, folder=setup.project)
         self._written: dict[str, int] = {}
         self._done: list[ImageDone] = []
         self.facts: dict[str, object] = {}
@@ -69,8 +70,11 @@ class DeviceRun:
         return len(self._written)
 
     def report(self, event: Event) -> None:
-        """Show an event."""
-        self.setup.report(event)
+        """Show an event. An output that takes nothing any more doesn't end the run: it is raised at its end."""
+        try:
+            self.setup.report(event)
+        except (OSError, ValueError) as error:  # ValueError: the stream is closed
+            self._lost_output = self._lost_output or error
 
     def __enter__(self) -> Self:
         self._session.__enter__()
@@ -89,6 +93,8 @@ class DeviceRun:
         self._end(error)
         if error is not None and (told := self._told(error)) is not error:
             raise told from None
+        if error is None and self._lost_output is not None:
+            raise self._lost_output
 
     def update(self, images: Sequence[Image], *, everything: bool = False) -> None:
         """Write what the device doesn't have of images, or ``everything``, and confirm each by its digest."""

@@ -30,13 +30,14 @@ def upload(setup: Setup) -> None:
     """Write what the device doesn't have of the plan's images, or all that the project wants; the rest stays."""
     job = prepare(setup)
     setup.report(Planned(job.plan))
+    run = DeviceRun(setup, job, "upload")
     write_image_set(job.plan, setup.folder)
-    with DeviceRun(setup, job, "upload") as run:
+    with run:
         images = _images(job.plan)
         run.facts["kept"] = [row.name for row in job.plan.kept]
         run.update(images, everything=job.request.write_all)
         adapt_saved_settings(run)
-        setup.report(Updated(job.plan, len(images), run.written_images, test=job.request.test))
+        run.report(Updated(job.plan, len(images), run.written_images, test=job.request.test))
         start_and_test(run)
 
 
@@ -45,11 +46,12 @@ def upload_factory(setup: Setup) -> None:
     job = prepare(setup)
     setup.report(ErasingAll(job.plan))
     setup.report(Planned(job.plan))
+    run = DeviceRun(setup, job, "upload_factory")
     write_image_set(job.plan, setup.folder)
-    with DeviceRun(setup, job, "upload_factory") as run:
+    with run:
         name = factory_image_path(job.plan).rpartition("/")[2]
         run.update([Image(name, 0, job.plan.factory_image())], everything=job.request.write_all)
-        setup.report(FactoryImageWritten(job.plan, test=job.request.test))
+        run.report(FactoryImageWritten(job.plan, test=job.request.test))
         start_and_test(run)
 
 
@@ -60,14 +62,15 @@ def verify(setup: Setup) -> None:
     """
     job = prepare(setup)
     setup.report(Planned(job.plan))
+    run = DeviceRun(setup, job, "verify")
     write_image_set(job.plan, setup.folder)
-    with DeviceRun(setup, job, "verify") as run:
+    with run:
         images = _images(job.plan)
         differing = run.differing(images)
         run.facts["verified"] = [image.name for image in images if image not in differing]
         run.facts["differing"] = {image.name: offset for image, offset in differing.items()}
         if job.request.show_kept:
-            setup.report(SavedSettingsRead(describe_kept(run)))
+            run.report(SavedSettingsRead(describe_kept(run)))
         run.restart()
         if differing:
             places = ", ".join(f"{image.name} from {offset:#x} on" for image, offset in differing.items())
@@ -80,7 +83,7 @@ def verify(setup: Setup) -> None:
                 partition=first.name,
                 offset=offset,
             )
-        setup.report(Verified(len(images)))
+        run.report(Verified(len(images)))
 
 
 def erase(setup: Setup) -> None:
@@ -90,7 +93,7 @@ def erase(setup: Setup) -> None:
     with DeviceRun(setup, job, "erase") as run:
         run.erase()
         run.restart()
-        setup.report(Erased(job.plan))
+        run.report(Erased(job.plan))
 
 
 def _images(plan: FlashPlan) -> list[Image]:

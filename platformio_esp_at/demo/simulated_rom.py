@@ -342,8 +342,11 @@ class SimulatedRom:
 
     def _status(self, code: int, refusal: _Refusal | None = None) -> bytes:
         stub = self._session.stub_active
-        error = refusal.value[stub] if refusal else 0
-        return bytes(self._mock.make_response(code, status=int(refusal is not None), error=error, stub=stub))
+        # The ROM answers 1 and its error, the stub its error and 0 (esptool/util.py, `FatalError.WithResult`).
+        failed, error = 0, 0
+        if refusal:
+            failed, error = (refusal.value[1], 0) if stub else (1, refusal.value[0])
+        return bytes(self._mock.make_response(code, status=failed, error=error, stub=stub))
 
 
 class FrameReader:

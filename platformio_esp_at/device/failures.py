@@ -104,7 +104,12 @@ _KINDS = {
     "chip": _Failure(
         "chip-failed",
         "the chip at {port} doesn't do it: {why}",
-        lambda *_: f"look at cable and power supply; with a slower speed it may go: {setting('baud', '115200')}",
+        lambda *_: "look at cable and power supply, and run it again",
+    ),
+    "flash-refuses": _Failure(
+        "flash-bad",
+        "the chip can't erase or write its flash: {why}",
+        lambda *_: "look at the power supply; if it stays so, the flash is bad or protected: take another module",
     ),
     "flash": _Failure(
         "flash-bad",

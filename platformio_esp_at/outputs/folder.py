@@ -66,8 +66,11 @@ def write_beside(folder: Path, name: str, data: bytes) -> None:
         place.mkdir(parents=True, exist_ok=True)
         with _turn(place):
             new = place / f".{name}{_UNFINISHED}"
-            new.write_bytes(data)
-            new.replace(place / name)
+            try:
+                new.write_bytes(data)
+                new.replace(place / name)
+            finally:
+                new.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -301,10 +301,14 @@ def _write_files(folder: Path, files: Mapping[str, str | bytes | Path]) -> None:
 
 
 class UsedModule(SimulatedModule):
-    """A simulated module whose flash is full of what somebody saved: no two sectors alike, none blank."""
+    """A simulated module whose flash is full of what somebody saved: no two sectors alike, none blank.
 
-    def __init__(self, chip: str = "esp32", size: int = 4 << 20, **options: Any) -> None:
-        self.before = b"".join(b"%08x in use, " % offset for offset in range(0, size, 16))[:size]
+    With ``before``, its flash has that.
+    """
+
+    def __init__(self, chip: str = "esp32", size: int = 4 << 20, before: bytes | None = None, **options: Any) -> None:
+        in_use = (b"%08x in use, " % offset for offset in range(0, size, 16))
+        self.before = b"".join(in_use)[:size] if before is None else before
         super().__init__(chip, size, self.before, **options)
 
     def after_writing(self, images: Mapping[int, bytes]) -> bytes:

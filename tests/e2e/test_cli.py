@@ -56,17 +56,18 @@ def test_a_project_from_package_to_verify(project, esp_at, simulated_module, use
     module = used_module()
     esp_at("flash", "-p", module.port, cwd=folder)
     assert module.flash == module.after_upload(output)
-    assert "The device has all 17 images of the plan." in esp_at("verify", "-p", module.port, cwd=folder).stdout
+    assert "The device has all 17 images of the plan: " in esp_at("verify", "-p", module.port, cwd=folder).stdout
 
     changed = bytearray(module.flash)
     changed[0x100100] ^= 0x80
     spoiled = simulated_module("esp32", flash=bytes(changed))
     refused = esp_at("verify", "-p", spoiled.port, cwd=folder, code=1)
-    assert refused.stderr.startswith("Error: the device has other content in ota_0  [content-differs]\n  upload again")
+    told = "Error: the device has other content in ota_0 from 0x100100 on  [content-differs]\n  upload again"
+    assert told in refused.stderr
     assert spoiled.writes == []
 
     said = esp_at("flash", "--factory", "-p", module.port, cwd=folder).stdout
-    assert said.index("The factory image erases the first 4MB of the flash.") < said.index("Connecting")
+    assert said.index("The factory image erases the first 4MB of the flash.") < said.index("Connected at ")
     assert module.flash == made["factory/factory_WROOM-32.bin"]
 
 
@@ -79,8 +80,10 @@ def test_erase(chip, project, esp_at, used_module):
     assert set(device.flash) == {0xFF}
     assert (device.erases, device.writes) == ([(0, 8 << 20)], [])
     assert said.startswith("Erasing the whole flash of the module ")
-    assert said.index("Erasing the whole flash of the module") < said.index("Connecting") < said.index("is blank now")
-    assert {path.name for path in folder.iterdir()} == {"esp_at.yml", "firmware.zip"}
+    marks = ["Erasing the whole flash of the module", "Connected at ", "is blank now"]
+    assert sorted(marks, key=said.index) == marks
+    assert {path.name for path in folder.iterdir()} == {"build", "esp_at.yml", "firmware.zip"}
+    assert [path.name for path in (folder / "build").iterdir()] == ["esp_at_report.json"]
 
 
 def test_erase_for_a_project_with_an_error(project, esp_at, used_module):

@@ -21,7 +21,7 @@ def test_the_demo_shows_a_real_upload_and_leaves_nothing_behind(tmp_path):
     for part in (
         "$ pio run --list-targets",
         "$ pio run -t upload_at --upload-port ",
-        "Wrote 3072 bytes (129 compressed) at 0x00008000",
+        "partition_table      written",
         "AT commands    GPIO17  GPIO16  unused  unused  921600",
         "every byte outside their sectors is as it was.",
     ):

@@ -90,6 +90,16 @@ def test_an_empty_folder_from_info_to_verify(project, idf_py, used_module):
     assert module.flash == (image_set / "factory/factory_WROOM-32.bin").read_bytes()
 
 
+def test_what_esptool_says_is_shown_if_idf_py_is_verbose(project, idf_py, used_module):
+    folder, module = project(yml=YML), used_module()
+    said = idf_py("-p", module.port, "at-flash", cwd=folder).out
+    assert "Connected at " in said
+    assert "Connecting..." not in said
+    said = idf_py("-v", "-p", module.port, "at-flash", cwd=folder).out
+    assert said.index("Connecting...") < said.index("Connected at ")
+    assert module.flash == module.after_upload(folder / "build_at_flash")
+
+
 def test_several_actions_and_the_build_folder(project, idf_py, used_module):
     folder, module = project(yml=YML), used_module()
     idf_py("-C", folder, "-B", "out", "-p", module.port, "at-package", "at-flash", "at-verify", cwd=folder.parent)
@@ -257,8 +267,8 @@ def test_no_port(idf_project, project, idf_py, found_ports):
     assert "No serial ports found" in idf_py("at-flash", cwd=folder, code=2).err
     assert found_ports.asked == 1
     missing = idf_py("-p", "/dev/no-such-port", "at-flash", cwd=project(yml=YML), code=2).err
-    assert "  [port-unavailable]\n" in missing
-    assert "write the module's port" in missing
+    assert "  [port-absent]\n" in missing
+    assert "write its port" in missing
 
 
 def test_a_port_is_searched_only_when_one_is_needed(idf_project, idf_py, found_ports, used_module):
@@ -359,7 +369,8 @@ def test_an_interrupt_ends_all(name, interrupted):
     status, said = interrupted(INTERRUPTS[name])
     assert status == 1
     assert said.endswith(
-        "interrupted: the module may be half written  [interrupted]\n  run the command again\n\nAborted!\n"
+        "interrupted: the module is half written  [interrupted]\n"
+        "  run the same command again: it writes what is missing\n\nAborted!\n"
     )
     assert "Traceback" not in said
 

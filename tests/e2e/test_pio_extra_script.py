@@ -97,7 +97,7 @@ def test_the_extra_script_on_the_flash_only_platform_flashes(target, project, at
     module = used_module()
     folder = project(BOTH)
     said = at_pio(f"run -t {target} --upload-port {module.port}", folder).stdout
-    assert said.count("Configuring flash size") == 1
+    assert said.count("Connected at ") == 1
     assert module.flash == module.after_upload(folder / ".pio/build/it/esp_at")
 
 

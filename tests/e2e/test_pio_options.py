@@ -208,7 +208,7 @@ def test_a_host_mcu_has_its_program_and_its_module_flashed(sample_project, compi
 """
     folder = sample_project(ini, **{"src/main.cpp": "int main() {}"})
     said = compiling_pio("run -t upload -t upload_at", folder).stdout
-    assert "Changing baud rate to 230400" in said
+    assert ", 230400 baud\n" in said
     assert said.index("Uploading the program") < said.index("AT module: WROOM-32")
     assert module.flash == module.after_upload(folder / ".pio/build/host/esp_at")
 
@@ -219,7 +219,7 @@ def test_a_board_without_a_speed_leaves_the_usual_one(sample_project, compiling_
     board = host_mcu
     custom_at_port = {used_module().port}
 """)
-    assert "Changing baud rate to 460800" in compiling_pio("run -t upload_at", folder).stdout
+    assert ", 460800 baud\n" in compiling_pio("run -t upload_at", folder).stdout
 
 
 @pytest.mark.parametrize("place", ["esp_at.yml", "platformio.ini"])

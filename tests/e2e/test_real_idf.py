@@ -238,7 +238,7 @@ def test_an_end_in_the_middle(end, idf_project, start, used_module):
         process.terminate()
     output, errors = process.communicate(timeout=60)
     assert process.returncode == (1 if end == "Ctrl-C" else -signal.SIGTERM)
-    assert ("interrupted: the module may be half written  [interrupted]\n" in errors) == (end == "Ctrl-C")
+    assert ("interrupted: the module is half written  [interrupted]\n" in errors) == (end == "Ctrl-C")
     assert "Traceback" not in output + errors
     for pid in running:
         wait_for(lambda pid=pid: not is_running(pid), "the end of the child and of esptool")

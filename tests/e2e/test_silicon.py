@@ -38,7 +38,7 @@ FITS = {"esp32": (0, 399), "esp32c3": (3, 199)}
 @pytest.mark.parametrize("image", ["bootloader", "app"])
 @pytest.mark.parametrize("words", [(), ("--factory",)], ids=["images", "factory-image"])
 def test_silicon_that_the_firmware_is_not_for(esp_at, used_module, package, chip, image, words):
-    """esptool looks at the bootloader alone, and in a factory image for the ESP32 at nothing."""
+    """Esptool looks at the bootloader alone, and in a factory image for the ESP32 at nothing: we look at all."""
     folder = package(chip, **{image: TOO_NEW})
     module = used_module(chip)
     done = esp_at("flash", "--firmware", folder, "-p", module.port, "-b", 115200, *words, code=1)
@@ -56,8 +56,8 @@ def test_silicon_that_the_firmware_is_for(esp_at, used_module, package, chip):
     module = used_module(chip)
     done = esp_at("flash", "--firmware", folder, "-p", module.port, "--factory")
     assert module.writes
-    assert "crystal" not in done.stdout.split("Wrote")[-1]
-    assert done.stdout.count("Connecting") == (2 if chip == "esp32" else 1)
+    assert "crystal" not in done.stdout + done.stderr
+    assert done.stdout.count("Connected at ") == 1
 
 
 def test_silicon_with_an_unknown_revision(esp_at, used_module, package):
@@ -87,16 +87,12 @@ def test_another_crystal_is_warned_of(used_module, package, chip, usual, other):
         if crystal_mhz == other:
             said = done.stdout
             assert f"\n  take a module with {usual} MHz, or build ESP-AT for {other} MHz\n" in said
-            assert said.index("[crystal-mismatch]") < said.index("Writing at" if "Writing at" in said else "Wrote")
+            assert said.index("[crystal-mismatch]") < said.index(" written\n")
 
 
-def test_a_crystal_that_is_known_takes_no_second_connection(esp_at, used_module, package, tmp_path):
+def test_a_crystal_that_is_known_is_warned_of_once(esp_at, used_module, package, tmp_path):
     module = used_module("esp32", crystal_mhz=26)
     board = tmp_path / "esp32thing.json"
     board.write_text(json.dumps({"name": "Thing", "build": {"mcu": "esp32"}, "upload": {"flash_size": "4MB"}}))
     done = esp_at("flash", "--firmware", package("esp32"), "--board", board, "-p", module.port)
-    assert done.stdout.count("Connecting") == 1
-    assert done.stdout.count("[crystal-mismatch]") == 1
-    other = used_module("esp32c3")
-    done = esp_at("flash", "--firmware", package("esp32c3"), "--module", "MINI-1", "-p", other.port)
-    assert done.stdout.count("Connecting") == 1
+    assert (done.stdout + done.stderr).count("[crystal-mismatch]") == 1

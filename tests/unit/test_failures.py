@@ -20,7 +20,12 @@ def _no_ports(monkeypatch):
 @pytest.mark.parametrize(
     ("kind", "code", "message", "hint"),
     [
-        ("port-absent", "port-absent", "there is no port COM3", "plug the module in, or write its port, port: PORT; no "),
+        (
+            "port-absent",
+            "port-absent",
+            "there is no port COM3",
+            "plug the module in, or write its port, port: PORT; no ",
+        ),
         ("port-permission", "port-permission", "you have no permission to open COM3", "add yourself to its group"),
         ("port-busy", "port-busy", "another program has COM3 open", "close serial monitors"),
         ("port-unavailable", "port-unavailable", "COM3 can't be opened: Failed to do it", "write the module's port"),
@@ -35,10 +40,21 @@ def _no_ports(monkeypatch):
             "chip",
             "chip-failed",
             "the chip at COM3 doesn't do it: Failed to do it",
-            "look at cable and power supply; with a slower speed it may go: baud: 115200",
+            "look at cable and power supply, and run it again",
+        ),
+        (
+            "flash-refuses",
+            "flash-bad",
+            "the chip can't erase or write its flash: Failed to do it",
+            "look at the power supply; if it stays so, ",
         ),
         ("flash", "flash-bad", "the flash doesn't hold what is written: Failed to do it", "run it again; if it stays"),
-        ("speed", "upload-speed-invalid", "COM3 doesn't have this speed: Failed to do it", "write one that it has, baud"),
+        (
+            "speed",
+            "upload-speed-invalid",
+            "COM3 doesn't have this speed: Failed to do it",
+            "write one that it has, baud",
+        ),
         ("esptool", "esptool-failed", "esptool can't be loaded: Failed to do it", "install platformio-esp-at again"),
     ],
 )

@@ -1,40 +1,47 @@
-"""The commands that need a device: the image set is written first, and success is reported only after esptool's."""
+"""The commands that need a device, against a simulated module: what they write, what they report, how they end."""
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from ota_data import entry, sector
 from sample_project import SampleProject
 
-from platformio_esp_at.catalog.boards import BoardFacts
-from platformio_esp_at.commands import flashing, packaging
+from platformio_esp_at.commands import flashing
 from platformio_esp_at.commands.setup import prepare
-from platformio_esp_at.device.esptool import END_OF_FLASH, Device
 from platformio_esp_at.errors import EspAtError, FlashError
 from platformio_esp_at.events import (
+    Connected,
     Erased,
     ErasingAll,
-    EsptoolOutput,
     FactoryImageWritten,
+    ImageDone,
     Noticed,
     Planned,
+    Progressed,
     Updated,
     Verified,
 )
+from platformio_esp_at.formats.ota_data import OtaData
 from platformio_esp_at.outputs.image_set import MANIFEST
+from platformio_esp_at.outputs.report import REPORT
 from platformio_esp_at.outputs.text import event_text
+from platformio_esp_at.units import SECTOR_SIZE, align_up
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable
 
-    from platformio_esp_at.events import Report
+    from platformio_esp_at.planning.plan import FlashPlan
 
 NOWHERE = "/dev/no-such-port" if sys.platform != "win32" else "COM255"
 WITH_IMAGES = [flashing.upload, flashing.upload_factory, flashing.verify]
 WITH_DEVICE = [*WITH_IMAGES, flashing.erase]
 WRITING = [flashing.upload, flashing.upload_factory]
+USED = b"".join(b"%08x in use, " % offset for offset in range(0, 4 << 20, 16))[: 4 << 20]
+"""A flash that is full of what somebody saved: no two sectors alike, none blank."""
 
 
 @pytest.fixture
@@ -42,42 +49,81 @@ def project(tmp_path) -> SampleProject:
     return SampleProject(tmp_path)
 
 
-@pytest.fixture
-def esptool_runs(monkeypatch) -> list[list[str]]:
-    """Return the arguments of esptool's runs, which succeed without a device."""
-    runs: list[list[str]] = []
-
-    def run_esptool(arguments: list[str], *, folder: Path, report: Report) -> Device:
-        runs.append(arguments)
-        report(EsptoolOutput("done\n"))
-        return Device()
-
-    monkeypatch.setattr("platformio_esp_at.device.esptool.run_esptool", run_esptool)
-    return runs
-
-
 def _ids(command) -> str:
     return getattr(command, "__name__", "")
 
 
-# --- what is reported ---
+def _plan(project: SampleProject) -> FlashPlan:
+    return prepare(project.setup()).plan
 
 
-@pytest.mark.parametrize(
-    ("command", "before", "after"),
-    [
-        pytest.param(flashing.upload, [Planned], [Updated], id="upload"),
-        pytest.param(flashing.upload_factory, [ErasingAll, Planned], [FactoryImageWritten], id="upload_factory"),
-        pytest.param(flashing.verify, [Planned], [Verified], id="verify"),
-    ],
-)
-def test_events_before_and_after_esptool(project, esptool_runs, command, before, after):
-    command(project.setup(port=NOWHERE))
-    output = [EsptoolOutput] * len(esptool_runs)
-    assert [type(event) for event in project.reported] == [*before, *output, *after]
-    plan = prepare(project.setup()).plan
-    assert project.reported[0] == before[0](plan)
-    assert project.reported[-1] == (Verified(len(plan.regions)) if after == [Verified] else after[0](plan))
+def _report(project: SampleProject) -> dict:
+    return json.loads((project.out.parent / REPORT).read_bytes())
+
+
+def _written(before: bytes, images: Iterable[tuple[int, bytes]]) -> bytes:
+    """Return a flash with these images: the rest of each sector that they touch is FF."""
+    flash = bytearray(before)
+    for offset, data in images:
+        end = offset + align_up(len(data), SECTOR_SIZE)
+        flash[offset:end] = data.ljust(end - offset, b"\xff")
+    return bytes(flash)
+
+
+# --- what is written, and what is reported ---
+
+
+def _steps(project: SampleProject) -> list[type]:
+    """Return the kinds of the events but progress, each once where several follow each other."""
+    kinds = [type(event) for event in project.reported if type(event).__name__ != "EsptoolOutput"]
+    kinds = [kind for kind in kinds if kind is not Progressed]
+    return [kind for index, kind in enumerate(kinds) if not index or kind is not kinds[index - 1]]
+
+
+def test_upload(project, simulated_module):
+    module = simulated_module(flash=USED)
+    flashing.upload(project.setup(port=module.port))
+    plan = _plan(project)
+    images = [(region.offset, region.data) for region in plan.regions]
+    assert module.flash == _written(USED, images)
+    assert _steps(project) == [Planned, Connected, ImageDone, Updated, Noticed]
+    assert project.reported[0] == Planned(plan)
+    assert Updated(plan, len(images), len(images)) in project.reported
+    done = {event.name: event for event in project.reported if isinstance(event, ImageDone)}
+    assert done == {
+        region.name: ImageDone(region.name, region.offset, len(region.data), len(region.data))
+        for region in plan.regions
+    }
+    report = _report(project)
+    assert (report["command"], report["ended"], report["module_state"]) == ("upload", "succeeded", "whole")
+    assert report["kept"] == [row.name for row in plan.kept]
+    assert len(report["images"]) == len(images)
+
+
+def test_uploads_after_that_write_nothing_or_what_is_asked_for(project, simulated_module):
+    plan = _plan(project)
+    images = [(region.offset, region.data) for region in plan.regions]
+    module = simulated_module(flash=_written(USED, images))
+    flashing.upload(project.setup(port=module.port))
+    assert (module.writes, module.erases) == ([], [])
+    assert Updated(plan, len(images), 0) in project.reported
+    assert {image["result"] for image in _report(project)["images"]} == {"unchanged"}
+    flashing.upload(project.setup(port=module.port, write_all="true"))
+    assert sorted(module.erases) == sorted((at, align_up(len(data), SECTOR_SIZE)) for at, data in images)
+    assert module.flash == _written(USED, images)
+
+
+def test_upload_factory(project, simulated_module):
+    module = simulated_module(flash=USED)
+    flashing.upload_factory(project.setup(port=module.port))
+    plan = _plan(project)
+    assert module.flash == plan.factory_image()
+    assert _steps(project) == [ErasingAll, Planned, Connected, ImageDone, FactoryImageWritten, Noticed]
+    assert project.reported[:2] == [ErasingAll(plan), Planned(plan)]
+    assert FactoryImageWritten(plan) in project.reported
+    report = _report(project)
+    assert (report["command"], report["module_state"]) == ("upload_factory", "whole")
+    assert "kept" not in report
 
 
 def test_what_is_lost_is_reported_before_the_factory_image_is_written(project):
@@ -88,200 +134,101 @@ def test_what_is_lost_is_reported_before_the_factory_image_is_written(project):
     assert "nvs" in text
 
 
+def test_verify(project, simulated_module):
+    plan = _plan(project)
+    module = simulated_module(flash=_written(USED, [(region.offset, region.data) for region in plan.regions]))
+    flashing.verify(project.setup(port=module.port))
+    assert _steps(project) == [Planned, Connected, Noticed, Verified]
+    assert project.reported[-1] == Verified(len(plan.regions))
+    assert (module.writes, module.erases) == ([], [])
+    report = _report(project)
+    assert report["verified"] == [region.name for region in plan.regions]
+    assert (report["differing"], report["ended"], report["module_state"]) == ({}, "succeeded", "as_before")
+
+
+def test_verify_names_the_partitions_that_differ_and_where(project, simulated_module):
+    plan = _plan(project)
+    flash = bytearray(_written(USED, [(region.offset, region.data) for region in plan.regions]))
+    application = max(plan.regions, key=lambda region: len(region.data))
+    table = next(region for region in plan.regions if region.name == "at_customize")
+    flash[application.offset + 5000] ^= 1
+    flash[table.offset] ^= 1
+    module = simulated_module(flash=bytes(flash))
+    with pytest.raises(FlashError) as caught:
+        flashing.verify(project.setup(port=module.port))
+    error = caught.value
+    differing = {table.name: table.offset, application.name: application.offset + 5000}
+    assert error.code == "content-differs"
+    assert set(error.facts["partitions"]) == set(differing)
+    assert differing[error.facts["partition"]] == error.facts["offset"]
+    for name, offset in differing.items():
+        assert f"{name} from {offset:#x} on" in error.message
+    assert error.hint == "upload again; if it differs then, too, the flash or its wiring may be bad"
+    report = _report(project)
+    assert (report["ended"], report["module_state"], report["differing"]) == ("content-differs", "as_before", differing)
+    assert set(report["verified"]) == {region.name for region in plan.regions} - set(differing)
+
+
+def test_erase(project, simulated_module):
+    module = simulated_module(flash=USED)
+    flashing.erase(project.setup(port=module.port))
+    plan = _plan(project)
+    assert set(module.flash) == {0xFF}
+    assert _steps(project) == [ErasingAll, Connected, Noticed, Erased]
+    assert (project.reported[0], project.reported[-1]) == (ErasingAll(plan, blanks=True), Erased(plan))
+    assert project.files() == {"AT_PACK.zip", "esp_at.yml", "build", f"build/{REPORT}"}
+    assert _report(project)["module_state"] == "blank"
+
+
 @pytest.mark.parametrize("command", WRITING, ids=_ids)
-def test_another_crystal_is_reported(tmp_path, command, monkeypatch):
-    project = SampleProject(tmp_path)
+def test_another_crystal_is_reported_before_anything_is_written(project, simulated_module, command):
+    module = simulated_module(crystal_mhz=26)
+    writes = []
 
-    def run_esptool(arguments: list[str], *, folder: Path, report: Report) -> Device:
-        report(EsptoolOutput(" ".join(arguments)))
-        return Device(crystal_mhz=26)
+    def report(event) -> None:
+        project.reported.append(event)
+        if isinstance(event, Noticed):
+            writes.append((event.notice.code, list(module.writes)))
 
-    monkeypatch.setattr("platformio_esp_at.device.esptool.run_esptool", run_esptool)
-    command(project.setup(port=NOWHERE))
-    (event,) = [event for event in project.reported if isinstance(event, Noticed)]
-    (written,) = [event for event in project.reported if "write" in getattr(event, "text", "")]
-    assert project.reported.index(event) < project.reported.index(written)
-    assert (event.notice.code, event.notice.is_warning, event.notice.facts) == (
-        "crystal-mismatch",
-        True,
-        {"crystal_mhz": 26},
-    )
+    command(project.setup(port=module.port)._replace(report=report))
+    assert writes[0] == ("crystal-mismatch", [])
+    (notice,) = [event.notice for event in project.reported if isinstance(event, Noticed)][:-1]
+    assert (notice.is_warning, notice.facts) == (True, {"crystal_mhz": 26})
 
 
-# --- ports and speeds ---
+# --- what is refused before a port is opened ---
 
 
 @pytest.mark.parametrize("command", WITH_DEVICE, ids=_ids)
-def test_nothing_is_written_for_what_is_no_port(project, command):
+def test_what_is_no_port(project, command):
     with pytest.raises(EspAtError) as caught:
         command(project.setup(port="--before"))
     assert (caught.value.code, caught.value.message) == ("not-a-port", "'--before' is not a serial port")
-    assert not project.out.exists()
 
 
 @pytest.mark.parametrize("command", WITH_DEVICE, ids=_ids)
-@pytest.mark.parametrize(
-    ("yml", "option", "host", "place"),
-    [
-        pytest.param("", "99999999999", None, "--baud: ", id="option"),
-        pytest.param("baud: 99999999999\n", None, 115200, "esp_at.yml:2: ", id="project"),
-        pytest.param("", None, 99999999999, "", id="host"),
-    ],
-)
-def test_nothing_is_written_at_a_speed_that_no_module_has(project, command, yml, option, host, place):
-    project.write("firmware: AT_PACK.zip\n" + yml)
-    setup = project.setup(port=NOWHERE, **({"baud": option} if option else {}))
-    with pytest.raises(EspAtError) as caught:
-        command(setup._replace(baud=host))
-    text = str(caught.value)
-    assert text.startswith(
-        f"{place}baud is 99999999999, the UART of a module takes up to 5000000\n  write baud: 460800, "
+def test_a_port_that_is_not_there(project, command):
+    """The image set is there by then; nothing claims success."""
+    project.write(f"firmware: AT_PACK.zip\nport: {NOWHERE}\n")
+    with pytest.raises(FlashError) as caught:
+        command(project.setup(port="/dev/another-port"))
+    assert (caught.value.code, caught.value.message) == (
+        "port-absent",
+        f"there is no port {NOWHERE}; nothing was written",
     )
-    assert caught.value.code == "upload-speed-invalid"
-    assert not project.out.exists()
+    assert (project.out / MANIFEST).is_file() == (command is not flashing.erase)
+    first = {flashing.upload_factory: ["ErasingAll", "Planned"], flashing.erase: ["ErasingAll"]}
+    assert project.events == first.get(command, ["Planned"])
+    assert _report(project)["ended"] == "port-absent"
 
 
-@pytest.mark.parametrize("command", WITH_DEVICE, ids=_ids)
-@pytest.mark.parametrize("board", [None, BoardFacts("nucleo", mcu="stm32f401ret6")], ids=["none", "host-mcu"])
-def test_a_module_next_to_the_board_needs_a_port(project, command, board):
-    project.board = board
-    project.write("firmware: AT_PACK.zip\nboard: none\n" if board is None else "firmware: AT_PACK.zip\n")
-    with pytest.raises(EspAtError) as caught:
-        command(project.setup(port=NOWHERE))
-    assert caught.value.code == "port-missing"
-    assert caught.value.message == "the AT module is not on the project's board, and no port is named for it"
-    assert caught.value.hint == "write port: PORT"
-    assert not project.out.exists()
-
-
-@pytest.mark.parametrize("command", WITH_DEVICE, ids=_ids)
-def test_port_and_speed_of_the_project_win(project, command, esptool_runs):
-    project.write("firmware: AT_PACK.zip\nport: COM7\nbaud: 9600\n")
-    command(project.setup(port="COM1")._replace(baud=115200))
-    arguments = esptool_runs[-1]
-    assert arguments[arguments.index("--port") + 1] == "COM7"
-    assert arguments[arguments.index("--baud") + 1] == "9600"
-
-
-@pytest.mark.parametrize("command", WITH_DEVICE, ids=_ids)
-def test_port_and_speed_of_the_host(project, command, esptool_runs):
-    command(project.setup(port="COM1")._replace(baud=115200))
-    arguments = esptool_runs[-1]
-    assert arguments[arguments.index("--port") + 1] == "COM1"
-    assert arguments[arguments.index("--baud") + 1] == "115200"
-
-
-# --- esptool ---
-
-
-@pytest.mark.parametrize("command", WITH_IMAGES, ids=_ids)
-@pytest.mark.parametrize("named", [True, False], ids=["named", "found"])
-def test_port_that_does_not_exist(project, command, named):
-    """The image set is written first; the refused run ends in a failure, and nothing claims success."""
-    setup = project.setup(port=NOWHERE)
-    if named:
-        project.write(f"firmware: AT_PACK.zip\nport: {NOWHERE}\n")
-        setup = project.setup(port="/dev/another-port")
-    with pytest.raises(FlashError) as caught:
-        command(setup)
-    assert caught.value.code == "port-unavailable"
-    assert f"Could not open {NOWHERE}" in caught.value.message
-    assert caught.value.hint == "write the module's port, port: PORT; close other programs that have it open"
-    assert (project.out / MANIFEST).is_file()
-    assert project.events == (["ErasingAll", "Planned"] if command is flashing.upload_factory else ["Planned"])
-    assert project.esptool_output.startswith("esptool")
-
-
-@pytest.mark.parametrize("command", WITH_IMAGES, ids=_ids)
-def test_esptool_gets_a_folder_of_this_run(project, command, monkeypatch):
-    """What another run publishes meanwhile is not what this one writes."""
-    plan = packaging.package(project.setup())
-    given = {}
-
-    def run_esptool(arguments: list[str], *, folder: Path, report: Report) -> Device:
-        for file in project.out.rglob("*.bin"):
-            file.write_bytes(b"of another run")
-        if "write" not in " ".join(arguments) and command is not flashing.verify:
-            return Device()  # the probe for the crystal
-        given.update({file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*.bin")})
-        assert set(given) <= set(arguments)
-        assert folder.parent == project.out.parent
-        assert (folder / END_OF_FLASH).exists() == (command is not flashing.verify)
-        return Device()
-
-    monkeypatch.setattr("platformio_esp_at.device.esptool.run_esptool", run_esptool)
-    command(project.setup(port=NOWHERE))
-    if command is flashing.upload_factory:
-        assert given == {"factory/factory_WROOM-32.bin": plan.factory_image()}
-    else:
-        assert given == {region.path: region.data for region in plan.regions}
-    assert list(project.out.parent.iterdir()) == [project.out]
-
-
-@pytest.mark.parametrize("command", WRITING, ids=_ids)
-@pytest.mark.parametrize(
-    ("verb", "what"),
-    [("read", "nothing is written yet"), ("write", "the module may be half written")],
-    ids=["probing", "writing"],
-)
-def test_interrupted(project, command, monkeypatch, verb, what):
-    def run_esptool(arguments: list[str], *, folder: Path, report: Report) -> Device:
-        if verb in " ".join(arguments):
-            raise KeyboardInterrupt
-        return Device()
-
-    monkeypatch.setattr("platformio_esp_at.device.esptool.run_esptool", run_esptool)
-    with pytest.raises(FlashError) as caught:
-        command(project.setup(port=NOWHERE))
-    assert str(caught.value) == f"interrupted: {what}\n  run the command again"
-    assert caught.value.code == "interrupted"
-    assert list(project.out.parent.iterdir()) == [project.out]
-
-
-# --- erasing ---
-
-
-def test_erase(project, esptool_runs):
-    flashing.erase(project.setup(port=NOWHERE)._replace(baud=115200))
-    plan = prepare(project.setup()).plan
-    assert project.reported == [ErasingAll(plan, blanks=True), EsptoolOutput("done\n"), Erased(plan)]
-    assert esptool_runs == [["--chip", "esp32", "--port", NOWHERE, "--baud", "115200", "erase-flash"]]
-    assert project.files() == {"AT_PACK.zip", "esp_at.yml"}
-
-
-def test_erase_fails(project):
-    with pytest.raises(FlashError) as caught:
-        flashing.erase(project.setup(port=NOWHERE))
-    assert caught.value.code == "port-unavailable"
-    assert project.events == ["ErasingAll"]
-
-
-def test_erase_interrupted(project, monkeypatch):
-    def run_esptool(arguments: list[str], *, folder: Path, report: Report) -> Device:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("platformio_esp_at.device.esptool.run_esptool", run_esptool)
-    with pytest.raises(FlashError) as caught:
-        flashing.erase(project.setup(port=NOWHERE))
-    assert str(caught.value) == "interrupted: the flash may be half erased\n  run the command again"
-    assert caught.value.code == "interrupted"
-
-
-def test_verify_names_the_partitions_that_differ(project, monkeypatch):
-    output = (
-        "Verifying 0x1000 (4096) bytes at 0x00100000 in flash against 'esp-at.bin'...\n"
-        "Verification failed (digest mismatch).\n"
-    )
-
-    def run_esptool(arguments: list[str], *, folder: Path, report: Report) -> Device:
-        raise FlashError("esptool-failed", "esptool failed: Verification failed", output=output, hint="again")
-
-    monkeypatch.setattr("platformio_esp_at.device.esptool.run_esptool", run_esptool)
-    with pytest.raises(FlashError) as caught:
-        flashing.verify(project.setup(port=NOWHERE))
-    assert str(caught.value) == (
-        "the device has other content in ota_0\n"
-        "  upload again; if it differs then, too, the flash or its wiring may be bad"
-    )
-    assert (caught.value.code, caught.value.output) == ("content-differs", output)
-    assert project.events == ["Planned"]
+def test_an_update_starts_what_it_wrote_whatever_was_selected(project, simulated_module):
+    plan = _plan(project)
+    (home,) = [row for row in plan.primary if (row.type_name, row.subtype_name) == ("data", "ota")]
+    selected = sector(entry(2)) + sector()
+    assert OtaData.from_bytes(selected).slot(2) == 1
+    module = simulated_module("esp32", flash=b"\xff" * home.offset + selected)
+    flashing.upload(project.setup(port=module.port))
+    assert OtaData.from_bytes(module.flash[home.offset : home.end]).slot(2) is None  # the first one is started
+    (first,) = [row for row in plan.primary if row.subtype_name == "ota_0"]
+    assert [region.name for region in plan.programs if region.offset == first.offset] == ["ota_0"]

@@ -313,7 +313,7 @@ def _left_behind(folder: Path, *, hours: float) -> Path:
     ],
 )
 def test_what_killed_runs_left_goes_with_the_next_one(tmp_path, monkeypatch, locks):
-    """A run that knows that it is alone removes all of them, any other those that are too old to be of a running one."""
+    """A run that knows that it is alone removes all of them, any other those that can't be of a running one."""
     if not locks:
         monkeypatch.setitem(sys.modules, "fcntl", None)  # as on Windows
     (tmp_path / "ou[t]").mkdir()

@@ -87,7 +87,7 @@ def test_single_values(text, value):
         pytest.param("gatts: a", "gatts: b", InputFile("b", LINE, b"base/b"), id="path"),
         pytest.param("skip: [a, b]", "skip: c", (Text("c", LINE),), id="names"),
         pytest.param("module: {name: A, based_on: B}", "module: C", Text("C", LINE), id="module"),
-        pytest.param("no_stub: true", "no_stub: false", False, id="switch"),  # noqa: FBT003
+        pytest.param("no_stub: true", "no_stub: false", False, id="switch"),
         pytest.param("before: no-reset", "before: usb-reset", "usb-reset", id="choice"),
     ],
 )

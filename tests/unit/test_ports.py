@@ -18,7 +18,9 @@ from platformio_esp_at.device.ports import (
 from platformio_esp_at.errors import EspAtError, FlashError
 
 
-def _on_usb(name: str, product: str | None = None, serial: str | None = None, location: str | None = "1-2") -> ListPortInfo:
+def _on_usb(
+    name: str, product: str | None = None, serial: str | None = None, location: str | None = "1-2"
+) -> ListPortInfo:
     port = ListPortInfo(name)
     port.vid, port.pid = 0x10C4, 0xEA60
     port.product, port.serial_number, port.location = product, serial, location

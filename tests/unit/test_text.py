@@ -292,12 +292,17 @@ def test_the_factory_image_was_written(plan):
         (events.Progressed("ota_0", 1, 3), "  ota_0 33 %\n"),
         (events.Progressed("ota_0", 0, 0), "  ota_0 0 %\n"),
         (events.ImageDone("ota_0", 0x100000, 40000, 40000), "    0x100000  ota_0                written\n"),
-        (events.ImageDone("ota_0", 0x100000, 40000, 8192), "    0x100000  ota_0                2 of 10 sectors written\n"),
+        (
+            events.ImageDone("ota_0", 0x100000, 40000, 8192),
+            "    0x100000  ota_0                2 of 10 sectors written\n",
+        ),
         (events.ImageDone("otadata", 0x9000, 8192, 0), "      0x9000  otadata              unchanged\n"),
         (
             events.SavedSettingsChanged({"rate": 115200, "flow_ctrl": 3}, {"rate": 9600, "flow_ctrl": 0}),
-            "The UART settings that the module had saved were changed: "
-            "rate was 115200 and is 9600, flow_ctrl was 3 and is 0.\n",
+            (
+                "The UART settings that the module had saved were changed: "
+                "rate was 115200 and is 9600, flow_ctrl was 3 and is 0.\n"
+            ),
         ),
         (
             events.SavedSettingsRead({"nvs": "3 entries", "otadata": "starts ota_0"}),

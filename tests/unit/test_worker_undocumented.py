@@ -12,8 +12,8 @@ import pytest
 from esptool.loader import ESPLoader
 from esptool.targets import CHIP_DEFS
 
-import platformio_esp_at.device.worker as worker
 from platformio_esp_at.catalog.chips import chips
+from platformio_esp_at.device import worker
 from platformio_esp_at.device.installed import BEFORE, OLDEST
 from platformio_esp_at.device.worker import undocumented
 
@@ -57,7 +57,8 @@ def test_nothing_else_of_a_chip_is_used():
         node.attr
         for file in Path(worker.__file__).parent.glob("*.py")
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("esp", "self._esp", "self._chip", "ESPLoader")
+        if isinstance(node, ast.Attribute)
+        and ast.unparse(node.value) in ("esp", "self._esp", "self._chip", "ESPLoader")
     }
     assert used == {*undocumented.USED, *undocumented.ATTRIBUTES}
 

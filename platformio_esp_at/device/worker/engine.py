@@ -228,5 +228,12 @@ def _failure(error: Exception, *, is_connected: bool) -> Message:
         return {"failed": "port-lost", "text": str(cause)}
     if isinstance(error, ValueError):
         return {"failed": "speed", "text": words}
-    kind = "flash" if re.search(r"MD5 of file|flash region is empty", words) else "chip"
+    kind = next((kind for kind, pattern in _OF_FLASH.items() if re.search(pattern, words)), "chip")
     return {"failed": kind if is_connected else "no-answer", "text": words}
+
+
+_OF_FLASH = {
+    "flash": r"MD5 of file|flash region is empty",
+    "flash-refuses": r"result was (0106|0108|0109|C400|C500)",
+}
+"""Failures that the flash is the cause of, and no link: what esptool says of them (``FatalError.WithResult``)."""

@@ -7,6 +7,7 @@ still exists with these parameters. Sources: esptool/loader.py, esptool/targets/
 from __future__ import annotations
 
 import errno
+import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +33,16 @@ USED = {
 ATTRIBUTES = ("CHIP_NAME", "ESP_ROM_BAUD", "IS_STUB", "_port", "cache", "secure_download_mode")
 """What else of it the worker reads."""
 
-CONNECT_ATTEMPTS: int = DEFAULT_CONNECT_ATTEMPTS
-"""As ``esptool.cfg`` has it, else esptool's own number."""
-OPEN_PORT_ATTEMPTS: int = DEFAULT_OPEN_PORT_ATTEMPTS
+
+def _attempts(variable: str, otherwise: int) -> int:
+    """Return the number in an environment variable of esptool's command line; its Python API reads none."""
+    value = os.environ.get(variable, "")
+    return int(value) if value.isdecimal() else otherwise
+
+
+CONNECT_ATTEMPTS = _attempts("ESPTOOL_CONNECT_ATTEMPTS", DEFAULT_CONNECT_ATTEMPTS)
+"""As the environment, or else ``esptool.cfg``, has it; otherwise esptool's own number."""
+OPEN_PORT_ATTEMPTS = _attempts("ESPTOOL_OPEN_PORT_ATTEMPTS", DEFAULT_OPEN_PORT_ATTEMPTS)
 
 
 def chip_key(esp: ESPLoader) -> str:
