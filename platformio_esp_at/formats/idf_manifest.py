@@ -16,8 +16,11 @@ def with_dependency(text: str, name: str, version: str) -> str | None:
     Raises `FormatError` for a text that isn't a manifest.
     """
     before = _load(text)
+    present = before.get("dependencies") or {}
+    if not isinstance(present, dict):
+        return None
     ends = "\r\n" if "\r\n" in text else "\n"
-    lines = text.splitlines()
+    lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n") if text else []
     head = next((number for number, line in enumerate(lines) if re.match(r"dependencies:\s*(#.*)?$", line)), None)
     if head is None:
         if "dependencies" in before:
@@ -25,12 +28,10 @@ def with_dependency(text: str, name: str, version: str) -> str | None:
         lines += ["dependencies:"]
         head = len(lines) - 1
     children = (re.match(r"( +)[^\s#]", line) for line in lines[head + 1 :])
-    indent = (
-        next((child[1] for child in children if child), "  ") if isinstance(before.get("dependencies"), dict) else "  "
-    )
+    indent = next((child[1] for child in children if child), "  ") if present else "  "
     lines.insert(head + 1, f'{indent}{name}: "{version}"')
     made = ends.join([*lines, ""])
-    wanted = {**before, "dependencies": {name: version, **(before.get("dependencies") or {})}}
+    wanted = {**before, "dependencies": {name: version, **present}}
     try:
         return made if _load(made) == wanted else None
     except FormatError:

@@ -102,15 +102,10 @@ class PlatformioIni:
         before = self.find(environment, option)
         if own not in self.sections or (self.reads_others and (before is None or before.section != own)):
             return None
-        lines = self.text.splitlines(keepends=True)
-        added: list[str] | None
-        if before is None:
-            added = _insert(lines, _end_of_section(lines, own), f"{option} = {item}")
-        elif before.section != own:
-            head = f"{option} =", f"{_INDENT}${{{before.section}.{option}}}", f"{_INDENT}{item}"
-            added = _insert(lines, _end_of_section(lines, own), *head)
-        else:
-            added = _with_item_in(lines, own, option, before.text, item)
+        try:
+            added = _added(self.text, own, option, before, item)
+        except _UnclearError:
+            return None
         if added is None:
             return None
         try:
@@ -135,6 +130,23 @@ def items(text: str) -> list[str]:
     return [part for part in found if part and not part.startswith((";", "#"))]
 
 
+class _UnclearError(Exception):
+    """Where something stands in the text can't be told."""
+
+
+def _added(text: str, section: str, option: str, before: Value | None, item: str) -> list[str] | None:
+    """Return the lines with the item. Raises `_UnclearError`."""
+    if re.search(r"\r(?!\n)", text):
+        raise _UnclearError  # an end of a line for some
+    lines = re.split(r"(?<=\n)(?!$)", text)
+    if before is None:
+        return _insert(lines, _end_of_section(lines, section), f"{option} = {item}")
+    if before.section != section:
+        head = f"{option} =", f"{_INDENT}${{{before.section}.{option}}}", f"{_INDENT}{item}"
+        return _insert(lines, _end_of_section(lines, section), *head)
+    return _with_item_in(lines, section, option, before.text, item)
+
+
 def _with_item_in(lines: list[str], section: str, option: str, text: str, item: str) -> list[str] | None:
     first, last = _lines_of_option(lines, section, option)
     if first < last or not text.strip():
@@ -151,9 +163,10 @@ def _with_item_in(lines: list[str], section: str, option: str, text: str, item: 
 def _lines_of_option(lines: list[str], section: str, option: str) -> tuple[int, int]:
     """Return the first and the last line of an option."""
     begin, end = _section(lines, section)
-    first = next(
-        number for number in range(begin, end) if re.match(rf"{re.escape(option)}\s*[=:]", lines[number], re.IGNORECASE)
-    )
+    name = re.compile(rf"{re.escape(option)}\s*[=:]", re.IGNORECASE)
+    first = next((number for number in range(begin, end) if name.match(lines[number])), None)
+    if first is None:
+        raise _UnclearError
     last = first
     for number in range(first + 1, end):
         if not lines[number].strip() or _is_comment(lines[number]):
@@ -174,7 +187,9 @@ def _end_of_section(lines: list[str], section: str) -> int:
 def _section(lines: list[str], section: str) -> tuple[int, int]:
     """Return the first line of a section's content, and the one after it."""
     heads = [number for number, line in enumerate(lines) if line.startswith("[")]
-    head = next(number for number in heads if lines[number].partition("]")[0] == f"[{section}")
+    head = next((number for number in heads if lines[number].partition("]")[0] == f"[{section}"), None)
+    if head is None:
+        raise _UnclearError
     return head + 1, next((number for number in heads if number > head), len(lines))
 
 

@@ -8,6 +8,7 @@ from platformio_esp_at.errors import FormatError
 from platformio_esp_at.formats.idf_manifest import has_dependency, with_dependency
 
 LINE = 'acme/esp_at_flash: "^1"'
+BELOW = '    idf: ">=5"  # new\n    a/b:\n        version: "*"\nfiles: {}\n'
 
 
 @pytest.mark.parametrize(
@@ -17,9 +18,8 @@ LINE = 'acme/esp_at_flash: "^1"'
         ("description: mine # yes\n", f"description: mine # yes\ndependencies:\n  {LINE}\n"),
         ("dependencies:\n", f"dependencies:\n  {LINE}\n"),
         (
-            '# all\ndependencies: # that we need\n    idf: ">=5"  # new\n    a/b:\n        version: "*"\nfiles: {}\n',
-            f"# all\ndependencies: # that we need\n    {LINE}\n"
-            '    idf: ">=5"  # new\n    a/b:\n        version: "*"\nfiles: {}\n',
+            f"# all\ndependencies: # that we need\n{BELOW}",
+            f"# all\ndependencies: # that we need\n    {LINE}\n{BELOW}",
         ),
         ("dependencies:\r\n  idf: '1'\r\n", f"dependencies:\r\n  {LINE}\r\n  idf: '1'\r\n"),
     ],
