@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from platformio_esp_at.catalog.boards import BoardFacts
+    from platformio_esp_at.commands.init_answers import Question
     from platformio_esp_at.commands.lookups import Listing
     from platformio_esp_at.commands.setup import Setup
     from platformio_esp_at.errors import Spelling
@@ -464,6 +465,104 @@ def explain(*, code: str | None, as_json: bool) -> None:
         return
     for entry in found:
         click.echo(f"{entry.code}\n  {entry.means}\n  {entry.action}")
+
+
+class _InitCommand(click.Command):
+    """`init`: takes some of `OPTIONS`, which are loaded when it is used."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return its parameters."""
+        if not any(param.name == "firmware" for param in self.params):
+            wanted = ("firmware", "board", "module", "port")
+            self.params[1:1] = [param for param in _project_params() if param.name in wanted]
+        return super().get_params(ctx)
+
+
+@cli.command(cls=_InitCommand)
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=Path())
+@click.option("--host", type=click.Choice(["pio", "idf", "esp-at"]), help="what flashes (default: by FOLDER's files)")
+@click.option("-e", "--environment", metavar="NAME", help="the environment of platformio.ini that gets the lines")
+@click.option("--namespace", metavar="NAME", help="where ESP-IDF's registry has the component esp_at_flash")
+@click.option("--dry-run", is_flag=True, help="show what would be written, and write nothing")
+def init(
+    *,
+    folder: Path,
+    host: str | None,
+    environment: str | None,
+    namespace: str | None,
+    dry_run: bool,
+    **options: Any,  # noqa: ANN401 - click's values
+) -> None:
+    """Make FOLDER (default: this one) a project that flashes the AT module, or add that to one.
+
+    A project of PlatformIO or ESP-IDF gets the lines that it needs. What is there stays as it is. Questions come in a
+    terminal alone, and only for what can't be found out.
+    """
+    from platformio_esp_at.commands import init as starting
+    from platformio_esp_at.commands.connected import connected_board
+    from platformio_esp_at.commands.init_answers import Around, Wishes
+    from platformio_esp_at.commands.project_host import Host
+    from platformio_esp_at.idf.install import PROJECT_EXTENSION
+
+    _begin_work()
+    given = {name: value for name, value in options.items() if value}
+    wishes = Wishes(given, Host(host) if host else None, environment, namespace)
+    is_terminal = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+    around = Around(_ask if is_terminal else None, connected_board, _idf_board, PROJECT_EXTENSION)
+    start = starting.plan_start(folder, wishes, around)
+    if not dry_run:
+        starting.write_start(start)
+    click.echo(starting.describe(start, dry_run=dry_run))
+
+
+def _ask(question: Question) -> str:
+    kind = click.Choice(question.choices) if question.choices else str
+    return str(click.prompt(question.text, type=kind, default=question.default))
+
+
+def _idf_board(folder: Path) -> BoardFacts | None:
+    from platformio_esp_at.catalog.boards import BoardFacts
+    from platformio_esp_at.errors import SelectionError
+    from platformio_esp_at.idf.project import BOARD_ID, read_idf_project
+
+    project = read_idf_project(folder, folder / "build")
+    if project is None:
+        return None
+    try:
+        return project.board()
+    except SelectionError:
+        return BoardFacts(BOARD_ID, mcu=project.target)  # a chip without AT firmware: the module is next to it
+
+
+@cli.command()
+@click.option(
+    "-C",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path(),
+    help="folder of the project (default: this one)",
+)
+@_json
+def doctor(*, folder: Path, as_json: bool) -> None:
+    """Look what is wrong here: Python, esptool, ports, PlatformIO, ESP-IDF, cache, network, project.
+
+    Each finding has its next step. No device is opened, nothing is written; the only server that is asked is the one
+    that the project's firmware would come from.
+    """
+    from platformio_esp_at.commands.doctor import describe, examine, has_problem
+
+    findings = examine(folder, _idf_board)
+    click.echo(_as_json([finding.record() for finding in findings]) if as_json else describe(findings))
+    if has_problem(findings):
+        sys.exit(1)
+
+
+@cli.command()
+def schema() -> None:
+    """Print the JSON Schema of esp_at.yml, by which editors complete and check it."""
+    from platformio_esp_at.request.schema import project_schema
+
+    click.echo(_as_json(project_schema()))
 
 
 @cli.command("pio-platform")

@@ -117,7 +117,7 @@ class Place:
         return Place(self.parts + inner.parts)
 
 
-_INSIDE_A_FILE = ("line", "offset", "row", "page", "entry")
+_INSIDE_A_FILE = ("line", "column", "offset", "row", "page", "entry")
 _SPELLINGS = {
     "offset": "{:#x}",
     "page": "page {}",

@@ -40,6 +40,7 @@ from platformio_esp_at.formats.esp_image import EspImage, app_version, chip_revi
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.flasher_args import parse_flasher_args
 from platformio_esp_at.formats.gatts import GattTable
+from platformio_esp_at.formats.idf_manifest import with_dependency
 from platformio_esp_at.formats.lock_file import Lock, LockedPackage, LockedPartition, format_lock_file, parse_lock_file
 from platformio_esp_at.formats.nvs import NvsEntry, NvsImage
 from platformio_esp_at.formats.nvs_pages import PAGE_SIZE
@@ -47,6 +48,7 @@ from platformio_esp_at.formats.nvs_pages import Encoding as NvsEncoding
 from platformio_esp_at.formats.ota_data import OtaData
 from platformio_esp_at.formats.partition_table import TABLE_SIZE, PartitionTable
 from platformio_esp_at.formats.pki import PkiContainer
+from platformio_esp_at.formats.platformio_ini import PlatformioIni
 from platformio_esp_at.formats.saved_nvs import SavedNvs, changed_sectors
 from platformio_esp_at.formats.wear_levelling import unwrap, wrap
 from platformio_esp_at.formats.x509 import X509File, summarize
@@ -384,6 +386,28 @@ def _reply(data: bytes) -> None:
     AtVersion.from_bytes(data)
 
 
+_INI = b"""\
+[platformio]
+default_envs = it
+[env]
+lib_deps = a, b ; both
+[base]
+extends = env
+[env:it]
+extends = base
+extra_scripts =
+  pre:a.py
+"""
+
+
+def _ini_with_items(text: str) -> None:
+    ini = PlatformioIni.from_text(text)
+    for environment in ini.environments[:4]:
+        ini.options(environment)
+        for option in ("lib_deps", "extra_scripts"):
+            ini.with_item(environment, option, "one more")
+
+
 READERS: dict[str, Reader] = {
     "boot log": Reader(BootLog.from_bytes, (*(Says().log(form).encode() for form in GENERATIONS), NOISE), _BYTES),
     "reply of the AT port": Reader(_reply, (_REPLY, b"\r\nready\r\n\r\n>"), (b"\r\n", b"(", b")", b"OK", b"ERROR")),
@@ -493,6 +517,16 @@ READERS: dict[str, Reader] = {
         _text(lambda text: text and parse_mapping(text, HERE, lists=True, example="{uart_tx_pin: 17}")),
         (b"uart_tx_pin = 17\nuart_rx_pin = 16", b"{a: [b, c]}"),
         (b"=", b"\n", b"[", b"{", b",", *_NESTED),
+    ),
+    "platformio.ini": Reader(
+        _lenient(_ini_with_items),
+        (_INI,),
+        (b"[env:it]", b"[", b"]\n", b"=", b"\n  ", b"\r", b";", b"${", b"extends = env:it\n"),
+    ),
+    "idf_component.yml": Reader(
+        _lenient(lambda text: with_dependency(text, "acme/esp_at_flash", "^1")),
+        (b'dependencies: # all\n  idf: ">=5"\n  a/b:\n    version: "*"\nfiles: {}\n',),
+        (b"dependencies:", b"- ", b": ", b"\n", b"{", b"[", b"&a", b"*a", *_NESTED),
     ),
     "board manifest": Reader(_board, (_BOARD,), _JSON),
     "sdkconfig": Reader(

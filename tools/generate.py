@@ -1,7 +1,7 @@
 """Write the files that are made from others: `python3 bootstrap.py generate` (with --upgrade, newer pins, too).
 
 A host's script needs them before it has a Python with our packages: the pins, the options of idf.py, and the AT modules
-as boards of the flash-only platform.
+as boards of the flash-only platform. An editor needs the schema of esp_at.yml.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from platformio_esp_at.catalog.modules import modules
 from platformio_esp_at.idf.actions import OPTIONS
 from platformio_esp_at.launcher.interpreter import OLDEST_PYTHON
 from platformio_esp_at.launcher.packages import BUILD_PINS, PINS
-from platformio_esp_at.request.board_manifests import PLATFORM
+from platformio_esp_at.request.board_manifests import PLATFORM, module_board
 from platformio_esp_at.request.command_line import parameters
+from platformio_esp_at.request.schema import SCHEMA_FILE, project_schema
 from platformio_esp_at.units import UPLOAD_BAUD, format_size
 
 ROOT = Path(__file__).parents[1]
@@ -34,7 +35,7 @@ def options_of_idf_py() -> str:
 def module_boards() -> dict[str, str]:
     """Return a board manifest for every AT module by itself, such as ``esp32c3-at-mini-1.json``, by its file name."""
     return {
-        f"{module.chip}-at-{module.name}.json".lower().replace("_", "-"): _json(
+        f"{module_board(module)}.json": _json(
             {
                 "name": f"AT module {chip(module.chip).display_name} {module.name}",
                 "vendor": "Espressif",
@@ -97,6 +98,7 @@ def main() -> int:
         Path(OPTIONS): options_of_idf_py(),
         Path(PINS): pins(OURS, Path(PINS), upgrade=upgrade),
         Path(BUILD_PINS): pins(["-"], Path(BUILD_PINS), given=BUILDS_ESPTOOL, upgrade=upgrade),
+        SCHEMA_FILE: _json(project_schema()),
         **{boards / name: text for name, text in module_boards().items()},
     }
     stale = {file for file in boards.glob("*-at-*.json") if file not in files}

@@ -224,6 +224,16 @@ def modules_named(name: str) -> tuple[Module, ...]:
     return tuple(found)
 
 
+def parameter_names() -> tuple[str, ...]:
+    """Return the factory parameters that a project may set, of all versions; `factory_param` says which has which."""
+    names = dict.fromkeys(name for version in reversed(_FIELDS) for name in _FIELDS[version])
+    return tuple(name for name in names if name not in _OF_THE_FORMAT)
+
+
+_OF_THE_FORMAT = ("version", "reserved1")
+"""Fields that describe the layout, not how the module works."""
+
+
 class Limit(NamedTuple):
     """What upstream's table of supported modules says of hardware that doesn't run with all firmware of its kind."""
 

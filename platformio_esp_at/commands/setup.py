@@ -65,6 +65,8 @@ class Setup(NamedTuple):
     link: Link = Link()
     spelling: Spelling = IN_PROJECT_FILE
     """How the host writes options, for the text of errors."""
+    offline: bool = False
+    """Whether no server is asked: firmware that isn't on this machine is an error then."""
 
 
 class Job(NamedTuple):
@@ -141,7 +143,14 @@ def _chosen(options: Mapping[str, Node], names: Collection[str]) -> dict[str, No
 
 def find(setup: Setup, asked: Asked) -> FoundFirmware:
     """Return the firmware package that a project asks for. Raises `EspAtError`."""
-    return find_firmware(asked.firmware, asked.request.module, asked.board, project=setup.project, report=setup.report)
+    return find_firmware(
+        asked.firmware,
+        asked.request.module,
+        asked.board,
+        project=setup.project,
+        report=setup.report,
+        offline=setup.offline,
+    )
 
 
 def recorded_offsets(setup: Setup, asked: Asked, found: FoundFirmware, module: SelectedModule) -> Mapping[str, int]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.catalog.releases import find_release
+from platformio_esp_at.commands.templates import template
 from platformio_esp_at.demo.archive import write_platform_archive
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.errors import EspAtError, FlashError
@@ -42,7 +43,7 @@ def run_demo(say: Callable[[str], None]) -> None:
         raise _missing(error.name) from None
     with tempfile.TemporaryDirectory(prefix="esp-at-demo-") as scratch:
         project = Path(scratch, "project")
-        shutil.copytree(_example(), project)
+        shutil.copytree(template("flash-only"), project)
         _take_platform_from(write_platform_archive(Path(scratch)), project / "platformio.ini")
         mirror = Path(scratch, "mirror")
         mirror.mkdir()
@@ -76,17 +77,6 @@ def _take_platform_from(archive: Path, ini: Path) -> None:
 def _missing(name: str | None) -> EspAtError:
     return EspAtError(
         "demo-part-missing", f"the demo needs {name}", hint='install it with: pip install "platformio-esp-at[demo]"'
-    )
-
-
-def _example() -> Path:
-    """Return the flash-only template: inside the installed package, or next to it in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package, package.parent):
-        if (example := folder / "examples" / "flash-only").is_dir():
-            return example
-    raise EspAtError(
-        "demo-part-missing", "the example project isn't installed", hint=f"looked for examples/flash-only in {package}"
     )
 
 

@@ -94,6 +94,38 @@ def download(url: str, file: Path, *, limit: int, allow_http: bool, report: Repo
     return validator
 
 
+def ask_server(url: str, *, allow_http: bool, seconds: float) -> None:
+    """Ask a server for a file, once, and read nothing of it: only whether it would be sent.
+
+    ``seconds``: how long to wait for the connection, and then for the answer. Raises as `download`.
+    """
+    check_url(url, allow_http=allow_http)
+    waiting = (seconds, seconds)
+    try:
+        with _session() as session, _follow(session, url, {}, allow_http=allow_http, timeout=waiting) as response:
+            status = response.status_code
+    except _BrokenOffError as error:
+        message = f"{shown(url)} can't be fetched: {error}"
+        raise PackageError("download-failed", message, hint="try again later") from None
+    if status in (404, 410):
+        hint = "check the URL, or take another release"
+        raise NotThereError("download-not-found", f"{host_of(url)} answers {status} for {shown(url)}", hint=hint)
+    if status >= 400:
+        hint = "it may want a name and a password: see ~/.netrc; or it has a trouble of its own: try again later"
+        raise PackageError("download-failed", f"{host_of(url)} answers {status} for {shown(url)}", hint=hint)
+
+
+def proxy_for(url: str) -> str | None:
+    """Return the proxy that a download goes through, without user name and password; None for none."""
+    from requests.utils import get_environ_proxies, select_proxy  # noqa: PLC0415 - see `_session`
+
+    proxy = None if is_loopback(url) else select_proxy(url, get_environ_proxies(url, no_proxy=None))
+    if proxy is None:
+        return None
+    scheme, mark, _ = proxy.rpartition("@")[0].partition("://")
+    return f"{scheme}{mark}" * bool(mark) + proxy.rpartition("@")[2]
+
+
 def _copy(path: Path, part: _Part, report: Report) -> None:
     try:
         source = open_regular(path)
@@ -228,11 +260,18 @@ def _attempt(session: requests.Session, part: _Part, unless: str, progress: _Pro
     return True
 
 
-def _follow(session: requests.Session, url: str, headers: dict[str, str], *, allow_http: bool) -> requests.Response:
+def _follow(
+    session: requests.Session,
+    url: str,
+    headers: dict[str, str],
+    *,
+    allow_http: bool,
+    timeout: tuple[float, float] = _TIMEOUT,
+) -> requests.Response:
     """Return the response after all redirects. Raises `EspAtError` for a redirect that isn't allowed."""
     at = url
     for _ in range(_MAX_REDIRECTS + 1):
-        response = _answer(session, at, headers)
+        response = _answer(session, at, headers, timeout)
         if not response.is_redirect:
             return response
         response.close()
@@ -263,7 +302,9 @@ def _target(at: str, location: str) -> str:
     return target
 
 
-def _answer(session: requests.Session, url: str, headers: dict[str, str]) -> requests.Response:
+def _answer(
+    session: requests.Session, url: str, headers: dict[str, str], timeout: tuple[float, float]
+) -> requests.Response:
     """Return a server's response, its body not read yet.
 
     Raises `UnreachableError` if there is none, `_BrokenOffError` if another attempt may help, else `PackageError`.
@@ -274,7 +315,7 @@ def _answer(session: requests.Session, url: str, headers: dict[str, str]) -> req
     # For a proxy, localhost is its own machine, not this one.
     proxies = {"no_proxy": host_of(url)} if is_loopback(url) else None
     try:
-        return session.get(url, headers=headers, stream=True, allow_redirects=False, timeout=_TIMEOUT, proxies=proxies)
+        return session.get(url, headers=headers, stream=True, allow_redirects=False, timeout=timeout, proxies=proxies)
     except exceptions.SSLError as error:
         if not isinstance(_innermost(error), ssl.SSLCertVerificationError):
             raise _BrokenOffError(_reason(error)) from None

@@ -50,29 +50,52 @@ def fetch_firmware(
     *,
     project: Path,
     report: Report,
+    offline: bool = False,
 ) -> FoundFirmware:
     """Return the firmware package of a name or a URL; see `find.find_firmware`."""
     lock = read_lock(project)
     locked = lock.packages
-    if is_release_name(firmware.text.text):
-        source = source_of_release(firmware.text, module, board, locked, report)
-    else:
-        source = source_of_name(firmware.text)
-    url = shown(source.url)
-    known = next((entry for entry in locked if entry.url == url or entry.asked == source.asked), None)
-    wanted = _Wanted(source, known, report)
+    wanted = _wanted(firmware, module, board, locked, report)
+    source, url = wanted.source, shown(wanted.source.url)
     with located(firmware.text.where):
         opened = wanted.from_disk()
     if opened is None:
         mirror = Mirror.of_environment() if source.is_espressifs else None
         with located(firmware.text.where):
-            opened = wanted.from_network(mirror)
+            opened = wanted.from_this_machine(mirror) if offline else wanted.from_network(mirror)
     if any((entry.url, entry.asked) == (url, source.asked) for entry in locked):
         return FoundFirmware(opened.package, lock=lock)
     firmware_asked, chip, module_asked = source.asked
     sha256 = opened.package.sha256 or ""
     entry = LockedPackage(firmware_asked, url, opened.size, sha256, chip=chip, module=module_asked)
     return FoundFirmware(opened.package, entry, lock)
+
+
+def places_to_ask(
+    firmware: Firmware, module: Text | CustomModule | None, board: BoardFacts | None, *, project: Path
+) -> tuple[str, ...]:
+    """Return the URLs that `fetch_firmware` would ask for a package, in its order; none where no server is needed."""
+    wanted = _wanted(firmware, module, board, read_lock(project).packages, lambda _: None)
+    if wanted.from_disk() is not None:
+        return ()
+    mirror = Mirror.of_environment() if wanted.source.is_espressifs else None
+    return mirror.places(wanted.source.url) if mirror else (wanted.source.url,)
+
+
+def _wanted(
+    firmware: Firmware,
+    module: Text | CustomModule | None,
+    board: BoardFacts | None,
+    locked: tuple[LockedPackage, ...],
+    report: Report,
+) -> _Wanted:
+    if is_release_name(firmware.text.text):
+        source = source_of_release(firmware.text, module, board, locked, report)
+    else:
+        source = source_of_name(firmware.text)
+    url = shown(source.url)
+    known = next((entry for entry in locked if entry.url == url or entry.asked == source.asked), None)
+    return _Wanted(source, known, report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +133,22 @@ class _Wanted:
             return self._checked(path_of_file_url(url), shown(url))
         content = self._locked_content(Cache.of_this_user())
         return self._checked(content, shown(url)) if content else None
+
+    def from_this_machine(self, mirror: Mirror | None) -> _Opened:
+        """Return the package from the cache, or from a mirror that is a folder; no server is asked.
+
+        Raises `PackageError` where neither has it.
+        """
+        url, name = shown(self.source.url), file_name_of(self.source.url)
+        if cached := None if self.known else Cache.of_this_user().find(url):
+            return self._checked(cached.path, url)
+        if mirror and scheme_of(mirror.url) == "file":
+            for place in mirror.places(self.source.url):
+                if is_regular(path_of_file_url(place)):
+                    return self._checked(path_of_file_url(place), shown(place))
+        raise PackageError(
+            "firmware-not-here", f"{name} is not on this machine yet", hint="the first run downloads it, and checks it"
+        )
 
     def from_network(self, mirror: Mirror | None) -> _Opened:
         """Return the package from the server, or from the mirror. Raises `PackageError` or `CacheError`."""

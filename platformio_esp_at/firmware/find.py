@@ -28,16 +28,18 @@ def find_firmware(
     *,
     project: Path,
     report: Report,
+    offline: bool = False,
 ) -> FoundFirmware:
     """Return the firmware package that a project names.
 
     ``module`` and ``board`` choose the package of a release, which has one for each module. ``project`` is the folder
     of the lock file; a package that differs from its entry is refused. Raises `SelectionError` if no package is known
-    for the module, `PackageError` for one that can't be downloaded, isn't the locked one, or is invalid.
+    for the module, `PackageError` for one that can't be downloaded, isn't the locked one, or is invalid; ``offline``,
+    also for one that would have to be downloaded.
     """
     if firmware.path is not None:
         with located(firmware.text.where):
             return FoundFirmware(open_package(firmware.path))
     from platformio_esp_at.firmware import fetch  # noqa: PLC0415 - 20 ms that only a name or a URL needs
 
-    return fetch.fetch_firmware(firmware, module, board, project=project, report=report)
+    return fetch.fetch_firmware(firmware, module, board, project=project, report=report, offline=offline)

@@ -38,8 +38,7 @@ def find_runtime(homes: Sequence[str], say: Callable[[str], None]) -> Runtime:
     if glob.glob(os.path.join(glob.escape(os.path.dirname(PACKAGE)), "platformio_esp_at-*.dist-info")):
         return Runtime(sys.executable, "")  # pip installed us, and with us what we need
     python = new_enough_python()
-    name = _name(python)
-    places = [os.path.join(home, name) for home in _homes(homes)]
+    places = _places(python, homes)
     for place in places:
         if os.path.isdir(place):
             mark_used(place)
@@ -48,6 +47,16 @@ def find_runtime(homes: Sequence[str], say: Callable[[str], None]) -> Runtime:
     say("esp-at: getting the Python packages that it needs into {} (once)".format(place))
     make_folder(python, place)
     return Runtime(python, place)
+
+
+def packages_of(python: str, homes: Sequence[str]) -> str:
+    """Return the folder of packages that is there for an interpreter; empty where none was made yet."""
+    return next(filter(os.path.isdir, _places(python, homes)), "")
+
+
+def _places(python: str, homes: Sequence[str]) -> List[str]:
+    name = _name(python)
+    return [os.path.join(home, name) for home in _homes(homes)]
 
 
 def homes_of_idf() -> List[str]:

@@ -15,6 +15,7 @@ from platformio_esp_at.formats.nvs_pages import PAGE_SIZE
 from platformio_esp_at.formats.pki import PKI_SETS, PKI_SLOTS, PkiContainer, pki_names, pki_slot
 from platformio_esp_at.formats.text_instead import text_instead
 from platformio_esp_at.planning import mfg_nvs
+from platformio_esp_at.request.nodes import place_of_key
 from platformio_esp_at.request.values import InputFile
 
 if TYPE_CHECKING:
@@ -305,7 +306,8 @@ def pki_by_slot(request: Request) -> dict[str, tuple[InputFile, ...]]:
     for name, files in request.pki.items():
         slot = pki_slot(name)
         if slot not in PKI_SLOTS:
-            raise unknown_name("unknown-pki", "certificate or key", name, PKI_SLOTS, where=files[0].where)
+            where = place_of_key(name, files[0].where)
+            raise unknown_name("unknown-pki", "certificate or key", name, PKI_SLOTS, where=where)
         sets = PKI_SETS[slot.rpartition("_")[0]]
         if len(files) > sets:
             raise FormatError(

@@ -9,6 +9,7 @@ from platformio_esp_at.errors import EspAtError, PackageError, located, setting,
 from platformio_esp_at.formats.factory_param import FactoryParam
 from platformio_esp_at.formats.pki import PKI_SLOTS, PkiContainer, PkiType, first_type
 from platformio_esp_at.planning import mfg_nvs
+from platformio_esp_at.request.nodes import place_of_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,7 +101,8 @@ def _with_values(param: FactoryParam, changes: Mapping[str, Text]) -> FactoryPar
                 hint=f"remove it; the firmware reads {', '.join(values)}",
             )
         if name not in values:
-            raise unknown_name("unknown-parameter", "factory parameter", given, values, where=text.where)
+            where = place_of_key(given, text.where)
+            raise unknown_name("unknown-parameter", "factory parameter", given, values, where=where)
         value = text.number() if isinstance(values[name], int) else text.text
         with located(text.where):
             param = param.replace({name: value})

@@ -16,6 +16,7 @@ from platformio_esp_at.errors import EspAtError, located, setting, unknown_name
 from platformio_esp_at.formats.nvs import NvsEntry, NvsImage
 from platformio_esp_at.formats.nvs_pages import PAGE_SIZE, Encoding
 from platformio_esp_at.formats.pki import PKI_SLOTS, pki_names, pki_slot
+from platformio_esp_at.request.nodes import place_of_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -181,7 +182,8 @@ def _known_name(name: str, text: Text, own: Mapping[str, object], reads: Callabl
             raise EspAtError(
                 "not-read-by-release", f"the firmware of this release doesn't read {name}", where=text.where, hint=hint
             )
-    raise unknown_name("unknown-parameter", "factory parameter", name, readable, where=text.where)
+    where = place_of_key(name, text.where)
+    raise unknown_name("unknown-parameter", "factory parameter", name, readable, where=where)
 
 
 def _typed(name: str, encoding: Encoding, text: Text) -> int | str:

@@ -17,6 +17,8 @@ from platformio_esp_at.request.kinds import is_board_file
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from platformio_esp_at.catalog.modules import Module
+
 PLATFORM = Path(__file__).parents[1] / "pio" / "platform"
 """The flash-only dev-platform; its boards are also the AT modules by themselves, such as ``esp32c3-at-mini-1``."""
 
@@ -45,6 +47,11 @@ def find_board(board: str, *, own_boards: Path | None = None, platforms: Path | 
     raise UnknownNameError(
         "unknown-board", f"unknown board {board!r}", hint=f"{hint}the path of a board's JSON file will do, too"
     )
+
+
+def module_board(module: Module) -> str:
+    """Return the board that is an AT module by itself, such as ``esp32c3-at-mini-1``."""
+    return f"{module.chip}-at-{module.name}".lower().replace("_", "-")
 
 
 def _kind(board: str) -> list[str]:

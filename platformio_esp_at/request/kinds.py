@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from platformio_esp_at.errors import FormatError, Place, setting
 from platformio_esp_at.request.nodes import is_mapping, parse_mapping, parse_names, place_of, without_space
@@ -17,9 +17,13 @@ from platformio_esp_at.request.values import CustomModule, Firmware, Folder, Inp
 from platformio_esp_at.units import UPLOAD_BAUD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import TypeAlias
 
     from platformio_esp_at.request.nodes import Node
+
+    Schema: TypeAlias = dict[str, Any]
+    """What a value must be, as JSON Schema."""
 
 ValueT_co = TypeVar("ValueT_co", covariant=True)
 
@@ -111,6 +115,10 @@ class Kind(ABC, Generic[ValueT_co]):
         """Return the files and folders that `value` reads. Raises `FormatError`."""
         return ()
 
+    def schema(self, known: Callable[[Completes], Sequence[str]]) -> Schema:  # noqa: ARG002 - names use it
+        """Return what ``esp_at.yml`` may have for the option; ``known``: the names that there are of a kind."""
+        return {"type": "string"}
+
     def wrong(self, node: Node, name: str) -> FormatError:
         """Return the error for a node that isn't what the kind takes."""
         if isinstance(node, Text) and (hint := without_space(node.text)):
@@ -166,6 +174,14 @@ class SpeedKind(Kind["Speed | None"]):
             )
         return Speed(baud, text.where)
 
+    def schema(self, known: Callable[[Completes], Sequence[str]]) -> Schema:  # noqa: ARG002 - there is no name
+        """Return a number above 0."""
+        return {"anyOf": [{"type": "integer", "minimum": 1}, _NUMBER_AS_TEXT]}
+
+
+_NUMBER_AS_TEXT = {"type": "string", "pattern": r"^\s*(0[xX][0-9a-fA-F]+|0|[1-9][0-9]*)\s*$"}
+"""What `Text.number` reads, in quotes; without, a number is one of YAML."""
+
 
 class SwitchKind(Kind[bool]):
     """Yes or no; on a command line, the name alone means yes."""
@@ -184,6 +200,12 @@ class SwitchKind(Kind[bool]):
         if text.text.lower() not in _SWITCHES:
             raise self.wrong(text, name)
         return _SWITCHES[text.text.lower()]
+
+    def schema(self, known: Callable[[Completes], Sequence[str]]) -> Schema:  # noqa: ARG002 - there is no name
+        """Return true or false, or the words for it; those of YAML 1.1 are texts in YAML 1.2."""
+        words = (word for word in _SWITCHES if word.isalpha())
+        any_case = "|".join("".join(f"[{letter.upper()}{letter}]" for letter in word) for word in words)
+        return {"anyOf": [{"type": "boolean"}, {"enum": [0, 1]}, {"type": "string", "pattern": f"^({any_case}|0|1)$"}]}
 
 
 _SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
@@ -208,6 +230,11 @@ class ChoiceKind(Kind["str | None"]):
         if word not in self._choices:
             raise self.wrong(text, name)
         return word
+
+    def schema(self, known: Callable[[Completes], Sequence[str]]) -> Schema:  # noqa: ARG002 - they are known here
+        """Return the words, and those with underscores."""
+        underscores = "|".join(word.replace("-", "[-_]") for word in self._choices)
+        return {"anyOf": [{"enum": list(self._choices)}, {"type": "string", "pattern": f"^({underscores})$"}]}
 
 
 class BoardKind(Kind["Text | None"]):
@@ -243,6 +270,10 @@ class FirmwareKind(Kind["Firmware | None"]):
     def value(self, name: str, given: Sequence[Given], read: Reader) -> Firmware:
         """Return the last one; a path must exist."""
         return read.firmware([_named(self, node, base, name) for node, base in given][-1])
+
+    def schema(self, known: Callable[[Completes], Sequence[str]]) -> Schema:
+        """Return a text; releases are examples of it."""
+        return {"type": "string", "examples": list(known(self.completes))}
 
 
 class PathKind(Kind["InputFile | None"]):
@@ -317,6 +348,22 @@ class ModuleKind(Kind["Text | CustomModule | None"]):
             )
         return CustomModule(own_name, values.pop("based_on"), values)
 
+    def schema(self, known: Callable[[Completes], Sequence[str]]) -> Schema:
+        """Return a name, or what defines a module; hardware and builds of one's own have other names than the known."""
+        name = {"anyOf": [{"enum": list(known(Completes.MODULES))}, {"type": "string"}]}
+        parameters = dict.fromkeys(known(Completes.PARAMETERS), _SCALAR)
+        own = {
+            "type": "object",
+            "properties": {"name": {"type": "string"}, "based_on": name, **parameters},
+            "required": ["name", "based_on"],
+            "additionalProperties": False,
+        }
+        return {"anyOf": [*name["anyOf"], own]}
+
+
+_SCALAR = {"type": ["integer", "string"]}
+"""A number, or a text."""
+
 
 # --- lists and mappings ---
 
@@ -341,6 +388,10 @@ class NamesKind(Kind["tuple[Text, ...]"]):
         """Return the last list."""
         lists = [node if isinstance(node, tuple) else (node,) for node, _ in given]
         return [tuple(_text(self, item, name) for item in items) for items in lists][-1]
+
+    def schema(self, known: Callable[[Completes], Sequence[str]]) -> Schema:  # noqa: ARG002 - each project has its own
+        """Return a list of names, or one of them."""
+        return {"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "string"}]}
 
 
 class ValuesKind(Kind["Mapping[str, Text]"]):
@@ -367,6 +418,11 @@ class ValuesKind(Kind["Mapping[str, Text]"]):
                 raise self.wrong(node, name)
             values |= {key: _text(_TEXT, value, f"{name}.{key}") for key, value in node.items()}
         return values
+
+    def schema(self, known: Callable[[Completes], Sequence[str]]) -> Schema:
+        """Return a mapping with the known names."""
+        properties = dict.fromkeys(known(self.completes), _SCALAR)
+        return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
 class _FilesKind(Kind[ValueT_co]):
@@ -414,6 +470,11 @@ class CertificatesKind(_FilesKind["Mapping[str, tuple[InputFile, ...]]"]):
             raise _too_many(key, paths, MOST_SETS, "one or two files")
         yield from map(read.file, paths)
 
+    def schema(self, known: Callable[[Completes], Sequence[str]]) -> Schema:
+        """Return a mapping with the known names."""
+        properties = dict.fromkeys(known(self.completes), _one_or(MOST_SETS))
+        return {"type": "object", "properties": properties, "additionalProperties": False}
+
 
 class ContentKind(_FilesKind["Mapping[str, InputFile | InputFolder]"]):
     """A mapping of partitions to a file or a folder each."""
@@ -432,6 +493,16 @@ class ContentKind(_FilesKind["Mapping[str, InputFile | InputFolder]"]):
                 raise _too_many(key, paths, 1, "one file")
             content[key] = read.file_or_folder(paths[0])
         return content
+
+    def schema(self, known: Callable[[Completes], Sequence[str]]) -> Schema:  # noqa: ARG002 - each project has its own
+        """Return a mapping with any names."""
+        return {"type": "object", "additionalProperties": _one_or(1)}
+
+
+def _one_or(most: int) -> Schema:
+    """Return a path, or a list of paths."""
+    several = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": most}
+    return {"anyOf": [{"type": "string"}, several]}
 
 
 _TEXT, _PATH = TextKind(), PathKind()

@@ -6,19 +6,34 @@ Every scalar stays text until an option parses it: ``country_code: NO`` is Norwa
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from platformio_esp_at.errors import FormatError, Place
 from platformio_esp_at.request.values import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from typing_extensions import Self
     from yaml import Mark, MarkedYAMLError
     from yaml import Node as YamlNode
 
 Node: TypeAlias = "Text | tuple[Node, ...] | dict[str, Node]"
+
+
+class Key(str):
+    """A name in a mapping of YAML, and where it is: in a file, with its column."""
+
+    __slots__ = ("where",)
+
+    def __new__(cls, text: str, where: Place) -> Self:
+        """Return the name with its place."""
+        made = super().__new__(cls, text)
+        made.where = where
+        return made
+
+    where: Place
 
 
 class Layer(NamedTuple):
@@ -39,8 +54,9 @@ def parse_yaml(text: str, where: Place, *, has_lines: bool = False) -> Node:
     """
     import yaml  # noqa: PLC0415 - 15 ms that only a run with options needs
 
-    def place(mark: Mark | None) -> Place:
-        return on_line(mark.line + 1 if mark else 1)
+    def place(mark: Mark | None, *, column: bool = False) -> Place:
+        found = on_line(mark.line + 1 if mark else 1)
+        return found / Place.at(column=mark.column + 1) if column and mark and has_lines else found
 
     def on_line(line: int) -> Place:
         return where / Place.at(line=line) if has_lines else where
@@ -106,7 +122,11 @@ def _unescaped(line: str) -> str:
     return f"write it in single quotes, '{value}', or with / in place of \\"
 
 
-def _node(node: YamlNode, place: Callable[[Mark | None], Place], seen: set[int]) -> Node:
+class _Place(Protocol):
+    def __call__(self, mark: Mark | None, *, column: bool = False) -> Place: ...
+
+
+def _node(node: YamlNode, place: _Place, seen: set[int]) -> Node:
     import yaml  # noqa: PLC0415 - see above
 
     where = place(node.start_mark)
@@ -138,7 +158,7 @@ def _node(node: YamlNode, place: Callable[[Mark | None], Place], seen: set[int])
         if key.value in mapping:
             hint = f"remove one of the two; the first is {place_of(mapping[key.value])}"
             raise FormatError("option-twice", f"{key.value!r} is given twice", where=place(key.start_mark), hint=hint)
-        mapping[key.value] = _node(value, place, seen)
+        mapping[Key(key.value, place(key.start_mark, column=True))] = _node(value, place, seen)
     return mapping
 
 
@@ -203,6 +223,11 @@ def without_blanks(nodes: Mapping[str, Node]) -> dict[str, Node]:
         for name, node in nodes.items()
         if not isinstance(node, Text) or node.text.strip().lower() not in _BLANK
     }
+
+
+def place_of_key(name: str, otherwise: Place) -> Place:
+    """Return where a name in a mapping is; a host's names have no place of their own."""
+    return name.where if isinstance(name, Key) else otherwise
 
 
 def place_of(node: Node) -> Place:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from platformio_esp_at.errors import EspAtError, FormatError, Place, near_names, printable, setting
 from platformio_esp_at.files import FileTooLargeError, file_mode, looked_for, read_file, reading_hint
 from platformio_esp_at.formats.text_instead import lfs_pointer
-from platformio_esp_at.request.nodes import Layer, parse_yaml, place_of, without_blanks, without_space
+from platformio_esp_at.request.nodes import Layer, parse_yaml, place_of_key, without_blanks, without_space
 from platformio_esp_at.request.options import OPTIONS, unknown_option
 from platformio_esp_at.request.values import PROJECT_FILE, Firmware, InputFile, InputFolder, Text
 from platformio_esp_at.units import MAX_FLASH_SIZE, format_size
@@ -40,6 +40,12 @@ def read_project(folder: Path) -> Layer:
         if _is_open(folder):
             return Layer(folder, {})
     text = InputFile(PROJECT_FILE, where, _read(file, PROJECT_FILE, Place(), _MAX_PROJECT_FILE_SIZE)).text()
+    return layer_of_text(text, folder)
+
+
+def layer_of_text(text: str, folder: Path) -> Layer:
+    """Return the options in the text of an ``esp_at.yml`` of a folder. Raises as `read_project`."""
+    where = Place.at(file=PROJECT_FILE)
     root = parse_yaml(text, where, has_lines=True)
     if isinstance(root, Text) and not root.text:
         return Layer(folder, {})
@@ -47,10 +53,9 @@ def read_project(folder: Path) -> Layer:
         first = root.text.splitlines()[0] if isinstance(root, Text) else ""
         hint = without_space(first) or f"write NAME: VALUE in each line; known: {', '.join(OPTIONS)}"
         raise FormatError("options-file-invalid", "it must be a mapping of options", where=where, hint=hint)
-    for name, node in root.items():
+    for name in root:
         if name not in OPTIONS:
-            place = place_of(node) if place_of(node).parts else where
-            raise unknown_option(name, place)
+            raise unknown_option(name, place_of_key(name, where))
     return Layer(folder, without_blanks(root))
 
 

@@ -341,7 +341,8 @@ def test_inspect_refuses_what_it_does_not_know(esp_at, tmp_path, image_set):
 def test_help_and_usage(esp_at):
     commands = esp_at("--help").stdout
     of_a_project = ("package", "flash", "verify", "erase", "info", "table")
-    for name in (*of_a_project, "inspect", "modules", "module-for", "explain", "pio-platform", "demo"):
+    others = ("init", "doctor", "schema", "inspect", "modules", "module-for", "explain", "pio-platform", "demo")
+    for name in (*of_a_project, *others):
         assert f"\n  {name} " in commands
     assert esp_at("--version").stdout == f"esp-at, version {__version__}\n"
     assert esp_at("pio-platform").stdout.startswith("symlink://")
@@ -446,6 +447,9 @@ def test_values_are_completed(command, words, answers, completed):
         ("module-for non", [("file", "non")]),
         ("table v4.1.1", [("plain", "v4.1.1.0"), ("file", "v4.1.1")]),
         ("table --module wroom-3", [("plain", "WROOM-32")]),
+        ("init --module wroom-3", [("plain", "WROOM-32")]),
+        ("init --firmware v4.1.1", [("plain", "v4.1.1.0"), ("file", "v4.1.1")]),
+        ("init --host p", [("plain", "pio")]),
         ("module-for esp32-c3-devkitm", [("plain", "esp32-c3-devkitm-1"), ("file", "esp32-c3-devkitm")]),
     ],
 )
@@ -482,3 +486,28 @@ def test_bash_completes_with_the_script_that_esp_at_gives(esp_at, monkeypatch):
         check=False,
     )
     assert (done.stdout, done.stderr) == ("uart_tx_pin=\n", "")
+
+
+# --- what is wrong here ---
+
+
+def test_doctor(esp_at, project, monkeypatch):
+    folder = project(yml=YML)
+    said = esp_at("doctor", cwd=folder).stdout
+    assert "firmware for module WROOM-32: 17 images, checked" in said
+    assert said.splitlines()[-1].startswith("Problems: 0, ")
+    findings = json.loads(esp_at("doctor", "-C", folder, "--json").stdout)
+    assert {finding["subject"] for finding in findings} >= {"Python", "esptool", "PlatformIO", "ESP-IDF", "cache"}
+    assert all(set(finding) == {"subject", "state", "code", "words", "fix"} for finding in findings)
+    (folder / "esp_at.yml").write_text("firmware: nothere.zip\n")
+    assert "  [firmware-not-found]\n" in esp_at("doctor", cwd=folder, code=1).stdout
+    monkeypatch.setenv("ESP_AT_MIRROR", str(folder / "nowhere"))
+    findings = json.loads(esp_at("doctor", "-C", folder, "--json", code=1).stdout)
+    codes = {finding["code"] for finding in findings if finding["state"] == "problem"}
+    assert codes == {"firmware-not-found", "mirror-not-found"}
+
+
+def test_schema(esp_at):
+    schema = json.loads(esp_at("schema").stdout)
+    assert schema["additionalProperties"] is False
+    assert {"firmware", "module", "pki"} <= set(schema["properties"])

@@ -130,13 +130,13 @@ PROJECTS = {
         YML + "factory_params: {}\n",
         {},
         "unknown-option",
-        ["esp_at.yml:3: ", "did you mean factory_param"],
+        ["esp_at.yml:3:1: ", "did you mean factory_param"],
     ),
     "unknown parameter": (
         YML + "factory_param:\n  uart_tx: 5\n",
         {},
         "unknown-parameter",
-        ["esp_at.yml:4: ", "'uart_tx'", "did you mean uart_tx_pin"],
+        ["esp_at.yml:4:3: ", "'uart_tx'", "did you mean uart_tx_pin"],
     ),
     "not YAML": (YML + "skip: [ble_data\n", {}, "not-yaml", ["esp_at.yml:4: "]),
     "overlap in the table": (

@@ -31,6 +31,7 @@ from platformio_esp_at.events import Copying, DownloadStarted, Noticed
 from platformio_esp_at.firmware import download as download_module
 from platformio_esp_at.firmware import source as source_module
 from platformio_esp_at.firmware.cache import Cache
+from platformio_esp_at.firmware.fetch import places_to_ask
 from platformio_esp_at.firmware.find import find_firmware
 from platformio_esp_at.firmware.lock import add_to_lock
 from platformio_esp_at.formats.lock_file import LockedPackage, parse_lock_file
@@ -847,3 +848,41 @@ def test_a_killed_run_leaves_nothing_wrong(project, https_server, monkeypatch):
     assert not (project.cache / "packages").exists()
     assert project.open().sha256 == sha256(data)
     assert https_server.asked[-1].begin >= STALL - 8192 > 0
+
+
+# --- without a server ---
+
+
+def test_without_a_server_it_is_taken_from_a_folder_or_from_the_cache(project, http_server, monkeypatch):
+    def found():
+        firmware = Firmware(Text("v4.1.1.0", HERE))
+        return find_firmware(firmware, None, ESP32DEV, project=project.root, report=lambda _: None, offline=True)
+
+    assert found().package.release == "v4.1.1.0"
+    assert not project.cache.exists()
+    http_server.files[f"/{NAME}.zip"] = Served((project.mirror / f"{NAME}.zip").read_bytes())
+    monkeypatch.setenv("ESP_AT_MIRROR", http_server.url)
+    with refused("firmware-not-here"):
+        found()
+    assert http_server.asked == []
+    wanted = Firmware(Text("v4.1.1.0", HERE)), None, ESP32DEV
+    assert [url.rpartition("/")[2] for url in places_to_ask(*wanted, project=project.root)] == [f"{NAME}.zip"] * 3
+    assert http_server.asked == []
+    project.open(lock=False)
+    assert found().package.release == "v4.1.1.0"
+    assert places_to_ask(*wanted, project=project.root)  # a run asks whether it has changed
+    project.open()
+    asked = len(http_server.asked)
+    assert places_to_ask(*wanted, project=project.root) == ()  # locked, and in the cache
+    assert found().package.release == "v4.1.1.0"
+    assert len(http_server.asked) == asked
+
+
+def test_what_is_here_must_be_what_the_project_has_locked(project):
+    project.open()
+    shutil.rmtree(project.cache)
+    write_sample_package(project.mirror / f"{NAME}.zip", "esp32")
+    with refused("lock-mismatch"):
+        find_firmware(
+            Firmware(Text("v4.1.1.0", HERE)), None, ESP32DEV, project=project.root, report=lambda _: None, offline=True
+        )

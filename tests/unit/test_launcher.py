@@ -373,3 +373,11 @@ def test_an_event_is_a_line_of_json_and_anything_else_is_shown(capsys):
     said = capsys.readouterr()
     assert said.out == 'Wrote it\na library prints\n["no", "event"]'
     assert said.err == "Note: so\n"
+
+
+def test_the_folder_of_packages_that_is_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("ESP_AT_ENV", str(tmp_path))
+    assert environment.packages_of(sys.executable, []) == ""
+    made = tmp_path / environment._name(sys.executable)
+    made.mkdir()
+    assert environment.packages_of(sys.executable, []) == str(made)

@@ -76,16 +76,16 @@ def test_project_file_with_a_byte_order_mark(folder):
     ("text", "where", "code", "message", "hint"),
     [
         pytest.param(
-            "modul: x\n",
-            "esp_at.yml:1",
+            "skip: []\nmodul: x\n",
+            "esp_at.yml:2:1",
             "unknown-option",
             "unknown option 'modul'",
             "did you mean module?",
             id="misspelt",
         ),
         pytest.param(
-            "zzz: x\n",
-            "esp_at.yml:1",
+            "{skip: [], zzz: {a: b}}\n",
+            "esp_at.yml:1:12",
             "unknown-option",
             "unknown option 'zzz'",
             "known: after, backup, baud, before,",
