@@ -15,6 +15,7 @@ _MODULES = {
     "package": "packaging",
     "info": "packaging",
     "table": "packaging",
+    "report": "reporting",
     "upload": "flashing",
     "upload_factory": "flashing",
     "verify": "flashing",

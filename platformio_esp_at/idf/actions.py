@@ -40,6 +40,12 @@ ACTIONS = (
     Action("at-erase", "erase", "Erase the AT module's whole flash, with all that is saved on it."),
     Action("at-info", "info", "Show what at-flash writes and keeps, without a device.", has_port=False),
     Action("at-table", "table", "Show the AT module's user partition table as CSV.", has_port=False),
+    Action(
+        "at-report",
+        "report",
+        "Write a page about the AT module: its flash, wiring, parameters, certificates and last run.",
+        has_port=False,
+    ),
 )
 
 _ERASE = {

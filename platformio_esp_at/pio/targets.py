@@ -33,6 +33,12 @@ TARGETS = (
     Target("erase_at", "erase", "Erase AT Module", "Erase the AT module's whole flash, with all that is saved on it"),
     Target("info_at", "info", "Show AT Flash Plan", "Show what upload_at writes and keeps, without a device"),
     Target("table_at", "table", "Show AT User Partitions", "Show the AT module's user partition table as CSV"),
+    Target(
+        "report_at",
+        "report",
+        "Report on AT Firmware",
+        "Write a page about the AT module: its flash, wiring, parameters, certificates and last run",
+    ),
 )
 
 FLASH_ONLY = {"upload_at": "upload", "erase_at": "erase"}
