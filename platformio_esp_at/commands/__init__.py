@@ -1,4 +1,4 @@
-"""The commands, for every front end: package, flash, verify, test, print a table, inspect, look up, explain.
+"""The commands, for every front end: package, flash, verify, test, print a table, report, inspect, look up, explain.
 
 A front end makes a `Setup`, calls a command, and turns `EspAtError` into an error of its host.
 """

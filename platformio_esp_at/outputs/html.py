@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from platformio_esp_at import __version__
 from platformio_esp_at.errors import IN_PROJECT_FILE, spelled
 from platformio_esp_at.formats.esp_image import ChipRevisions, format_revision
-from platformio_esp_at.outputs.certificates import credentials
 from platformio_esp_at.outputs.connections import connections
+from platformio_esp_at.outputs.credentials import credentials
 from platformio_esp_at.outputs.flash_map import FlashMap
 from platformio_esp_at.outputs.markup import as_html, element, style
 from platformio_esp_at.outputs.svg import STYLE as PICTURE_STYLE
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
     from platformio_esp_at.errors import Notice, Spelling
-    from platformio_esp_at.outputs.certificates import Credential
+    from platformio_esp_at.outputs.credentials import Credential
     from platformio_esp_at.planning.plan import FlashPlan
 
 _STYLE = """

@@ -337,7 +337,7 @@ def test_inspect_refuses_what_it_does_not_know(esp_at, tmp_path, image_set):
 
 def test_help_and_usage(esp_at):
     commands = esp_at("--help").stdout
-    of_a_project = ("package", "flash", "verify", "erase", "info", "table")
+    of_a_project = ("package", "flash", "verify", "erase", "info", "table", "report")
     for name in (*of_a_project, "inspect", "modules", "module-for", "explain", "pio-platform", "demo"):
         assert f"\n  {name} " in commands
     assert esp_at("--version").stdout == f"esp-at, version {__version__}\n"

@@ -19,6 +19,10 @@ TARGETS = {
     "erase_at": ("Erase AT Module", "Erase the AT module's whole flash, with all that is saved on it"),
     "info_at": ("Show AT Flash Plan", "Show what upload_at writes and keeps, without a device"),
     "table_at": ("Show AT User Partitions", "Show the AT module's user partition table as CSV"),
+    "report_at": (
+        "Report on AT Firmware",
+        "Write a page about the AT module: its flash, wiring, parameters, certificates and last run",
+    ),
 }
 SCRIPT = Path(__file__).parents[2] / "esp_at.py"
 INI = f"""\

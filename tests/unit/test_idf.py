@@ -43,7 +43,10 @@ BASE = {
         }
     }
 }
-NAMES = ["at-erase", "at-flash", "at-flash-factory", "at-info", "at-package", "at-table", "at-test", "at-verify"]
+NAMES = [
+    *("at-erase", "at-flash", "at-flash-factory", "at-info", "at-package", "at-report"),
+    *("at-table", "at-test", "at-verify"),
+]
 
 COMPONENT = Path(__file__).parents[2] / "idf_component/esp_at_flash"
 NOTHING = {"version": "1", "global_options": [], "actions": {}}
