@@ -106,7 +106,9 @@ SMALLEST = """
 @pytest.fixture(scope="module")
 def browser():
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        # Without a GPU; and without a surface of its own for each screenshot, which it sometimes can't make then.
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-features=CDPScreenshotNewSurface"]
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         yield started
         started.close()
 
