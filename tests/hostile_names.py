@@ -16,6 +16,13 @@ from platformio_esp_at.formats.partition_table import Partition, PartitionTable
 if TYPE_CHECKING:
     from pathlib import Path
 
+TAGS = {
+    *("html", "head", "meta", "title", "style", "body", "header", "main", "section", "footer", "div", "h1", "h2", "p"),
+    *("dl", "dt", "dd", "ul", "li", "table", "thead", "tbody", "tr", "th", "td", "bdi", "code", "span", "strong"),
+    *("svg", "desc", "defs", "pattern", "path", "circle", "rect", "line", "polygon", "polyline", "g", "text"),
+}
+"""All that the page and its pictures are made of: nothing that loads, runs or sends."""
+
 SCRIPT = "<script>document.title='taken'</script>"
 TURNED = "\u202egnp.exe\u2066"
 LONG = "W" * 60

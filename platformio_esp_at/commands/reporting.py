@@ -63,7 +63,7 @@ def report(setup: Setup, files: ReportFiles | None = None) -> None:
         texts[files.wiring] = svg_file(wiring_svg(wires))
     for path, text in texts.items():
         write_beside(path, path.name, text.encode())
-    setup.report(Reported(tuple(texts), str(run["command"]) if run else None))
+    setup.report(Reported(tuple(texts), str(run.get("command")) if run else None))
 
 
 def _last_run(setup: Setup, plan: FlashPlan) -> dict[str, Any] | None:

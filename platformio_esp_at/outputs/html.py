@@ -239,7 +239,7 @@ def _run(run: Mapping[str, Any]) -> Element:
     device = run.get("device")
     if isinstance(device, dict):
         facts += _device_facts(device)
-    if differing := run.get("differing"):
+    if isinstance(differing := run.get("differing"), dict):
         facts.append(("Differs", ", ".join(map(str, differing))))
     settings = run.get("uart_settings")
     if isinstance(settings, dict):

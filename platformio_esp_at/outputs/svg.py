@@ -63,11 +63,10 @@ def svg_file(picture: Element) -> str:
     """Return a picture as a file of its own, with its style sheet."""
     width, height = map(float, picture.attrib["viewBox"].split()[2:])
     frame = {"x": -_MARGIN, "y": -_MARGIN, "width": width + 2 * _MARGIN, "height": height + 2 * _MARGIN}
-    picture.set("viewBox", " ".join(f"{value:g}" for value in frame.values()))
     paper = element("rect", class_="at-paper", **frame)
-    picture.insert(_TITLES, style(STYLE))
-    picture.insert(_TITLES + 1, paper)
-    return as_svg(picture)
+    attributes = picture.attrib | {"viewBox": " ".join(f"{value:g}" for value in frame.values())}
+    words, drawing = picture[:_TITLES], picture[_TITLES:]
+    return as_svg(element(picture.tag, *words, style(STYLE), paper, *drawing, **attributes))
 
 
 _MARGIN = 12.0

@@ -15,7 +15,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from hostile_names import hostile_run, write_hostile_project
+from hostile_names import TAGS, hostile_run, write_hostile_project
 
 from platformio_esp_at.commands.reporting import FLASH_MAP, PAGE, WIRING
 from platformio_esp_at.demo.sample_package import write_sample_package
@@ -34,11 +34,6 @@ from playwright.sync_api import sync_playwright  # noqa: E402 - skipped without
 
 WINDOWS = [(1280, 800), (360, 740)]
 SCHEMES = ["light", "dark"]
-TAGS = {
-    *("html", "head", "meta", "title", "style", "body", "header", "main", "section", "footer", "div", "h1", "h2", "p"),
-    *("dl", "dt", "dd", "ul", "li", "table", "thead", "tbody", "tr", "th", "td", "bdi", "code", "span", "strong"),
-    *("svg", "desc", "defs", "pattern", "path", "circle", "rect", "line", "polygon", "polyline", "g", "text"),
-}
 
 LOW_CONTRAST = """
 () => {

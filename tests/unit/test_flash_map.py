@@ -12,6 +12,7 @@ from platformio_esp_at.catalog.modules import modules
 from platformio_esp_at.catalog.releases import released_packages
 from platformio_esp_at.checks.layout import check_secondary
 from platformio_esp_at.demo.sample_package import sample_package
+from platformio_esp_at.formats.download_config import FlashImage
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable
 from platformio_esp_at.outputs.flash_map import USER_TABLE, FlashMap, MapRow, State
 from platformio_esp_at.request.values import InputFile, Text
@@ -81,7 +82,7 @@ def test_all_bytes_of_every_layout(chip, module, flash_size, layout, tmp_path):
     regions = [replace(region, offset=offsets.get(region.name, region.offset)) for region in plan.regions]
     there = {*offsets, "bootloader"}
     regions = [region for region in regions if region.name in there and region.offset < flash_size]
-    moved = plan.package.secondary_image.__class__(home.offset, plan.package.secondary_image.path)
+    moved = FlashImage(home.offset, plan.package.secondary_image.path)
     package = replace(plan.package, primary=primary, secondary=secondary, secondary_image=moved)
     at = {region.offset for region in regions}
     kept = tuple(row for row in (*primary, *secondary) if row.offset not in at and row != home)

@@ -7,13 +7,14 @@ import re
 from xml.etree import ElementTree as ET
 
 import pytest
-from hostile_names import SCRIPT, hostile_run, write_hostile_project
+from hostile_names import SCRIPT, TAGS, hostile_run, write_hostile_project
 from sample_project import SampleProject
-from test_html import RUN, TAGS, Page
+from test_html import RUN, Page
 
 from platformio_esp_at.commands import reporting
 from platformio_esp_at.commands.reporting import FLASH_MAP, PAGE, WIRING, ReportFiles
 from platformio_esp_at.commands.setup import prepare
+from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.errors import EspAtError
 from platformio_esp_at.events import Noticed, Reported
 from platformio_esp_at.outputs.report import REPORT, write_report
@@ -62,16 +63,18 @@ def test_what_is_named_alone(project):
     assert {file.name for file in named.parent.iterdir()} == {"map.svg", "a.html", "b.svg"}
 
 
-def test_a_module_without_a_uart(tmp_path, monkeypatch):
+def test_a_module_without_a_uart(tmp_path):
     """There is no wiring to draw; asked for it, the report is refused, and writes nothing."""
     project = SampleProject(tmp_path)
-    monkeypatch.setattr(reporting, "connections", lambda _: None)
+    write_sample_package(tmp_path / "AT_PACK.zip", module="ESP32-SDIO")
+    setup = project.setup()
     with pytest.raises(EspAtError) as caught:
-        reporting.report(project.setup(), ReportFiles(tmp_path / "a.html", wiring=tmp_path / "b.svg"))
+        reporting.report(setup, ReportFiles(tmp_path / "a.html", wiring=tmp_path / "b.svg"))
     assert caught.value.code == "wiring-unknown"
     assert project.files() == {"AT_PACK.zip", "esp_at.yml"}
-    reporting.report(project.setup())
+    reporting.report(setup)
     assert not (tmp_path / "build" / WIRING).exists()
+    assert "wiring" not in _page(project).sections
 
 
 def test_the_last_run(project):

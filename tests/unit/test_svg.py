@@ -7,7 +7,7 @@ from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
-from hostile_names import LONG, SCRIPT, TURNED
+from hostile_names import LONG, SCRIPT, TAGS, TURNED
 from plans import sample_plan
 
 from platformio_esp_at.outputs.connections import connections
@@ -15,10 +15,6 @@ from platformio_esp_at.outputs.flash_map import FlashMap, State
 from platformio_esp_at.outputs.svg import flash_map_svg, svg_file, wiring_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
-TAGS = {
-    *("svg", "title", "desc", "style", "defs", "pattern", "path", "circle", "rect", "line", "polygon", "polyline"),
-    *("g", "text"),
-}
 
 
 def _parsed(text: str) -> ET.Element:
