@@ -77,6 +77,46 @@ def coverage(session: nox.Session) -> None:
     session.run("coverage", "report")
 
 
+@nox.session(python=PYTHONS[-1:])
+def browser(session: nox.Session) -> None:
+    """Look at the report in a real headless Chromium."""
+    session.install("--editable", ".[browser]")
+    chromium = os.environ.get("ESP_AT_CHROMIUM") or shutil.which("chromium") or _chromium_of_npm(session)
+    tests = ("-m", "pytest", "--quiet", "tests/e2e/test_report_in_browser.py")
+    session.run("python", *tests, *session.posargs, env={"ESP_AT_CHROMIUM": chromium})
+
+
+CHROMIUM = "@sparticuz/chromium@153.0.0"
+UNPACK = """
+import { inflate } from "@sparticuz/chromium";
+for (const part of ["chromium.br", "fonts.tar.br", "al2023.tar.br"])
+  await inflate("node_modules/@sparticuz/chromium/bin/" + part);
+"""
+RUN_CHROMIUM = """#!/bin/sh
+here="$(dirname "$(realpath "$0")")"
+[ -e /etc/fonts/fonts.conf ] || export FONTCONFIG_PATH="$here/fonts"
+LD_LIBRARY_PATH="$here/al2023/lib" exec "$here/chromium" "$@"
+"""
+
+
+def _chromium_of_npm(session: nox.Session) -> str:
+    """Return a Chromium for Linux that an npm package carries, with the libraries that a small machine lacks."""
+    if (sys.platform, os.uname().machine if hasattr(os, "uname") else "") != ("linux", "x86_64"):
+        session.error("install Chromium, and name its program in ESP_AT_CHROMIUM")
+    folder = Path(session.virtualenv.location, "chromium").resolve()
+    program = folder / f"run-{CHROMIUM.rpartition('@')[2]}"
+    if not program.exists():
+        settings = {"NODE_USE_SYSTEM_CA": "1", "TMPDIR": str(folder)}  # it unpacks into the folder for temporary files
+        folder.mkdir(exist_ok=True)
+        options = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", str(folder))
+        session.run("npm", "install", *options, CHROMIUM, env=settings)
+        with session.chdir(folder):
+            session.run("node", "--input-type=module", "--eval", UNPACK, env=settings)
+        program.write_text(RUN_CHROMIUM)
+        program.chmod(0o755)
+    return str(program)
+
+
 @nox.session(python=False)
 def reference(session: nox.Session) -> None:
     """Compare with the reference data in the folder ESP_AT_REFERENCE."""

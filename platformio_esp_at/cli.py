@@ -347,6 +347,25 @@ def table(*, package: str | None, primary: bool, **options: Any) -> None:  # noq
     packaging.table(setup, primary=primary, of_package=package is not None)
 
 
+_file = click.Path(dir_okay=False, path_type=Path)
+
+
+@cli.command(cls=_ProjectCommand)
+@click.option("--html", "page", type=_file, help="the page alone, in this file")
+@click.option("--flash-map", type=_file, metavar="FILE.svg", help="the map of the flash, in this file")
+@click.option("--wiring", type=_file, metavar="FILE.svg", help="the picture of the wiring, in this file")
+def report(*, page: Path | None, flash_map: Path | None, wiring: Path | None, **options: Any) -> None:  # noqa: ANN401
+    """Write a page about the plan and the last run, and its pictures; needs no module.
+
+    They are esp_at_report.html, esp_at_flash_map.svg and esp_at_wiring.svg beside the image set; with one of --html,
+    --flash-map and --wiring, only what these name.
+    """
+    from platformio_esp_at.commands import reporting
+
+    named = reporting.ReportFiles(page, flash_map, wiring)
+    reporting.report(_setup(**options), named if any(named) else None)
+
+
 # --- artefacts and look-ups ---
 
 

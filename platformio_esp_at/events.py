@@ -46,6 +46,15 @@ class Packaged(NamedTuple):
     folder: Path
 
 
+class Reported(NamedTuple):
+    """The report of a plan is written."""
+
+    files: tuple[Path, ...]
+    """The page, and the pictures."""
+    run: str | None
+    """The command of the last run with a device, if the page has it."""
+
+
 class ErasingAll(NamedTuple):
     """What the module has saved is going to be erased, with all else."""
 
@@ -209,7 +218,7 @@ class WaitingForDownload(NamedTuple):
 
 
 Event: TypeAlias = (
-    "Planned | Described | TableMade | Packaged | ErasingAll | Connected | Progressed | ImageDone"
+    "Planned | Described | TableMade | Packaged | Reported | ErasingAll | Connected | Progressed | ImageDone"
     " | SavedSettingsChanged | SavedSettingsRead | Updated | FactoryImageWritten | BackedUp | Restoring | Restored"
     " | Erased | Verified | Tested | Noticed | EsptoolOutput | DownloadStarted | DownloadProgressed | Copying"
     " | WaitingForDownload"

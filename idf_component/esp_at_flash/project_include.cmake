@@ -137,7 +137,8 @@ else see the WARNING in the first lines of the output")
 
     set(instead_of_at-package ", or use: idf.py at_image")
     set(instead_of_at-flash ", or use: ESPPORT=PORT idf.py at_image-flash")
-    foreach(action at-package at-flash at-flash-factory at-verify at-test at-erase at-backup at-restore at-info at-table)
+    foreach(action at-package at-flash at-flash-factory at-verify at-test at-erase at-backup at-restore at-info at-table
+        at-report)
         __esp_at_flash_add_failing(${action}
             "idf.py doesn't have the command ${action} yet. ${step}${instead_of_${action}}")
     endforeach()

@@ -38,6 +38,8 @@ class Chip(NamedTuple):
     """Offset of the primary partition table in the newest firmware; a firmware package may have another one."""
     download_tx_pin: int
     download_rx_pin: int
+    download_levels: tuple[tuple[int, str], ...]
+    """The GPIOs that start the download mode, each with its level at reset, ``low`` or ``high``; BOOT is the first."""
     crystal_mhz: int | None
     """The crystal that released firmware is built for, in MHz; None if the chip allows one only, or detects it."""
     memory: Memory | None = None
@@ -113,6 +115,7 @@ def _chips() -> dict[str, Chip]:
             partition_table_offset=row["partition_table_offset"],
             download_tx_pin=row["download_pins"]["tx"],
             download_rx_pin=row["download_pins"]["rx"],
+            download_levels=tuple(row["download_levels"].items()),
             crystal_mhz=row.get("crystal_mhz"),
             memory=Memory(**{part: range(*ends) for part, ends in row["memory"].items()}) if "memory" in row else None,
         )

@@ -1,4 +1,4 @@
-"""The commands, for every front end: package, flash, verify, test, back up, print a table, inspect, look up, explain.
+"""The commands, for every front end: package, flash, verify, test, back up, report, inspect, look up, explain.
 
 A front end makes a `Setup`, calls a command, and turns `EspAtError` into an error of its host.
 """
@@ -15,6 +15,7 @@ _MODULES = {
     "package": "packaging",
     "info": "packaging",
     "table": "packaging",
+    "report": "reporting",
     "upload": "flashing",
     "upload_factory": "flashing",
     "verify": "flashing",

@@ -42,6 +42,12 @@ ACTIONS = (
     Action("at-restore", "restore", "Put back what a backup of the AT module has saved."),
     Action("at-info", "info", "Show what at-flash writes and keeps, without a device.", has_port=False),
     Action("at-table", "table", "Show the AT module's user partition table as CSV.", has_port=False),
+    Action(
+        "at-report",
+        "report",
+        "Write a page about the AT module: its flash, wiring, parameters, certificates and last run.",
+        has_port=False,
+    ),
 )
 
 _ERASE = {

@@ -46,6 +46,7 @@ def _setup(host: Host) -> Setup:
         has_port=bool(given["port"]),
         baud=int(given["baud"]) if given["baud"] else None,
         link=project.link() if project else Link(),
+        spelling=host.spelling,
     )
 
 

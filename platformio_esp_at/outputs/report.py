@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
 
 REPORT = "esp_at_report.json"
 """Its name, beside the folder of the image set."""
+
+
+def is_of_plan(report: Mapping[str, Any], plan: FlashPlan) -> bool:
+    """Return whether a report is of a run with these very images, for this module."""
+    return report.get("module") == plan.module.name and report.get("plan_sha256") == _digest(plan)
+
+
+def _digest(plan: FlashPlan) -> str:
+    """Return the SHA-256 of all that a plan writes."""
+    return hashlib.sha256(plan.unfilled_image()).hexdigest()
 
 
 def write_report(
@@ -39,6 +50,7 @@ def write_report(
     planned = (
         {
             "module": plan.module.name,
+            "plan_sha256": _digest(plan),
             "firmware_package": {"name": plan.package.name, "sha256": plan.package.sha256},
         }
         if plan

@@ -8,6 +8,9 @@ from platformio_esp_at import events
 from platformio_esp_at.catalog.chips import chip, chips
 from platformio_esp_at.errors import IN_PROJECT_FILE, hint_lines, printable, setting, spelled
 from platformio_esp_at.formats.esp_image import ChipRevisions, format_revision
+from platformio_esp_at.outputs.connections import connections
+from platformio_esp_at.outputs.flash_map import FlashMap
+from platformio_esp_at.outputs.pictures import draw_connections, draw_flash_map
 from platformio_esp_at.request.values import PROJECT_FILE
 from platformio_esp_at.units import SECTOR_SIZE, format_amount, format_offset, format_size
 
@@ -66,12 +69,17 @@ def describe_choice(plan: FlashPlan, spelling: Spelling = IN_PROJECT_FILE) -> st
 
 
 def describe_plan(plan: FlashPlan, spelling: Spelling = IN_PROJECT_FILE) -> str:
-    """Return all that a plan writes and keeps, and the wiring."""
+    """Return all that a plan writes and keeps, and the wiring, in tables and as pictures."""
     settings = f"Flash: {plan.settings.mode}, {plan.settings.freq}, {plan.settings.size}"
     if plan.chip_revisions != ChipRevisions():
         settings += f"; chip revision: {plan.chip_revisions}"
     parts = [describe_choice(plan, spelling), settings, "", describe_update(plan, spelling)]
-    return "\n".join([*parts, _SAVED_WINS] if plan.wiring else parts)
+    if plan.wiring:
+        parts.append(_SAVED_WINS)
+    parts += ["", draw_flash_map(FlashMap.of(plan))]
+    if wires := connections(plan):
+        parts += ["", draw_connections(wires)]
+    return "\n".join(parts)
 
 
 _SAVED_WINS = (
@@ -134,6 +142,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 def _packaged(event: events.Packaged, _spelling: Spelling) -> str:
     folder = printable(str(event.folder))
     return f"Wrote {len(event.plan.regions)} images and the factory image to {folder}"
+
+
+def _reported(event: events.Reported, _spelling: Spelling) -> str:
+    files = "\n".join(f"Wrote {printable(str(path))}" for path in event.files)
+    return f"{files}\nThe page has the last run with the device, too: {printable(event.run)}." if event.run else files
 
 
 def _table_made(event: events.TableMade, _spelling: Spelling) -> str:
@@ -257,6 +270,7 @@ _EVENTS: Mapping[type, Callable[[Any, Spelling], str]] = {
     events.Described: lambda event, spelling: describe_plan(event.plan, spelling),
     events.TableMade: _table_made,
     events.Packaged: _packaged,
+    events.Reported: _reported,
     events.ErasingAll: lambda event, _: _erasing(event.plan) if event.blanks else describe_factory(event.plan),
     events.Connected: _connected,
     events.Progressed: lambda event, _: f"  {printable(event.name)} {event.done * 100 // max(event.total, 1)} %",

@@ -46,6 +46,7 @@ def _setup(host: Host) -> Setup:
         baud=int(request["speed"]) if request["speed"].isdigit() else None,
         link=_link(request["flags"], (request["manifest"] or {}).get("upload", {})),
         report=host.report,
+        spelling=host.spelling,
     )
 
 

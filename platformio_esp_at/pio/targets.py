@@ -35,6 +35,12 @@ TARGETS = (
     Target("restore_at", "restore", "Restore AT Module", "Put back what a backup of the AT module has saved"),
     Target("info_at", "info", "Show AT Flash Plan", "Show what upload_at writes and keeps, without a device"),
     Target("table_at", "table", "Show AT User Partitions", "Show the AT module's user partition table as CSV"),
+    Target(
+        "report_at",
+        "report",
+        "Report on AT Firmware",
+        "Write a page about the AT module: its flash, wiring, parameters, certificates and last run",
+    ),
 )
 
 FLASH_ONLY = {"upload_at": "upload", "erase_at": "erase"}

@@ -110,6 +110,30 @@ def test_options_of_the_command_line_win(project, esp_at):
     assert "--skip: unknown partition 'factory_paran'  [unknown-partition]\n  did you mean factory_param" in refused
 
 
+def test_report(project, esp_at, used_module):
+    folder = project(yml=YML)
+    said = esp_at("report", cwd=folder).stdout
+    names = ["esp_at_report.html", "esp_at_flash_map.svg", "esp_at_wiring.svg"]
+    assert said.splitlines() == [f"Wrote build/{name}" for name in names]
+    assert {path.name for path in (folder / "build").iterdir()} == set(names)
+    assert {path.stat().st_mode & 0o077 for path in (folder / "build").iterdir()} == {0o644 & ~_umask() & 0o077}
+    esp_at("flash", "-p", used_module().port, cwd=folder)
+    report = json.loads(esp_at("report", "--html", folder / "a.html", "--json", cwd=folder).stdout)
+    assert (report["event"], report["run"]) == ("reported", "upload")
+    assert (folder / "a.html").read_text(encoding="utf-8").count("<svg") == 2
+    esp_at("report", "--wiring", "w.svg", "--flash-map", "m.svg", cwd=folder)
+    assert {path.name for path in folder.iterdir() if path.is_file()} >= {"w.svg", "m.svg", "a.html"}
+    assert (
+        "not-a-folder" in esp_at("report", "--html", folder / "a.html/not-a-folder/b.html", code=1, cwd=folder).stderr
+    )
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
 def test_table(project, esp_at, monkeypatch):
     folder = project(yml=YML + "partitions: own.csv\n", **{"own.csv": "ours, 0x40, 15, , 4K\n"})
     printed = esp_at("table", cwd=folder)
@@ -340,7 +364,7 @@ def test_inspect_refuses_what_it_does_not_know(esp_at, tmp_path, image_set):
 
 def test_help_and_usage(esp_at):
     commands = esp_at("--help").stdout
-    of_a_project = ("package", "flash", "verify", "erase", "info", "table")
+    of_a_project = ("package", "flash", "verify", "erase", "info", "table", "report")
     others = ("init", "doctor", "schema", "inspect", "modules", "module-for", "explain", "pio-platform", "demo")
     for name in (*of_a_project, *others):
         assert f"\n  {name} " in commands

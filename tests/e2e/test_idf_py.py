@@ -273,7 +273,7 @@ def test_no_port(idf_project, project, idf_py, found_ports):
 
 def test_a_port_is_searched_only_when_one_is_needed(idf_project, idf_py, found_ports, used_module):
     folder, module = idf_project(YML), used_module()
-    for action in ("at-info", "at-table", "at-package"):
+    for action in ("at-info", "at-table", "at-package", "at-report"):
         idf_py(action, cwd=folder)
     idf_py("at-flash", "-p", module.port, cwd=folder)
     idf_py("at-flash", "--module", "WROM-32", cwd=folder, code=2)

@@ -21,6 +21,10 @@ TARGETS = {
     "restore_at": ("Restore AT Module", "Put back what a backup of the AT module has saved"),
     "info_at": ("Show AT Flash Plan", "Show what upload_at writes and keeps, without a device"),
     "table_at": ("Show AT User Partitions", "Show the AT module's user partition table as CSV"),
+    "report_at": (
+        "Report on AT Firmware",
+        "Write a page about the AT module: its flash, wiring, parameters, certificates and last run",
+    ),
 }
 SCRIPT = Path(__file__).parents[2] / "esp_at.py"
 INI = f"""\
@@ -92,6 +96,9 @@ def test_the_extra_script_on_the_flash_only_platform_runs_a_target_once(project,
 def test_the_table_of_a_project(project, at_pio):
     folder = project(f"{BOTH}custom_at_partitions = own.csv\n", **{"own.csv": "ours, 0x40, 15, , 4K\n"})
     assert "\nours, 0x40, 0x0f, 0x3d000, 0x1000\nfatfs, " in at_pio("run -t table_at", folder).stdout
+    said = at_pio("run -t report_at", folder).stdout
+    (page,) = folder.glob(".pio/build/*/esp_at_report.html")
+    assert f"Wrote {page}" in said
 
 
 @pytest.mark.parametrize("target", ["upload_at", "upload"])

@@ -255,7 +255,7 @@ def test_the_actions_and_their_options(idf_project, idf_py, esp_at):
     for name in NAMES:
         said = idf_py(name, "--help", cwd=folder).stdout
         assert "--firmware" in said
-        assert ("--port" in said) == (name not in ("at-info", "at-package", "at-table"))
+        assert ("--port" in said) == (name not in ("at-info", "at-package", "at-report", "at-table"))
 
 
 def test_the_component_of_a_checkout(project, idf_py):

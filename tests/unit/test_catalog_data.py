@@ -13,7 +13,10 @@ from platformio_esp_at.catalog.gpios import UART_PINS
 from platformio_esp_at.catalog.modules import _spellings, module, modules, release_key, unsupported_modules
 from platformio_esp_at.catalog.releases import package_named, released_packages
 
-CHIP_KEYS = {"display_name", "image_chip_id", "bootloader_offset", "partition_table_offset", "download_pins"}
+CHIP_KEYS = {
+    *("display_name", "image_chip_id", "bootloader_offset", "partition_table_offset"),
+    *("download_pins", "download_levels"),
+}
 PARAMETERS = {
     *("tx_max_power", "start_channel", "channel_num", "country_code", "uart_port", "uart_baudrate"),
     *("tx_control_pin", "rx_control_pin", "sys_store"),

@@ -50,6 +50,7 @@ NAMES = [
     "at-flash-factory",
     "at-info",
     "at-package",
+    "at-report",
     "at-restore",
     "at-table",
     "at-test",

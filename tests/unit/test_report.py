@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
-from plans import sample_plan
+from plans import plan_of_zip
 
 from platformio_esp_at import __version__
 from platformio_esp_at.device.session import Device, Security
@@ -19,7 +20,7 @@ DEVICE = Device("COM3", "esp32", Security(), 300, 40, "02:00", 4 << 20, 921600, 
 
 def _report(tmp_path, **changed) -> dict:
     facts = {"command": "upload", "device": DEVICE, "images": (), "state": "whole", "error": None, "facts": {}}
-    plan = sample_plan(tmp_path)
+    plan = plan_of_zip(tmp_path)
     write_report(tmp_path / "build/at", plan, **(facts | changed))
     return json.loads((tmp_path / "build" / REPORT).read_bytes())
 
@@ -35,6 +36,7 @@ def test_a_run_that_succeeded(tmp_path):
         "device": device_facts(DEVICE),
         "module": "WROOM-32",
         "firmware_package": {"name": "AT_PACK", "sha256": None},  # a folder
+        "plan_sha256": hashlib.sha256(plan_of_zip(tmp_path).unfilled_image()).hexdigest(),
         "images": [
             {"name": "ota_0", "offset": 0x100000, "size": 40000, "written": 8192, "result": "written"},
             {"name": "otadata", "offset": 0x10000, "size": 8192, "written": 0, "result": "unchanged"},

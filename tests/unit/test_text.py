@@ -13,6 +13,9 @@ from platformio_esp_at.device.session import Device, Security
 from platformio_esp_at.errors import EspAtError, FormatError, Place, Spelling, note, raise_all, setting, warning
 from platformio_esp_at.firmware.reading import open_package
 from platformio_esp_at.formats.partition_table import Partition
+from platformio_esp_at.outputs.connections import connections
+from platformio_esp_at.outputs.flash_map import FlashMap
+from platformio_esp_at.outputs.pictures import draw_connections, draw_flash_map
 from platformio_esp_at.outputs.text import (
     _EVENTS,
     describe_choice,
@@ -108,7 +111,9 @@ def test_plan(plan):
     saved = "A module that has booted once has saved its UART settings: they win over this table."
     assert describe_plan(plan).startswith(f"{text}\n{saved} ")
     without = replace(plan, wiring=None)
-    assert describe_plan(without) == f"{CHOICE}\nFlash: dout, 80m, 1MB\n\n{describe_update(without)}"
+    picture = draw_flash_map(FlashMap.of(plan))
+    assert describe_plan(without) == f"{CHOICE}\nFlash: dout, 80m, 1MB\n\n{describe_update(without)}\n\n{picture}"
+    assert describe_plan(plan).endswith(f"\n\n{picture}\n\n{draw_connections(connections(plan))}")
 
 
 def test_update_that_keeps_nothing(plan):
@@ -319,6 +324,11 @@ def test_the_factory_image_was_written(plan):
         (events.DownloadProgressed(1 << 20, 4 << 20), "  1.0 MB of 4.0 MB, 25 %\n"),
         (events.DownloadProgressed(700, None), "  0.7 KB\n"),
         (events.Copying(Path("a.zip")), "Copying a.zip\n"),
+        (events.Reported((Path("a.html"), Path("b.svg")), None), "Wrote a.html\nWrote b.svg\n"),
+        (
+            events.Reported((Path("a\x1b.html"),), "upload\x1b"),
+            "Wrote a\\x1b.html\nThe page has the last run with the device, too: upload\\x1b.\n",
+        ),
         (events.TableMade(("PACK",), "# Name\na, 0x40\n"), "# Primary partition table of PACK\n# Name\na, 0x40\n"),
         (
             events.TableMade(("PACK", "own.csv"), "# Name\na, 0x40\n", HOME, ((0x21000, 0x22000), (0x30000, 0x40000))),
