@@ -58,7 +58,7 @@ dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr))
 dt { color: var(--quiet); font-size: .85rem; }
 dd { margin: 0; font-weight: 600; }
 table { border-collapse: collapse; width: 100%; }
-th { color: var(--quiet); font-size: .85rem; font-weight: 600; }
+th { color: var(--quiet); font-size: .85rem; font-weight: 600; white-space: nowrap; }
 th, td { text-align: left; vertical-align: top; padding: .4rem .75rem .4rem 0; border-bottom: 1px solid var(--line); }
 tbody tr:last-child td { border-bottom: 0; }
 code { font: .85em ui-monospace, "Cascadia Mono", Menlo, "DejaVu Sans Mono", monospace; }
@@ -75,6 +75,7 @@ li > * { color: var(--text); }
 li > .quiet { color: var(--quiet); }
 @media (min-width: 62rem) {
   .pictures { grid-template-columns: 1fr 1fr; align-items: start; }
+  #images .hash { white-space: nowrap; }
 }
 @media (max-width: 46rem) {
   header, main, footer { padding-left: .75rem; padding-right: .75rem; }
@@ -83,7 +84,8 @@ li > .quiet { color: var(--quiet); }
   table, tbody, tr, td { display: block; }
   tr { border-bottom: 1px solid var(--line); padding: .5rem 0; }
   tbody tr:last-child { border-bottom: 0; }
-  td { display: grid; grid-template-columns: 6.5rem 1fr; gap: .5rem; border: 0; padding: .1rem 0; }
+  td { display: grid; grid-template-columns: 6.5rem 1fr; align-items: baseline; gap: .5rem;
+    border: 0; padding: .1rem 0; }
   td:empty { display: none; }
   td::before { content: attr(data-label); color: var(--quiet); font-size: .85rem; }
 }
@@ -134,7 +136,12 @@ def _sections(
     results: Mapping[str, str] = {}
     if run is not None:
         yield _run(run)
-        results = {str(image.get("name")): str(image.get("result")) for image in _dicts(run.get("images"))}
+        names = {region.name for region in plan.regions}
+        results = {
+            image["name"]: str(image.get("result"))
+            for image in _dicts(run.get("images"))
+            if str(image.get("name")) in names
+        }
         if isinstance(run.get("verdict"), dict):
             yield _verdict(run["verdict"])
     yield _section("Plan", "plan", _facts(_plan_facts(plan)))
