@@ -35,7 +35,7 @@ def test_a_run_that_succeeded(tmp_path):
         "module_state": "whole",
         "device": device_facts(DEVICE),
         "module": "WROOM-32",
-        "firmware_package": {"name": "AT_PACK", "sha256": None},  # a folder
+        "firmware_package": {"name": "AT_PACK", "sha256": plan_of_zip(tmp_path).package.sha256},
         "plan_sha256": hashlib.sha256(plan_of_zip(tmp_path).unfilled_image()).hexdigest(),
         "images": [
             {"name": "ota_0", "offset": 0x100000, "size": 40000, "written": 8192, "result": "written"},
