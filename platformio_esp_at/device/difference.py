@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 BLOCK_SIZE = 16 * SECTOR_SIZE
 _LARGE = 2 * BLOCK_SIZE
 """Above this size in bytes, an image is looked through by blocks first: a digest costs 54 bytes on the link."""
+
 _FEW = 0.1
-"""Where less than this part of all bytes is on the device, it has other firmware: sectors aren't looked at."""
+"""Less than this part of all bytes is few."""
 
 
 class Image(NamedTuple):
@@ -36,20 +37,32 @@ class Image(NamedTuple):
 def differing_parts(images: Sequence[Image], digest: Digest) -> list[tuple[Image, ...]]:
     """Return for each image the parts that the device doesn't have, whole sectors; none for one that it has.
 
-    An image that differs in most of its sectors is one part.
+    An image that differs in most of its sectors is one part. Where the device has none of the images that tell a
+    firmware, it has another one or none: all are whole then, and no digest is asked of the others. Where it has few, it
+    has another release: sectors aren't looked at.
     """
-    found = digest([(image.offset, len(image.data)) for image in images])
-    same = [md5_of(image.data) == md5 for image, md5 in zip(images, found, strict=True)]
-    has_other_firmware = _size(images, same) < _FEW * _size(images)
-    parts: list[tuple[Image, ...]] = []
-    for image, is_same, md5 in zip(images, same, found, strict=True):
-        if is_same:
-            parts.append(())
-        elif has_other_firmware or md5 == md5_of(b"\xff" * len(image.data)) or image.offset % SECTOR_SIZE:
-            parts.append((image,))
-        else:
-            parts.append(_parts(image, digest))
-    return parts
+    known = _digests(_telling(images), digest)
+    if all(md5_of(image.data) != md5 for image, md5 in known.items()):
+        return [(image,) for image in images]
+    known |= _digests([image for image in images if image not in known], digest)
+    same = [image for image, md5 in known.items() if md5_of(image.data) == md5]
+    is_other_release = _size(same) < _FEW * _size(images)
+    return [
+        () if image in same else (image,) if is_other_release else _parts(image, known[image], digest)
+        for image in images
+    ]
+
+
+def _telling(images: Sequence[Image]) -> list[Image]:
+    """Return the largest image and the two that lie lowest: an application, its bootloader and partition table."""
+    lowest = sorted(images, key=lambda image: image.offset)[:2]
+    largest = max(images, key=lambda image: len(image.data), default=None)
+    return lowest if largest is None or largest in lowest else [*lowest, largest]
+
+
+def _digests(images: Sequence[Image], digest: Digest) -> dict[Image, bytes]:
+    found = digest([(image.offset, len(image.data)) for image in images]) if images else []
+    return dict(zip(images, found, strict=True))
 
 
 def first_difference(image: Image, digest: Digest, read: Callable[[int, int], bytes]) -> int | None:
@@ -67,7 +80,10 @@ def md5_of(data: bytes) -> bytes:
     return hashlib.md5(data, usedforsecurity=False).digest()
 
 
-def _parts(image: Image, digest: Digest) -> tuple[Image, ...]:
+def _parts(image: Image, md5: bytes, digest: Digest) -> tuple[Image, ...]:
+    """Return what has to be written of an image that differs; ``md5`` is what the device has in its place."""
+    if md5 == md5_of(b"\xff" * len(image.data)) or image.offset % SECTOR_SIZE:
+        return (image,)
     pieces = [image]
     if len(image.data) > _LARGE:
         blocks = _cut(image, BLOCK_SIZE)
@@ -86,14 +102,12 @@ def _parts(image: Image, digest: Digest) -> tuple[Image, ...]:
 
 
 def _differing(images: Sequence[Image], digest: Digest) -> list[Image]:
-    found = digest([(image.offset, len(image.data)) for image in images])
-    return [image for image, md5 in zip(images, found, strict=True) if md5_of(image.data) != md5]
+    return [image for image, md5 in _digests(images, digest).items() if md5_of(image.data) != md5]
 
 
 def _cut(image: Image, size: int) -> list[Image]:
     return [image.part(start, start + size) for start in range(0, len(image.data), size)]
 
 
-def _size(images: Sequence[Image], wanted: Sequence[bool] | None = None) -> int:
-    chosen = [True] * len(images) if wanted is None else wanted
-    return sum(len(image.data) for image, is_chosen in zip(images, chosen, strict=True) if is_chosen)
+def _size(images: Sequence[Image]) -> int:
+    return sum(len(image.data) for image in images)

@@ -91,6 +91,18 @@ def test_a_device_without_the_firmware_is_not_looked_through(before, most):
     assert flash.digests == most
 
 
+def test_a_device_with_other_firmware_is_asked_for_three_images_alone():
+    """The two that lie lowest, and the largest: a first flash costs no digest an image."""
+    small = [Image(f"cert{number}", 0x40000 + number * 0x2000, noise(1000, seed=number)) for number in range(9)]
+    images = [Image("bootloader", 0x1000, noise(9000, seed=3)), TABLE, *small, APP]
+    flash = _flash(*small)
+    assert differing_parts(images, flash.digest) == [(image,) for image in images]
+    assert flash.digests == 3
+    flash = _flash(TABLE, *small)
+    assert differing_parts(images, flash.digest) == [(images[0],), (), *[()] * 9, (APP,)]
+    assert flash.digests == len(images)
+
+
 def test_an_image_whose_first_and_last_block_differ_is_another_build():
     flash = _flash(APP._replace(data=noise(len(APP.data), seed=9)), SAME)
     assert differing_parts([APP, SAME], flash.digest) == [(APP,), ()]
