@@ -121,6 +121,22 @@ def test_changes_behind_our_back(project, flash, used_module):
     assert "0x100000  ota_0                2 of 5 sectors written\n" in said
 
 
+def test_an_upload_mends_what_was_changed_behind_our_back(project, flash, used_module, request):
+    """Anywhere in its images, in up to nine places; ``--flips`` makes it many."""
+    folder, module = project(yml=YML), used_module()
+    flash(folder, module)
+    flashed = module.flash
+    images = [(offset, path.stat().st_size) for offset, path in images_of(folder)]
+    for _ in range(request.config.getoption("flips")):
+        spoiled = bytearray(flashed)
+        for _ in range(OTHER.randrange(1, 10)):
+            offset, size = OTHER.choice(images)
+            spoiled[offset + OTHER.randrange(size)] ^= 1 << OTHER.randrange(8)
+        with SimulatedModule("esp32", flash=bytes(spoiled)) as other:
+            flash(folder, other)
+            assert other.flash == flashed
+
+
 def test_what_cannot_be_compressed_leaves_the_others_compressed(project, flash, used_module):
     """Esptool by itself compresses nothing any more after such an image."""
     own = {"own.csv": "ours, 0x40, 15, , 64K\n", "noise.bin": noise(64 << 10)}
