@@ -121,7 +121,7 @@ def test_changes_behind_our_back(project, flash, used_module):
     assert "0x100000  ota_0                2 of 5 sectors written\n" in said
 
 
-def test_an_upload_mends_what_was_changed_behind_our_back(project, flash, used_module, request):
+def test_an_upload_mends_what_was_changed_behind_our_back(project, esp_at, flash, used_module, request):
     """Anywhere in its images, in up to nine places; ``--flips`` makes it many."""
     folder, module = project(yml=YML), used_module()
     flash(folder, module)
@@ -133,7 +133,7 @@ def test_an_upload_mends_what_was_changed_behind_our_back(project, flash, used_m
             offset, size = OTHER.choice(images)
             spoiled[offset + OTHER.randrange(size)] ^= 1 << OTHER.randrange(8)
         with SimulatedModule("esp32", flash=bytes(spoiled)) as other:
-            flash(folder, other)
+            esp_at("flash", "-p", other.port, cwd=folder)
             assert other.flash == flashed
 
 
