@@ -28,7 +28,7 @@ def problems(text: str) -> list[str]:
 def project_files():
     """Yield every esp_at.yml of examples and documents, by where it is."""
     for file in sorted(ROOT.rglob("esp_at.yml")):
-        if not {".pio", "build", ".nox", ".venv"} & set(file.parts):
+        if not {".pio", "build", ".nox", ".venv"} & set(file.relative_to(ROOT).parts):
             yield str(file.relative_to(ROOT)), file.read_text(encoding="utf-8")
     for file in (
         ROOT / "README.md",
