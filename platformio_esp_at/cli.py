@@ -408,6 +408,13 @@ def _as_json(value: object) -> str:
 
 _chip = click.option("--chip", shell_complete=_completer("CHIPS"), help="only those of a chip, such as esp32c3")
 _json = click.option("--json", "as_json", is_flag=True, help="for programs")
+_folder = click.option(
+    "-C",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path(),
+    help="folder of the project (default: this one)",
+)
 
 
 def _show(listing: Listing, *, as_json: bool) -> None:
@@ -554,13 +561,7 @@ def _idf_board(folder: Path) -> BoardFacts | None:
 
 
 @cli.command()
-@click.option(
-    "-C",
-    "folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=Path(),
-    help="folder of the project (default: this one)",
-)
+@_folder
 @_json
 def doctor(*, folder: Path, as_json: bool) -> None:
     """Look what is wrong here: Python, esptool, ports, PlatformIO, ESP-IDF, cache, network, project.
@@ -594,13 +595,7 @@ def pio_platform() -> None:
 
 @cli.command("idf-setup")
 @click.option("--write", is_flag=True, help="write idf_ext.py into the project")
-@click.option(
-    "-C",
-    "folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=Path(),
-    help="folder of the project (default: this one)",
-)
+@_folder
 def idf_setup(*, write: bool, folder: Path) -> None:
     """Tell how `idf.py at-flash` and its relatives come into ESP-IDF."""
     from platformio_esp_at.idf import install

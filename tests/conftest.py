@@ -109,3 +109,13 @@ def simulated_module() -> Iterator[Callable[..., SimulatedModule]]:
 
     with ExitStack() as running:
         yield lambda *args, **options: running.enter_context(SimulatedModule(*args, **options))
+
+
+@pytest.fixture
+def silent_port() -> Iterator[str]:
+    """Return a port on which nobody answers: esptool tries to connect for many seconds."""
+    pty = pytest.importorskip("pty", reason="need pseudo-terminals")
+    ours, theirs = pty.openpty()
+    yield os.ttyname(theirs)
+    os.close(theirs)
+    os.close(ours)

@@ -227,6 +227,10 @@ def _is_in_group(port: str) -> bool:
 # --- the hosts --------------------------------------------------------------------------------------------------------
 
 
+def _broken(host: str, path: str, hint: str) -> Finding:
+    return _noticed(host, warning("host-python-broken", f"its Python doesn't run: {path}", hint=hint))
+
+
 def _platformio() -> Iterator[Finding]:
     path = python_of_platformio()
     if path is None:
@@ -235,7 +239,7 @@ def _platformio() -> Iterator[Finding]:
     found = look_into(path)
     if found is None:
         hint = "install PlatformIO again, or remove what is left of it from PATH"
-        yield _noticed("PlatformIO", warning("host-python-broken", f"its Python doesn't run: {path}", hint=hint))
+        yield _broken("PlatformIO", path, hint)
         return
     yield _ok("PlatformIO", f"PlatformIO {found.packages['platformio']} runs in {_in_words(found)}")
     yield from _packages("PlatformIO", found, [str(core_dir() / "esp-at")])
@@ -249,7 +253,7 @@ def _idf() -> Iterator[Finding]:
     found = look_into(path)
     if found is None:
         hint = "run ESP-IDF's install script again, then its export script"
-        yield _noticed("ESP-IDF", warning("host-python-broken", f"its Python doesn't run: {path}", hint=hint))
+        yield _broken("ESP-IDF", path, hint)
         return
     yield _ok("ESP-IDF", f"idf.py runs in {_in_words(found)}")
     if os.environ.get("ESP_IDF_VERSION", "").startswith("5.") and found.packages["platformio-esp-at"]:

@@ -109,13 +109,6 @@ BUILDING_PLATFORM = {
 """A dev-platform that builds as PlatformIO does, its library finder included, with the compiler of this machine."""
 
 
-@pytest.fixture
-def simulated_module() -> Iterator[Callable[..., SimulatedModule]]:
-    """Start a `SimulatedModule` with these arguments; it stops after the test."""
-    with ExitStack() as running:
-        yield lambda *args, **options: running.enter_context(SimulatedModule(*args, **options))
-
-
 @pytest.fixture(scope="session")
 def pio_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Return the environment for `run_pio`: a PlatformIO home of this process's own, for one test at a time.
@@ -125,16 +118,6 @@ def pio_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     overwrite each other.
     """
     return make_pio_home(tmp_path_factory.mktemp("pio-home"))
-
-
-@pytest.fixture
-def silent_port():
-    """Return a port on which nobody answers: esptool tries to connect for many seconds."""
-    pty = pytest.importorskip("pty", reason="need pseudo-terminals")
-    ours, theirs = pty.openpty()
-    yield os.ttyname(theirs)
-    os.close(theirs)
-    os.close(ours)
 
 
 @pytest.fixture

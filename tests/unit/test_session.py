@@ -42,16 +42,6 @@ def session(tmp_path, reported):
     return begin
 
 
-@pytest.fixture
-def silent_port():
-    """Return a port on which nobody answers."""
-    pty = pytest.importorskip("pty", reason="need pseudo-terminals")
-    ours, theirs = pty.openpty()
-    yield os.ttyname(theirs)
-    os.close(theirs)
-    os.close(ours)
-
-
 # --- what a device is ---
 
 
