@@ -261,7 +261,7 @@ def _problems(
         return
     if version.state is State.OTHER:
         hint = "upload the plan, and test again" + _other_module(version, log, talk)
-        message = f"the module runs {version.seen}, not {version.planned}"
+        message = f"the module runs {version.seen}, not the {version.planned} of the plan"
         yield EspAtError("module-other-version", message, hint=hint, seen=version.seen, planned=version.planned)
         return
     if mode.state is State.OTHER:

@@ -223,13 +223,18 @@ _STANDS_IN = "This {what} of {chip} is a stand-in: it has the form of an ESP ima
 
 
 def sample_package(
-    chip: str = "esp32", *, module: str | None = None, flash_size: str | None = None, nvs: bool = False
+    chip: str = "esp32",
+    *,
+    module: str | None = None,
+    flash_size: str | None = None,
+    nvs: bool = False,
+    prints: Sequence[str] = (),
 ) -> dict[str, bytes]:
     """Return the files of a firmware package for ``chip``, by their paths.
 
     ``nvs``: a package as since v3.1, with ``mfg_nvs``; newer chips have no other. ``flash_size`` (``4MB``): the flash
-    that the package needs, by default the module's. The same arguments give the same bytes. Raises an `EspAtError` for
-    a chip, module or size without such a package.
+    that the package needs, by default the module's. ``prints``: what the application would print, such as its version.
+    The same arguments give the same bytes. Raises an `EspAtError` for a chip, module or size without such a package.
     """
     found = find_chip(chip)
     sample = _SAMPLES[found.key]
@@ -250,7 +255,7 @@ def sample_package(
         "bootloader": ("bootloader/bootloader.bin", _esp_image(found, "bootloader", 4 << 10, settings)),
         "ota_0" if "ota_0" in places else "factory": (
             "esp-at.bin",
-            _esp_image(found, "application", 16 << 10, settings, names=names),
+            _esp_image(found, "application", 16 << 10, settings, texts=(*names, *prints)),
         ),
         "otadata": ("ota_data_initial.bin", b"\xff" * 0x2000),
         "at_customize": ("at_customize.bin", user.to_bytes()),
@@ -276,9 +281,10 @@ def write_sample_package(
     module: str | None = None,
     flash_size: str | None = None,
     nvs: bool = False,
+    prints: Sequence[str] = (),
 ) -> None:
     """Write `sample_package` as a zip where ``path`` ends in ``.zip``, else as a folder."""
-    files = sample_package(chip, module=module, flash_size=flash_size, nvs=nvs)
+    files = sample_package(chip, module=module, flash_size=flash_size, nvs=nvs, prints=prints)
     if path.suffix.lower() == ".zip":
         path.write_bytes(_zip(files))
         return
@@ -345,10 +351,10 @@ def _unlisted_file(module: Module, user: PartitionTable, images: Mapping[int, tu
     return {f"factory/factory_{module.name}_unfilled.bin": bytes(factory_image)}
 
 
-def _esp_image(chip: Chip, what: str, size: int, settings: FlashSettings, *, names: Sequence[str] = ()) -> bytes:
-    """Return an image with one segment of ``size`` bytes of text, ``names`` first; see `esp_image` for the layout."""
+def _esp_image(chip: Chip, what: str, size: int, settings: FlashSettings, *, texts: Sequence[str] = ()) -> bytes:
+    """Return an image with one segment of ``size`` bytes of text, ``texts`` first; see `esp_image` for the layout."""
     text = _STANDS_IN.format(what=what, chip=chip.display_name).encode()
-    start = "\0".join([*names, ""]).encode()
+    start = "\0".join([*texts, ""]).encode()
     segment = (start + text * (size // len(text) + 1))[:size]
     address = chip.memory.iram.start if chip.memory else 0x3FFB0000
     header = struct.pack("<BBBBL", 0xE9, 1, 0, 0, address)

@@ -1,0 +1,116 @@
+"""The machine of somebody who follows our pages: `esp-at`, `pio` and `idf.py` on PATH, and a module plugged in.
+
+What such a reader downloads lies on this machine: firmware in a mirror of sample packages, our own releases as files,
+dev-platforms as stand-ins. Everything else is real.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from boot_logs import Says
+from consoles import Shell, write_program
+from played_module import PlayedModule
+
+from platformio_esp_at.catalog.modules import module
+from platformio_esp_at.catalog.releases import find_release
+from platformio_esp_at.demo.sample_package import write_sample_package
+from platformio_esp_at.demo.simulated_module import SimulatedModule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+DOWNLOAD_PORT = "/dev/ttyUSB0"
+AT_PORT = "/dev/ttyUSB1"
+COMPILED = ("0123456", "Jun 26 2025", "16:00:00")
+"""What the firmware says of its build: from which commit, when."""
+_TESTS = Path(__file__).parent
+
+_PIO = """\
+#!{python}
+import re, runpy, sys
+from pathlib import Path
+
+ini = Path("platformio.ini")
+if ini.exists():
+    here = {released!r}.as_posix()
+    text = re.sub(r"https://github\\.com/\\S+/releases/download/[^/\\s]+", lambda _: "file://" + here, ini.read_text())
+    ini.write_text(text)
+sys.argv[0] = "pio"
+runpy.run_module("platformio", run_name="__main__")
+"""
+
+
+@contextmanager
+def reader_machine(
+    place: Path,
+    *,
+    pio_env: Mapping[str, str],
+    released: Path,
+    firmware: Mapping[str, str],
+    says: Says | None = None,
+    chip: str = "esp32",
+) -> Iterator[Shell]:
+    """Give a shell in an empty folder below ``place``, at whose ports a module of ``chip`` is plugged in.
+
+    ``released``: what is released of this project. ``firmware``: the release of each module whose firmware the servers
+    have. The module starts after each flash, and says what ``says`` has; its AT port answers.
+    """
+    folder, home, programs, scratch = (place / name for name in ("a project für AT", "home", "bin", "scratch"))
+    for path in (folder, home, scratch):
+        path.mkdir(parents=True)
+    mirror = place / "mirror"
+    mirror.mkdir()
+    for name, release in firmware.items():
+        of = module(*name.split("/"))
+        path = mirror / find_release(of, release).file_name
+        write_sample_package(path, of.chip, module=of.name, nvs=True, prints=(release, *COMPILED))
+    _write_programs(programs, released)
+    env = {
+        **{name: value for name, value in pio_env.items() if not name.startswith(("PYTHON", "PIP_", "VIRTUAL_ENV"))},
+        "HOME": str(home),
+        "TMPDIR": str(scratch),
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "LANG": "C.UTF-8",
+        "COLUMNS": "100",
+        "ESP_AT_MIRROR": str(mirror),
+        "ESP_AT_CACHE": str(place / "cache"),
+        "ESP_AT_PYTHON": sys.executable,
+    }
+    says = says or Says(chip=chip, version="v4.1.1.0")
+    log = says.log("v4.1").encode()
+    replies = {"AT": [b"\r\nOK\r\n"], "AT+GMR": [_version_of(says).encode()], "*": [b"\r\nERROR\r\n"]}
+    with (
+        SimulatedModule(chip, transport="rfc2217", boot_log=log) as plugged_in,
+        PlayedModule(replies, baud=says.baudrate) as at_port,
+    ):
+        yield Shell(folder, env, {DOWNLOAD_PORT: plugged_in.port, AT_PORT: at_port.port})
+
+
+def _version_of(says: Says) -> str:
+    """Return what AT+GMR answers."""
+    number = says.version.removeprefix("v")
+    lines = (
+        f"AT version:{number}(0123456 - {says.chip.upper()} - Jun 26 2025 08:00:00)",
+        "SDK version:v5.0.6-dirty",
+        f"compile time({COMPILED[0]}):{COMPILED[1]} {COMPILED[2]}",
+        f"Bin version:{says.version}({says.name})",
+        "",
+        "OK",
+    )
+    return "".join(f"{line}\r\n" for line in lines)
+
+
+def _write_programs(folder: Path, released: Path) -> None:
+    python = shlex.quote(sys.executable)
+    write_program(folder / "esp-at", f'#!/bin/sh\nexec {python} -m platformio_esp_at "$@"\n')
+    run_pio = folder / "lib" / "pio.py"
+    write_program(run_pio, _PIO.format(python=sys.executable, released=released))
+    write_program(folder / "pio", f'#!/bin/sh\nexec {python} {shlex.quote(str(run_pio))} "$@"\n')
+    idf_py = shlex.quote(str(_TESTS / "idf_py.py"))
+    write_program(folder / "idf.py", f'#!/bin/sh\nexec {python} {idf_py} "$@"\n')
