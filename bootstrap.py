@@ -6,6 +6,7 @@ used, and nothing that a Python too old couldn't at least read.
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import venv
@@ -14,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+WIDTH = 78
 USAGE = """usage: python3 bootstrap.py COMMAND [ARGUMENT ...]
 
   demo                  flash the example project onto a simulated module
@@ -59,12 +61,31 @@ def set_up(extra):
     stamp = VENV / ("installed-" + extra)
     if stamp.is_file() and stamp.read_text() == wanted and PYTHON.exists():
         return PYTHON
-    print("Setting up {} (once)".format(VENV), flush=True)
+    print("Setting up {} (once); pip gets".format(VENV), end="", flush=True)
     make_environment()
-    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.check_call([*pip, "--editable", "{}[{}]".format(ROOT, extra)])
+    install("--editable", "{}[{}]".format(ROOT, extra))
     stamp.write_text(wanted)
     return PYTHON
+
+
+def install(*arguments):
+    """Install with pip, and show what it gets; all that it says where it fails."""
+    command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off", *arguments]
+    settings = dict(os.environ, PYTHONUNBUFFERED="1", PYTHONIOENCODING="utf-8:replace")
+    said, column = [], WIDTH
+    with subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as pip:
+        for line in pip.stdout:
+            said.append(line.decode("utf-8", "replace"))
+            found = re.match(r"\s*(?:Collecting ([\w.-]+)|Installing collected packages)", said[-1])
+            if found:
+                word = found.group(1) or "and installs them"
+                column += 1 + len(word)
+                print("\n  " if column > WIDTH else " ", word, sep="", end="", flush=True)
+                column = 2 + len(word) if column > WIDTH else column
+    print(flush=True)
+    if pip.returncode:
+        sys.stderr.write("".join(said))
+        raise subprocess.CalledProcessError(pip.returncode, command)
 
 
 def make_environment():

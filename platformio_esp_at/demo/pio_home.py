@@ -54,20 +54,22 @@ def make_pio_home(folder: Path, *, offline: bool = True) -> dict[str, str]:
 
 
 def run_pio(
-    args: Sequence[str], *, project: Path, env: Mapping[str, str], timeout: float = 120
+    args: Sequence[str], *, project: Path, env: Mapping[str, str], timeout: float = 120, shown: bool = False
 ) -> subprocess.CompletedProcess[str]:
     """Run ``pio`` in the folder ``project`` and return its exit code and output, also if it failed.
 
-    Raises `EspAtError` when it takes longer than ``timeout`` seconds.
+    ``shown``: what it prints appears at once where ours does, and isn't returned. Raises `EspAtError` when it takes
+    longer than ``timeout`` seconds.
     """
+    pipe = None if shown else subprocess.PIPE
     command = [sys.executable, "-m", "platformio", *args]
     with subprocess.Popen(
         command,
         cwd=project,
         env=dict(env),
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stdout=pipe,
+        stderr=pipe,
         encoding="utf-8",
         errors="replace",
         start_new_session=True,

@@ -21,7 +21,7 @@ from platformio_esp_at.errors import EspAtError, LayoutError
 from platformio_esp_at.units import SECTOR_SIZE, format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
     from typing_extensions import Self
@@ -45,7 +45,8 @@ class SimulatedModule:
 
     ``flash``: the content at the start, 0xFF after its end. ``crystal_mhz``: by default, the usual one. With
     ``blank_efuses``, the chip reports revision v0.0. ``security``: how the chip is protected. ``faults``: what is
-    wrong from the start; `add_fault` adds others. ``boot_log``: what the firmware prints when it starts, at any speed.
+    wrong from the start; `add_fault` adds others. ``boot_log``: what the firmware prints when it starts, at any speed;
+    a function gets what is in the flash.
 
     Over ``rfc2217``, DTR and RTS reset the chip: at first it runs its firmware, which doesn't answer esptool. A ``pty``
     and a ``socket`` have no such lines: there, opening the port, or syncing with the bootloader, resets the chip into
@@ -63,7 +64,7 @@ class SimulatedModule:
         blank_efuses: bool = False,
         security: Security | None = None,
         faults: Iterable[LinkFault | FlashFault] = (),
-        boot_log: bytes = b"",
+        boot_log: bytes | Callable[[bytes], bytes] = b"",
     ) -> None:
         if flash_size not in FLASH_SIZES:
             hint = f"use one of {', '.join(map(format_size, FLASH_SIZES))}"
@@ -245,7 +246,8 @@ class SimulatedModule:
             baud = link.baud or self._rom.baud
             if log_is_due and self._log_is_due:
                 self._log_is_due = False
-                self._send(link, self._cable.to_client(self._boot_log, baud))
+                log = self._boot_log(self.flash) if callable(self._boot_log) else self._boot_log
+                self._send(link, self._cable.to_client(log, baud))
             for frame in frames.feed(self._cable.to_module(data, baud)):
                 if self._state is not ChipState.BOOTLOADER:
                     continue
