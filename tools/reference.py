@@ -98,8 +98,8 @@ def options_page() -> Iterator[str]:
         "option but `firmware` may be left out: what isn't set stays as the firmware package has it."
     )
     yield (
-        "Of two places that set the same option, the later one of this list wins; mappings are merged name by name: the "
-        "board's JSON, menuconfig of ESP-IDF, `esp_at.yml`, `platformio.ini` or the command line."
+        "Of two places that set one option, the later one of this list wins: the board's JSON, ESP-IDF's menuconfig, "
+        "`esp_at.yml`, `platformio.ini` or the command line. Mappings are merged name by name."
     )
     yield table(
         ["option", "takes"],
@@ -148,9 +148,16 @@ def _parts(option: Option) -> list[tuple[str, str]]:
 
 def _spellings(option: Option) -> Iterator[list[str]]:
     for place, text in spellings(option).items():
-        yield [place, code(text)]
+        shorter = _others(option) if place == "`esp-at`" else []
+        yield [place, ", or ".join(map(code, [text, *shorter]))]
     for symbol, parameter in MENU_PARAMETERS.items() if option.name == "factory_param" else ():
         yield ["sdkconfig", f"{code(symbol)}: {code(parameter)}"]
+
+
+def _others(option: Option) -> list[str]:
+    """Return the other names that an option has on the command line, such as ``-p``."""
+    taken = cli.commands["flash"].get_params(_context("flash", cli.commands["flash"]))
+    return [name for param in taken if param.name == option.name for name in param.opts[1:]]
 
 
 def _known_names(name: str) -> str:
@@ -181,7 +188,6 @@ class Command(NamedTuple):
     target: str
     action: str
     cmake: str
-    does: str
 
 
 def commands() -> tuple[Command, ...]:
@@ -194,7 +200,6 @@ def commands() -> tuple[Command, ...]:
             target=target.name,
             action=actions.get(target.command, ""),
             cmake=made.get(_ESP_AT.get(target.command, target.command), ""),
-            does=target.description,
         )
         for target in TARGETS
     )
@@ -216,11 +221,8 @@ def commands_page() -> Iterator[str]:
         "ESP-IDF build (`idf.py TARGET`, of CMake)."
     )
     yield table(
-        ["esp-at", "PlatformIO", "idf.py", "CMake", "does"],
-        (
-            [_command_link(row.esp_at), *map(code, (row.target, row.action, row.cmake)), prose(row.does)]
-            for row in commands()
-        ),
+        ["esp-at", "PlatformIO", "idf.py", "CMake"],
+        ([_command_link(row.esp_at), *map(code, (row.target, row.action, row.cmake))] for row in commands()),
     )
     own = " and ".join(f"{code(short)} is {code(name)}" for name, short in FLASH_ONLY.items())
     yield f"On the flash-only platform `espressif_at`, {own}, too. `idf.py at-flash --erase` is `at-flash-factory`."
@@ -282,13 +284,11 @@ def _command(name: str, command: click.Command, shared: Mapping[str, click.Param
     """Yield the parts of the section of one command."""
     of_project = _takes_project(name, command)
     own = [param for key, param in _parameters(name, command).items() if not (of_project and key in shared)]
-    pieces = [
-        param.make_metavar(_context(name, command)) for param in command.params if isinstance(param, click.Argument)
-    ]
-    taken = ["[OPTIONS]"] if own else []
+    options_of = ["[PROJECT OPTIONS]"] if of_project else []
+    options_of += ["[OPTIONS]"] if own else []
     yield f"### esp-at {name}"
     yield from map(prose, _help(command))
-    usage = ["esp-at", name, *(["[PROJECT OPTIONS]"] if of_project else []), *taken, *pieces]
+    usage = ["esp-at", name, *options_of, *command.collect_usage_pieces(_context(name, command))[1:]]
     yield f"```text\n{' '.join(usage)}\n```"
     if own:
         yield _option_table(own)
@@ -367,7 +367,7 @@ def _latest(module: Module) -> str:
 
 
 def _module_facts(module: Module) -> Iterator[str]:
-    yield f"Name in the options: `{module.name}`; where several chips have one of that name, `{module.full_name}`"
+    yield f"Name: {' or '.join(map(code, dict.fromkeys((module.name, module.full_name))))}"
     yield f"Board by itself: `{module_board(module)}`"
     if module.psram:
         yield "Has PSRAM"
@@ -376,16 +376,35 @@ def _module_facts(module: Module) -> Iterator[str]:
     if module.alternatives:
         yield f"Runs firmware of {', '.join(map(code, module.alternatives))}, too"
     if module.successor:
-        yield f"From {module.successor.since} on, its firmware is that of `{module.successor.module}`"
+        yield f"From {module.successor.since} on, it gets the firmware of `{module.successor.module}`"
     yield f"Built from `module_config/{module.module_config}` of ESP-AT"
+    yield f"Parameters: {'; '.join(_parameters_of(module))}"
+    if releases := list(_releases(module)):
+        yield f"Releases: {', '.join(releases)}"
+
+
+def _parameters_of(module: Module) -> Iterator[str]:
+    """Yield where the firmware of a module has its parameters, by releases."""
     for version, when in module.versions.items():
-        where = {0: "compiled in"}.get(version, f"in `{data_layout(version)}`, version {version}")
-        yield f"Parameters in {when}: {where}"
-    for package in released_packages(module.chip, module.name):
-        revisions = f", for chip revision {package.chip_revisions}" if package.chip_revisions else ""
-        mark = " (recommended)" if package.recommended else ""
-        name = f"[by request form]({package.url})" if package.by_form else f"[{package.name}]({package.url})"
-        yield f"{package.release}{mark}: {name}{revisions}"
+        where = f"in `{data_layout(version)}` (version {version})" if version else data_layout(version)
+        yield f"{when} {where}"
+
+
+def _releases(module: Module) -> Iterator[str]:
+    """Yield the releases for a module, each a link to its package; where a release has two, to the preferred one."""
+    packages = reversed(released_packages(module.chip, module.name))
+    preferred = {package.release: package for package in packages}
+    for package in reversed(preferred.values()):
+        marks = [
+            *(["recommended"] if package.recommended else []),
+            *(["by request form"] if package.by_form else []),
+            *([f"chip revision {package.chip_revisions}"] if package.chip_revisions else []),
+        ]
+        yield f"[{package.release}]({package.url}){_in_brackets(marks)}"
+
+
+def _in_brackets(words: Sequence[str]) -> str:
+    return f" ({', '.join(words)})" if words else ""
 
 
 # --- boards ---
