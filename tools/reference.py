@@ -298,7 +298,7 @@ def _command(name: str, command: click.Command, shared: Mapping[str, click.Param
 
 def _options_taken(name: str, command: click.Command) -> list[str]:
     taken = (param for param in command.get_params(_context(name, command)) if _is_of_project(param))
-    return [f"[{code(param.opts[0])}](options.md#{anchor(str(param.name))})" for param in taken]
+    return [f"[{code(', '.join(param.opts))}](options.md#{anchor(str(param.name))})" for param in taken]
 
 
 def _option_table(params: Iterable[click.Parameter]) -> str:
