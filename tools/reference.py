@@ -421,7 +421,7 @@ def boards_page() -> Iterator[str]:
     )
     yield "## Boards that need no platform"
     yield "These come with platformio-esp-at."
-    yield table(["board", "name", "chip", "flash", "module", "why"], _own_boards())
+    yield table(["board", "chip", "flash", "module", "why"], _own_boards())
     yield "## AT modules as boards"
     yield "An AT module alone is a board, too, for a project that only flashes: `board = esp32-at-wroom-32`."
     yield table(["board", "chip", "module"], map(_module_as_board, modules()))
@@ -462,7 +462,6 @@ def _own_boards() -> Iterator[list[str]]:
         guess = "a guess: " if choice.assumed else ""
         yield [
             code(facts.id),
-            prose(facts.name),
             chip(choice.chip).display_name,
             size,
             _module_link(chosen, "modules.md"),
