@@ -36,7 +36,7 @@ def main(arguments):
         return 2
     if command == "demo":
         return run(set_up("demo"), "-m", "platformio_esp_at", "demo", *rest)
-    python = set_up("lint" if command in ("lint", "build", "generate") else "test")
+    python = set_up("lint" if command in ("lint", "build", "docs", "generate") else "test")
     if command == "run":
         return run_program(rest[0], rest[1:])
     return run(python, "-m", "nox", "--session", command, "--", *rest)

@@ -23,6 +23,8 @@ REFERENCE_TESTS = (
     *("tests/e2e/test_real_packages.py", "tests/e2e/test_projects_with_mfg_nvs.py"),
 )
 WORKFLOWS = ".github/workflows/tests.yml"
+DOCUMENTATION = Path("platformio_esp_at", "documentation")
+"""The documentation as it is built: `esp-at docs` opens it, and a release brings it."""
 
 # Twice as many as there are processors: the end-to-end tests wait on serial ports and child processes.
 SIDE_BY_SIDE = ("-n", str(2 * (os.cpu_count() or 1)), "--dist", "loadgroup")
@@ -139,6 +141,18 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session(python=False)
+def docs(session: nox.Session) -> None:
+    """Build the documentation; whatever Sphinx warns of, such as a link to nowhere, is an error."""
+    shutil.rmtree(DOCUMENTATION, ignore_errors=True)
+    strictly = ("-W", "--keep-going", "-n", "-E", "-q")
+    cache = ("-d", str(Path(session.create_tmp(), "doctrees")))
+    _run(session, "sphinx", *strictly, *cache, "-b", "html", "docs", str(DOCUMENTATION))
+    for source_map in DOCUMENTATION.rglob("*.map"):  # of the theme, for its developers: a tenth of the size
+        source_map.unlink()
+    session.log(f"built: {DOCUMENTATION / 'index.html'}")
+
+
+@nox.session(python=False)
 def generate(session: nox.Session) -> None:
     """Write the files that are made from others; with --upgrade, the newest pins."""
     session.run(sys.executable, "tools/generate.py", *session.posargs, external=True)
@@ -146,7 +160,8 @@ def generate(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def build(session: nox.Session) -> None:
-    """Build what is released, check it, and run the tests that the sdist brings."""
+    """Build what is released, with its documentation, check it, and run the tests that the sdist brings."""
+    docs(session)
     released = Path(session.create_tmp(), "released")
     shutil.rmtree(released, ignore_errors=True)
     _run(session, "build", "--outdir", str(released), silent=True)

@@ -493,6 +493,24 @@ def explain(*, code: str | None, as_json: bool) -> None:
         click.echo(f"{entry.code}\n  {entry.means}\n  {entry.action}")
 
 
+@cli.command()
+@click.argument("topic", required=False, shell_complete=_completer("CODES"))
+@click.option("--path", "only_print", is_flag=True, help="print where it is, and open nothing")
+def docs(*, topic: str | None, only_print: bool) -> None:
+    """Open the documentation in a browser, and print where it is; without a terminal or a browser, print it alone.
+
+    TOPIC is a page of the reference, such as options, the code of a message, a command or an option.
+    """
+    from platformio_esp_at.commands.documentation import address
+
+    url = address(topic, list(cli.commands))
+    click.echo(url)
+    if sys.stdout.isatty() and not only_print:
+        import webbrowser
+
+        webbrowser.open(url)
+
+
 class _InitCommand(click.Command):
     """`init`: takes some of `OPTIONS`, which are loaded when it is used."""
 

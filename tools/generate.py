@@ -1,7 +1,7 @@
 """Write the files that are made from others: `python3 bootstrap.py generate` (with --upgrade, newer pins, too).
 
 A host's script needs them before it has a Python with our packages: the pins, the options of idf.py, and the AT modules
-as boards of the flash-only platform. An editor needs the schema of esp_at.yml.
+as boards of the flash-only platform. An editor needs the schema of esp_at.yml, and people the pages of the reference.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import reference
 
 from platformio_esp_at.catalog.chips import chip
 from platformio_esp_at.catalog.modules import modules
@@ -100,6 +102,7 @@ def main() -> int:
         Path(BUILD_PINS): pins(["-"], Path(BUILD_PINS), given=BUILDS_ESPTOOL, upgrade=upgrade),
         SCHEMA_FILE: _json(project_schema()),
         **{boards / name: text for name, text in module_boards().items()},
+        **reference.pages(),
     }
     stale = {file for file in boards.glob("*-at-*.json") if file not in files}
     changed = [file for file, text in files.items() if not file.is_file() or file.read_text(encoding="utf-8") != text]

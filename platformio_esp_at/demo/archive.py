@@ -19,7 +19,7 @@ PACKAGE = Path(__file__).parents[1]
 
 def package_files(without: tuple[str, ...] = ()) -> dict[str, Path]:
     """Return the files of this package by their path in an archive; ``without``: rooms that a host doesn't need."""
-    skipped = {"__pycache__", "demo", "examples", *without}
+    skipped = {"__pycache__", "demo", "documentation", "examples", *without}
     files = (file for file in sorted(PACKAGE.rglob("*")) if file.is_file())
     relative = {file.relative_to(PACKAGE): file for file in files if file.suffix != ".pyc"}
     return {

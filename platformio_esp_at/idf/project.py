@@ -35,19 +35,21 @@ BOARD_ID = "this project"
 
 _MAX_FILE_SIZE = 64 << 20
 
-_OPTIONS = {
+MENU_OPTIONS = {
     "CONFIG_ESP_AT_FIRMWARE": "firmware",
     "CONFIG_ESP_AT_MODULE": "module",
     "CONFIG_ESP_AT_PARTITIONS": "partitions",
 }
-_PARAMETERS = {
+"""What an entry of the component's menu sets: an option."""
+MENU_PARAMETERS = {
     "CONFIG_ESP_AT_UART_TX_PIN": "uart_tx_pin",
     "CONFIG_ESP_AT_UART_RX_PIN": "uart_rx_pin",
     "CONFIG_ESP_AT_UART_CTS_PIN": "uart_cts_pin",
     "CONFIG_ESP_AT_UART_RTS_PIN": "uart_rts_pin",
     "CONFIG_ESP_AT_UART_BAUDRATE": "uart_baudrate",
 }
-_MENU = {
+"""The other entries: the factory parameter that each sets."""
+MENU_ENTRIES = {
     "firmware": "ESP-AT firmware package",
     "module": "AT module",
     "partitions": "CSV of partitions of your own",
@@ -150,15 +152,15 @@ def layer_of_sdkconfig(config: Mapping[str, str], *, base: Path) -> Layer:
     }
     if config.get("CONFIG_ESP_AT_UART_BAUDRATE") == _NO_SPEED:
         del given["CONFIG_ESP_AT_UART_BAUDRATE"]
-    options: dict[str, Any] = {option: given[name] for name, option in _OPTIONS.items() if name in given}
-    if values := {parameter: given[name] for name, parameter in _PARAMETERS.items() if name in given}:
+    options: dict[str, Any] = {option: given[name] for name, option in MENU_OPTIONS.items() if name in given}
+    if values := {parameter: given[name] for name, parameter in MENU_PARAMETERS.items() if name in given}:
         options["factory_param"] = values
     return Layer(base, options)
 
 
 def spelling_of(project: IdfProject | None) -> Spelling:
     """Return how a project writes options: in menuconfig what that has, if it has our component, else in esp_at.yml."""
-    entries = _MENU if project and "CONFIG_ESP_AT_MODULE" in project.config else {}
+    entries = MENU_ENTRIES if project and "CONFIG_ESP_AT_MODULE" in project.config else {}
 
     def write(option: str, value: str) -> str:
         if entry := entries.get(option):

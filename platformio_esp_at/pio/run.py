@@ -27,7 +27,7 @@ _PREFIX = "custom_at_"
 def _setup(host: Host) -> Setup:
     """Return what a request asks for; `pio.targets` has made it."""
     request = host.request
-    host.spelling = Spelling(_as_option, "platformio.ini")
+    host.spelling = Spelling(as_option, "platformio.ini")
     folder, port = Path(request["project"]), request["port"]
     place = f"platformio.ini [env:{request['env']}]"
     own = own_options(request["options"], _PREFIX, place=place)
@@ -77,8 +77,12 @@ def _find_board(request: Mapping[str, Any], board_id: str | None) -> BoardFacts 
     return BoardFacts.from_manifest(request["board"], request["manifest"]) if request["board"] else None
 
 
-def _as_option(option: str, value: str) -> str:
-    """Return an option as ``platformio.ini`` has it, for hints."""
+def as_option(option: str, value: str) -> str:
+    """Return an option as ``platformio.ini`` has it, for hints.
+
+    >>> as_option("factory_param.uart_tx_pin", "17")
+    'custom_at_factory_param = uart_tx_pin=17'
+    """
     name, _, inner = option.partition(".")
     text = f"{inner}={value}" if inner and value else inner or value
     return f"{_PREFIX}{name} = {text}" if text else f"{_PREFIX}{name}"

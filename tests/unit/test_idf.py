@@ -18,9 +18,9 @@ from platformio_esp_at.catalog.chips import chips
 from platformio_esp_at.errors import EspAtError, FormatError, Place, SelectionError, setting, spelled
 from platformio_esp_at.idf import actions, install
 from platformio_esp_at.idf.project import (
-    _MENU,
-    _OPTIONS,
-    _PARAMETERS,
+    MENU_ENTRIES,
+    MENU_OPTIONS,
+    MENU_PARAMETERS,
     check_idf_version,
     image_set_folder,
     parse_sdkconfig,
@@ -358,8 +358,8 @@ def test_the_menu_has_the_entries_that_hints_name():
     kconfig = (Path(__file__).parents[2] / "idf_component/esp_at_flash/Kconfig").read_text(encoding="utf-8")
     prompts = dict(re.findall(r'config (\w+)\n\s+(?:string|int) "(.+)"', kconfig))
     options = {f"CONFIG_{name}": prompt for name, prompt in prompts.items()}
-    named = {name: _MENU[option] for name, option in _OPTIONS.items()}
-    named |= {name: _MENU[f"factory_param.{parameter}"] for name, parameter in _PARAMETERS.items()}
+    named = {name: MENU_ENTRIES[option] for name, option in MENU_OPTIONS.items()}
+    named |= {name: MENU_ENTRIES[f"factory_param.{parameter}"] for name, parameter in MENU_PARAMETERS.items()}
     assert named == options
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from platformio_esp_at.pio.run import _as_option
+from platformio_esp_at.pio.run import as_option
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ from platformio_esp_at.pio.run import _as_option
     ],
 )
 def test_an_option_in_a_hint(option, value, text):
-    assert _as_option(option, value) == text
+    assert as_option(option, value) == text
