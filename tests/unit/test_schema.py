@@ -31,8 +31,7 @@ def project_files():
         if not {".pio", "build", ".nox", ".venv"} & set(file.relative_to(ROOT).parts):
             yield str(file.relative_to(ROOT)), file.read_text(encoding="utf-8")
     for file in (
-        ROOT / "README.md",
-        *sorted((ROOT / "docs").glob("*.md")),
+        *sorted((ROOT / "docs").rglob("*.md")),
         *sorted(ROOT.glob("idf_component/**/*.md")),
     ):
         blocks = re.findall(r"(?ms)^ *```ya?ml\n(.*?)```", file.read_text(encoding="utf-8"))
@@ -51,7 +50,7 @@ def test_it_is_a_schema_and_the_published_one():
     for name, option in OPTIONS.items():
         assert made["properties"][name]["description"].startswith(option.help)
     assert MODELINE.endswith(f"={SCHEMA_URL}")
-    assert f"```yaml\n{MODELINE}\n```" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"```yaml\n{MODELINE}\n```" in (ROOT / "docs/reference/project-file.md").read_text(encoding="utf-8")
     assert SCHEMA_URL.endswith(f"/v{__version__}/{SCHEMA_FILE.relative_to(ROOT).as_posix()}")
 
 
@@ -61,7 +60,11 @@ def test_it_accepts_what_examples_and_documents_have(name):
 
 
 def test_there_are_such_files():
-    assert {"examples/flash-only/esp_at.yml", "README.md 1", "idf_component/esp_at_flash/README.md 1"} <= set(FILES)
+    assert {
+        "examples/flash-only/esp_at.yml",
+        "docs/reference/project-file.md 1",
+        "idf_component/esp_at_flash/README.md 1",
+    } <= set(FILES)
 
 
 @pytest.mark.parametrize(

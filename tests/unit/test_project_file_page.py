@@ -1,4 +1,4 @@
-"""What the README shows works as it stands there."""
+"""What the page about the project file shows works as it stands there."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from platformio_esp_at.request.read import read_project
 
 ROOT = Path(__file__).parents[2]
 CERTIFICATE = (ROOT / "examples/flash-only/certs/ca.pem").read_bytes()
+PAGE = (ROOT / "docs/reference/project-file.md").read_text(encoding="utf-8")
 GATTS = b"index,uuid_len,uuid,perm,val_max_len,val_cur_len,value\n0,16,0x2800,0x01,2,2,A002\n"
 
 
 @pytest.mark.parametrize("nvs", [False, True], ids=["partitions", "mfg_nvs"])
 def test_the_project_file(tmp_path, nvs, monkeypatch):
     """It names a release and a partition of one's own; with a release of the other generation, it works, too."""
-    text = next(block for block in re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL))
+    text = next(block for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
     release = re.search(r"firmware: v(\S+) ", text)[1]
     if not nvs:
         text, release = text.replace(f"v{release}", "v2.4.0.0"), "2.4.0.0"
     write_sample_package(tmp_path / f"ESP32-WROOM-32-AT-V{release}.zip", nvs=nvs)
     monkeypatch.setenv("ESP_AT_MIRROR", str(tmp_path))
-    rows = next(block for block in re.findall(r"```\n(# Name.*?)```", (ROOT / "README.md").read_text(), re.DOTALL))
+    rows = next(block for block in re.findall(r"```\n(# Name.*?)```", PAGE, re.DOTALL))
     (tmp_path / "own_partitions.csv").write_text(rows)
     for name, data in {
         "certs/ca.pem": CERTIFICATE,
