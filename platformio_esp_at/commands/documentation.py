@@ -18,7 +18,20 @@ SITE = "https://platformio-esp-at.github.io/platformio-esp-at/"
 BUILT = Path(__file__).parents[1] / "documentation"
 """The documentation of this version; a wheel has it, a checkout after the session ``docs``, a host's archive never."""
 
-PAGES = ("boards", "codes", "commands", "device", "environment", "modules", "options", "packages", "report")
+PAGES = (
+    *(
+        "boards",
+        "codes",
+        "commands",
+        "device",
+        "environment",
+        "modules",
+        "options",
+        "packages",
+        "project-file",
+        "report",
+    ),
+)
 """The pages of the reference."""
 
 
