@@ -19,18 +19,16 @@ BUILT = Path(__file__).parents[1] / "documentation"
 """The documentation of this version; a wheel has it, a checkout after the session ``docs``, a host's archive never."""
 
 PAGES = (
-    *(
-        "boards",
-        "codes",
-        "commands",
-        "device",
-        "environment",
-        "modules",
-        "options",
-        "packages",
-        "project-file",
-        "report",
-    ),
+    "boards",
+    "codes",
+    "commands",
+    "device",
+    "environment",
+    "modules",
+    "options",
+    "packages",
+    "project-file",
+    "report",
 )
 """The pages of the reference."""
 
