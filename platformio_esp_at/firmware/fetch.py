@@ -22,7 +22,7 @@ from platformio_esp_at.firmware.mirror import MIRROR, Mirror
 from platformio_esp_at.firmware.package import FoundFirmware, other_release
 from platformio_esp_at.firmware.reading import MAX_ZIP_SIZE, ZIP_MAGIC, open_package
 from platformio_esp_at.firmware.source import Source, source_of_name, source_of_release
-from platformio_esp_at.formats.lock_file import Lock, LockedPackage
+from platformio_esp_at.formats.lock_file import LOCK_FILE, Lock, LockedPackage
 from platformio_esp_at.urls import (
     file_name_of,
     path_of_file_url,
@@ -72,7 +72,12 @@ def fetch_firmware(
 
 
 def places_to_ask(
-    firmware: Firmware, module: Text | CustomModule | None, board: BoardFacts | None, *, project: Path, lock_file: str
+    firmware: Firmware,
+    module: Text | CustomModule | None,
+    board: BoardFacts | None,
+    *,
+    project: Path,
+    lock_file: str = LOCK_FILE,
 ) -> tuple[str, ...]:
     """Return the URLs that `fetch_firmware` would ask for a package, in its order; none where no server is needed."""
     wanted = _wanted(firmware, module, board, read_lock(project, lock_file), lambda _: None)

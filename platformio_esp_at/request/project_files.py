@@ -93,7 +93,8 @@ def _path_of(text: str, folder: Path) -> str:
 
 def _not_found(named: Text, file: str, folder: Path) -> EspAtError:
     there = project_files(folder)
-    near = near_names(file, there)
+    by_name = {name.removeprefix("esp_at_"): name for name in there}  # all begin so: it makes none of them near
+    near = [by_name[name] for name in near_names(file.removeprefix("esp_at_"), by_name)]
     hint = f"did you mean {setting(_OPTION, near[0])}?\n" if near else ""
     return EspAtError(
         "project-file-not-found",
