@@ -50,7 +50,11 @@ def project_files(folder: Path) -> list[str]:
 
 def names_of_modules(folder: Path) -> list[str]:
     """Return ``NAME`` of each project file ``esp_at_NAME.yml`` in a folder: `find_project_file` takes it, too."""
-    return [name.removeprefix("esp_at_").removesuffix(SUFFIX) for name in project_files(folder) if name != PROJECT_FILE]
+    return [_name_of(file) for file in project_files(folder) if file != PROJECT_FILE]
+
+
+def _name_of(project_file: str) -> str:
+    return project_file.removeprefix("esp_at_").removesuffix(SUFFIX)
 
 
 def lock_file_of(project_file: str) -> str:
@@ -93,8 +97,8 @@ def _path_of(text: str, folder: Path) -> str:
 
 def _not_found(named: Text, file: str, folder: Path) -> EspAtError:
     there = project_files(folder)
-    by_name = {name.removeprefix("esp_at_"): name for name in there}  # all begin so: it makes none of them near
-    near = [by_name[name] for name in near_names(file.removeprefix("esp_at_"), by_name)]
+    by_name = {_name_of(name): name for name in there}  # what all have makes none of them near
+    near = [by_name[name] for name in near_names(_name_of(file), by_name)]
     hint = f"did you mean {setting(_OPTION, near[0])}?\n" if near else ""
     return EspAtError(
         "project-file-not-found",
