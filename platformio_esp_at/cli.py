@@ -35,7 +35,7 @@ _SPELLING = "spelling"
 """Key in click's ``ctx.obj``: how the project writes options, if not on the command line."""
 _JSON = "json"
 """Key in click's ``ctx.obj``: there if the output is for programs."""
-_SHORT = {"port": "-p", "baud": "-b", "write_all": "--all", "show_kept": "--kept"}
+_SHORT = {"project_file": "-f", "port": "-p", "baud": "-b", "write_all": "--all", "show_kept": "--kept"}
 
 
 def main() -> None:
@@ -106,7 +106,7 @@ def cli() -> None:
 
 
 class _ProjectCommand(click.Command):
-    """A command of a project: takes its folder, and all of `OPTIONS`, which are loaded when it is used."""
+    """A command of a project: takes its folder, and all of `HOST_OPTIONS`, which are loaded when it is used."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return its parameters."""
@@ -117,7 +117,7 @@ class _ProjectCommand(click.Command):
 
 def _project_params() -> list[click.Parameter]:
     from platformio_esp_at.request.command_line import parameters
-    from platformio_esp_at.request.options import OPTIONS
+    from platformio_esp_at.request.options import HOST_OPTIONS
 
     folder = click.Path(exists=True, file_okay=False, path_type=Path)
     output = click.Path(file_okay=False, path_type=Path)
@@ -125,7 +125,11 @@ def _project_params() -> list[click.Parameter]:
     about = "that of an ESP-IDF project: its chip and flash, and options that esp_at.yml overrides"
     params: list[click.Parameter] = [
         click.Option(["-C", "folder"], type=folder, default=Path(), help="folder of the project (default: this one)"),
-        click.Option(["-o", "--output"], type=output, help="folder of the image set (default: build/esp_at)"),
+        click.Option(
+            ["-o", "--output"],
+            type=output,
+            help="folder of the image set (default: build/esp_at; with -f: build/FILE/esp_at)",
+        ),
         click.Option(["--sdkconfig"], type=sdkconfig, metavar="FILE", help=about),
         click.Option(["--json", "as_json"], is_flag=True, help="for programs: an event in each line of the output"),
         click.Option(["-q", "--quiet"], is_flag=True, help="show warnings and errors alone"),
@@ -133,7 +137,7 @@ def _project_params() -> list[click.Parameter]:
     ]
     for name, parameter in parameters().items():
         names = [*parameter.pop("names"), *filter(None, [_SHORT.get(name)])]
-        complete = _completer(OPTIONS[name].kind.completes.name)
+        complete = _completer(HOST_OPTIONS[name].kind.completes.name)
         params.append(click.Option(names, shell_complete=complete, **parameter))
     return params
 
@@ -167,27 +171,32 @@ def _setup(
 ) -> Setup:
     from platformio_esp_at.commands.setup import Link, Setup
     from platformio_esp_at.request.command_line import ON_COMMAND_LINE, layer_of_command_line
+    from platformio_esp_at.request.project_files import find_project_file, output_folder
     from platformio_esp_at.request.read import read_project
 
-    project, spelling = None, ON_COMMAND_LINE
+    typed = layer_of_command_line(options)
+    file = find_project_file(folder, typed)
+    project, spelling = None, ON_COMMAND_LINE._replace(project_file=file)
     if sdkconfig:
         from platformio_esp_at.idf.project import spelling_of
 
         project = _idf_project(sdkconfig, folder)
-        spelling = click.get_current_context().ensure_object(dict)[_SPELLING] = spelling_of(project)
+        spelling = spelling_of(project, file)
+    click.get_current_context().ensure_object(dict)[_SPELLING] = spelling
 
     def find(board: str | None) -> BoardFacts | None:
         return _find_board(board, folder) if board else project.board() if project else None
 
     _begin_work()
     return Setup(
-        layers=(*([project.options] if project else ()), read_project(folder), layer_of_command_line(options)),
+        layers=(*([project.options_below(file)] if project else ()), read_project(folder, file), typed),
         project=folder,
-        folder=output or folder / "build" / "esp_at",
+        folder=output or folder / "build" / output_folder(file),
         find_board=find,
         link=project.link() if project else Link(),
         report=_reporter(spelling, as_json=as_json, verbosity=verbose - quiet),
         spelling=spelling,
+        project_file=file,
     )
 
 
@@ -512,7 +521,7 @@ def docs(*, topic: str | None, only_print: bool) -> None:
 
 
 class _InitCommand(click.Command):
-    """`init`: takes some of `OPTIONS`, which are loaded when it is used."""
+    """`init`: takes some of `HOST_OPTIONS`, which are loaded when it is used."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return its parameters."""

@@ -45,6 +45,8 @@ class Spelling(NamedTuple):
     """Returns an option with its value; an empty value means the option alone."""
     file: str = ""
     """Where the host's options are, such as ``platformio.ini``; empty if `write` names it, or if it needs no name."""
+    project_file: str = ""
+    """The project file that the host reads, if it isn't ``esp_at.yml``."""
 
 
 def as_yaml(option: str, value: str) -> str:

@@ -1,4 +1,6 @@
-# What CMakeLists.txt calls, once the targets of esptool_py and partition_table are there.
+# What CMakeLists.txt calls, once the targets of esptool_py and partition_table are there, and what a project calls.
+
+set_property(GLOBAL PROPERTY __ESP_AT_FLASH_DIR "${CMAKE_CURRENT_LIST_DIR}") # a function has that of its caller
 
 # esp_at_flash_add_targets
 #
@@ -13,62 +15,43 @@ function(esp_at_flash_add_targets)
     if(BOOTLOADER_BUILD OR CMAKE_BUILD_EARLY_EXPANSION OR target STREQUAL "linux")
         return()
     endif()
-    idf_build_get_property(python PYTHON)
     idf_build_get_property(build_dir BUILD_DIR)
     idf_build_get_property(project_dir PROJECT_DIR)
-    idf_build_get_property(sdkconfig SDKCONFIG)
-
-    __esp_at_flash_find_package(package)
-    __esp_at_flash_explain_actions("${project_dir}")
-    if(NOT EXISTS "${package}")
-        __esp_at_flash_refuse("${CMAKE_CURRENT_LIST_DIR} has no folder platformio_esp_at: \
-it is a copy from a checkout, where a link has to be")
-        return()
-    endif()
-    if("${CONFIG_ESP_AT_FIRMWARE}" STREQUAL "" AND NOT EXISTS "${project_dir}/esp_at.yml")
-        __esp_at_flash_refuse("no ESP-AT firmware package is named: name it in menuconfig (AT module), \
-or write firmware: latest into ${project_dir}/esp_at.yml, and run idf.py reconfigure")
-        return()
-    endif()
 
     set(output "${build_dir}/esp_at")
     set(depfile "${build_dir}/esp_at.d")
-    set(script "${CMAKE_CURRENT_LIST_DIR}/run_esp_at.cmake")
-    set(run ${CMAKE_COMMAND}
-        -D "PYTHON=${python}"
-        -D "LAUNCHER=${package}/launcher"
-        -D "PROJECT_DIR=${project_dir}"
-        -D "SDKCONFIG=${sdkconfig}"
-        -D "OUTPUT=${output}"
-        -D "DEPFILE=${depfile}")
+    __esp_at_flash_find_package(package)
+    __esp_at_flash_command(run "${package}" "${output}" "${depfile}" "")
+    __esp_at_flash_explain_actions("${project_dir}")
+    if(NOT EXISTS "${package}")
+        __esp_at_flash_refuse_copy(at_image)
+        return()
+    endif()
+    if("${CONFIG_ESP_AT_FIRMWARE}" STREQUAL "" AND NOT EXISTS "${project_dir}/esp_at.yml")
+        file(GLOB others RELATIVE "${project_dir}" "${project_dir}/esp_at_*.yml")
+        string(REPLACE ";" ", " others "${others}")
+        if(others)
+            set(others ". For ${others}, use the targets that esp_at_create_module_image has added, \
+or idf.py at-flash --project-file FILE")
+        endif()
+        __esp_at_flash_refuse(at_image "no ESP-AT firmware package is named: name it in menuconfig (AT module), \
+or write firmware: latest into ${project_dir}/esp_at.yml, and run idf.py reconfigure${others}")
+        return()
+    endif()
 
     get_filename_component(firmware "${CONFIG_ESP_AT_FIRMWARE}" ABSOLUTE BASE_DIR "${project_dir}")
     if(firmware STREQUAL build_dir)
         set(is_own_build TRUE)
     endif()
-    if(is_own_build OR NOT POLICY CMP0116)
-        # What a build makes is not known to be an input before it has run; CMake before 3.20 has no depfile of ours.
-        add_custom_target(at_image
-            COMMAND ${run} -D ESP_AT_COMMAND=package -P "${script}"
-            COMMENT "Packaging the AT firmware"
-            VERBATIM)
+    idf_build_get_property(sdkconfig SDKCONFIG)
+    if(is_own_build)
+        # What a build makes is not known to be an input before it has run.
+        __esp_at_flash_add_image(at_image RUN ${run} COMMENT "Packaging the AT firmware")
     else()
-        cmake_policy(PUSH)
-        cmake_policy(SET CMP0116 NEW) # the depfile has absolute paths
-        add_custom_command(OUTPUT "${output}/esp_at_manifest.json"
-            COMMAND ${run} -D ESP_AT_COMMAND=package -P "${script}"
-            DEPENDS "${sdkconfig}" "${package}/__init__.py" "${script}"
-            DEPFILE "${depfile}"
-            COMMENT "Packaging the AT firmware"
-            VERBATIM)
-        cmake_policy(POP)
-        add_custom_target(at_image DEPENDS "${output}/esp_at_manifest.json")
+        __esp_at_flash_add_image(at_image RUN ${run} COMMENT "Packaging the AT firmware"
+            OUTPUT "${output}/esp_at_manifest.json" DEPFILE "${depfile}"
+            DEPENDS "${sdkconfig}" "${package}/__init__.py")
     endif()
-    # It packages by itself: what is flashed was checked right before, dates of certificates included.
-    add_custom_target(at_image-flash
-        COMMAND ${run} -D ESP_AT_COMMAND=flash -P "${script}"
-        USES_TERMINAL
-        VERBATIM)
 
     if(is_own_build)
         __esp_at_flash_depend_on_build(at_image at_image-flash)
@@ -77,12 +60,127 @@ or write firmware: latest into ${project_dir}/esp_at.yml, and run idf.py reconfi
         if(is_own_build)
             set(problem "the firmware package is this project's own build, whose idf.py flash writes all of it already")
         else()
-            __esp_at_flash_join(problem "${target}" "${output}" "${depfile}" ${run} -P "${script}")
+            __esp_at_flash_join(problem "${target}" "${output}" "${depfile}" ${run})
         endif()
         if(problem)
             __esp_at_flash_refuse_join("${problem}")
         endif()
     endif()
+endfunction()
+
+# esp_at_create_module_image
+#
+# @brief Add the targets of a further AT module, which has a project file of its own: at_image_<name>, which writes its
+#        image set into <build>/esp_at_<name>/esp_at, and at_image_<name>-flash, which flashes it.
+#
+# Call it in the project's CMakeLists.txt after project(), or in that of a component after idf_component_register(). The
+# module is next to this project's chip, on a port of its own: neither target is part of idf.py build or idf.py flash.
+#
+# @param[in]           name     Name of the module, in the names of its targets: letters, digits, _ and -.
+# @param[in]           file     Its project file; a relative path starts at the folder of the CMakeLists.txt.
+# @param[in, optional] DEPENDS  (multivalue) Files and targets that have to be made first, such as a certificate.
+function(esp_at_create_module_image name file)
+    cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "DEPENDS")
+    set(at_image "at_image_${name}")
+    if(NOT "${name}" MATCHES "^[A-Za-z0-9_-]+$")
+        message(FATAL_ERROR "esp_at_create_module_image: '${name}' can't be part of a target's name: \
+take letters, digits, _ and - alone, such as left")
+    endif()
+    if(NOT "${arg_UNPARSED_ARGUMENTS}" STREQUAL "")
+        message(FATAL_ERROR "esp_at_create_module_image(${name}): unknown argument ${arg_UNPARSED_ARGUMENTS}: \
+it takes DEPENDS alone. A further module is not part of idf.py flash, since it is on another port")
+    endif()
+    if(TARGET ${at_image} OR TARGET ${at_image}-flash)
+        message(FATAL_ERROR "esp_at_create_module_image(${name}): there is a target ${at_image} or ${at_image}-flash \
+already: give each module another name")
+    endif()
+    idf_build_get_property(target IDF_TARGET)
+    if(BOOTLOADER_BUILD OR CMAKE_BUILD_EARLY_EXPANSION OR target STREQUAL "linux")
+        return()
+    endif()
+    idf_build_get_property(build_dir BUILD_DIR)
+    __esp_at_flash_find_package(package)
+    if(NOT EXISTS "${package}")
+        __esp_at_flash_refuse_copy(${at_image})
+        return()
+    endif()
+
+    get_filename_component(file "${file}" ABSOLUTE)
+    set(folder "${build_dir}/esp_at_${name}")
+    set(output "${folder}/esp_at")
+    set(depfile "${folder}/esp_at.d")
+    __esp_at_flash_command(run "${package}" "${output}" "${depfile}" "${file}")
+    __esp_at_flash_add_image(${at_image} RUN ${run} COMMENT "Packaging the AT firmware of ${name}"
+        OUTPUT "${output}/esp_at_manifest.json" DEPFILE "${depfile}"
+        DEPENDS "${package}/__init__.py" ${arg_DEPENDS})
+    if(arg_DEPENDS)
+        add_dependencies(${at_image}-flash ${at_image})
+    endif()
+endfunction()
+
+# __esp_at_flash_command
+#
+# @brief Return the command that runs esp-at, but for what it is to do; its last words are those that cmake -P takes.
+#
+# @param[out] result        Variable for the command.
+# @param[in]  package       Folder of the Python package.
+# @param[in]  output        Folder of the image set.
+# @param[in]  depfile       File that lists what it was made from.
+# @param[in]  project_file  Project file; empty for esp_at.yml, which need not be there.
+function(__esp_at_flash_command result package output depfile project_file)
+    idf_build_get_property(python PYTHON)
+    idf_build_get_property(project_dir PROJECT_DIR)
+    idf_build_get_property(sdkconfig SDKCONFIG)
+    get_property(component GLOBAL PROPERTY __ESP_AT_FLASH_DIR)
+    set(${result} ${CMAKE_COMMAND}
+        -D "PYTHON=${python}"
+        -D "LAUNCHER=${package}/launcher"
+        -D "PROJECT_DIR=${project_dir}"
+        -D "PROJECT_FILE=${project_file}"
+        -D "SDKCONFIG=${sdkconfig}"
+        -D "OUTPUT=${output}"
+        -D "DEPFILE=${depfile}"
+        -P "${component}/run_esp_at.cmake" PARENT_SCOPE)
+endfunction()
+
+# __esp_at_flash_add_image
+#
+# @brief Add a target that writes an image set, and <target>-flash, which flashes it.
+#
+# @param[in] target             Name of the target.
+# @param[in] RUN                (multivalue) The command, but for what it is to do.
+# @param[in] COMMENT            What is printed while the image set is made.
+# @param[in, optional] OUTPUT   The file that is newer than all inputs then. Without it, the target always runs.
+# @param[in, optional] DEPFILE  The file that lists the inputs.
+# @param[in, optional] DEPENDS  (multivalue) Further inputs.
+function(__esp_at_flash_add_image target)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "COMMENT;OUTPUT;DEPFILE" "RUN;DEPENDS")
+    list(POP_FRONT arg_RUN cmake)
+    if(arg_OUTPUT AND POLICY CMP0116)
+        get_property(component GLOBAL PROPERTY __ESP_AT_FLASH_DIR)
+        cmake_policy(PUSH)
+        cmake_policy(SET CMP0116 NEW) # the depfile has absolute paths
+        add_custom_command(OUTPUT "${arg_OUTPUT}"
+            COMMAND ${cmake} -D ESP_AT_COMMAND=package ${arg_RUN}
+            DEPENDS "${component}/run_esp_at.cmake" ${arg_DEPENDS}
+            DEPFILE "${arg_DEPFILE}"
+            COMMENT "${arg_COMMENT}"
+            VERBATIM)
+        cmake_policy(POP)
+        add_custom_target(${target} DEPENDS "${arg_OUTPUT}")
+    else()
+        # CMake before 3.20 has no depfile of ours.
+        add_custom_target(${target}
+            COMMAND ${cmake} -D ESP_AT_COMMAND=package ${arg_RUN}
+            DEPENDS ${arg_DEPENDS}
+            COMMENT "${arg_COMMENT}"
+            VERBATIM)
+    endif()
+    # It packages by itself: what is flashed was checked right before, dates of certificates included.
+    add_custom_target(${target}-flash
+        COMMAND ${cmake} -D ESP_AT_COMMAND=flash ${arg_RUN}
+        USES_TERMINAL
+        VERBATIM)
 endfunction()
 
 # __esp_at_flash_find_package
@@ -91,9 +189,10 @@ endfunction()
 #
 # @param[out] result   Variable for its folder.
 function(__esp_at_flash_find_package result)
-    set(package "${CMAKE_CURRENT_LIST_DIR}/platformio_esp_at")
+    get_property(component GLOBAL PROPERTY __ESP_AT_FLASH_DIR)
+    set(package "${component}/platformio_esp_at")
     if(NOT EXISTS "${package}")
-        get_filename_component(component "${CMAKE_CURRENT_LIST_DIR}" REALPATH)
+        get_filename_component(component "${component}" REALPATH)
         get_filename_component(package "${component}/../../platformio_esp_at" ABSOLUTE)
     endif()
     set(${result} "${package}" PARENT_SCOPE)
@@ -146,14 +245,20 @@ endfunction()
 
 # __esp_at_flash_refuse
 #
-# @brief Add our targets so that each fails with a message.
-function(__esp_at_flash_refuse message)
-    foreach(target at_image at_image-flash)
+# @brief Add the targets of a module so that each fails with a message.
+function(__esp_at_flash_refuse at_image message)
+    foreach(target ${at_image} ${at_image}-flash)
         __esp_at_flash_add_failing(${target} "${message}")
     endforeach()
-    if(CONFIG_ESP_AT_FLASH_WITH_APP)
+    if(CONFIG_ESP_AT_FLASH_WITH_APP AND at_image STREQUAL "at_image")
         __esp_at_flash_refuse_join("${message}")
     endif()
+endfunction()
+
+function(__esp_at_flash_refuse_copy at_image)
+    get_property(component GLOBAL PROPERTY __ESP_AT_FLASH_DIR)
+    __esp_at_flash_refuse(${at_image} "${component} has no folder platformio_esp_at: \
+it is a copy from a checkout, where a link has to be")
 endfunction()
 
 # __esp_at_flash_refuse_join

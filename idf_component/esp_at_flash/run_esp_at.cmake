@@ -1,7 +1,9 @@
 # Runs esp-at, once something is to be packaged or flashed:
 #
-#     cmake -D ESP_AT_COMMAND=package|flash -D PYTHON=… -D LAUNCHER=… -D PROJECT_DIR=… -D SDKCONFIG=… -D OUTPUT=…
-#           -D DEPFILE=… -P …
+#     cmake -D ESP_AT_COMMAND=package|flash -D PYTHON=… -D LAUNCHER=… -D PROJECT_DIR=… -D PROJECT_FILE=…
+#           -D SDKCONFIG=… -D OUTPUT=… -D DEPFILE=… -P …
+#
+# PROJECT_FILE is empty for esp_at.yml of PROJECT_DIR, which need not be there.
 #
 # LAUNCHER is a folder that Python runs: esp-at with packages of its own. Nothing is installed into PYTHON.
 #
@@ -10,20 +12,28 @@ cmake_minimum_required(VERSION 3.16)
 
 set(command "${PYTHON}" "${LAUNCHER}" ${ESP_AT_COMMAND}
     -C "${PROJECT_DIR}" -o "${OUTPUT}" --sdkconfig "${SDKCONFIG}")
+set(options_file "${PROJECT_DIR}/esp_at.yml")
+set(action "at-flash")
+if(PROJECT_FILE)
+    list(APPEND command -f "${PROJECT_FILE}")
+    set(options_file "${PROJECT_FILE}")
+    set(action "at-flash --project-file ${PROJECT_FILE}")
+endif()
+get_filename_component(options_name "${options_file}" NAME)
 
 if(ESP_AT_COMMAND STREQUAL "package")
     list(APPEND command --depfile "${DEPFILE}")
 else()
-    # Where esp_at.yml names the port of the AT module, ESPPORT is that of the program's chip.
+    # Where the project file names the port of the AT module, ESPPORT is that of the program's chip.
     set(named)
-    if(EXISTS "${PROJECT_DIR}/esp_at.yml")
-        file(STRINGS "${PROJECT_DIR}/esp_at.yml" named REGEX "^(port|baud)[ \t]*:[ \t]*[^ \t#]")
+    if(EXISTS "${options_file}")
+        file(STRINGS "${options_file}" named REGEX "^(port|baud)[ \t]*:[ \t]*[^ \t#]")
     endif()
     if(NOT "${named}" MATCHES "(^|;)port")
         if("$ENV{ESPPORT}" STREQUAL "")
             message(FATAL_ERROR "No port is named for the AT module. "
                 "idf.py passes no -p to a target of CMake: set the environment variable ESPPORT, "
-                "or write port: PORT into esp_at.yml, or use idf.py -p PORT at-flash (see the component's README).")
+                "or write port: PORT into ${options_name}, or use idf.py -p PORT ${action} (see the component's README).")
         endif()
         list(APPEND command -p "$ENV{ESPPORT}")
     endif()

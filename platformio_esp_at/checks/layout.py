@@ -191,7 +191,7 @@ def moved_partitions(plan: FlashPlan) -> Iterator[EspAtError]:
             f"partition {row.name!r} can't stay at {was} with {plan.package.name}: {own.obstacle}",
             where=plan.place_of(row),
             hint=f"what it holds would be lost: give it content, {content}; or write {now} as its offset to move it "
-            "without its content; or remove its entry from partitions: in esp_at.lock",
+            f"without its content; or remove its entry from partitions: in {own.lock_file}",
             partition=row.name,
             recorded=own.recorded,
             offset=row.offset,

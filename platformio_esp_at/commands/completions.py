@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.catalog.chips import chips
@@ -14,6 +15,7 @@ from platformio_esp_at.planning.content import BLE_DATA, FILE_PARTITIONS, MFG_NV
 from platformio_esp_at.planning.mfg_nvs import ENCODINGS
 from platformio_esp_at.request.board_manifests import board_folders, manifests
 from platformio_esp_at.request.kinds import Completes
+from platformio_esp_at.request.project_files import names_of_modules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -72,6 +74,10 @@ def _codes() -> Iterable[str]:
     return (found.code for found in all_codes())
 
 
+def _project_files() -> Iterable[str]:
+    return names_of_modules(Path())
+
+
 _FINDERS: Mapping[Completes, Callable[[], Iterable[str]]] = {
     Completes.FIRMWARE: _releases,
     Completes.BOARDS: _boards,
@@ -84,4 +90,5 @@ _FINDERS: Mapping[Completes, Callable[[], Iterable[str]]] = {
     Completes.PORTS: _ports,
     Completes.CHIPS: _chips,
     Completes.CODES: _codes,
+    Completes.PROJECT_FILES: _project_files,
 }

@@ -43,7 +43,8 @@ from platformio_esp_at.firmware.mirror import MIRROR, Mirror
 from platformio_esp_at.launcher.environment import homes_of_idf, packages_of
 from platformio_esp_at.launcher.interpreter import NEWEST_PYTHON, LaunchError
 from platformio_esp_at.launcher.packages import CA_BUNDLE, find_damage
-from platformio_esp_at.request.read import read_project
+from platformio_esp_at.request.options import PROJECT_FILE_OPTION
+from platformio_esp_at.request.project_files import project_files
 from platformio_esp_at.request.values import PROJECT_FILE
 from platformio_esp_at.units import format_amount
 from platformio_esp_at.urls import host_of as server_of
@@ -93,8 +94,8 @@ def examine(folder: Path, idf_board: Callable[[Path], BoardFacts | None]) -> tup
 
     ``idf_board``: returns the facts of a configured project of ESP-IDF. None of the findings has a password.
     """
-    setup, of_project = _project(folder, idf_board)
-    is_needed = setup is not None and any(finding.code == _NOT_HERE for finding in of_project)
+    setups, of_project = _project(folder, idf_board)
+    is_needed = any(finding.code == _NOT_HERE for finding in of_project)
     found = (
         *_python(),
         *_esptool(),
@@ -103,7 +104,7 @@ def examine(folder: Path, idf_board: Callable[[Path], BoardFacts | None]) -> tup
         *_idf(),
         *cache_findings(Cache.of_this_user()),
         *of_project,
-        *_network(setup, is_needed=is_needed),
+        *_network(setups, is_needed=is_needed),
     )
     hidden = _passwords(os.environ.get(name, "") for name in (*_PROXIES, MIRROR))
     return tuple(_without(hidden, finding) for finding in found)
@@ -315,49 +316,72 @@ def cache_findings(cache: Cache) -> Iterator[Finding]:
     yield _ok("cache", f"{cache.folder}: {len(files)} packages, {format_amount(size)}")
 
 
-def _project(folder: Path, idf_board: Callable[[Path], BoardFacts | None]) -> tuple[Setup | None, tuple[Finding, ...]]:
-    """Return the setup of the project, if there is one that names firmware, and what was found of it."""
+def _project(
+    folder: Path, idf_board: Callable[[Path], BoardFacts | None]
+) -> tuple[tuple[Setup, ...], tuple[Finding, ...]]:
+    """Return the setup of each module of the project that names firmware, and what was found of all."""
     try:
-        setup = _setup(folder, idf_board)
-        if not any(layer.options for layer in setup.layers):
-            words = f"no {PROJECT_FILE} in {folder.absolute()}: esp-at init makes one"
-            return None, (_ok("project", words),)
-        read_lock(folder)
-        ask(setup)
+        setups = tuple(_setups(folder, idf_board))
     except EspAtError as error:
-        return None, tuple(_problem("project", error))
+        return (), tuple(_problem("project", error))
+    if not any(layer.options for setup in setups for layer in setup.layers):
+        words = f"no {PROJECT_FILE} in {folder.absolute()}: esp-at init makes one"
+        return (), (_ok("project", words),)
+    findings = dict.fromkeys(finding for setup in setups for finding in _module(setup))
+    return tuple(filter(_names_firmware, setups)), tuple(findings)
+
+
+def _names_firmware(setup: Setup) -> bool:
     try:
+        read_lock(setup.project, setup.lock_file)
+        ask(setup)
+    except EspAtError:
+        return False
+    return True
+
+
+def _module(setup: Setup) -> Iterator[Finding]:
+    """Yield what is found of a module's part of the project."""
+    try:
+        read_lock(setup.project, setup.lock_file)
         plan = prepare(setup, lock=False).plan
     except EspAtError as error:
         if error.code == _NOT_HERE:
-            return setup, (Finding("project", State.OK, error.code, error.message, error.hint),)
-        return setup, tuple(_problem("project", error))
+            yield Finding("project", State.OK, error.code, error.message, error.hint)
+        else:
+            yield from _problem("project", error)
+        return
     words = f"{plan.package.name} for module {plan.module.name}: {len(plan.regions)} images, checked"
-    notices = (notice for notice in plan.notes if notice.is_warning)
-    return setup, (_ok("project", words), *(_noticed("project", notice) for notice in notices))
+    yield _ok("project", words if setup.project_file == PROJECT_FILE else f"{setup.project_file}: {words}")
+    yield from (_noticed("project", notice) for notice in plan.notes if notice.is_warning)
 
 
-def _setup(folder: Path, idf_board: Callable[[Path], BoardFacts | None]) -> Setup:
-    host, project = host_of(folder), read_project(folder)
+def _setups(folder: Path, idf_board: Callable[[Path], BoardFacts | None]) -> Iterator[Setup]:
+    """Yield the setup of each module: of each environment of PlatformIO that has one, else of each project file."""
+    host = host_of(folder)
     if host is Host.PLATFORMIO:
         ini = read_ini(folder)
         names = ini.default_environments or ini.environments
         environments = [environment_of(ini, name, folder) for name in names]
-        # Of several, the one that has to do with a module.
-        chosen = next((found for found in environments if found.has_targets or found.is_flash_only), None)
-        if chosen := chosen or next(iter(environments), None):
-            return setup_without_server(folder, project, chosen.own, chosen.facts)
-    board = idf_board(folder) if host is Host.IDF else None
-    return setup_without_server(folder, project, {}, board)
+        chosen = [found for found in environments if found.has_targets or found.is_flash_only] or environments[:1]
+        if chosen:
+            yield from (setup_without_server(folder, found.own, found.facts) for found in chosen)
+            return
+    files = project_files(folder)
+    if PROJECT_FILE in files or not files:
+        yield setup_without_server(folder, {}, idf_board(folder) if host is Host.IDF else None)
+    for name in files:
+        if name != PROJECT_FILE:  # of a module next to the project's chip
+            yield setup_without_server(folder, {PROJECT_FILE_OPTION.name: name}, None)
 
 
-def _network(setup: Setup | None, *, is_needed: bool) -> Iterator[Finding]:
+def _network(setups: Sequence[Setup], *, is_needed: bool) -> Iterator[Finding]:
     """Yield whether the server answers from which the firmware would come, and through what.
 
     ``is_needed``: whether the project doesn't work without it.
     """
     try:
-        places = _places(setup)
+        places = _places(setups)
         mirror = Mirror.of_environment()
     except EspAtError as error:
         yield from _problem("network", error)
@@ -382,16 +406,22 @@ def _network(setup: Setup | None, *, is_needed: bool) -> Iterator[Finding]:
         yield _noticed("network", failures[0].as_warning())
 
 
-def _places(setup: Setup | None) -> tuple[str, ...]:
+def _places(setups: Sequence[Setup]) -> tuple[str, ...]:
     """Return the URLs that a run would ask for its firmware: those of a project, or of the latest release."""
-    if setup is None:
+    if not setups:
         url = find_release(find_module("esp32", "WROOM-32"), LATEST).url
         mirror = Mirror.of_environment()
         return mirror.places(url) if mirror else (url,)
+    return tuple(dict.fromkeys(place for setup in setups for place in _places_of(setup)))
+
+
+def _places_of(setup: Setup) -> tuple[str, ...]:
     asked = ask(setup)
     if asked.firmware.path is not None:
         return ()
-    return places_to_ask(asked.firmware, asked.request.module, asked.board, project=setup.project)
+    return places_to_ask(
+        asked.firmware, asked.request.module, asked.board, project=setup.project, lock_file=setup.lock_file
+    )
 
 
 def _failure_of(place: str, *, allow_http: bool) -> EspAtError | None:

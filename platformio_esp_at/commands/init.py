@@ -235,7 +235,7 @@ def _checked(base: _Base, layer: Layer) -> tuple[FlashPlan | None, tuple[Notice,
     ``esp_at.yml`` names no firmware.
     """
     try:
-        plan = prepare(setup_without_server(base.folder, layer, base.own, base.board), lock=False).plan
+        plan = prepare(setup_without_server(base.folder, base.own, base.board, project=layer), lock=False).plan
     except EspAtError as error:
         if error.code == "firmware-missing":
             return None, (error.as_warning(),)

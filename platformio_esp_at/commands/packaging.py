@@ -53,7 +53,7 @@ def table(setup: Setup, *, primary: bool = False, of_package: bool = False) -> N
     recorded: Mapping[str, int] = {}
     if csv is not None:
         recorded = recorded_offsets(setup, asked, found, select(asked.request.module, asked.board, package))
-    made, own = user_table(package, csv, recorded)
+    made, own = user_table(package, csv, recorded, setup.lock_file)
     sources = (*((package.name,) if own or not csv else ()), *((csv.label,) if csv else ()))
     setup.report(TableMade(sources, made.to_csv(), home=package.home, free=free_room(package, made)))
 

@@ -13,7 +13,9 @@ from platformio_esp_at.formats.platformio_ini import FILE as PLATFORMIO_INI
 from platformio_esp_at.formats.platformio_ini import PlatformioIni, items
 from platformio_esp_at.request.board_manifests import find_board
 from platformio_esp_at.request.layers import layer_of_options
-from platformio_esp_at.request.values import InputFile
+from platformio_esp_at.request.project_files import find_project_file
+from platformio_esp_at.request.read import read_project
+from platformio_esp_at.request.values import PROJECT_FILE, InputFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,19 +95,24 @@ def environment_of(ini: PlatformioIni, name: str, folder: Path) -> Environment:
     )
 
 
-def setup_without_server(folder: Path, project: Layer, own: Mapping[str, str], board: BoardFacts | None) -> Setup:
+def setup_without_server(
+    folder: Path, own: Mapping[str, str], board: BoardFacts | None, *, project: Layer | None = None
+) -> Setup:
     """Return the setup of a project by which its plan is made without a server, and without a device.
 
-    ``own``: our options in ``platformio.ini``. ``board``: the host's own one.
+    ``own``: our options in ``platformio.ini``. ``board``: the host's own one. ``project``: what ``esp_at.yml`` will
+    have; None: what is in the project file that ``own`` names. Raises `EspAtError`.
     """
     of_host = layer_of_options(own, base=folder, spelling=f"{PLATFORMIO_INI} {PREFIX}{{}}".format)
+    file = find_project_file(folder, of_host) if project is None else PROJECT_FILE
     return Setup(
-        layers=(project, of_host),
+        layers=(read_project(folder, file) if project is None else project, of_host),
         project=folder,
         folder=folder / "build" / "esp_at",
         find_board=lambda name: find_board(name, own_boards=folder / "boards") if name else board,
         report=lambda _: None,
         offline=True,
+        project_file=file,
     )
 
 

@@ -12,6 +12,8 @@ from platformio_esp_at.firmware.find import find_firmware
 from platformio_esp_at.planning.plan import make_plan
 from platformio_esp_at.planning.selection import select
 from platformio_esp_at.request.layers import layer_of_board, make_request, wanted_board
+from platformio_esp_at.request.project_files import lock_file_of, project_files
+from platformio_esp_at.request.values import PROJECT_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -49,7 +51,7 @@ class Setup(NamedTuple):
     layers: tuple[Layer, ...]
     """Options, the weakest first."""
     project: Path
-    """The project's folder: it has `esp_at.lock`, and paths in a board's options start there."""
+    """The project's folder: paths in a board's options start there."""
     folder: Path
     """Where the image set is written."""
     find_board: Callable[[str | None], BoardFacts | None]
@@ -67,6 +69,13 @@ class Setup(NamedTuple):
     """How the host writes options, for the text of errors."""
     offline: bool = False
     """Whether no server is asked: firmware that isn't on this machine is an error then."""
+    project_file: str = PROJECT_FILE
+    """The project file, from the project's folder."""
+
+    @property
+    def lock_file(self) -> str:
+        """The lock file of the project file, from the project's folder."""
+        return lock_file_of(self.project_file)
 
 
 class Job(NamedTuple):
@@ -114,7 +123,7 @@ def ask(setup: Setup, only: Collection[str] | None = None) -> Asked:
     layers, board, on_own_board = _layers(setup, only)
     request = make_request(layers)
     if request.firmware is None:
-        raise EspAtError("firmware-missing", "no firmware package is named", hint=_NAME_FIRMWARE)
+        raise EspAtError("firmware-missing", "no firmware package is named", hint=_name_firmware(setup))
     return Asked(request, request.firmware, layers, board, on_own_board)
 
 
@@ -148,44 +157,45 @@ def find(setup: Setup, asked: Asked) -> FoundFirmware:
         asked.request.module,
         asked.board,
         project=setup.project,
+        lock_file=setup.lock_file,
         report=setup.report,
         offline=setup.offline,
     )
 
 
 def recorded_offsets(setup: Setup, asked: Asked, found: FoundFirmware, module: SelectedModule) -> Mapping[str, int]:
-    """Return where the project's own partitions are by `esp_at.lock`, by name. Raises `EspAtError`."""
+    """Return where the project's own partitions are by its lock file, by name. Raises `EspAtError`."""
     if asked.request.partitions is None:
         return {}
     from platformio_esp_at.firmware.lock import read_lock  # noqa: PLC0415 - 10 ms that only an own table needs
 
-    lock = read_lock(setup.project) if found.lock is None else found.lock
+    lock = read_lock(setup.project, setup.lock_file) if found.lock is None else found.lock
     return lock.offsets(found.package.chip.key, module.name)
 
 
 def prepare(setup: Setup, *, lock: bool = True) -> Job:
     """Return the checked plan: after this, only files and flash are left to write. Raises `EspAtError`.
 
-    ``lock``: whether `esp_at.lock` is written, for what it doesn't know yet: a firmware package, or where partitions
+    ``lock``: whether the lock file is written, for what it doesn't know yet: a firmware package, or where partitions
     of the project's own were placed.
     """
     asked = ask(setup)
     request, board = asked.request, asked.board
     found = find(setup, asked)
     module = select(request.module, board, found.package)
-    plan = make_plan(found.package, module, request, recorded_offsets(setup, asked, found, module))
+    plan = make_plan(found.package, module, request, recorded_offsets(setup, asked, found, module), setup.lock_file)
     notices = (
         *check_plan(plan, board),
         *check_values(plan, board, request, now=datetime.now(timezone.utc)),
     )
     if lock:
-        _lock(setup.project, found, plan)
+        _lock(setup, found, plan)
     plan = replace(plan, notes=(*plan.notes, *notices))
     return Job(plan, request, asked.firmware, asked.layers, asked.on_own_board)
 
 
-def _lock(project: Path, found: FoundFirmware, plan: FlashPlan) -> None:
-    """Add what `esp_at.lock` doesn't know yet: partitions whose offset the CSV gives only if it has another one."""
+def _lock(setup: Setup, found: FoundFirmware, plan: FlashPlan) -> None:
+    """Add what the lock file doesn't know yet: partitions whose offset the CSV gives only if it has another one."""
     entries: list[LockedPackage | LockedPartition] = [found.new_entry] if found.new_entry else []
     if any(own.is_unrecorded for own in plan.own):
         from platformio_esp_at.formats.lock_file import LockedPartition  # noqa: PLC0415 - only for own partitions
@@ -198,12 +208,20 @@ def _lock(project: Path, found: FoundFirmware, plan: FlashPlan) -> None:
     if entries:
         from platformio_esp_at.firmware.lock import add_to_lock  # noqa: PLC0415 - see `find_firmware`
 
-        add_to_lock(project, *entries)
+        add_to_lock(setup.project, *entries, name=setup.lock_file)
 
 
-_NAME_FIRMWARE = (
-    f"write {setting('firmware', 'latest')}; esp-at releases lists the others, and the path of a zip will do, too"
-)
+def _name_firmware(setup: Setup) -> str:
+    """Return how to name the firmware, and which project files there are if none is read."""
+    hint = (
+        f"write {setting('firmware', 'latest')}; esp-at releases lists the others, and the path of a zip will do, too"
+    )
+    others = project_files(setup.project)
+    if others and setup.project_file not in others:
+        hint += (
+            f"\nor name the project file of the module: {' or '.join(setting('project_file', name) for name in others)}"
+        )
+    return hint
 
 
 def _board(setup: Setup) -> tuple[BoardFacts | None, bool]:

@@ -17,12 +17,12 @@ from platformio_esp_at.events import Noticed
 from platformio_esp_at.files import is_regular
 from platformio_esp_at.firmware.cache import Cache, CachedFile, CacheError
 from platformio_esp_at.firmware.download import NotThereError, UnreachableError, allows_http, download
-from platformio_esp_at.firmware.lock import LOCK_FILE, check_locked, read_lock
+from platformio_esp_at.firmware.lock import check_locked, read_lock
 from platformio_esp_at.firmware.mirror import MIRROR, Mirror
 from platformio_esp_at.firmware.package import FoundFirmware, other_release
 from platformio_esp_at.firmware.reading import MAX_ZIP_SIZE, ZIP_MAGIC, open_package
 from platformio_esp_at.firmware.source import Source, source_of_name, source_of_release
-from platformio_esp_at.formats.lock_file import LockedPackage
+from platformio_esp_at.formats.lock_file import LOCK_FILE, Lock, LockedPackage
 from platformio_esp_at.urls import (
     file_name_of,
     path_of_file_url,
@@ -49,13 +49,13 @@ def fetch_firmware(
     board: BoardFacts | None,
     *,
     project: Path,
+    lock_file: str,
     report: Report,
     offline: bool = False,
 ) -> FoundFirmware:
     """Return the firmware package of a name or a URL; see `find.find_firmware`."""
-    lock = read_lock(project)
-    locked = lock.packages
-    wanted = _wanted(firmware, module, board, locked, report)
+    lock = read_lock(project, lock_file)
+    wanted = _wanted(firmware, module, board, lock, report)
     source, url = wanted.source, shown(wanted.source.url)
     with located(firmware.text.where):
         opened = wanted.from_disk()
@@ -63,7 +63,7 @@ def fetch_firmware(
         mirror = Mirror.of_environment() if source.is_espressifs else None
         with located(firmware.text.where):
             opened = wanted.from_this_machine(mirror) if offline else wanted.from_network(mirror)
-    if any((entry.url, entry.asked) == (url, source.asked) for entry in locked):
+    if any((entry.url, entry.asked) == (url, source.asked) for entry in lock.packages):
         return FoundFirmware(opened.package, lock=lock)
     firmware_asked, chip, module_asked = source.asked
     sha256 = opened.package.sha256 or ""
@@ -72,10 +72,15 @@ def fetch_firmware(
 
 
 def places_to_ask(
-    firmware: Firmware, module: Text | CustomModule | None, board: BoardFacts | None, *, project: Path
+    firmware: Firmware,
+    module: Text | CustomModule | None,
+    board: BoardFacts | None,
+    *,
+    project: Path,
+    lock_file: str = LOCK_FILE,
 ) -> tuple[str, ...]:
     """Return the URLs that `fetch_firmware` would ask for a package, in its order; none where no server is needed."""
-    wanted = _wanted(firmware, module, board, read_lock(project).packages, lambda _: None)
+    wanted = _wanted(firmware, module, board, read_lock(project, lock_file), lambda _: None)
     if wanted.from_disk() is not None:
         return ()
     mirror = Mirror.of_environment() if wanted.source.is_espressifs else None
@@ -86,16 +91,16 @@ def _wanted(
     firmware: Firmware,
     module: Text | CustomModule | None,
     board: BoardFacts | None,
-    locked: tuple[LockedPackage, ...],
+    lock: Lock,
     report: Report,
 ) -> _Wanted:
     if is_release_name(firmware.text.text):
-        source = source_of_release(firmware.text, module, board, locked, report)
+        source = source_of_release(firmware.text, module, board, lock, report)
     else:
         source = source_of_name(firmware.text)
     url = shown(source.url)
-    known = next((entry for entry in locked if entry.url == url or entry.asked == source.asked), None)
-    return _Wanted(source, known, report)
+    known = next((entry for entry in lock.packages if entry.url == url or entry.asked == source.asked), None)
+    return _Wanted(source, known, lock.file, report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,7 @@ class _Wanted:
 
     source: Source
     known: LockedPackage | None
+    lock_file: str
     report: Report
 
     def from_disk(self) -> _Opened | None:
@@ -237,7 +243,7 @@ class _Wanted:
             )
         package, size = open_package(file), file.stat().st_size
         if self.known:
-            check_locked(place, size, package.sha256, self.known)
+            check_locked(place, size, package.sha256, self.known, self.lock_file)
         if self.source.chip and package.chip.key != self.source.chip:
             raise PackageError(
                 "firmware-other-chip",
@@ -259,7 +265,7 @@ class _Wanted:
         """Forget the cached package of the URL, which isn't the one of its name; return the next step."""
         Cache.of_this_user().forget(shown(self.source.url))
         if self.known:
-            return f"remove its entries (firmware: {self.known.firmware}) from {LOCK_FILE}, and run it again"
+            return f"remove its entries (firmware: {self.known.firmware}) from {self.lock_file}, and run it again"
         return "it was not kept: put the right zip there"
 
     def _missing(self, mirror: Mirror | None, cache: Cache, error: PackageError) -> PackageError:

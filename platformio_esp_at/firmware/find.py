@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from platformio_esp_at.errors import located
 from platformio_esp_at.firmware.package import FoundFirmware
 from platformio_esp_at.firmware.reading import open_package
+from platformio_esp_at.formats.lock_file import LOCK_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,13 +28,14 @@ def find_firmware(
     board: BoardFacts | None,
     *,
     project: Path,
+    lock_file: str = LOCK_FILE,
     report: Report,
     offline: bool = False,
 ) -> FoundFirmware:
     """Return the firmware package that a project names.
 
-    ``module`` and ``board`` choose the package of a release, which has one for each module. ``project`` is the folder
-    of the lock file; a package that differs from its entry is refused. Raises `SelectionError` if no package is known
+    ``module`` and ``board`` choose the package of a release, which has one for each module. ``lock_file`` is in the
+    folder ``project``; a package that differs from its entry is refused. Raises `SelectionError` if no package is known
     for the module, `PackageError` for one that can't be downloaded, isn't the locked one, or is invalid; ``offline``,
     also for one that would have to be downloaded.
     """
@@ -42,4 +44,6 @@ def find_firmware(
             return FoundFirmware(open_package(firmware.path))
     from platformio_esp_at.firmware import fetch  # noqa: PLC0415 - 20 ms that only a name or a URL needs
 
-    return fetch.fetch_firmware(firmware, module, board, project=project, report=report, offline=offline)
+    return fetch.fetch_firmware(
+        firmware, module, board, project=project, lock_file=lock_file, report=report, offline=offline
+    )

@@ -18,8 +18,7 @@ from platformio_esp_at.catalog.releases import (
 from platformio_esp_at.errors import SelectionError, located, note, setting
 from platformio_esp_at.events import Noticed
 from platformio_esp_at.firmware.download import allows_http
-from platformio_esp_at.firmware.lock import LOCK_FILE
-from platformio_esp_at.formats.lock_file import Asked, LockedPackage
+from platformio_esp_at.formats.lock_file import Asked, Lock
 from platformio_esp_at.request.values import CustomModule, Text
 from platformio_esp_at.urls import (
     check_url,
@@ -109,25 +108,25 @@ def source_of_release(
     firmware: Text,
     wanted: Text | CustomModule | None,
     board: BoardFacts | None,
-    locked: tuple[LockedPackage, ...],
+    lock: Lock,
     report: Report,
 ) -> Source:
     """Return the source of a release; for a short name, such as ``latest``, the lock's entry counts if there is one."""
     name = firmware.text.lower()
     carried, flashed = module_of_release(firmware, wanted, board)
     asked = Asked(name, carried.chip, carried.name)
-    pinned = next((entry for entry in locked if entry.asked == asked), None)
+    pinned = next((entry for entry in lock.packages if entry.asked == asked), None)
     if pinned and not is_full_name(name):
         if name == LATEST:
             with suppress(SelectionError):
                 newest = find_release(flashed, LATEST).file_name
                 if newest != file_name_of(pinned.url):
                     message = (
-                        f"{LOCK_FILE} keeps {LATEST} at {file_name_of(pinned.url)}, and {newest} is known: "
+                        f"{lock.file} keeps {LATEST} at {file_name_of(pinned.url)}, and {newest} is known: "
                         f"to move on, remove the entry firmware: {LATEST}"
                     )
                     report(Noticed(note("lock-keeps-latest", message, locked=pinned.url, known=newest)))
-        with located(file=LOCK_FILE):
+        with located(file=lock.file):
             check_url(pinned.url, allow_http=True)  # a download checks whether http is allowed
         return Source(pinned.url, asked, carried.chip)
     with located(firmware.where):

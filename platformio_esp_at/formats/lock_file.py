@@ -25,6 +25,9 @@ from typing import Any, NamedTuple
 from platformio_esp_at.errors import FormatError, Place
 from platformio_esp_at.units import format_offset
 
+LOCK_FILE = "esp_at.lock"
+"""Next to ``esp_at.yml``; that of another project file has the name of that."""
+
 _VERSION = "1"
 _HEAD = """\
 # The firmware packages of this project as they were when first used: one that differs is refused. Commit this file.
@@ -85,6 +88,8 @@ class Lock(NamedTuple):
 
     packages: tuple[LockedPackage, ...] = ()
     partitions: tuple[LockedPartition, ...] = ()
+    file: str = LOCK_FILE
+    """Its name, for messages."""
 
     def offsets(self, chip: str, module: str) -> dict[str, int]:
         """Return where the project's own partitions are on an AT module, by name."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.catalog.chips import chip, chips
-from platformio_esp_at.commands.setup import Link
+from platformio_esp_at.commands.setup import NO_BOARD, Link
 from platformio_esp_at.errors import (
     EspAtError,
     FormatError,
@@ -23,7 +23,10 @@ from platformio_esp_at.errors import (
     setting,
 )
 from platformio_esp_at.files import read_file, reading_hint
+from platformio_esp_at.request.command_line import as_arguments
 from platformio_esp_at.request.nodes import Layer
+from platformio_esp_at.request.options import PROJECT_FILE_OPTION
+from platformio_esp_at.request.project_files import folder_name_of
 from platformio_esp_at.request.values import PROJECT_FILE, Text
 from platformio_esp_at.units import parse_size
 
@@ -81,6 +84,16 @@ class IdfProject:
     """Its sdkconfig."""
     options: Layer
     """Our options that its menuconfig sets, if it has our component."""
+
+    def options_below(self, project_file: str) -> Layer:
+        """Return the options that those in a project file override.
+
+        For ``esp_at.yml``, those of menuconfig. Another project file is of a further module, which is next to the chip,
+        and has nothing of the menu: its pins are those of one module.
+        """
+        if project_file == PROJECT_FILE:
+            return self.options
+        return Layer(self.options.base, {"board": Text(NO_BOARD, Place.at(file=project_file))})
 
     def link(self) -> Link:
         """Return how the project reaches its own board."""
@@ -158,25 +171,30 @@ def layer_of_sdkconfig(config: Mapping[str, str], *, base: Path) -> Layer:
     return Layer(base, options)
 
 
-def spelling_of(project: IdfProject | None) -> Spelling:
-    """Return how a project writes options: in menuconfig what that has, if it has our component, else in esp_at.yml."""
-    entries = MENU_ENTRIES if project and "CONFIG_ESP_AT_MODULE" in project.config else {}
+def spelling_of(project: IdfProject | None, project_file: str = PROJECT_FILE) -> Spelling:
+    """Return how a project writes options: in menuconfig what that has for ``esp_at.yml``, else in the project file."""
+    has_menu = project and "CONFIG_ESP_AT_MODULE" in project.config and project_file == PROJECT_FILE
+    entries = MENU_ENTRIES if has_menu else {}
 
     def write(option: str, value: str) -> str:
+        if option == PROJECT_FILE_OPTION.name:
+            return as_arguments(option, value)
         if entry := entries.get(option):
             return f"'{entry}' = {value} in idf.py menuconfig" if value else f"'{entry}' in idf.py menuconfig"
-        return f"{as_yaml(option, value)} in {PROJECT_FILE}" if value else as_yaml(option, value)
+        return f"{as_yaml(option, value)} in {project_file}" if value else as_yaml(option, value)
 
-    return Spelling(write)
+    return Spelling(write, project_file=project_file)
 
 
-def image_set_folder(build: Path) -> Path:
+def image_set_folder(build: Path, project_file: str = PROJECT_FILE) -> Path:
     """Return the folder of a project's image set: in its build folder, if CMake has made that.
 
-    If we made it, idf.py would later refuse to set a target.
+    If we made it, idf.py would later refuse to set a target. That of another project file than ``esp_at.yml`` is in a
+    folder of its own, since a report lies beside it.
     """
-    name = "at_flash"
-    return build / name if (build / "CMakeCache.txt").is_file() else build.with_name(f"{build.name}_{name}")
+    name = "at_flash" if project_file == PROJECT_FILE else folder_name_of(project_file)
+    place = build / name if (build / "CMakeCache.txt").is_file() else build.with_name(f"{build.name}_{name}")
+    return place if project_file == PROJECT_FILE else place / "at_flash"
 
 
 def _check_chip(target: str) -> None:

@@ -12,6 +12,7 @@ from platformio_esp_at.idf.project import check_idf_version, image_set_folder, r
 from platformio_esp_at.request.board_manifests import find_board
 from platformio_esp_at.request.command_line import layer_of_command_line
 from platformio_esp_at.request.layers import layer_of_options
+from platformio_esp_at.request.project_files import find_project_file
 from platformio_esp_at.request.read import read_project
 
 if TYPE_CHECKING:
@@ -27,19 +28,21 @@ def _setup(host: Host) -> Setup:
     check_idf_version()
     folder, build = Path(request["project"]), Path(request["build"])
     project = read_idf_project(folder, build)
-    host.spelling = spelling_of(project)
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in request["options"].items()}
     given = {"port": request["port"], "baud": request["speed"]}
     typed = {name: given[name] for name in request["typed"]}
-    layers: list[Layer] = [read_project(folder), layer_of_command_line({**values, **typed})]
+    typed_options = layer_of_command_line({**values, **typed})
+    file = find_project_file(folder, typed_options)
+    host.spelling = spelling_of(project, file)
+    layers: list[Layer] = [read_project(folder, file), typed_options]
     if project is not None:
-        layers.insert(0, project.options)
+        layers.insert(0, project.options_below(file))
     elif given["port"]:
         layers.insert(0, layer_of_options({"port": given["port"]}, base=folder, spelling=lambda _: "ESPPORT"))
     return Setup(
         layers=tuple(layers),
         project=folder,
-        folder=image_set_folder(build),
+        folder=image_set_folder(build, file),
         find_board=partial(_find_board, project, folder),
         report=host.report,
         find_port=partial(host.ask, "port_wanted") if project else None,
@@ -47,6 +50,7 @@ def _setup(host: Host) -> Setup:
         baud=int(given["baud"]) if given["baud"] else None,
         link=project.link() if project else Link(),
         spelling=host.spelling,
+        project_file=file,
     )
 
 

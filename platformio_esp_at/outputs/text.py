@@ -50,8 +50,9 @@ def notice_text(notice: Notice, spelling: Spelling = IN_PROJECT_FILE) -> str:
 
 
 def _spelling_at(place: Place, spelling: Spelling) -> Spelling:
-    """Return the host's spelling; for what stands in ``esp_at.yml``, that file's."""
-    return IN_PROJECT_FILE if place.parts[:1] == (("file", PROJECT_FILE),) else spelling
+    """Return the host's spelling; for what stands in the project file, that file's."""
+    file = spelling.project_file or PROJECT_FILE
+    return IN_PROJECT_FILE if place.parts[:1] == (("file", file),) else spelling
 
 
 def describe_choice(plan: FlashPlan, spelling: Spelling = IN_PROJECT_FILE) -> str:

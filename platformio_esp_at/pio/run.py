@@ -13,6 +13,7 @@ from platformio_esp_at.errors import Spelling
 from platformio_esp_at.hosted import Host, serve
 from platformio_esp_at.request.board_manifests import find_board
 from platformio_esp_at.request.layers import layer_of_options, own_options
+from platformio_esp_at.request.project_files import find_project_file
 from platformio_esp_at.request.read import read_project
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from platformio_esp_at.request.nodes import Layer
 
+_FILE = "platformio.ini"
 _PREFIX = "custom_at_"
 """What the names of our options begin with in ``platformio.ini``."""
 
@@ -27,12 +29,15 @@ _PREFIX = "custom_at_"
 def _setup(host: Host) -> Setup:
     """Return what a request asks for; `pio.targets` has made it."""
     request = host.request
-    host.spelling = Spelling(as_option, "platformio.ini")
+    host.spelling = Spelling(as_option, _FILE)
     folder, port = Path(request["project"]), request["port"]
-    place = f"platformio.ini [env:{request['env']}]"
+    place = f"{_FILE} [env:{request['env']}]"
     own = own_options(request["options"], _PREFIX, place=place)
     spelled = f"{place} {_PREFIX}{{}}".format
-    layers: list[Layer] = [read_project(folder), layer_of_options(own, base=folder, spelling=spelled)]
+    options = layer_of_options(own, base=folder, spelling=spelled)
+    file = find_project_file(folder, options)
+    host.spelling = Spelling(as_option, _FILE, file)
+    layers: list[Layer] = [read_project(folder, file), options]
     if "port" in request["typed"]:
         # --upload-port on the command line overrides all files; upload_port in platformio.ini is the program's port.
         layers.append(layer_of_options({"port": port}, base=folder, spelling="--upload-{}".format))
@@ -47,6 +52,7 @@ def _setup(host: Host) -> Setup:
         link=_link(request["flags"], (request["manifest"] or {}).get("upload", {})),
         report=host.report,
         spelling=host.spelling,
+        project_file=file,
     )
 
 

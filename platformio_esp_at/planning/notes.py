@@ -82,7 +82,7 @@ def moves(
 
 
 def moves_of_own(known: Iterable[OwnPartition], regions: Iterable[Region], source: str) -> Iterator[Notice]:
-    """Yield what there is to know of added partitions that `esp_at.lock` has, and that keep their content."""
+    """Yield what there is to know of added partitions that the lock file has, and that keep their content."""
     written = {region.name for region in regions}
     for own in known:
         row, recorded = own.partition, own.recorded
@@ -97,5 +97,5 @@ def moves_of_own(known: Iterable[OwnPartition], regions: Iterable[Region], sourc
             where = Place.at(file=source, line=row.line)
             yield warning("partition-moved", message, where=where, hint=hint, partition=row.name)
         elif not own.is_first_free:
-            message = f"{row} stays where esp_at.lock has it, so that it keeps what it holds"
+            message = f"{row} stays where {own.lock_file} has it, so that it keeps what it holds"
             yield note("partition-stays", message, partition=row.name)

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from platformio_esp_at.errors import EspAtError, FormatError, LayoutError, Place, located, near_names, raise_all
+from platformio_esp_at.formats.lock_file import LOCK_FILE
 from platformio_esp_at.formats.partition_table import (
     APP_ALIGNMENT,
     MAX_PARTITIONS,
@@ -43,20 +44,22 @@ class OwnPartition(NamedTuple):
     is_fixed: bool
     """Whether the CSV gives its offset."""
     recorded: int | None
-    """Where ``esp_at.lock`` has it; None if it doesn't know it."""
+    """Where the lock file has it; None if it doesn't know it."""
     obstacle: str
     """Why it can't be there, for people; empty where it can."""
     is_first_free: bool
     """Whether it would be where it is without the record, too."""
+    lock_file: str = LOCK_FILE
+    """The name of the project's lock file."""
 
     @property
     def moves(self) -> bool:
-        """Whether it isn't where ``esp_at.lock`` has it."""
+        """Whether it isn't where the lock file has it."""
         return self.recorded not in (None, self.partition.offset)
 
     @property
     def is_unrecorded(self) -> bool:
-        """Whether ``esp_at.lock`` has to be told its place: a CSV that gives the offset is a record itself."""
+        """Whether the lock file has to be told its place: a CSV that gives the offset is a record itself."""
         return self.moves or (self.recorded is None and not self.is_fixed)
 
 
@@ -68,11 +71,13 @@ class UserTable(NamedTuple):
     """The partitions that were added; none where the CSV is the whole table."""
 
 
-def user_table(package: FirmwarePackage, csv: InputFile | None, recorded: Mapping[str, int]) -> UserTable:
+def user_table(
+    package: FirmwarePackage, csv: InputFile | None, recorded: Mapping[str, int], lock_file: str = LOCK_FILE
+) -> UserTable:
     """Return the user table of ``package`` with the rows of ``csv``, or that of ``csv`` if it has the whole table.
 
-    ``recorded``: the offsets of added partitions in ``esp_at.lock``, by name. Raises `FormatError` for a CSV that can't
-    be understood, `LayoutError` for rows that can't be added to this package's table.
+    ``recorded``: the offsets of added partitions in the project's lock file, by name. Raises `FormatError` for a CSV
+    that can't be understood, `LayoutError` for rows that can't be added to this package's table.
     """
     if csv is None:
         return UserTable(package.secondary)
@@ -84,7 +89,7 @@ def user_table(package: FirmwarePackage, csv: InputFile | None, recorded: Mappin
             table = rows.placed(first_offset=package.secondary_image.offset + SECTOR_SIZE)
             table.to_bytes()  # refuses a table that is too long, while the file is known
             return UserTable(table)
-        return _added(package, rows, recorded)
+        return _added(package, rows, recorded, lock_file)
 
 
 def free_room(package: FirmwarePackage, table: PartitionTable) -> tuple[tuple[int, int], ...]:
@@ -126,7 +131,7 @@ def _gaps(home: Partition, occupied: Iterable[_Span]) -> Iterator[tuple[int, int
         yield at, home.end
 
 
-def _added(package: FirmwarePackage, rows: PartitionRows, recorded: Mapping[str, int]) -> UserTable:
+def _added(package: FirmwarePackage, rows: PartitionRows, recorded: Mapping[str, int], lock_file: str) -> UserTable:
     _check_number(package, rows)
     home, occupied = package.home, _occupied(package, package.secondary)
     fixed, problems = _fixed(home, rows, occupied)
@@ -149,6 +154,7 @@ def _added(package: FirmwarePackage, rows: PartitionRows, recorded: Mapping[str,
                 recorded=before,
                 obstacle=obstacle,
                 is_first_free=row.offset is not None or afresh.get(row.line) == partition,
+                lock_file=lock_file,
             )
         )
     return UserTable(_merged(package.secondary, partitions), tuple(own))

@@ -29,6 +29,7 @@ from platformio_esp_at.formats.esp_image import (
     chip_revisions,
     flash_sizes,
 )
+from platformio_esp_at.formats.lock_file import LOCK_FILE
 from platformio_esp_at.formats.partition_table import Partition, PartitionTable, PartitionType
 from platformio_esp_at.formats.pki import pki_slot
 from platformio_esp_at.planning.content import (
@@ -167,14 +168,18 @@ class FlashPlan:
 
 
 def make_plan(
-    package: FirmwarePackage, module: SelectedModule, request: Request, recorded: Mapping[str, int] | None = None
+    package: FirmwarePackage,
+    module: SelectedModule,
+    request: Request,
+    recorded: Mapping[str, int] | None = None,
+    lock_file: str = LOCK_FILE,
 ) -> FlashPlan:
     """Return the plan that flashes ``package`` for ``module`` as ``request`` asks for.
 
-    ``recorded``: where the project's own partitions were placed before; see `user_table`. Raises an `EspAtError` for a
-    request that can't be understood or that the package can't fulfil.
+    ``recorded``: where the project's own partitions were placed before, by its lock file; see `user_table`. Raises an
+    `EspAtError` for a request that can't be understood or that the package can't fulfil.
     """
-    secondary, own = _user_table(package, request, recorded or {})
+    secondary, own = _user_table(package, request, recorded or {}, lock_file)
     readable = with_readable_pki(request)
     contents = make_content(package, module, readable.request, secondary)
     bootloader = _bootloader(package)
@@ -306,13 +311,13 @@ def _flash_size(package: FirmwarePackage, bootloader: EspImage) -> int:
 
 
 def _user_table(
-    package: FirmwarePackage, request: Request, recorded: Mapping[str, int]
+    package: FirmwarePackage, request: Request, recorded: Mapping[str, int], lock_file: str
 ) -> tuple[PartitionTable, tuple[OwnPartition, ...]]:
     if request.partitions is None:
         return package.secondary, ()
     from platformio_esp_at.planning import own_partitions  # noqa: PLC0415 - only an own table needs it
 
-    return own_partitions.user_table(package, request.partitions, recorded)
+    return own_partitions.user_table(package, request.partitions, recorded, lock_file)
 
 
 def _origin_of_table(request: Request, own: Sequence[OwnPartition]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from platformio_esp_at.errors import Spelling
 from platformio_esp_at.request.layers import layer_of_options
-from platformio_esp_at.request.options import OPTIONS
+from platformio_esp_at.request.options import HOST_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,14 +32,14 @@ class Parameter(TypedDict, total=False):
 
 
 def parameters() -> dict[str, Parameter]:
-    """Return the arguments of `click.Option` for each of `OPTIONS`, by its name."""
+    """Return the arguments of `click.Option` for each of `HOST_OPTIONS`, by its name."""
     return {
         name: {
             "names": [spelling(name), name],
             **_value(name, option.kind),
             "help": f"{option.help} (repeat for more)" if option.kind.repeated else option.help,
         }
-        for name, option in OPTIONS.items()
+        for name, option in HOST_OPTIONS.items()
     }
 
 
@@ -55,7 +55,7 @@ def layer_of_command_line(values: Mapping[str, object]) -> Layer:
     Raises `FormatError`, naming the option.
     """
     texts = {name: "\n".join(value) if isinstance(value, tuple) else str(value) for name, value in values.items()}
-    own = {name: texts[name] for name in OPTIONS if values.get(name)}
+    own = {name: texts[name] for name in HOST_OPTIONS if values.get(name)}
     return layer_of_options(own, base=Path(), spelling=spelling)
 
 
@@ -68,7 +68,7 @@ def as_arguments(option: str, value: str) -> str:
     name, _, inner = option.partition(".")
     import shlex  # noqa: PLC0415 - only a hint needs it
 
-    if name in OPTIONS and OPTIONS[name].kind.is_switch:
+    if name in HOST_OPTIONS and HOST_OPTIONS[name].kind.is_switch:
         return spelling(name)
     text = f"{inner}={value}" if inner and value else inner or value
     return f"{spelling(name)} {shlex.quote(text)}" if text else spelling(name)

@@ -47,11 +47,21 @@ class Completes(enum.Enum):
     KNOWN_BOARDS = "boards that are one, and files"
     CHIPS = "chips"
     CODES = "codes of errors and warnings"
+    PROJECT_FILES = "project files"
 
     @property
     def has_files(self) -> bool:
         """Whether the path of a file can be given instead."""
-        return self in (Completes.FILES, Completes.FIRMWARE, Completes.BOARDS, Completes.KNOWN_BOARDS)
+        return self in _WITH_FILES
+
+
+_WITH_FILES = (
+    Completes.FILES,
+    Completes.FIRMWARE,
+    Completes.BOARDS,
+    Completes.KNOWN_BOARDS,
+    Completes.PROJECT_FILES,
+)
 
 
 class WrongKindError(FormatError):
@@ -142,8 +152,9 @@ class TextKind(Kind["Text | None"]):
 
     expected = "text"
 
-    def __init__(self, completes: Completes = Completes.NOTHING) -> None:
+    def __init__(self, completes: Completes = Completes.NOTHING, metavar: str | None = None) -> None:
         self.completes = completes
+        self.metavar = metavar
 
     def unset(self) -> None:
         """Return None."""

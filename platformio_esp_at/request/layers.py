@@ -12,8 +12,16 @@ from typing import TYPE_CHECKING
 from platformio_esp_at.errors import Place
 from platformio_esp_at.request.kinds import Given
 from platformio_esp_at.request.nodes import Layer, nodes_of_json, without_blanks
-from platformio_esp_at.request.options import OPTIONS, Option, Request, unknown_option
+from platformio_esp_at.request.options import (
+    HOST_OPTIONS,
+    OPTIONS,
+    PROJECT_FILE_OPTION,
+    Option,
+    Request,
+    unknown_option,
+)
 from platformio_esp_at.request.read import Disk
+from platformio_esp_at.request.values import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -21,7 +29,6 @@ if TYPE_CHECKING:
 
     from platformio_esp_at.request.kinds import Reader
     from platformio_esp_at.request.nodes import Node
-    from platformio_esp_at.request.values import Text
 
 
 def layer_of_options(options: Mapping[str, str], *, base: Path, spelling: Callable[[str], str]) -> Layer:
@@ -34,7 +41,7 @@ def layer_of_options(options: Mapping[str, str], *, base: Path, spelling: Callab
     nodes: dict[str, Node] = {}
     for name, text in options.items():
         where = Place.at(option=spelling(name))
-        option = _option(name, where)
+        option = _option(name, where, HOST_OPTIONS)
         if text.strip():
             nodes[name] = option.node(text.strip(), where)
     return Layer(base, nodes)
@@ -48,7 +55,7 @@ def own_options(options: Mapping[str, object], prefix: str, *, place: str) -> di
     """
     for name in options:
         match = None if name.startswith(prefix) else re.fullmatch(_MISSPELT, name)
-        if match and (match["ours"] or match["option"].lower().replace("-", "_") in OPTIONS):
+        if match and (match["ours"] or match["option"].lower().replace("-", "_") in HOST_OPTIONS):
             raise unknown_option(name, Place.at(option=f"{place} {name}"), like=match["option"])
     return {name.removeprefix(prefix): str(value) for name, value in options.items() if name.startswith(prefix)}
 
@@ -66,7 +73,7 @@ def layer_of_board(board_id: str, options: Mapping[str, object], *, base: Path) 
     for name, value in options.items():
         if name in ("module", "chip") or value is None:
             continue  # `catalog.boards` reads which module the board carries
-        option = _option(name, where)
+        option = _option(name, where, OPTIONS)
         if not isinstance(value, str):
             nodes[name] = nodes_of_json(value, where)
         elif value.strip():
@@ -90,6 +97,12 @@ def wanted_board(layers: Iterable[Layer]) -> Text | None:
     return _request(layers, [OPTIONS["board"]], Disk()).board
 
 
+def wanted_project_file(options: Layer) -> Text | None:
+    """Return the project file that a host's options name; None for none."""
+    made = PROJECT_FILE_OPTION.value(_given((options,), PROJECT_FILE_OPTION), Disk())
+    return made if isinstance(made, Text) else None
+
+
 def input_paths(layers: Iterable[Layer]) -> tuple[Path, ...]:
     """Return the files and folders that `make_request` reads for these layers, without the firmware package."""
     layers = tuple(layers)
@@ -106,7 +119,7 @@ def _given(layers: Iterable[Layer], option: Option) -> tuple[Given, ...]:
     return tuple(Given(layer.options[option.name], layer.base) for layer in layers if option.name in layer.options)
 
 
-def _option(name: str, where: Place) -> Option:
-    if name not in OPTIONS:
+def _option(name: str, where: Place, known: Mapping[str, Option]) -> Option:
+    if name not in known:
         raise unknown_option(name, where)
-    return OPTIONS[name]
+    return known[name]

@@ -2,6 +2,8 @@
 
 Each field is one option: its kind defines what the option takes and the type of the value, which the type checker
 compares with the field. So a new option is one field here: in ``esp_at.yml``, ``custom_at_<name>``, ``--<name>``.
+
+One more is of hosts alone: which project file it is.
 """
 
 from __future__ import annotations
@@ -178,6 +180,9 @@ def _inputs_in(value: object) -> Iterator[InputFile | InputFolder]:
 
 def unknown_option(name: str, place: Place, *, like: str = "") -> UnknownNameError:
     """Return the error for a name that isn't one of `OPTIONS`; its hint has those that are near it, or ``like``."""
+    if name == PROJECT_FILE_OPTION.name:
+        hint = "remove it: only a host names the project file, and a project file names no other"
+        return UnknownNameError("unknown-option", f"{name} is no option here", where=place, hint=hint, name=name)
     near = " or ".join(map(setting, near_names(like or name, OPTIONS)))
     hint = f"did you mean {near}?" if near else f"known: {', '.join(sorted(OPTIONS))}"
     return UnknownNameError("unknown-option", f"unknown option {name!r}", where=place, hint=hint, name=name)
@@ -185,3 +190,12 @@ def unknown_option(name: str, place: Place, *, like: str = "") -> UnknownNameErr
 
 OPTIONS: Mapping[str, Option] = {row.name: row.metadata["option"]._replace(name=row.name) for row in fields(Request)}
 """The options by their names, in the order of the fields."""
+
+PROJECT_FILE_OPTION = Option(
+    TextKind(Completes.PROJECT_FILES, metavar="FILE|NAME"),
+    "project file of the module, or NAME of esp_at_NAME.yml (default: esp_at.yml)",
+    "esp_at_left.yml",
+    "project_file",
+)
+HOST_OPTIONS: Mapping[str, Option] = {PROJECT_FILE_OPTION.name: PROJECT_FILE_OPTION, **OPTIONS}
+"""The options of a host: which project file, and `OPTIONS`, which win over that."""

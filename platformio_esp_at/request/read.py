@@ -28,24 +28,24 @@ _MAX_ENTRIES = 10_000
 """Files and folders in a folder of the project: more than a flash of 16 MB can hold in blocks of 4 KB."""
 
 
-def read_project(folder: Path) -> Layer:
-    """Return the options in a project's ``esp_at.yml``: none where it has no such file.
+def read_project(folder: Path, name: str = PROJECT_FILE) -> Layer:
+    """Return the options in a project file, whose path from the project's folder is ``name``: none without such a file.
 
-    Raises `FormatError` or `UnknownNameError`, naming the line.
+    Relative paths in it start at its own folder. Raises `FormatError` or `UnknownNameError`, naming the line.
     """
-    file, where = folder / PROJECT_FILE, Place.at(file=PROJECT_FILE)
+    file = folder / name
     if not os.path.lexists(file):
-        if os.path.lexists(folder / _MISNAMED_FILE):
+        if name == PROJECT_FILE and os.path.lexists(folder / _MISNAMED_FILE):
             raise EspAtError("misnamed-file", f"{_MISNAMED_FILE} is not read", hint=f"rename it to {PROJECT_FILE}")
         if _is_open(folder):
             return Layer(folder, {})
-    text = InputFile(PROJECT_FILE, where, _read(file, PROJECT_FILE, Place(), _MAX_PROJECT_FILE_SIZE)).text()
-    return layer_of_text(text, folder)
+    text = InputFile(name, Place.at(file=name), _read(file, name, Place(), _MAX_PROJECT_FILE_SIZE)).text()
+    return layer_of_text(text, file.parent, name)
 
 
-def layer_of_text(text: str, folder: Path) -> Layer:
-    """Return the options in the text of an ``esp_at.yml`` of a folder. Raises as `read_project`."""
-    where = Place.at(file=PROJECT_FILE)
+def layer_of_text(text: str, folder: Path, name: str = PROJECT_FILE) -> Layer:
+    """Return the options in the text of a project file, which is in this folder. Raises as `read_project`."""
+    where = Place.at(file=name)
     root = parse_yaml(text, where, has_lines=True)
     if isinstance(root, Text) and not root.text:
         return Layer(folder, {})
@@ -53,9 +53,9 @@ def layer_of_text(text: str, folder: Path) -> Layer:
         first = root.text.splitlines()[0] if isinstance(root, Text) else ""
         hint = without_space(first) or f"write NAME: VALUE in each line; known: {', '.join(OPTIONS)}"
         raise FormatError("options-file-invalid", "it must be a mapping of options", where=where, hint=hint)
-    for name in root:
-        if name not in OPTIONS:
-            raise unknown_option(name, place_of_key(name, where))
+    for key in root:
+        if key not in OPTIONS:
+            raise unknown_option(key, place_of_key(key, where))
     return Layer(folder, without_blanks(root))
 
 

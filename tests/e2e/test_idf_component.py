@@ -20,6 +20,8 @@ from idf_component_tools.hash_tools.validate import validate_hashfile_eq_hashdir
 from old_pythons import NEEDED, old_pythons
 
 from platformio_esp_at.demo.sample_package import write_sample_package
+from platformio_esp_at.demo.sample_pki import sample_pki
+from platformio_esp_at.formats.pki import PkiType
 from platformio_esp_at.idf.actions import ACTIONS
 from platformio_esp_at.launcher import environment
 
@@ -439,6 +441,119 @@ def test_an_old_python_takes_a_newer_one_of_path(idf_project, old_python, tmp_pa
     assert "Error: Python 3.10 or newer is needed; this one is " in said
     assert f" ({old_python})  [python-too-old]\n" in said
     assert "install a newer one" in said
+
+
+# --- further modules ---
+
+
+CALLS = """
+    esp_at_create_module_image(left esp_at_left.yml)
+    add_custom_command(OUTPUT ca.pem
+        COMMAND ${CMAKE_COMMAND} -E copy "${CMAKE_SOURCE_DIR}/source.pem" ca.pem DEPENDS source.pem)
+    esp_at_create_module_image(right modules/esp_at_right.yml DEPENDS "${CMAKE_CURRENT_BINARY_DIR}/ca.pem")
+"""
+
+
+@pytest.fixture
+def two_modules(idf_project):
+    """Configure a project for an ESP32-S2 that has two further modules, an ESP32 and an ESP32-C3."""
+
+    def configure(left="", calls=CALLS, **variables):
+        made = idf_project(
+            f'CONFIG_ESP_AT_FIRMWARE=""\n{NOT_SET.replace("TX_PIN=-2", "TX_PIN=99")}',
+            **{"CMakeLists.txt": STAND_INS + calls, "source.pem": sample_pki("mqtt", PkiType.CA)},
+            **{"esp_at_left.yml": f"firmware: firmware.zip\nmodule: WROOM-32\n{left}"},
+            **{"modules/esp_at_right.yml": "firmware: ../c3.zip\nmodule: MINI-1\npki: {mqtt_ca: ../build/ca.pem}\n"},
+        )
+        write_sample_package(made.folder / "c3.zip", "esp32c3")
+        config = made.folder / "sdkconfig"
+        config.write_text(config.read_text().replace('TARGET="esp32"', 'TARGET="esp32s2"'))
+        made.configure(**variables)
+        return made
+
+    return configure
+
+
+def manifest_of(made, name):
+    return made.build_folder / f"esp_at_{name}/esp_at/esp_at_manifest.json"
+
+
+def test_two_modules_are_made_apart(two_modules):
+    made = two_modules()
+    made.build("at_image_left", "at_image_right")
+    manifests = {name: manifest_of(made, name) for name in ("left", "right")}
+    assert [json.loads(file.read_text())["chip"] for file in manifests.values()] == ["esp32", "esp32c3"]
+
+    def rebuilt():
+        before = {name: file.stat().st_mtime_ns for name, file in manifests.items()}
+        made.build("at_image_left", "at_image_right")
+        return [name for name, file in manifests.items() if file.stat().st_mtime_ns != before[name]]
+
+    assert rebuilt() == []
+    newer(made.folder / "esp_at_left.yml")
+    assert rebuilt() == ["left"]
+    newer(made.folder / "source.pem")
+    assert rebuilt() == ["right"]
+    newer(made.folder / "sdkconfig")
+    assert rebuilt() == []
+    manifests["left"].with_name("esp-at.bin").unlink()
+    assert rebuilt() == ["left"]
+
+
+def test_two_modules_are_flashed(two_modules, used_module):
+    left, right = used_module("esp32"), used_module("esp32c3")
+    made = two_modules(left=f"port: {left.port}\n")
+    said = made.build("at_image_right-flash", code=1)
+    assert "No port is named for the AT module." in said
+    assert "write port: PORT into esp_at_right.yml, or use idf.py -p PORT at-flash" in " ".join(said.split())
+    made.build("at_image_left-flash", "at_image_right-flash", ESPPORT=right.port)
+    for name, module in (("left", left), ("right", right)):
+        place = made.build_folder / f"esp_at_{name}"
+        assert module.flash == module.after_upload(place / "esp_at")
+        assert json.loads((place / "esp_at_report.json").read_text())["device"]["chip"] == module.chip
+    made.build("all", "flash")
+
+
+def test_the_project_file_of_a_module_is_missing(two_modules):
+    made = two_modules()
+    (made.folder / "esp_at_left.yml").rename(made.folder / "esp_at_lefd.yml")
+    said = made.build("at_image_left", code=1)
+    assert "there is no project file esp_at_left.yml  [project-file-not-found]\n" in said
+    assert "  did you mean --project-file esp_at_lefd.yml?\n" in said
+    said = made.build("at_image", code=1)
+    assert "For esp_at_lefd.yml, use the targets that esp_at_create_module_image has added" not in said
+    made.configure()
+    said = made.build("at_image", code=1)
+    assert "For esp_at_lefd.yml, use the targets that esp_at_create_module_image has added" in said
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ("left esp_at_left.yml FLASH_IN_PROJECT", "unknown argument FLASH_IN_PROJECT: it takes DEPENDS alone."),
+        ('"le ft" esp_at_left.yml', "'le ft' can't be part of a target's name: take letters, digits, _ and - alone"),
+        (
+            "left a.yml)\n    esp_at_create_module_image(left b.yml",
+            "there is a target at_image_left or at_image_left-flash already: give each module another name",
+        ),
+    ],
+)
+def test_a_wrong_call(call, message, idf_project):
+    made = idf_project(**{"CMakeLists.txt": f"{STAND_INS}    esp_at_create_module_image({call})\n"})
+    assert message in " ".join(made.configure(code=1).split())
+
+
+@pytest.mark.parametrize("variable", ["BOOTLOADER_BUILD", "CMAKE_BUILD_EARLY_EXPANSION"])
+def test_no_further_module_in_builds_that_flash_nothing(variable, two_modules):
+    made = two_modules(calls="    esp_at_create_module_image(left esp_at_left.yml)\n", **{variable: 1})
+    assert "at_image_left" not in made.build("help")
+
+
+def test_a_further_module_of_a_copy_from_a_checkout(two_modules, tmp_path):
+    copy = shutil.copytree(COMPONENT, tmp_path / "components/esp_at_flash")
+    made = two_modules(COMPONENT=copy)
+    said = made.build("at_image_left-flash", code=1, ESPPORT="COM3")
+    assert f"Error: {copy} has no folder platformio_esp_at: it is a copy from a checkout, where a link" in said
 
 
 # --- without the extension of idf.py ---

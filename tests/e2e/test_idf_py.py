@@ -13,7 +13,7 @@ import idf_py as idf_py_script
 import pytest
 from processes import children, descendants, is_running, wait_for
 
-from platformio_esp_at.demo.sample_package import sample_package
+from platformio_esp_at.demo.sample_package import sample_package, write_sample_package
 from platformio_esp_at.idf.actions import action_extensions
 
 YML = "firmware: firmware.zip\nmodule: WROOM-32\n"
@@ -123,6 +123,27 @@ def test_a_configured_project_is_the_board(idf_project, idf_py, used_module):
     assert "AT module: PICO-D4 (--module)" in idf_py("at-info", "--module", "PICO-D4", cwd=folder).out
     idf_py("at-flash", "-p", module.port, cwd=folder)
     assert module.flash == module.after_upload(folder / "build/at_flash")
+
+
+def test_two_modules_of_one_project(idf_project, idf_py, used_module):
+    """They are next to the project's chip, and have nothing of its menu."""
+    left, right = used_module("esp32"), used_module("esp32c3")
+    files = {f"esp_at_{side}.yml": f"firmware: {side}.zip\n" for side in ("left", "right")}
+    folder = idf_project(
+        target="esp32s3", sdkconfig="CONFIG_ESP_AT_MODULE=PICO-D4\nCONFIG_ESP_AT_UART_TX_PIN=99\n", **files
+    )
+    for side, module in (("left", left), ("right", right)):
+        write_sample_package(folder / f"{side}.zip", module.chip)
+        refused = idf_py("at-flash", "--project-file", side, cwd=folder, code=2).err
+        assert "the AT module is not on the project's board, and no port is named for it" in refused
+        assert f"write port: PORT in esp_at_{side}.yml" in refused
+        idf_py("-p", module.port, "at-flash", "--project-file", f"esp_at_{side}.yml", cwd=folder)
+        place = folder / f"build/esp_at_{side}"
+        assert module.flash == module.after_upload(place / "at_flash")
+        assert json.loads((place / "esp_at_report.json").read_text())["device"]["chip"] == module.chip
+    refused = idf_py("at-info", "--project-file", "rigth", cwd=folder, code=2).err
+    assert "--project-file: there is no project file esp_at_rigth.yml  [project-file-not-found]\n" in refused
+    assert "there are esp_at_left.yml, esp_at_right.yml" in refused
 
 
 def test_which_option_wins(idf_project, idf_py):

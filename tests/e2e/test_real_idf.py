@@ -373,6 +373,29 @@ def test_the_image_set_of_an_example(name, example, idf_py):
     assert application.read_bytes() == content
 
 
+def test_two_modules_of_one_project(example, idf_py, used_module):
+    folder = example("flash_only")
+    modules = {"left": used_module("esp32"), "right": used_module("esp32c3")}
+    for name, package in (("left", "ESP32-WROOM-32"), ("right", "ESP32-C3-MINI-1")):
+        (folder / f"esp_at_{name}.yml").write_text(f"firmware: {package}-AT-V4.1.1.0.zip\n")
+        with (folder / "CMakeLists.txt").open("a") as file:
+            file.write(f"esp_at_create_module_image({name} esp_at_{name}.yml)\n")
+    idf_py("reconfigure", cwd=folder)
+    idf_py("at_image_left", "at_image_right", cwd=folder)
+    manifests = [folder / f"build/esp_at_{name}/esp_at/esp_at_manifest.json" for name in modules]
+    made = [manifest.stat().st_mtime_ns for manifest in manifests]
+    with (folder / "esp_at_right.yml").open("a") as file:
+        file.write("skip: [ble_data]\n")
+    idf_py("at_image_left", "at_image_right", cwd=folder)
+    assert [old == manifest.stat().st_mtime_ns for old, manifest in zip(made, manifests, strict=True)] == [True, False]
+    for name, module in modules.items():
+        idf_py(f"at_image_{name}-flash", cwd=folder, ESPPORT=module.port)
+        assert module.flash == module.after_upload(folder / f"build/esp_at_{name}/esp_at")
+        again = used_module(module.chip)
+        idf_py("-p", again.port, "at-flash", "--project-file", name, cwd=folder)
+        assert again.flash == again.after_upload(folder / f"build/esp_at_{name}/at_flash") == module.flash
+
+
 def test_the_host_program_finds_the_uart_driver(example):
     folder = example("host_with_module")
     commands = json.loads((folder / "build/compile_commands.json").read_text())

@@ -28,7 +28,7 @@ from platformio_esp_at.idf.project import (
     read_sdkconfig,
     spelling_of,
 )
-from platformio_esp_at.request.options import OPTIONS
+from platformio_esp_at.request.options import HOST_OPTIONS
 from platformio_esp_at.request.values import Text
 
 BASE = {
@@ -73,7 +73,7 @@ def test_the_actions():
     assert made["version"] == "1"
     assert sorted(made["actions"]) == NAMES
     assert all(action["help"] == action["short_help"] for action in made["actions"].values())
-    own = [f"--{name.replace('_', '-')}" for name in OPTIONS if name not in ("port", "baud")]
+    own = [f"--{name.replace('_', '-')}" for name in HOST_OPTIONS if name not in ("port", "baud")]
     connection = ["-b", "--baud", "-p", "--port"]
     assert spellings(made["actions"]["at-verify"]) == spellings(made["actions"]["at-erase"]) == connection + own
     assert spellings(made["actions"]["at-flash"]) == [*connection, *own, "--erase"]

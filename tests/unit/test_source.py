@@ -21,7 +21,7 @@ from platformio_esp_at.firmware.source import (
     source_of_name,
     source_of_release,
 )
-from platformio_esp_at.formats.lock_file import Asked, LockedPackage
+from platformio_esp_at.formats.lock_file import Asked, Lock, LockedPackage
 from platformio_esp_at.request.values import CustomModule, Firmware, Text
 
 HERE = Place.at(file="esp_at.yml", line=1)
@@ -40,7 +40,7 @@ def of_release(text="v4.1.1.0", module=None, board=ESP32DEV, locked=(), report=N
     """Return the source of a release; without ``report``, nothing may be reported."""
     events = []
     wanted = Text(module, MODULE) if isinstance(module, str) else module
-    found = source_of_release(Text(text, HERE), wanted, board, locked, report or events.append)
+    found = source_of_release(Text(text, HERE), wanted, board, Lock(locked), report or events.append)
     assert events == []
     return found
 
