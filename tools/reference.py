@@ -27,7 +27,7 @@ from platformio_esp_at.pio.run import as_option
 from platformio_esp_at.pio.targets import FLASH_ONLY, TARGETS
 from platformio_esp_at.request.board_manifests import PLATFORM, manifests, module_board, read_board
 from platformio_esp_at.request.command_line import as_arguments
-from platformio_esp_at.request.options import OPTIONS, Option
+from platformio_esp_at.request.options import HOST_OPTIONS, OPTIONS, Option
 from platformio_esp_at.request.schema import project_schema
 from platformio_esp_at.units import format_size
 
@@ -103,9 +103,9 @@ def options_page() -> Iterator[str]:
     )
     yield table(
         ["option", "takes"],
-        ([f"[{code(name)}](#{anchor(name)})", prose(option.kind.expected)] for name, option in OPTIONS.items()),
+        ([f"[{code(name)}](#{anchor(name)})", prose(option.kind.expected)] for name, option in HOST_OPTIONS.items()),
     )
-    for name, option in OPTIONS.items():
+    for name, option in HOST_OPTIONS.items():
         yield f"## {name}"
         yield prose(sentence(option.help))
         yield f"Takes {prose(option.kind.expected)}.{_known_names(name)}"
@@ -124,8 +124,9 @@ def spellings(option: Option) -> dict[str, str]:
     parts = _parts(option)
     arguments = " ".join(as_arguments(*part) for part in parts)
     in_ini = parts[0] if isinstance(value, dict) else (option.name, option.example)
+    in_file = {"`esp_at.yml`": as_yaml(option.name, option.example)} if option.name in OPTIONS else {}
     found = {
-        "`esp_at.yml`": as_yaml(option.name, option.example),
+        **in_file,
         "`platformio.ini`": as_option(*in_ini),
         "`esp-at`": arguments,
         # Port and speed are options of idf.py itself.
@@ -133,7 +134,7 @@ def spellings(option: Option) -> dict[str, str]:
     }
     if menu := [symbol for symbol, name in MENU_OPTIONS.items() if name == option.name]:
         found["sdkconfig"] = f'{menu[0]}="{option.example}"'
-    if option.name != "board":
+    if option.name in OPTIONS and option.name != "board":
         found["board's JSON"] = f'"at": {json.dumps({option.name: value})}'
     return found
 
@@ -161,7 +162,7 @@ def _others(option: Option) -> list[str]:
 
 
 def _known_names(name: str) -> str:
-    names = project_schema()["properties"][name].get("properties", {})
+    names = project_schema()["properties"].get(name, {}).get("properties", {})
     return f" The names: {', '.join(map(code, names))}." if names else ""
 
 
@@ -208,8 +209,9 @@ def commands() -> tuple[Command, ...]:
 def cmake_targets() -> dict[str, str]:
     """Return the CMake targets of the component by the command of ``esp-at`` that each runs."""
     text = (COMPONENT / "project_include.cmake").read_text(encoding="utf-8")
-    found = re.findall(r"add_custom_target\((\S+)\n\s+COMMAND \$\{run\} -D ESP_AT_COMMAND=(\w+)", text)
-    return {command: target for target, command in found}
+    (target,) = set(re.findall(r"__esp_at_flash_add_image\((\w+) ", text))  # another module's is a variable
+    added = re.findall(r"add_custom_target\(\$\{target\}(\S*)\n\s+COMMAND \$\{cmake\} -D ESP_AT_COMMAND=(\w+)", text)
+    return {command: target + suffix for suffix, command in added}
 
 
 def commands_page() -> Iterator[str]:
@@ -223,6 +225,10 @@ def commands_page() -> Iterator[str]:
     yield table(
         ["esp-at", "PlatformIO", "idf.py", "CMake"],
         ([_command_link(row.esp_at), *map(code, (row.target, row.action, row.cmake))] for row in commands()),
+    )
+    yield (
+        "Of a further module of a build, the targets are `at_image_NAME` and `at_image_NAME-flash`: see [two modules in one "
+        "project](../how-to/two-modules.md)."
     )
     own = " and ".join(f"{code(short)} is {code(name)}" for name, short in FLASH_ONLY.items())
     yield f"On the flash-only platform `espressif_at`, {own}, too. `idf.py at-flash --erase` is `at-flash-factory`."

@@ -25,11 +25,12 @@ from platformio_esp_at.request.board_manifests import PLATFORM
 from platformio_esp_at.request.command_line import layer_of_command_line
 from platformio_esp_at.request.layers import layer_of_board, layer_of_options
 from platformio_esp_at.request.nodes import Layer, parse_yaml
-from platformio_esp_at.request.options import OPTIONS
+from platformio_esp_at.request.options import HOST_OPTIONS, OPTIONS, PROJECT_FILE_OPTION
 from platformio_esp_at.request.values import Text
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
+HOSTS = ("platformio.ini", "esp-at", "idf.py")
 BASE = Path("project")
 
 
@@ -71,15 +72,25 @@ def _examples(name: str) -> dict[str, str]:
 
 
 def test_options():
-    assert [name for name in _sections("options") if name != "menuconfig"] == list(OPTIONS)
-    assert {f"[`{name}`](#{name})" for name in OPTIONS} <= _first("options")
+    assert [name for name in _sections("options") if name != "menuconfig"] == list(HOST_OPTIONS)
+    assert {f"[`{name}`](#{name})" for name in HOST_OPTIONS} <= _first("options")
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("name", HOST_OPTIONS)
 def test_an_option_has_what_it_takes_and_its_spellings(name):
-    section, option = _sections("options")[name], OPTIONS[name]
+    section, option = _sections("options")[name], HOST_OPTIONS[name]
     assert f"Takes {option.kind.expected}." in section
-    assert {"esp_at.yml", "platformio.ini", "esp-at", "idf.py"} <= _examples(name).keys()
+    places = {"esp_at.yml", "platformio.ini", "esp-at", "idf.py"} if name in OPTIONS else set(HOSTS)
+    assert places <= _examples(name).keys()
+
+
+def test_the_project_file_is_named_by_a_host_alone():
+    name = PROJECT_FILE_OPTION.name
+    assert _examples(name).keys() == set(HOSTS)
+    assert _examples(name)["platformio.ini"] == f"custom_at_{name} = {PROJECT_FILE_OPTION.example}"
+    for place in ("esp-at", "idf.py"):
+        words = _examples(name)[place].split()
+        assert words == [f"--{name.replace('_', '-')}", PROJECT_FILE_OPTION.example]
 
 
 def _plain(node: object) -> object:
@@ -164,7 +175,8 @@ def test_what_corresponds_to_what():
     assert len(rows) == len(ACTIONS)
     assert {_code(cells[0])[0].split()[1] for cells in rows} <= cli.commands.keys()
     cmake = (ROOT / "idf_component/esp_at_flash/project_include.cmake").read_text(encoding="utf-8")
-    made = set(re.findall(r"add_custom_target\((at_image\S*)", cmake))
+    suffixes = set(re.findall(r"add_custom_target\(\$\{target\}(\S*)\n", cmake)) | {""}
+    made = {f"at_image{suffix}" for suffix in suffixes}
     assert {name for cells in rows for name in _code(cells[3])} == made
     assert len(made) == 2
     for name, of_platform in FLASH_ONLY.items():
