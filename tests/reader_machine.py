@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from boot_logs import Says
+from boot_logs import GENERATIONS, Says
 from consoles import Shell, write_program
 from played_module import PlayedModule
 from reader_idf import COMPONENT
@@ -31,6 +31,7 @@ AT_PORT = "/dev/ttyUSB1"
 COMPILED = ("0123456", "Jun 26 2025", "16:00:00")
 """What the firmware says of its build: from which commit, when."""
 _TESTS = Path(__file__).parent
+_NOT_A_READERS = ("PYTHONHOME", "PYTHONSTARTUP", "PYTHONWARNINGS", "PIP_", "VIRTUAL_ENV")
 _MFG_NVS = release_key("v3.1.0.0")
 """The first release that has its parameters and certificates in ``mfg_nvs``."""
 
@@ -57,11 +58,13 @@ def reader_machine(
     firmware: Mapping[str, str],
     says: Says | None = None,
     chip: str = "esp32",
+    flash: bytes = b"",
 ) -> Iterator[Shell]:
     """Give a shell in an empty folder below ``place``, at whose ports a module of ``chip`` is plugged in.
 
     ``released``: what is released of this project. ``firmware``: the releases that the servers have, by module: one, or
-    several with spaces between. The module starts after each flash, and says what ``says`` has; its AT port answers.
+    several with spaces between. ``flash``: what the module has in its flash before. It starts after each upload, and
+    says what ``says`` has; its AT port answers.
     """
     folder, home, programs, scratch = (place / name for name in ("a project für AT", "home", "bin", "scratch"))
     for path in (folder, home, scratch):
@@ -76,7 +79,7 @@ def reader_machine(
             write_sample_package(path, of.chip, module=of.name, nvs=release_key(release) >= _MFG_NVS, prints=prints)
     _write_programs(programs, released)
     env = {
-        **{name: value for name, value in pio_env.items() if not name.startswith(("PYTHON", "PIP_", "VIRTUAL_ENV"))},
+        **{name: value for name, value in pio_env.items() if not name.startswith(_NOT_A_READERS)},
         "HOME": str(home),
         "TMPDIR": str(scratch),
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
@@ -88,10 +91,12 @@ def reader_machine(
         COMPONENT: str(released / "esp_at_flash"),
     }
     says = says or Says(chip=chip, version="v4.1.1.0")
-    log = says.log("v4.1").encode()
+    generation = max((g for g in GENERATIONS if release_key(g) <= release_key(says.version)), key=release_key)
     replies = {"AT": [b"\r\nOK\r\n"], "AT+GMR": [_version_of(says).encode()], "*": [b"\r\nERROR\r\n"]}
     with (
-        SimulatedModule(chip, transport="rfc2217", boot_log=log) as plugged_in,
+        SimulatedModule(
+            chip, flash=flash, transport="rfc2217", boot_log=says.log(generation).encode()
+        ) as plugged_in,
         PlayedModule(replies, baud=says.baudrate) as at_port,
     ):
         yield Shell(folder, env, {DOWNLOAD_PORT: plugged_in.port, AT_PORT: at_port.port})
