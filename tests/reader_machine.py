@@ -42,8 +42,8 @@ from pathlib import Path
 
 ini = Path("platformio.ini")
 if ini.exists():
-    text = re.sub(r"https://github\\.com/\\S+/releases/download/[^/\\s]+", lambda _: "file://" + {released!r}, ini.read_text())
-    ini.write_text(text)
+    address = re.compile(r"https://github\\.com/\\S+/releases/download/[^/\\s]+")
+    ini.write_text(address.sub(lambda _: "file://" + {released!r}, ini.read_text()))
 sys.argv[0] = "pio"
 runpy.run_module("platformio", run_name="__main__")
 """
@@ -94,9 +94,7 @@ def reader_machine(
     generation = max((g for g in GENERATIONS if release_key(g) <= release_key(says.version)), key=release_key)
     replies = {"AT": [b"\r\nOK\r\n"], "AT+GMR": [_version_of(says).encode()], "*": [b"\r\nERROR\r\n"]}
     with (
-        SimulatedModule(
-            chip, flash=flash, transport="rfc2217", boot_log=says.log(generation).encode()
-        ) as plugged_in,
+        SimulatedModule(chip, flash=flash, transport="rfc2217", boot_log=says.log(generation).encode()) as plugged_in,
         PlayedModule(replies, baud=says.baudrate) as at_port,
     ):
         yield Shell(folder, env, {DOWNLOAD_PORT: plugged_in.port, AT_PORT: at_port.port})

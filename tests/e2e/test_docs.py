@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from boot_logs import Says
@@ -20,6 +19,9 @@ from platformio_esp_at.formats.download_config import parse_download_config
 
 pytest.importorskip("pty", reason="need pseudo-terminals")
 from reader_machine import COMPILED, reader_machine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(
@@ -86,11 +88,11 @@ def _flash_with(release: str) -> bytes:
 class Reader(NamedTuple):
     """What the reader of a page has; by default, an ESP32 module and the recommended firmware."""
 
-    firmware: Mapping[str, str] = {"esp32/WROOM-32": "v4.1.1.0"}  # noqa: RUF012 - never changed
+    firmware: Mapping[str, str] = {"esp32/WROOM-32": "v4.1.1.0"}
     chip: str = "esp32"
     says: Says = Says(version="v4.1.1.0")
     """What the module says when it starts, and at its AT port."""
-    files: Mapping[str, Callable[[], bytes]] = {}  # noqa: RUF012
+    files: Mapping[str, Callable[[], bytes]] = {}
     flash: Callable[[], bytes] = bytes
     """What the module has in its flash before."""
 
