@@ -63,7 +63,7 @@ def test_what_is_printed_is_compared(expected, first):
 
 def test_what_differs_is_shown_in_its_place():
     expected = ("one …", "…", "three", "four")
-    assert difference(expected, "one 1\ntwo\nfour\n").split("\n") == ["  one …", "+ two", "- three", "  four"]
+    assert difference(expected, "one 1\ntwo\nfour\n").split("\n") == ["  one …", "- three", "+ two", "  four"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="need bash")
