@@ -7,6 +7,7 @@ alone in a line for any lines. A block that begins with ```` ```ini platformio.i
 
 from __future__ import annotations
 
+import difflib
 import re
 import subprocess
 from pathlib import Path
@@ -67,18 +68,34 @@ def _commands(block: list[str], first: int) -> Iterator[Command]:
 
 def differs(expected: tuple[str, ...], printed: str) -> str | None:
     """Return the first line of ``expected`` that isn't printed in its place, or what is printed after the last one."""
-    lines = [line.rstrip() for line in printed.strip("\n").splitlines()]
+    lines = _lines(printed)
     skips = False
     for line in expected:
         if line.strip() == ANY:
             skips = True
             continue
-        form = re.compile(".*".join(map(re.escape, line.rstrip().split(ANY))))
+        form = _form(line)
         place = next((index for index, found in enumerate(lines) if form.fullmatch(found)), None)
         if place is None or (place and not skips):
             return line
         lines, skips = lines[place + 1 :], False
     return lines[0] if lines and not skips else None
+
+
+def difference(expected: tuple[str, ...], printed: str) -> str:
+    """Return all lines: ``-`` before one that only the page has, ``+`` before one that was printed alone."""
+    wanted = [line.rstrip() for line in expected if line.strip() != ANY]
+    forms = [(line, _form(line)) for line in wanted]
+    found = [next((line for line, form in forms if form.fullmatch(shown)), shown) for shown in _lines(printed)]
+    return "\n".join(line for line in difflib.ndiff(wanted, found) if not line.startswith("?"))
+
+
+def _lines(printed: str) -> list[str]:
+    return [line.rstrip() for line in printed.strip("\n").splitlines()]
+
+
+def _form(line: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, line.rstrip().split(ANY))))
 
 
 class Shell:
@@ -144,13 +161,14 @@ def follow(page: Path, shell: Shell, *, not_run: tuple[str, ...] = ()) -> int:
         if any(re.match(rf"{re.escape(words)}(\s|$)", step.text) for words in not_run):
             continue
         code, printed = shell.run(step.text)
-        where = f"{page.name}:{step.line}: {step.text}\n{printed}"
+        where = f"{page}:{step.line}: {step.text}"
         fails = any(line.startswith("Error: ") for line in step.output)
-        assert bool(code) is fails, f"exit code {code}: {where}"
-        assert "Traceback" not in printed, where
-        if step.output:
-            line = differs(step.output, printed)
-            assert line is None, f"not as in the page: {line!r}\n{where}"
+        if bool(code) is not fails or "Traceback" in printed:
+            raise AssertionError(f"{where}\nended with {code}, and printed:\n{printed}")
+        line = differs(step.output, printed) if step.output else None
+        if line is not None:
+            shown = difference(step.output, printed)
+            raise AssertionError(f"{where}\nnot as in the page (-) is what was printed (+), first at: {line}\n{shown}")
         ran += 1
     return ran
 

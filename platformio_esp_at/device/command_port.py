@@ -152,9 +152,11 @@ def _is_enough(exchanges: Sequence[Exchange]) -> bool:
 @contextmanager
 def open_command_port(name: str, baud: int, patience: Patience | None = None) -> Iterator[CommandPort]:
     """Open the port, without moving DTR and RTS as far as the system lets that be. Raises `EspAtError`."""
+    # pyserial's rfc2217:// refuses a timeout for writing; there, the network's buffer takes a command at once.
+    write_timeout = None if name.lower().startswith("rfc2217:") else 1
     with _opening_errors(name):
         port = serial.serial_for_url(
-            name, baudrate=baud, timeout=_STEP, write_timeout=1, exclusive=True, do_not_open=True
+            name, baudrate=baud, timeout=_STEP, write_timeout=write_timeout, exclusive=True, do_not_open=True
         )
         port.rts = False
         if os.name == "nt":

@@ -185,16 +185,17 @@ class Session:
         self, parts: Sequence[Image], group: Sequence[int], note_part: Callable[[int, Image], None], *, compress: bool
     ) -> None:
         chosen = [parts[index] for index in group]
-        begun, last = 0, -1
+        begun, last = 0, (-1, -1)
 
         def follow(done: int, total: int) -> None:
-            """Esptool begins a part with 0, after it has confirmed the one before."""
+            """Esptool begins a part after it has confirmed the one before; a small one may tell its end alone."""
             nonlocal begun, last
-            if done <= last and begun < len(group):
+            is_next = begun > 0 and (done <= last[0] or total != last[1])
+            if is_next and begun < len(group):
                 note_part(group[begun - 1], parts[group[begun - 1]])
-            if done <= last or begun == 0:
+            if is_next or begun == 0:
                 begun = min(begun + 1, len(group))
-            last = done
+            last = done, total
             self._progressed(parts[group[begun - 1]].name, done, total)
 
         ranges = [[part.offset, len(part.data)] for part in chosen]

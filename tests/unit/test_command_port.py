@@ -16,6 +16,7 @@ from pathlib import Path
 
 from played_module import PlayedModule
 
+from platformio_esp_at.demo.simulated_module import SimulatedModule
 from platformio_esp_at.device.command_port import Patience, open_command_port
 from platformio_esp_at.errors import EspAtError
 from platformio_esp_at.formats.at_replies import Result
@@ -59,6 +60,14 @@ def test_other_speeds_are_tried_in_their_order():
         assert [baud for baud, _ in module.received] == [921600, 921600, 115200, 9600, 9600]
     assert talk.answered is not None
     assert talk.answered.baud == 9600
+
+
+@pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarning")  # of pyserial 3.5
+def test_a_remote_port():
+    with SimulatedModule("esp32", transport="rfc2217", boot_log=b"ready\r\n") as module:
+        talk = _talk(module, patience=SHORT)
+        assert module.received  # AT, which the simulated firmware doesn't answer
+    assert talk.answered is None
 
 
 def test_silence():

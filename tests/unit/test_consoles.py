@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from consoles import Command, Shell, Written, differs, follow, steps
+from consoles import Command, Shell, Written, difference, differs, follow, steps
 
 PAGE = """\
 1. In `platformio.ini`:
@@ -59,6 +59,11 @@ def test_what_a_page_tells():
 )
 def test_what_is_printed_is_compared(expected, first):
     assert differs(expected, "\na\nb c\nd  \n") == first
+
+
+def test_what_differs_is_shown_in_its_place():
+    expected = ("one …", "…", "three", "four")
+    assert difference(expected, "one 1\ntwo\nfour\n").split("\n") == ["  one …", "- three", "+ two", "  four"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="need bash")

@@ -143,6 +143,18 @@ def test_parts_are_written_and_noted_when_they_are_confirmed(simulated_module, s
     assert named == ["text", "byte", "noise", "more noise"]
 
 
+def test_small_parts_are_told_apart(simulated_module, session, reported):
+    module = simulated_module("esp32", MEGABYTE)
+    parts = [
+        Image(name, offset, bytes(range(offset >> 9))) for name, offset in (("a", 0x8000), ("b", 0xA000), ("c", 0xC000))
+    ]
+    with session("esp32", module.port) as begun:
+        begun.probe()
+        begun.write(parts, lambda _, part: reported.append(part))
+    order = [event.name for event in reported if isinstance(event, Image | Progressed)]
+    assert order == ["a", "a", "b", "b", "c", "c"]
+
+
 def test_erasing_and_leaving_the_bootloader(simulated_module, session):
     module = simulated_module("esp32", MEGABYTE, noise(MEGABYTE))
     with session("esp32", module.port) as begun:
