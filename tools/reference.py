@@ -227,8 +227,8 @@ def commands_page() -> Iterator[str]:
         ([_command_link(row.esp_at), *map(code, (row.target, row.action, row.cmake))] for row in commands()),
     )
     yield (
-        "Of a further module of a build, the targets are `at_image_NAME` and `at_image_NAME-flash`: see [two modules in one "
-        "project](../how-to/two-modules.md)."
+        "Of a further module of a build, the targets are `at_image_NAME` and `at_image_NAME-flash`: see "
+        "[two modules in one project](../how-to/two-modules.md)."
     )
     own = " and ".join(f"{code(short)} is {code(name)}" for name, short in FLASH_ONLY.items())
     yield f"On the flash-only platform `espressif_at`, {own}, too. `idf.py at-flash --erase` is `at-flash-factory`."
