@@ -397,7 +397,13 @@ def inspect(*, file: Path, as_json: bool, csv_file: Path | None, project: Path |
         click.echo(f"Wrote {', '.join(files)} to {project}; name the firmware package in {PROJECT_FILE}")
     if csv_file is None and project is None:
         decoded = inspection.inspect_path(file)
-        click.echo(_as_json(decoded) if as_json else inspection.describe(decoded))
+        click.echo(_as_json(decoded) if as_json else inspection.describe(decoded, _width()))
+
+
+def _width() -> int | None:
+    from platformio_esp_at.outputs.tables import terminal_width
+
+    return terminal_width(sys.stdout)
 
 
 def _as_json(value: object) -> str:
@@ -418,7 +424,7 @@ _folder = click.option(
 
 
 def _show(listing: Listing, *, as_json: bool) -> None:
-    click.echo(_as_json(listing.rows) if as_json else listing.as_text())
+    click.echo(_as_json(listing.rows) if as_json else listing.as_text(_width()))
 
 
 @cli.command()
@@ -489,8 +495,11 @@ def explain(*, code: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(_as_json([entry._asdict() for entry in found]))
         return
+    from platformio_esp_at.outputs.tables import wrap
+
     for entry in found:
-        click.echo(f"{entry.code}\n  {entry.means}\n  {entry.action}")
+        lines = (part for line in (entry.means, entry.action) for part in wrap(f"  {line}", _width(), "  "))
+        click.echo("\n".join([entry.code, *lines]))
 
 
 class _InitCommand(click.Command):
@@ -572,7 +581,7 @@ def doctor(*, folder: Path, as_json: bool) -> None:
     from platformio_esp_at.commands.doctor import describe, examine, has_problem
 
     findings = examine(folder, _idf_board)
-    click.echo(_as_json([finding.record() for finding in findings]) if as_json else describe(findings))
+    click.echo(_as_json([finding.record() for finding in findings]) if as_json else describe(findings, _width()))
     if has_problem(findings):
         sys.exit(1)
 

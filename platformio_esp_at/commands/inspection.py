@@ -25,7 +25,7 @@ from platformio_esp_at.formats.partition_table import PartitionTable, PartitionT
 from platformio_esp_at.formats.pki import PkiContainer, PkiType, is_pki
 from platformio_esp_at.formats.saved_nvs import SavedNvs, is_nvs_partition
 from platformio_esp_at.formats.x509 import summarize
-from platformio_esp_at.outputs.text import table
+from platformio_esp_at.outputs.tables import table, wrap
 from platformio_esp_at.planning.content import MFG_NVS
 from platformio_esp_at.planning.mfg_nvs import is_mfg_nvs
 from platformio_esp_at.planning.migration import Origin, make_project, origin_of_bytes, origin_of_package
@@ -141,8 +141,8 @@ _KNOWN = (
 )
 
 
-def describe(decoded: Decoded) -> str:
-    """Return a decoded artefact as text for people."""
+def describe(decoded: Decoded, width: int | None = None) -> str:
+    """Return a decoded artefact as text for people, in the columns of a terminal."""
     return "\n".join(_lines(decoded))
 
 
