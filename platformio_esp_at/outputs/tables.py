@@ -24,9 +24,7 @@ _NARROW = 12
 _WORDS = re.compile(r"\s+|\S+")
 _PARTS = re.compile(r"/*[^/]+/*|/+")
 """Where a word that is longer than a line is broken: after the slashes of a path."""
-_DIGEST = re.compile(r"[0-9a-f]{64}")
-_ENDS = 8
-"""How many digits of a digest are left at each end."""
+_DIGEST = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{48}([0-9a-f]{8})\b")
 
 
 def terminal_width(stream: TextIO | None) -> int | None:
@@ -58,7 +56,7 @@ def wrap(text: str, width: int | None, indent: str = "") -> list[str]:
         return [text]
     width = max(width, columns(indent) + _NARROW)
     lines, line = [], ""
-    for piece in _pieces(text, width - columns(indent)):
+    for piece in _pieces(_shortened(text), width - columns(indent)):
         if columns(line + piece) > width and line.strip():
             lines.append(line.rstrip())
             line = indent
@@ -93,8 +91,9 @@ def _joined(line: Sequence[str], widths: Sequence[int]) -> str:
     return _GAP.join(cells).rstrip()
 
 
-def _shortened(cell: str) -> str:
-    return f"{cell[:_ENDS]}…{cell[-_ENDS:]}" if _DIGEST.fullmatch(cell) else cell
+def _shortened(text: str) -> str:
+    """Return a text with the ends of the digests in it, eight digits each."""
+    return _DIGEST.sub(r"\1…\2", text)
 
 
 def _fitted(lines: Sequence[Sequence[str]], width: int) -> list[int] | None:

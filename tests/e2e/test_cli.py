@@ -331,7 +331,12 @@ def image_set(sample_zip, tmp_path_factory):
         ("customized_partitions/ble_data.bin", {"kind": "ble_data"}),
         ("bootloader/bootloader.bin", {"kind": "esp_image", "chip": "esp32", "flash_size": "4MB", "hash_valid": True}),
         ("factory/factory_WROOM-32.bin", {"kind": "factory_image", "size": 4 << 20}),
-        (".", {"kind": "firmware_package", "chip": "esp32", "modules": ["WROOM-32"], "flash_mode": "dio"}),
+        ("phy_init_data.bin", {"kind": "phy_init", "size": 128, "sets": []}),
+        ("ota_data_initial.bin", {"kind": "blank", "size": 8192}),
+        ("download.config", {"kind": "download_config", "flash_mode": "dio", "flash_freq": "40m", "flash_size": "4MB"}),
+        ("flasher_args.json", {"kind": "flasher_args", "chip": "esp32", "flash_size": "4MB"}),
+        ("esp_at_manifest.json", {"kind": "image_set", "chip": "esp32", "module": "WROOM-32"}),
+        (".", {"kind": "image_set", "chip": "esp32", "module": "WROOM-32"}),
     ],
 )
 def test_inspect(path, told, image_set, esp_at):

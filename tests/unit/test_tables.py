@@ -55,6 +55,8 @@ def test_only_a_digest_loses_its_middle():
         "Name       SHA-256",
         "client_ca  01234567…89abcdef",
     ]
+    assert wrap(f"sha256: {SHA}", 40) == ["sha256: 01234567…89abcdef"]
+    assert wrap(f"sha256: {SHA}", 80) == [f"sha256: {SHA}"]
     key = "f" * 63
     assert key in "".join(table(("Name", "Value"), [("client_ca", key)], 40)).replace(" ", "")
 
