@@ -382,7 +382,7 @@ def report(*, page: Path | None, flash_map: Path | None, wiring: Path | None, **
     help="write a project that rebuilds its content",
 )
 def inspect(*, file: Path, as_json: bool, csv_file: Path | None, project: Path | None) -> None:
-    """Decode FILE: any artefact of an AT firmware, or a firmware package."""
+    """Decode FILE: any file of an AT firmware, a firmware package, or a folder that esp-at has made."""
     from platformio_esp_at.commands import inspection
     from platformio_esp_at.outputs.folder import write_new_files
     from platformio_esp_at.request.values import PROJECT_FILE
