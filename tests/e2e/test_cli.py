@@ -101,10 +101,11 @@ def test_options_of_the_command_line_win(project, esp_at):
     said = esp_at("info", "--factory-param", "uart_tx_pin=9", "--module", "PICO-D4", cwd=folder).stdout
     assert "AT commands GPIO9 GPIO5 GPIO15 GPIO14" in " ".join(said.split())
     assert "AT module: PICO-D4 (--module)" in said
-    assert "0x21000   12KB    ble_data" in said  # kept, since it is skipped
+    assert "=  0x21000  12KB    ble_data" in said  # kept, since it is skipped
     said = esp_at("info", "--pki", "mqtt_ca=ca.pem", "--skip", "mqtt_cert", "--skip", "mqtt_key", cwd=folder).stdout
-    assert "mqtt_ca          ca.pem" in said
-    assert "0x37000   8KB     mqtt_cert" in said
+    rows = [line.split() for line in said.splitlines()]
+    assert [row[3] for row in rows if row[-1:] == ["ca.pem"]] == ["mqtt_ca"]
+    assert ["=", "0x37000", "8KB", "mqtt_cert"] in rows
     own = ["--partitions", "own.csv", "--data", "ours=ca.pem", "--skip", "factory_paran"]
     refused = esp_at("info", *own, cwd=folder, code=1).stderr
     assert "--skip: unknown partition 'factory_paran'  [unknown-partition]\n  did you mean factory_param" in refused
