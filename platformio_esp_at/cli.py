@@ -391,7 +391,7 @@ def report(*, page: Path | None, flash_map: Path | None, wiring: Path | None, **
     help="write a project that rebuilds its content",
 )
 def inspect(*, file: Path, as_json: bool, csv_file: Path | None, project: Path | None) -> None:
-    """Decode FILE: any artefact of an AT firmware, or a firmware package."""
+    """Decode FILE: any file of an AT firmware, a firmware package, or a folder that esp-at has made."""
     from platformio_esp_at.commands import inspection
     from platformio_esp_at.outputs.folder import write_new_files
     from platformio_esp_at.request.values import PROJECT_FILE
@@ -406,7 +406,13 @@ def inspect(*, file: Path, as_json: bool, csv_file: Path | None, project: Path |
         click.echo(f"Wrote {', '.join(files)} to {project}; name the firmware package in {PROJECT_FILE}")
     if csv_file is None and project is None:
         decoded = inspection.inspect_path(file)
-        click.echo(_as_json(decoded) if as_json else inspection.describe(decoded))
+        click.echo(_as_json(decoded) if as_json else inspection.describe(decoded, _width()))
+
+
+def _width() -> int | None:
+    from platformio_esp_at.outputs.tables import terminal_width
+
+    return terminal_width(sys.stdout)
 
 
 def _as_json(value: object) -> str:
@@ -427,7 +433,7 @@ _folder = click.option(
 
 
 def _show(listing: Listing, *, as_json: bool) -> None:
-    click.echo(_as_json(listing.rows) if as_json else listing.as_text())
+    click.echo(_as_json(listing.rows) if as_json else listing.as_text(_width()))
 
 
 @cli.command()
@@ -498,8 +504,11 @@ def explain(*, code: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(_as_json([entry._asdict() for entry in found]))
         return
+    from platformio_esp_at.outputs.tables import wrap
+
     for entry in found:
-        click.echo(f"{entry.code}\n  {entry.means}\n  {entry.action}")
+        lines = (part for line in (entry.means, entry.action) for part in wrap(f"  {line}", _width(), "  "))
+        click.echo("\n".join([entry.code, *lines]))
 
 
 @cli.command()
@@ -599,7 +608,7 @@ def doctor(*, folder: Path, as_json: bool) -> None:
     from platformio_esp_at.commands.doctor import describe, examine, has_problem
 
     findings = examine(folder, _idf_board)
-    click.echo(_as_json([finding.record() for finding in findings]) if as_json else describe(findings))
+    click.echo(_as_json([finding.record() for finding in findings]) if as_json else describe(findings, _width()))
     if has_problem(findings):
         sys.exit(1)
 

@@ -11,6 +11,7 @@ import zlib
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from platformio_esp_at.commands.inspected_texts import text_artifact
 from platformio_esp_at.errors import FormatError
 from platformio_esp_at.formats import pem, pki_der
 from platformio_esp_at.formats.backup import Backup
@@ -22,6 +23,7 @@ from platformio_esp_at.formats.gatts import GattTable, misencoded
 from platformio_esp_at.formats.nvs import NvsEntry, NvsImage
 from platformio_esp_at.formats.nvs_pages import PAGE_SIZE, Encoding
 from platformio_esp_at.formats.partition_table import PartitionTable
+from platformio_esp_at.formats.phy_init import PhyInit
 from platformio_esp_at.formats.pki import PkiContainer
 from platformio_esp_at.formats.saved_nvs import SavedNvs, changed_sectors
 from platformio_esp_at.formats.text_instead import text_instead
@@ -104,6 +106,18 @@ def _pki(size: int) -> bytes:
     return b"\xf1\xf1" + items.to_bytes(2, "little") + (4 * items).to_bytes(4, "little") + bytes(4 * items)
 
 
+def _deep_report(size: int) -> bytes:
+    depth = min(size, 900)
+    return b'{"generator":"platformio-esp-at","ended":' + b"[" * depth + b"]" * depth + b"}"
+
+
+def _phy_init(size: int) -> bytes:
+    """Return PHY data with as many sets as fit, and wrong CRCs."""
+    control = struct.pack(">LLBBBH19x", 0, 0, 1, 1, 255, 128)
+    first = b"PHYINIT\0" + bytes(125) + b"\1\0\0PHYINIT\0"
+    return (first + control).ljust(size, b"\0")
+
+
 def _end_lines(size: int) -> bytes:
     return b"-----BEGIN A-----\n" + b"-----END B-----\n" * (size // 16)
 
@@ -166,5 +180,9 @@ HOSTILE: dict[str, Hostile] = {
     "download_config: many words": Hostile(parse_download_config, lambda size: "0x0 a.bin " * (size // 10)),
     "backup: nested": Hostile(Backup.from_bytes, lambda size: b'{"saved":' * (size // 9)),
     "backup: long number": Hostile(Backup.from_bytes, lambda size: b'{"format":' + b"9" * size + b"}"),
+    "inspect: nested": Hostile(text_artifact, lambda size: b'{"generator":"platformio-esp-at","ended":' * (size // 39)),
+    "inspect: deep": Hostile(text_artifact, _deep_report),
+    "inspect: one line": Hostile(text_artifact, lambda size: b"{" + b" " * (size - 1)),
+    "phy_init: many sets": Hostile(PhyInit.from_bytes, _phy_init),
     "flasher_args: nested": Hostile(parse_flasher_args, lambda size: '{"flash_files":' * (size // 15)),
 }

@@ -23,8 +23,10 @@ from boot_logs import GENERATIONS, NOISE, Says
 from cryptography.hazmat.primitives.serialization import Encoding
 from module_nvs import ModuleNvs
 from nvs_pages import FREEING
+from plans import sample_plan
 
 from platformio_esp_at.checks.plan import check_plan
+from platformio_esp_at.commands.inspected_texts import text_artifact
 from platformio_esp_at.commands.inspection import describe, inspect_bytes
 from platformio_esp_at.demo.sample_package import sample_package
 from platformio_esp_at.errors import Place
@@ -47,12 +49,14 @@ from platformio_esp_at.formats.nvs_pages import PAGE_SIZE
 from platformio_esp_at.formats.nvs_pages import Encoding as NvsEncoding
 from platformio_esp_at.formats.ota_data import OtaData
 from platformio_esp_at.formats.partition_table import TABLE_SIZE, PartitionTable
+from platformio_esp_at.formats.phy_init import PhyInit
 from platformio_esp_at.formats.pki import PkiContainer
 from platformio_esp_at.formats.platformio_ini import PlatformioIni
 from platformio_esp_at.formats.saved_nvs import SavedNvs, changed_sectors
 from platformio_esp_at.formats.wear_levelling import unwrap, wrap
 from platformio_esp_at.formats.x509 import X509File, summarize
 from platformio_esp_at.idf.project import layer_of_sdkconfig, parse_sdkconfig
+from platformio_esp_at.outputs.image_set import MANIFEST, image_set
 from platformio_esp_at.planning.migration import make_project, origin_of_bytes, origin_of_package
 from platformio_esp_at.planning.plan import make_plan
 from platformio_esp_at.planning.selection import select
@@ -154,6 +158,24 @@ def _board(data: bytes) -> None:
 def _inspect(data: bytes) -> None:
     describe(inspect_bytes(data))
     make_project(origin_of_bytes(data, "file.bin"))
+
+
+def _inspected_text(data: bytes) -> None:
+    if decoded := text_artifact(data, Path("nowhere")):
+        describe(decoded, 40)
+        json.dumps(decoded)
+
+
+def _phy_sets() -> bytes:
+    """Return the PHY data of a package that has more sets than one."""
+    sets = bytes(125) + b"\1\2\0"
+    control = struct.pack(">LBBBH19x", zlib.crc32(sets), 1, 1, 1, len(sets))
+    return b"PHYINIT\0" + sets + b"PHYINIT\0" + struct.pack(">L", zlib.crc32(control)) + control + sets
+
+
+def _manifest() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        return image_set(sample_plan(Path(folder)))[MANIFEST]
 
 
 def _esp_image(data: bytes, *, esp8266: bool) -> None:
@@ -294,8 +316,17 @@ _BACKUP = Backup(
         SavedPart("the flash as a whole", "flash/whole.bin", 0, 4 << 20, "1" * 64),
         SavedPart("nvs", "flash/010000-nvs.bin", 0x10000, 0xE000, "2" * 64),
     ),
-).to_bytes("a test")
+).to_bytes("platformio-esp-at 1.0")
 
+_RUN_REPORT = json.dumps(
+    {
+        "generator": "platformio-esp-at 1.0",
+        "ended": "succeeded",
+        "device": {"chip": "esp32", "security": {"secure_boot": False}},
+        "images": [{"name": "ota_0", "offset": 0x100000, "size": 40000, "result": "written"}],
+        "kept": ["nvs"],
+    }
+).encode()
 _LOCK = format_lock_file(
     Lock(
         packages=(
@@ -453,6 +484,12 @@ READERS: dict[str, Reader] = {
     ),
     "esp_at.lock": Reader(
         _text(parse_lock_file), (_LOCK,), (b"- ", b": ", b"\n", b"&a", b"*a", b"<<: ", b"!!x", *_NESTED)
+    ),
+    "PHY data": Reader(PhyInit.from_bytes, (LEGACY["phy_init_data.bin"], _phy_sets()), _BYTES, (8, 144, 176)),
+    "text that esp-at inspect reads": Reader(
+        _inspected_text,
+        (LEGACY["download.config"], LEGACY["flasher_args.json"], _BACKUP, _manifest(), _RUN_REPORT),
+        (b'"kind": 1', b'"images": [{}]', b'"ended": []', b'"saved": []', b"null", b"NaN", b'"\\u0000"', *_JSON),
     ),
     "sizes": Reader(_text(parse_size), (b"0x1000", b"4096", b"576K"), _CSV),
     "numbers": Reader(_text(parse_number), (b"0x1000", b"-4096"), _CSV),

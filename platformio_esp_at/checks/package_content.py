@@ -24,13 +24,6 @@ if TYPE_CHECKING:
 
 _OR_SERVICES = f"or set {setting('gatts', 'FILE')}, or leave it out: {setting('skip', BLE_DATA)}"
 
-_PHY_MAGIC = b"PHYINIT\0"
-_PHY_SIZE = 128
-"""PHY_INIT_MAGIC, which stands before and after the first set of PHY data, and the size of that set.
-
-Source: ESP-IDF ``components/esp_phy``, where ``esp_phy_load_cal_and_init`` aborts without both.
-"""
-
 _NEEDED = ("version", "uart_port", "uart_baudrate", "uart_tx_pin", "uart_rx_pin", "uart_cts_pin", "uart_rts_pin")
 """What the firmware reads in ``mfg_nvs`` before it answers: ESP-AT's ``main/interface/uart/at_uart_api.c``."""
 
@@ -244,9 +237,10 @@ def _is_phy_data(plan: FlashPlan, region: Region) -> bool:
 
 
 def _phy_data(data: bytes, hint: str) -> Iterator[EspAtError]:
-    if not data.startswith(_PHY_MAGIC):
-        found = data[: len(_PHY_MAGIC)].hex(" ")
-        yield PackageError("not-phy-data", f"no PHY data: it starts with {found}, not with PHYINIT", hint=hint)
-    elif not data.startswith(_PHY_MAGIC, len(_PHY_MAGIC) + _PHY_SIZE):
-        message = f"the PHY data is damaged: PHYINIT is missing after its {_PHY_SIZE} bytes"
-        yield PackageError("not-phy-data", message, hint=hint)
+    from platformio_esp_at.formats.phy_init import PhyInit  # noqa: PLC0415 - only some firmware has it in a partition
+
+    try:
+        PhyInit.from_bytes(data)
+    except FormatError as error:
+        error.marked_hint = hint
+        yield error

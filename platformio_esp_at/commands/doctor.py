@@ -43,6 +43,7 @@ from platformio_esp_at.firmware.mirror import MIRROR, Mirror
 from platformio_esp_at.launcher.environment import homes_of_idf, packages_of
 from platformio_esp_at.launcher.interpreter import NEWEST_PYTHON, LaunchError
 from platformio_esp_at.launcher.packages import CA_BUNDLE, find_damage
+from platformio_esp_at.outputs.tables import wrap
 from platformio_esp_at.request.options import PROJECT_FILE_OPTION
 from platformio_esp_at.request.project_files import project_files
 from platformio_esp_at.request.values import PROJECT_FILE
@@ -115,14 +116,16 @@ def has_problem(findings: Iterable[Finding]) -> bool:
     return any(finding.state is State.PROBLEM for finding in findings)
 
 
-def describe(findings: Sequence[Finding]) -> str:
-    """Return the findings in lines, each with its next step below."""
-    width = max(len(finding.subject) for finding in findings)
+def describe(findings: Sequence[Finding], width: int | None = None) -> str:
+    """Return the findings in the columns of a terminal, each with its next step below."""
+    longest = max(len(finding.subject) for finding in findings)
+    indent = " " * (longest + 11 if width is None else min(longest + 11, width // 3))
     lines = []
     for finding in findings:
         code = f"  [{finding.code}]" if finding.code else ""
-        lines.append(f"{finding.state.value:7}  {finding.subject:{width}}  {printable(finding.words)}{code}")
-        lines += [f"{'':{width + 11}}{printable(line)}" for line in (finding.fix or "").splitlines()]
+        words = f"{finding.state.value:7}  {finding.subject:{longest}}  {printable(finding.words)}{code}"
+        steps = (f"{indent}{printable(line)}" for line in (finding.fix or "").splitlines())
+        lines += [part for line in (words, *steps) for part in wrap(line, width, indent)]
     counts = {state: sum(finding.state is state for finding in findings) for state in State}
     return "\n".join([*lines, "", f"Problems: {counts[State.PROBLEM]}, warnings: {counts[State.WARNING]}"])
 

@@ -24,6 +24,7 @@ PAGES = (
     "commands",
     "device",
     "environment",
+    "formats",
     "modules",
     "options",
     "packages",

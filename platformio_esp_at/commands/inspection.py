@@ -8,11 +8,13 @@ passwords are there.
 from __future__ import annotations
 
 import hashlib
+import json
 import stat
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from platformio_esp_at.commands.inspected_texts import LISTS, text_artifact
 from platformio_esp_at.errors import EspAtError, FormatError, Place, located, printable
-from platformio_esp_at.files import FileTooLargeError, file_mode, read_file, reading_hint
+from platformio_esp_at.files import FileTooLargeError, file_mode, is_regular, read_file, reading_hint
 from platformio_esp_at.firmware.factory_image import FactoryImage, is_factory_image
 from platformio_esp_at.firmware.package import FirmwarePackage, chip_of_image
 from platformio_esp_at.firmware.reading import open_package
@@ -21,19 +23,23 @@ from platformio_esp_at.formats.factory_param import FactoryParam, is_factory_par
 from platformio_esp_at.formats.gatts import COLUMNS, GattTable, is_ble_data
 from platformio_esp_at.formats.nvs import NvsImage, is_nvs
 from platformio_esp_at.formats.nvs_pages import PAGE_SIZE
+from platformio_esp_at.formats.ota_data import OTA_DATA_SIZE, OtaData, is_ota_data
 from platformio_esp_at.formats.partition_table import PartitionTable, PartitionType, is_partition_table
+from platformio_esp_at.formats.phy_init import PhyInit, is_phy_init
 from platformio_esp_at.formats.pki import PkiContainer, PkiType, is_pki
 from platformio_esp_at.formats.saved_nvs import SavedNvs, is_nvs_partition
 from platformio_esp_at.formats.x509 import summarize
-from platformio_esp_at.outputs.text import table
+from platformio_esp_at.outputs.tables import table, wrap
+from platformio_esp_at.planning.backup import ota_data_of, started_slot
 from platformio_esp_at.planning.content import MFG_NVS
 from platformio_esp_at.planning.mfg_nvs import is_mfg_nvs
 from platformio_esp_at.planning.migration import Origin, make_project, origin_of_bytes, origin_of_package
 from platformio_esp_at.planning.uart_settings import ENCODINGS as UART_ENCODINGS
 from platformio_esp_at.planning.uart_settings import NAMESPACE as UART
-from platformio_esp_at.units import MAX_FLASH_SIZE, format_offset, format_size
+from platformio_esp_at.units import MAX_FLASH_SIZE, SECTOR_SIZE, format_offset, format_size
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 Decoded: TypeAlias = "dict[str, Any]"
@@ -42,11 +48,22 @@ Decoded: TypeAlias = "dict[str, Any]"
 
 def inspect_path(path: Path) -> Decoded:
     """Return a decoded file, zip or folder. Raises an `EspAtError` for a damaged or unknown artefact."""
+    for listing in (path / name for name in LISTS):
+        if is_regular(listing):
+            return _listed_folder(inspect_path(listing), path)
     found = read_artifact(path)
     if isinstance(found, FirmwarePackage):
         return _firmware_package(found)
     with located(file=str(path)):
-        return inspect_bytes(found)
+        return inspect_bytes(found, path.parent)
+
+
+def _listed_folder(listed: Decoded, folder: Path) -> Decoded:
+    """Return what the manifest of a folder lists and, of an image set that is whole, what is in its images."""
+    if listed["kind"] != "image_set" or any(image["state"] != "as listed" for image in listed["images"]):
+        return listed
+    package = _firmware_package(open_package(folder))
+    return listed | {name: package[name] for name in ("partition_table", "at_customize", "content")}
 
 
 def nvs_csv(path: Path) -> str:
@@ -110,9 +127,14 @@ def _read_file(path: Path) -> bytes:
         raise EspAtError("unreadable", f"can't be read: {error.strerror}", where=where, hint=hint) from None
 
 
-def inspect_bytes(data: bytes) -> Decoded:
-    """Return a decoded artefact. Raises `FormatError` for an unknown or damaged one."""
-    return _factory_image(FactoryImage.from_bytes(data)) if is_factory_image(data) else _single(data)
+def inspect_bytes(data: bytes, folder: Path | None = None) -> Decoded:
+    """Return a decoded artefact. Raises `FormatError` for an unknown or damaged one.
+
+    ``folder``: where it is; the files that it names are looked for there.
+    """
+    if is_factory_image(data):
+        return _factory_image(FactoryImage.from_bytes(data))
+    return text_artifact(data, folder) or _single(data)
 
 
 def _single(data: bytes) -> Decoded:
@@ -129,21 +151,26 @@ def _single(data: bytes) -> Decoded:
         return _nvs(NvsImage.from_bytes(data)) if is_mfg_nvs(data) else _saved_nvs(SavedNvs.from_bytes(data))
     if is_esp_image(data):
         return _esp_image(data)
-    if data and not data.strip(b"\xff") and len(data) % PAGE_SIZE == 0:
-        return {"kind": "blank", "size": len(data)}
+    if is_phy_init(data):
+        return _phy_init(PhyInit.from_bytes(data))
+    if is_ota_data(data):
+        return _ota_data(OtaData.from_bytes(data))
+    if data and not data.strip(b"\xff"):
+        return _blank(len(data))
     start = data[:4].hex(" ") or "nothing"
     raise FormatError("unknown-artifact", f"no AT artefact that is known here: it starts with {start}", hint=_KNOWN)
 
 
 _KNOWN = (
-    "known: partition tables, factory_param, PKI containers, ble_data, mfg_nvs, the nvs of modules, ESP images, "
-    "factory images, firmware packages"
+    "known: partition tables, factory_param, PKI containers, ble_data, mfg_nvs, the nvs of modules, ota_data,\n"
+    "PHY data, ESP images, factory images, firmware packages, download.config, flasher_args.json;\n"
+    "of platformio-esp-at: image sets, backups, their manifests, esp_at_report.json"
 )
 
 
-def describe(decoded: Decoded) -> str:
-    """Return a decoded artefact as text for people."""
-    return "\n".join(_lines(decoded))
+def describe(decoded: Decoded, width: int | None = None) -> str:
+    """Return a decoded artefact as text for people, in the columns of a terminal."""
+    return "\n".join(_lines(decoded, "", width))
 
 
 # --- one function per kind ---
@@ -246,6 +273,26 @@ def _ble_data(rows: GattTable) -> Decoded:
     return {"kind": "ble_data", "rows": [{name: getattr(row, name) for name in COLUMNS} for row in rows.rows]}
 
 
+def _phy_init(found: PhyInit) -> Decoded:
+    return {
+        "kind": "phy_init",
+        "size": len(found.parameters),
+        "sha256": hashlib.sha256(found.parameters).hexdigest(),
+        "sets": list(found.types),
+    }
+
+
+def _ota_data(found: OtaData) -> Decoded:
+    entries = [{"offset": at * SECTOR_SIZE, "sequence": sequence} for at, sequence in enumerate(found.sequences)]
+    return {"kind": "ota_data", "entries": entries, "starts": f"ota_{found.slot(2)}, if there are two slots"}
+
+
+def _blank(size: int) -> Decoded:
+    """Return what is all FF; of that size, it is what a firmware package has as ``ota_data_initial.bin``."""
+    as_ota_data = "both entries are blank: the bootloader starts the factory application, or else ota_0"
+    return {"kind": "blank", "size": size, **({"ota_data": as_ota_data} if size == OTA_DATA_SIZE else {})}
+
+
 def _esp_image(data: bytes) -> Decoded:
     key = chip_of_image(data)
     image = EspImage.from_bytes(data, esp8266=key == ESP8266)
@@ -277,6 +324,7 @@ def _factory_image(image: FactoryImage) -> Decoded:
         "bootloader": _content(image.bootloader, esp_image=True),
         "partition_table": _partition_table(image.primary),
         "at_customize": _partition_table(image.secondary) if image.secondary else None,
+        "starts": _started(image),
         "content": {
             row.name: _content(
                 image.content_of(row), esp_image=row.type == PartitionType.APP, new_nvs=row.name == MFG_NVS
@@ -284,6 +332,13 @@ def _factory_image(image: FactoryImage) -> Decoded:
             for row in image.partitions
         },
     }
+
+
+def _started(image: FactoryImage) -> str | None:
+    """Return the name of the partition whose application the bootloader starts; None where nothing tells."""
+    row = ota_data_of(image.primary)
+    started = started_slot(image.primary, image.content_of(row) if row else b"")
+    return started.name if started else None
 
 
 def _content(data: bytes, *, esp_image: bool, new_nvs: bool = False) -> Decoded:
@@ -294,8 +349,7 @@ def _content(data: bytes, *, esp_image: bool, new_nvs: bool = False) -> Decoded:
     filled = data.rstrip(b"\xff")
     if not filled:
         return {"kind": "blank"}
-    known = is_factory_param(data) or is_pki(data) or is_ble_data(data) or is_nvs(data) or is_nvs_partition(data)
-    if known or esp_image:
+    if esp_image or any(is_known(data) for is_known in _IN_PARTITIONS):
         try:
             if new_nvs and is_nvs(data):
                 return _nvs(NvsImage.from_bytes(data))
@@ -303,6 +357,9 @@ def _content(data: bytes, *, esp_image: bool, new_nvs: bool = False) -> Decoded:
         except EspAtError as error:
             return {"kind": "damaged", "problem": "; ".join(line.strip() for line in str(error).splitlines())}
     return {"kind": "data", "size": len(filled), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+_IN_PARTITIONS = (is_factory_param, is_pki, is_ble_data, is_nvs, is_nvs_partition, is_phy_init, is_ota_data)
 
 
 def _firmware_package(package: FirmwarePackage) -> Decoded:
@@ -340,29 +397,35 @@ def _firmware_package(package: FirmwarePackage) -> Decoded:
 # --- text ---
 
 
-def _lines(decoded: Decoded, indent: str = "") -> list[str]:
-    lines = []
+def _lines(decoded: Decoded, indent: str, width: int | None) -> Iterator[str]:
     for name, value in decoded.items():
         if isinstance(value, dict):
-            lines += [f"{indent}{printable(name)}:", *_lines(value, f"{indent}  ")]
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
-            rows = [[_word(column, cell) for column, cell in row.items()] for row in value]
-            lines += [f"{indent}{printable(name)}:", *(f"{indent}  {line}" for line in table(list(value[0]), rows))]
-        elif isinstance(value, list):
-            lines.append(f"{indent}{printable(name)}: {printable(', '.join(map(str, value)))}")
+            yield from wrap(f"{indent}{printable(name)}:", width, f"{indent}  ")
+            yield from _lines(value, f"{indent}  ", width)
+        elif _is_table(value):
+            columns = list(dict.fromkeys(column for row in value for column in row))
+            rows = [[_word(column, row[column]) if column in row else "" for column in columns] for row in value]
+            yield from wrap(f"{indent}{printable(name)}:", width, f"{indent}  ")
+            room = None if width is None else width - len(indent) - 2
+            yield from (f"{indent}  {line}" for line in table(columns, rows, room))
         else:
-            lines.append(f"{indent}{printable(name)}: {printable(_word(name, value))}")
-    return lines
+            words = ", ".join(map(str, value)) or "none" if isinstance(value, list) else _word(name, value)
+            yield from wrap(f"{indent}{printable(name)}: {printable(words)}", width, f"{indent}  ")
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) and row for row in value)
 
 
 def _word(name: str, value: object) -> str:
     if value is None:
         return "none"
-    if isinstance(value, dict):
-        parts = [f"{value['size']} bytes"] if "size" in value else []
-        return ": ".join([*parts, _summary(value.get("content", []))])
-    if isinstance(value, list):
+    if isinstance(value, dict) and isinstance(value.get("content"), list):
+        return f"{value['size']} bytes: {_summary(value['content'])}"
+    if name == "content" and isinstance(value, list):
         return _summary(value)
+    if isinstance(value, dict | list):
+        return json.dumps(value)
     return format_offset(value) if name == "offset" and isinstance(value, int) else str(value)
 
 

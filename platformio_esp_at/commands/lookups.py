@@ -11,7 +11,7 @@ from platformio_esp_at.catalog.modules import LATEST, data_layout, modules, modu
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.catalog.releases import find_release, released_packages
 from platformio_esp_at.errors import EspAtError, SelectionError
-from platformio_esp_at.outputs.text import table
+from platformio_esp_at.outputs.tables import table, wrap
 from platformio_esp_at.request.board_manifests import board_folders, manifests, read_board
 from platformio_esp_at.units import format_size
 
@@ -33,10 +33,10 @@ class Listing:
     note: str = ""
     """Text below the table."""
 
-    def as_text(self) -> str:
-        """Return a table, and the note."""
-        lines = table(list(self.columns), [self._cells(row) for row in self.rows]) if self.rows else ["none"]
-        return "\n".join([*lines, *([self.note] if self.note else [])])
+    def as_text(self, width: int | None = None) -> str:
+        """Return a table, and the note, in the columns of a terminal."""
+        lines = table(list(self.columns), [self._cells(row) for row in self.rows], width) if self.rows else ["none"]
+        return "\n".join([*lines, *(part for line in self.note.splitlines() for part in wrap(line, width, "  "))])
 
     def _cells(self, row: Row) -> Sequence[str]:
         return [_cell(key, row.get(key), row) for key in self.columns.values()]

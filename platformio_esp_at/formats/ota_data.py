@@ -35,6 +35,14 @@ _REFUSED_STATES = (3, 4)
 _HINT = "take ota_data_initial.bin of the firmware package: 8192 bytes FF"
 
 
+def is_ota_data(data: bytes) -> bool:
+    """Return whether ``data`` has the size of ota_data, and an entry that isn't blank, with the right CRC."""
+    entries = (data[start : start + _ENTRY.size] for start in (0, SECTOR_SIZE))
+    return len(data) == OTA_DATA_SIZE and any(
+        entry != _BLANK and _ENTRY.unpack(entry)[3] == zlib.crc32(entry[:4], 0xFFFFFFFF) for entry in entries
+    )
+
+
 class OtaData(NamedTuple):
     """The sequence numbers of both entries; None for a blank one."""
 

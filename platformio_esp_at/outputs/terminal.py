@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from platformio_esp_at.errors import IN_PROJECT_FILE
 from platformio_esp_at.events import EsptoolOutput, Noticed, Progressed, TableMade
 from platformio_esp_at.launcher.streams import print_now
+from platformio_esp_at.outputs.tables import terminal_width
 from platformio_esp_at.outputs.text import event_text
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def show(event: Event, spelling: Spelling = IN_PROJECT_FILE, *, on: TextIO | Non
     """
     stream = on or (sys.stderr if goes_to_error_output(event) else sys.stdout)
     if stream is not None:  # None in a Windows service
-        print_now(event_text(event, spelling), stream)
+        print_now(event_text(event, spelling, terminal_width(stream)), stream)
 
 
 def show_table_alone(event: Event, spelling: Spelling = IN_PROJECT_FILE) -> None:

@@ -1,8 +1,8 @@
-"""Everything that people read, as text: events, errors, warnings, the plan, tables."""
+"""Everything that people read, as text: events, errors, warnings, the plan."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from platformio_esp_at import events
 from platformio_esp_at.catalog.chips import chip, chips
@@ -10,24 +10,36 @@ from platformio_esp_at.errors import IN_PROJECT_FILE, hint_lines, printable, set
 from platformio_esp_at.formats.esp_image import ChipRevisions, format_revision
 from platformio_esp_at.outputs.connections import connections
 from platformio_esp_at.outputs.flash_map import FlashMap
-from platformio_esp_at.outputs.pictures import draw_connections, draw_flash_map
+from platformio_esp_at.outputs.pictures import MARKS, draw_connections, draw_flash_map
+from platformio_esp_at.outputs.tables import table, wrap
 from platformio_esp_at.request.values import PROJECT_FILE
 from platformio_esp_at.units import SECTOR_SIZE, format_amount, format_offset, format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from platformio_esp_at.errors import EspAtError, Notice, Place, Spelling
     from platformio_esp_at.events import Event
+    from platformio_esp_at.outputs.flash_map import MapRow
     from platformio_esp_at.planning.plan import FlashPlan, Wiring
 
 
-def event_text(event: Event, spelling: Spelling = IN_PROJECT_FILE) -> str:
+class _View(NamedTuple):
+    """How an event is shown."""
+
+    spelling: Spelling
+    width: int | None
+
+
+def event_text(event: Event, spelling: Spelling = IN_PROJECT_FILE, width: int | None = None) -> str:
     """Return an event as text: esptool's output unchanged, all others with a newline at the end.
 
-    ``spelling``: how the host writes options.
+    ``spelling``: how the host writes options. ``width``: the columns that tables and pictures have, see `tables`.
+    Warnings and notes are as long as they are, so that a command in them can be copied whole.
     """
-    return event.text if isinstance(event, events.EsptoolOutput) else f"{_EVENTS[type(event)](event, spelling)}\n"
+    if isinstance(event, events.EsptoolOutput):
+        return event.text
+    return f"{_EVENTS[type(event)](event, _View(spelling, width))}\n"
 
 
 def error_text(error: EspAtError, spelling: Spelling = IN_PROJECT_FILE) -> str:
@@ -55,7 +67,7 @@ def _spelling_at(place: Place, spelling: Spelling) -> Spelling:
     return IN_PROJECT_FILE if place.parts[:1] == (("file", file),) else spelling
 
 
-def describe_choice(plan: FlashPlan, spelling: Spelling = IN_PROJECT_FILE) -> str:
+def describe_choice(plan: FlashPlan, spelling: Spelling = IN_PROJECT_FILE, width: int | None = None) -> str:
     """Return which module was chosen, and why."""
     module = plan.module
     lines = [
@@ -66,61 +78,71 @@ def describe_choice(plan: FlashPlan, spelling: Spelling = IN_PROJECT_FILE) -> st
         others = f"; it may also be {' or '.join(module.alternatives)}" if module.alternatives else ""
         confirmed = spelled(setting("module", module.name), spelling)
         lines.append(f"  That is a guess{others}. To confirm, write {confirmed}.")
-    return "\n".join(map(printable, lines))
+    return "\n".join(part for line in lines for part in wrap(printable(line), width, "  "))
 
 
-def describe_plan(plan: FlashPlan, spelling: Spelling = IN_PROJECT_FILE) -> str:
+def describe_plan(plan: FlashPlan, spelling: Spelling = IN_PROJECT_FILE, width: int | None = None) -> str:
     """Return all that a plan writes and keeps, and the wiring, in tables and as pictures."""
     settings = f"Flash: {plan.settings.mode}, {plan.settings.freq}, {plan.settings.size}"
     if plan.chip_revisions != ChipRevisions():
         settings += f"; chip revision: {plan.chip_revisions}"
-    parts = [describe_choice(plan, spelling), settings, "", describe_update(plan, spelling)]
+    flash_map = FlashMap.of(plan)
+    parts = [describe_choice(plan, spelling, width), *wrap(settings, width, "  "), ""]
+    parts += [draw_flash_map(flash_map, width), "", *_flash_rows(plan, flash_map, width), ""]
+    parts += [_notes_and_wiring(plan, _View(spelling, width))]
     if plan.wiring:
-        parts.append(_SAVED_WINS)
-    parts += ["", draw_flash_map(FlashMap.of(plan))]
+        parts += wrap(_SAVED_WINS, width)
     if wires := connections(plan):
-        parts += ["", draw_connections(wires)]
+        parts += ["", draw_connections(wires, width)]
     return "\n".join(parts)
 
 
 _SAVED_WINS = (
-    "A module that has booted once has saved its UART settings: they win over this table. An upload changes the saved\n"
+    "A module that has booted once has saved its UART settings: they win over this table. An upload changes the saved "
     "speed where the project sets uart_baudrate."
 )
 
 
-def describe_update(plan: FlashPlan, spelling: Spelling = IN_PROJECT_FILE) -> str:
-    """Return which images an update is about and what it keeps, how the module is wired, and the notes."""
-    rows = [
-        (format_offset(region.offset), format_size(len(region.data)), region.name, region.origin)
-        for region in sorted(plan.regions, key=lambda region: region.offset)
-    ]
-    lines = [*table(("Offset", "Size", "Written", "From"), rows), "", *_kept(plan)]
-    return "\n".join([*lines, _notes_and_wiring(plan, spelling)])
+def _flash_rows(plan: FlashPlan, flash_map: FlashMap, width: int | None) -> list[str]:
+    """Return all rows of the map, with the size and the origin of each image that is written."""
+    regions = {region.offset: region for region in plan.regions}
+
+    def cells(rows: tuple[MapRow, ...], indent: str) -> Iterator[tuple[str, ...]]:
+        for row in rows:
+            region = None if row.rows else regions.get(row.offset)
+            image = (format_size(len(region.data)), region.origin) if region else ("", "")
+            mark = " " if row.rows else MARKS[row.state]
+            at = f"{mark} {indent}{format_offset(row.offset)}"
+            yield at, format_size(row.size), row.name or "free", *image
+            yield from cells(row.rows, f"{indent} ")
+
+    return table(("  Offset", "Size", "Name", "Image", "From"), cells(flash_map.rows, ""), width)
 
 
-def _kept(plan: FlashPlan) -> list[str]:
+def _kept(plan: FlashPlan, width: int | None) -> list[str]:
     kept = [(format_offset(row.offset), format_size(row.size), row.name) for row in plan.kept]
-    return [*table(("Offset", "Size", "Kept as the device has it"), kept), ""] if kept else []
+    return [*table(("Offset", "Size", "Kept as the device has it"), kept, width), ""] if kept else []
 
 
-def _notes_and_wiring(plan: FlashPlan, spelling: Spelling) -> str:
-    return "\n".join([*(notice_text(notice, spelling) for notice in plan.notes), describe_wiring(plan.wiring)])
+def _notes_and_wiring(plan: FlashPlan, view: _View) -> str:
+    notes = (notice_text(notice, view.spelling) for notice in plan.notes)
+    return "\n".join([*notes, describe_wiring(plan.wiring, view.width)])
 
 
-def describe_factory(plan: FlashPlan) -> str:
+def describe_factory(plan: FlashPlan, width: int | None = None) -> str:
     """Return what writing the factory image erases."""
     rows = [(format_offset(row.offset), format_size(row.size), row.name) for row in plan.kept]
-    lines = [f"The factory image erases the first {format_size(plan.flash_size)} of the flash."]
+    lines = wrap(f"The factory image erases the first {format_size(plan.flash_size)} of the flash.", width)
     if rows:
-        lines += ["Apart from what it writes, these are lost:", *table(("Offset", "Size", "Erased"), rows)]
+        lines += wrap("Apart from what it writes, these are lost:", width)
+        lines += table(("Offset", "Size", "Erased"), rows, width)
     return "\n".join(lines)
 
 
-def describe_wiring(wiring: Wiring | None) -> str:
+def describe_wiring(wiring: Wiring | None, width: int | None = None) -> str:
     """Return how to connect the module, seen from the module."""
     if wiring is None:
-        return "AT commands don't come over a UART of this module, or its pins aren't known."
+        return "\n".join(wrap("AT commands don't come over a UART of this module, or its pins aren't known.", width))
 
     def pin(number: int) -> str:
         return f"GPIO{number}" if number >= 0 else "unused"
@@ -130,27 +152,20 @@ def describe_wiring(wiring: Wiring | None) -> str:
         ("Download, log", pin(wiring.download_tx), pin(wiring.download_rx), "", "", ""),
     ]
     advice = "The first is for AT commands; its TX goes to the other side's RX."
-    return "\n".join([*table(("Module's UART", "TX", "RX", "CTS", "RTS", "Baud"), rows), advice])
+    return "\n".join([*table(("Module's UART", "TX", "RX", "CTS", "RTS", "Baud"), rows, width), *wrap(advice, width)])
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Return the lines of a table, its columns two spaces apart; cells are escaped by `printable`."""
-    lines = [[printable(cell) for cell in line] for line in (head, *rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-
-
-def _packaged(event: events.Packaged, _spelling: Spelling) -> str:
+def _packaged(event: events.Packaged, _view: _View) -> str:
     folder = printable(str(event.folder))
     return f"Wrote {len(event.plan.regions)} images and the factory image to {folder}"
 
 
-def _reported(event: events.Reported, _spelling: Spelling) -> str:
+def _reported(event: events.Reported, _view: _View) -> str:
     files = "\n".join(f"Wrote {printable(str(path))}" for path in event.files)
     return f"{files}\nThe page has the last run with the device, too: {printable(event.run)}." if event.run else files
 
 
-def _table_made(event: events.TableMade, _spelling: Spelling) -> str:
+def _table_made(event: events.TableMade, _view: _View) -> str:
     """Return a CSV with comments that say what it is, and where a partition could be added."""
     of = printable(" with ".join(event.sources))
     if event.home is None:
@@ -161,7 +176,7 @@ def _table_made(event: events.TableMade, _spelling: Spelling) -> str:
     return f"{head}\n{event.csv.rstrip()}"
 
 
-def _connected(event: events.Connected, _spelling: Spelling) -> str:
+def _connected(event: events.Connected, _view: _View) -> str:
     device = event.device
     facts = [
         chip(device.chip).display_name if device.chip in {known.key for known in chips()} else device.chip,
@@ -173,35 +188,35 @@ def _connected(event: events.Connected, _spelling: Spelling) -> str:
     return f"Connected at {printable(device.port)}: {', '.join(filter(None, facts))}"
 
 
-def _image_done(event: events.ImageDone, _spelling: Spelling) -> str:
+def _image_done(event: events.ImageDone, view: _View) -> str:
     what = "written" if event.written else "unchanged"
     if 0 < event.written < event.size:
         what = f"{-(-event.written // SECTOR_SIZE)} of {-(-event.size // SECTOR_SIZE)} sectors written"
-    return f"  {format_offset(event.offset):>10}  {printable(event.name):<20} {what}"
+    row = f"  {format_offset(event.offset):>10}  {printable(event.name):<20} {what}"
+    return "\n".join(wrap(row, view.width, " " * 14))
 
 
-def _settings_changed(event: events.SavedSettingsChanged, _spelling: Spelling) -> str:
+def _settings_changed(event: events.SavedSettingsChanged, _view: _View) -> str:
     changes = ", ".join(f"{name} was {event.was[name]} and is {now}" for name, now in event.now.items())
     return f"The UART settings that the module had saved were changed: {changes}."
 
 
-def _kept_found(event: events.SavedSettingsRead, _spelling: Spelling) -> str:
+def _kept_found(event: events.SavedSettingsRead, _view: _View) -> str:
     return "\n".join(["The device keeps:", *(f"  {name}: {printable(fact)}" for name, fact in event.facts.items())])
 
 
-def _updated(event: events.Updated, spelling: Spelling) -> str:
+def _updated(event: events.Updated, view: _View) -> str:
     count = (
         f"{event.written} written, {event.images - event.written} unchanged" if event.written else "none had changed"
     )
     head = f"The device has all {event.images} images of the plan, confirmed by their digests: {count}."
-    return "\n".join(
-        [head, "", *_kept(event.plan), _notes_and_wiring(event.plan, spelling), *_untested(event, spelling)]
-    )
+    kept = _kept(event.plan, view.width)
+    return "\n".join([head, "", *kept, _notes_and_wiring(event.plan, view), *_untested(event, view.spelling)])
 
 
-def _factory_written(event: events.FactoryImageWritten, spelling: Spelling) -> str:
+def _factory_written(event: events.FactoryImageWritten, view: _View) -> str:
     head = "The device has the factory image, confirmed by its digest."
-    return "\n".join([head, "", _notes_and_wiring(event.plan, spelling), *_untested(event, spelling)])
+    return "\n".join([head, "", _notes_and_wiring(event.plan, view), *_untested(event, view.spelling)])
 
 
 def _untested(event: events.Updated | events.FactoryImageWritten, spelling: Spelling) -> list[str]:
@@ -217,7 +232,7 @@ def _erasing(plan: FlashPlan) -> str:
     return f"Erasing the whole flash of the module {module}: its firmware, and all that it has saved."
 
 
-def _backed_up(event: events.BackedUp, _spelling: Spelling) -> str:
+def _backed_up(event: events.BackedUp, _view: _View) -> str:
     what = f"the whole flash ({format_size(event.size)})" if event.raw else f"{event.parts} parts of the flash"
     lines = [f"Saved {what}, confirmed by digests, in {printable(str(event.folder))}"]
     if event.version:
@@ -227,22 +242,22 @@ def _backed_up(event: events.BackedUp, _spelling: Spelling) -> str:
     return "\n".join([*lines, "It has keys and Wi-Fi passwords in it: only you can open it, and git ignores it."])
 
 
-def _restoring(event: events.Restoring, _spelling: Spelling) -> str:
+def _restoring(event: events.Restoring, _view: _View) -> str:
     what = "the whole flash" if event.raw else f"{event.parts} parts of the flash"
     of = f" of the module {printable(event.mac)}" if event.mac else ""
     return f"Restoring {what}{of} from {printable(str(event.folder))}"
 
 
-def _tested(event: events.Tested, spelling: Spelling) -> str:
+def _tested(event: events.Tested, view: _View) -> str:
     verdict = event.verdict
     rows = [
         (aspect.name, aspect.planned, aspect.seen or aspect.state.value, aspect.state.value, aspect.source)
         for aspect in verdict.aspects
     ]
-    lines = table(("Module", "Planned", "Seen", "Verdict", "At"), rows)
+    lines = table(("Module", "Planned", "Seen", "Verdict", "At"), rows, view.width)
     if verdict.evidence:
         lines += ["Evidence:", *(f"  {printable(line)}" for line in verdict.evidence)]
-    lines += [notice_text(notice, spelling) for notice in verdict.notices]
+    lines += [notice_text(notice, view.spelling) for notice in verdict.notices]
     unseen = ", ".join(aspect.name.lower() for aspect in verdict.aspects if not aspect.seen)
     if not verdict.holds:
         lines.append(f"Verdict: {printable(event.plan.module.name)} is not shown to be alive and as planned.")
@@ -253,26 +268,28 @@ def _tested(event: events.Tested, spelling: Spelling) -> str:
     return "\n".join(lines)
 
 
-def _download_started(event: events.DownloadStarted, _spelling: Spelling) -> str:
+def _download_started(event: events.DownloadStarted, _view: _View) -> str:
     begun = f"Resuming at {format_amount(event.resumed_at)}:" if event.resumed_at else "Downloading"
     of = f" ({format_amount(event.total)})" if event.total else ""
     return f"{begun} {printable(event.url)}{of}"
 
 
-def _download_progressed(event: events.DownloadProgressed, _spelling: Spelling) -> str:
+def _download_progressed(event: events.DownloadProgressed, _view: _View) -> str:
     share = f" of {format_amount(event.total)}, {event.done * 100 // event.total} %" if event.total else ""
     return f"  {format_amount(event.done)}{share}"
 
 
 _ERASED = "The module's flash is blank now: it answers no AT command until the firmware is written to it again."
 
-_EVENTS: Mapping[type, Callable[[Any, Spelling], str]] = {
-    events.Planned: lambda event, spelling: describe_choice(event.plan, spelling),
-    events.Described: lambda event, spelling: describe_plan(event.plan, spelling),
+_EVENTS: Mapping[type, Callable[[Any, _View], str]] = {
+    events.Planned: lambda event, view: describe_choice(event.plan, *view),
+    events.Described: lambda event, view: describe_plan(event.plan, *view),
     events.TableMade: _table_made,
     events.Packaged: _packaged,
     events.Reported: _reported,
-    events.ErasingAll: lambda event, _: _erasing(event.plan) if event.blanks else describe_factory(event.plan),
+    events.ErasingAll: lambda event, view: (
+        _erasing(event.plan) if event.blanks else describe_factory(event.plan, view.width)
+    ),
     events.Connected: _connected,
     events.Progressed: lambda event, _: f"  {printable(event.name)} {event.done * 100 // max(event.total, 1)} %",
     events.ImageDone: _image_done,
@@ -286,13 +303,13 @@ _EVENTS: Mapping[type, Callable[[Any, Spelling], str]] = {
         f"The device has what the backup saved, confirmed by digests: {event.written} of {event.parts} parts written, "
         f"{event.parts - event.written} unchanged."
     ),
-    events.Erased: lambda _event, _spelling: _ERASED,
+    events.Erased: lambda _event, _view: _ERASED,
     events.Verified: lambda event, _: f"The device has all {event.images} images of the plan: compared by digest.",
     events.Tested: _tested,
-    events.Noticed: lambda event, spelling: notice_text(event.notice, spelling),
+    events.Noticed: lambda event, view: notice_text(event.notice, view.spelling),
     events.DownloadStarted: _download_started,
     events.DownloadProgressed: _download_progressed,
     events.Copying: lambda event, _: f"Copying {printable(str(event.path))}",
-    events.WaitingForDownload: lambda _event, _spelling: "Waiting: another process is downloading this file",
+    events.WaitingForDownload: lambda _event, _view: "Waiting: another process is downloading this file",
 }
-"""The text of each event, from it and the host's spelling of options; except `EsptoolOutput`, which has its own."""
+"""The text of each event, from it and how it is shown; except `EsptoolOutput`, which has its own."""

@@ -101,10 +101,11 @@ def test_options_of_the_command_line_win(project, esp_at):
     said = esp_at("info", "--factory-param", "uart_tx_pin=9", "--module", "PICO-D4", cwd=folder).stdout
     assert "AT commands GPIO9 GPIO5 GPIO15 GPIO14" in " ".join(said.split())
     assert "AT module: PICO-D4 (--module)" in said
-    assert "0x21000   12KB    ble_data" in said  # kept, since it is skipped
+    assert "=  0x21000  12KB    ble_data" in said  # kept, since it is skipped
     said = esp_at("info", "--pki", "mqtt_ca=ca.pem", "--skip", "mqtt_cert", "--skip", "mqtt_key", cwd=folder).stdout
-    assert "mqtt_ca          ca.pem" in said
-    assert "0x37000   8KB     mqtt_cert" in said
+    rows = [line.split() for line in said.splitlines()]
+    assert [row[3] for row in rows if row[-1:] == ["ca.pem"]] == ["mqtt_ca"]
+    assert ["=", "0x37000", "8KB", "mqtt_cert"] in rows
     own = ["--partitions", "own.csv", "--data", "ours=ca.pem", "--skip", "factory_paran"]
     refused = esp_at("info", *own, cwd=folder, code=1).stderr
     assert "--skip: unknown partition 'factory_paran'  [unknown-partition]\n  did you mean factory_param" in refused
@@ -331,7 +332,12 @@ def image_set(sample_zip, tmp_path_factory):
         ("customized_partitions/ble_data.bin", {"kind": "ble_data"}),
         ("bootloader/bootloader.bin", {"kind": "esp_image", "chip": "esp32", "flash_size": "4MB", "hash_valid": True}),
         ("factory/factory_WROOM-32.bin", {"kind": "factory_image", "size": 4 << 20}),
-        (".", {"kind": "firmware_package", "chip": "esp32", "modules": ["WROOM-32"], "flash_mode": "dio"}),
+        ("phy_init_data.bin", {"kind": "phy_init", "size": 128, "sets": []}),
+        ("ota_data_initial.bin", {"kind": "blank", "size": 8192}),
+        ("download.config", {"kind": "download_config", "flash_mode": "dio", "flash_freq": "40m", "flash_size": "4MB"}),
+        ("flasher_args.json", {"kind": "flasher_args", "chip": "esp32", "flash_size": "4MB"}),
+        ("esp_at_manifest.json", {"kind": "image_set", "chip": "esp32", "module": "WROOM-32"}),
+        (".", {"kind": "image_set", "chip": "esp32", "module": "WROOM-32"}),
     ],
 )
 def test_inspect(path, told, image_set, esp_at):

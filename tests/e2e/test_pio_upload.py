@@ -61,8 +61,8 @@ def test_from_looking_to_verifying(project, at_pio, simulated_module, used_modul
     looked = at_pio("run -t info_at", folder).stdout
     assert not output.exists()
     for line in (
-        "0x100000  16464  ota_0            firmware package",
-        "0x12000   56KB    nvs",
+        "# 0x100000  1536KB  ota_0                 16464  firmware package",
+        "= 0x12000   56KB    nvs",
         "AT commands    GPIO17  GPIO16  GPIO15  GPIO14  115200",
         "That is a guess; it may also be SOLO-1. To confirm, write custom_at_module = WROOM-32 in platformio.ini.",
     ):

@@ -20,6 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nvs_images import generated_from_csv, with_value
 from nvs_pages import BLANK, DATA, FULL, STRING, begin, blob_index, entry, flipped, marked, page, with_data
+from ota_data import entry as entry_of_ota
+from ota_data import sector
 
 from platformio_esp_at.catalog.modules import module as find_module
 from platformio_esp_at.commands.inspection import describe, inspect_bytes, inspect_path, nvs_csv, project_of
@@ -271,7 +273,7 @@ def test_pki_items():
     ]
     assert [item["content"][0]["kind"] for item in decoded["items"]] == ["unknown", "private key", "unknown"]
     assert decoded["items"][1]["content"][0]["key"] == "EC secp256r1, 256 bits"
-    assert describe(inspect_bytes(PkiContainer(()).to_bytes())) == "kind: pki\nitems: "
+    assert describe(inspect_bytes(PkiContainer(()).to_bytes())) == "kind: pki\nitems: none"
 
 
 def _assert_no_key(text: str, kind: str) -> None:
@@ -454,8 +456,58 @@ def test_an_encrypted_nvs():
     assert "encrypted: True" in describe(decoded).splitlines()
 
 
-def test_a_blank_partition():
-    assert inspect_bytes(b"\xff" * 0x9000) == {"kind": "blank", "size": 0x9000}
+@pytest.mark.parametrize("size", [1, 0x1000, 0x9000, 0x9001])
+def test_what_is_blank(size):
+    assert inspect_bytes(b"\xff" * size) == {"kind": "blank", "size": size}
+
+
+# --- ota_data, PHY data ---
+
+
+def test_blank_ota_data():
+    decoded = inspect_bytes(b"\xff" * 0x2000)
+    assert (decoded["kind"], decoded["size"]) == ("blank", 0x2000)
+    assert decoded["ota_data"].startswith("both entries are blank: the bootloader starts the factory application")
+
+
+@pytest.mark.parametrize(
+    ("entries", "sequences", "starts"),
+    [
+        ((entry_of_ota(1), b""), [1, None], "ota_0, if there are two slots"),
+        ((entry_of_ota(1), entry_of_ota(2)), [1, 2], "ota_1, if there are two slots"),
+        ((b"", entry_of_ota(2)), [None, 2], "ota_1, if there are two slots"),
+    ],
+)
+def test_ota_data(entries, sequences, starts):
+    decoded = inspect_bytes(b"".join(map(sector, entries)))
+    assert decoded == {
+        "kind": "ota_data",
+        "entries": [{"offset": 0, "sequence": sequences[0]}, {"offset": 0x1000, "sequence": sequences[1]}],
+        "starts": starts,
+    }
+
+
+def test_which_application_a_dump_starts():
+    assert inspect_bytes(_image(LEGACY))["starts"] == "ota_0"
+    updated = sector(entry_of_ota(1)) + sector(entry_of_ota(2))
+    decoded = inspect_bytes(_image(LEGACY, otadata=updated))
+    assert (decoded["starts"], decoded["content"]["otadata"]["kind"]) == ("ota_1", "ota_data")
+    refused = inspect_bytes(_image(LEGACY, otadata=sector(entry_of_ota(2, state=4)) + sector()))
+    assert (refused["starts"], refused["content"]["otadata"]["kind"]) == (None, "damaged")
+
+
+def test_phy_data():
+    decoded = inspect_bytes(LEGACY["phy_init_data.bin"])
+    assert decoded == {
+        "kind": "phy_init",
+        "size": 128,
+        "sha256": hashlib.sha256(bytes(128)).hexdigest(),
+        "sets": [],
+    }
+    assert describe(decoded).splitlines()[-1] == "sets: none"
+    content = inspect_bytes(_image(LEGACY, phy_init=LEGACY["phy_init_data.bin"]))["content"]
+    assert content["phy_init"] == decoded
+    assert inspect_bytes(_image(LEGACY, phy_init=b"PHYINIT\0"))["content"]["phy_init"]["kind"] == "damaged"
 
 
 def test_a_damaged_mfg_nvs_is_never_taken_for_the_nvs_of_a_module(tmp_path):
@@ -485,7 +537,6 @@ def test_neither_csv_nor_project_of_the_nvs_of_a_module(tmp_path, data):
     [
         (b"", "unknown-artifact", "it starts with nothing"),
         (b"%PDF-1.7", "unknown-artifact", "it starts with 25 50 44 46"),
-        (b"\xff" * 0x9001, "unknown-artifact", "it starts with ff ff ff ff"),
         (b"\xaa\x50", "table-damaged", "not a partition entry"),
         (b"\xfc\xfc\x03", "factory-param-damaged", "the factory_param has 3 bytes instead of 4096"),
         (b"\xf1\xf1", "not-pki", "no PKI container"),
@@ -496,6 +547,9 @@ def test_neither_csv_nor_project_of_the_nvs_of_a_module(tmp_path, data):
         ((page(begin("UART")) + BLANK)[:-1], "nvs-size", "an nvs partition of 8191 bytes"),
         (page(version=0xFD) + BLANK, "nvs-version", "the page's version is 0xfd"),
         (b"\xe9", "image-cut", "the ESP image is cut"),
+        (b"PHYINIT\0", "not-phy-data", "PHYINIT is missing after its 128 bytes"),
+        (sector(entry_of_ota(2, state=3)) + sector(), "ota-data-damaged", "neither blank nor valid"),
+        (sector(entry_of_ota(2)), "unknown-artifact", "it starts with 02 00 00 00"),
     ],
 )
 def test_refused(tmp_path, data, code, message):
@@ -559,6 +613,9 @@ _ARTEFACTS = [
     sample_package("esp8266")["bootloader/bootloader.bin"],
     _image(LEGACY)[:0x80000],
     SAVED_NVS,
+    LEGACY["phy_init_data.bin"],
+    LEGACY["download.config"],
+    LEGACY["flasher_args.json"],
 ]
 _KNOWN_STARTS = [b"\xaa\x50", b"\xfc\xfc", b"\xfc\xfc\x03", b"\xf1\xf1", b"\xe9", b"\xe9\x01", b"ab\x27\x95", b""]
 

@@ -27,8 +27,8 @@ def test_info_writes_nothing(project):
     assert isinstance(event, Described)
     assert event.plan.module.name == "WROOM-32"
     assert "AT module: WROOM-32 (the only module of firmware package AT_PACK)" in project.text
-    assert "0x100000  16464  ota_0            firmware package" in project.text
-    assert "Kept as the device has it" in project.text
+    assert "# 0x100000  1536KB  ota_0                 16464  firmware package" in project.text
+    assert "= 0x280000  1536KB  ota_1\n" in project.text
     assert "AT commands    GPIO17  GPIO16  GPIO15  GPIO14  115200" in project.text
 
 

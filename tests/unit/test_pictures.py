@@ -1,4 +1,4 @@
-"""The pictures for a terminal: to scale, in ASCII, in 80 columns."""
+"""The pictures for a terminal: to scale, in ASCII, in its columns."""
 
 from __future__ import annotations
 
@@ -32,22 +32,23 @@ def test_bars_are_to_scale():
         "home, 1MB; a character is 16KB",
         f"|#{'+' * 31}{'.' * 32}|",
     ]
-    assert lines[7:] == [
-        "0x0            1MB  # app",
-        "0x100000       1MB    home",
-        "  0x100000       4KB  # table",
-        "  0x101000     508KB  + own",
-        "  0x180000     512KB  . free",
-        "0x200000       2MB  = nvs",
+    assert lines[4:] == [
+        "# written by an update   = kept   + new, not written   - after an image   . free",
+        "The factory image writes the same and erases all else.",
     ]
+    narrow = draw_flash_map(FlashMap(rows), 40).splitlines()
+    assert narrow[:2] == ["Flash, 4MB; a character is 128KB", f"|{'#' * 4}{'-' * 4}#{'+' * 3}{'.' * 4}{'=' * 16}|"]
+    assert narrow[4:6] == ["# written by an update", "= kept"]
 
 
+@pytest.mark.parametrize("width", [None, 200, 60, 40])
 @pytest.mark.parametrize("name", ["x" * 200, "ü" * 16, "\x1b[2J\u202e"])
-def test_they_fit_every_terminal(name, tmp_path):
+def test_they_fit_every_terminal(name, width, tmp_path):
     plan = sample_plan(tmp_path)
     plan = replace(plan, module=replace(plan.module, name=name), regions=(replace(plan.regions[0], name=name),))
-    text = f"{draw_flash_map(FlashMap.of(plan))}\n{draw_connections(connections(plan))}"
-    assert all(len(line) <= WIDTH and line.isprintable() for line in text.splitlines())
+    text = f"{draw_flash_map(FlashMap.of(plan), width)}\n{draw_connections(connections(plan), width)}"
+    most = min(width or WIDTH, WIDTH)
+    assert all(len(line) <= most and line.isprintable() for line in text.splitlines())
     plain = sample_plan(tmp_path)
     assert f"{draw_flash_map(FlashMap.of(plain))}{draw_connections(connections(plain))}".isascii()
 

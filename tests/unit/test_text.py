@@ -1,4 +1,4 @@
-"""What people read: events, errors, warnings, the plan, tables."""
+"""What people read: events, errors, warnings, the plan."""
 
 from __future__ import annotations
 
@@ -21,12 +21,10 @@ from platformio_esp_at.outputs.text import (
     describe_choice,
     describe_factory,
     describe_plan,
-    describe_update,
     describe_wiring,
     error_text,
     event_text,
     notice_text,
-    table,
 )
 from platformio_esp_at.planning.plan import FlashPlan, Wiring, make_plan
 from platformio_esp_at.planning.selection import SelectedModule, select
@@ -53,24 +51,26 @@ CHOICE = """\
 Firmware package: AT_PACK (ESP8266, 1MB flash)
 AT module: ESP8266_1MB (the only module of firmware package AT_PACK)"""
 
-UPDATE = """\
-Offset   Size   Written          From
-0x0      4128   bootloader       firmware package
-0x8000   3KB    partition_table  firmware package
-0x9000   8KB    otadata          firmware package
-0x18000  3KB    at_customize     firmware package
-0x19000  4KB    factory_param    firmware package
-0x1a000  1044   client_cert      firmware package
-0x1b000  1712   client_key       firmware package
-0x1c000  1052   client_ca        firmware package
-0x1d000  1036   mqtt_cert        firmware package
-0x1e000  1708   mqtt_key         firmware package
-0x1f000  1040   mqtt_ca          firmware package
-0x20000  16416  factory          firmware package
+ROWS = """\
+  Offset    Size   Name                  Image  From
+# 0x0       8KB    bootloader            4128   firmware package
+. 0x2000    24KB   free
+# 0x8000    4KB    partition_table       3KB    firmware package
+# 0x9000    8KB    otadata               8KB    firmware package
+. 0xb000    20KB   free
+= 0x10000   32KB   nvs
+  0x18000   32KB   at_customize
+#  0x18000  4KB    user partition table  3KB    firmware package
+#  0x19000  4KB    factory_param         4KB    firmware package
+#  0x1a000  4KB    client_cert           1044   firmware package
+#  0x1b000  4KB    client_key            1712   firmware package
+#  0x1c000  4KB    client_ca             1052   firmware package
+#  0x1d000  4KB    mqtt_cert             1036   firmware package
+#  0x1e000  4KB    mqtt_key              1708   firmware package
+#  0x1f000  4KB    mqtt_ca               1040   firmware package
+# 0x20000   896KB  factory               16416  firmware package"""
 
-Offset   Size  Kept as the device has it
-0x10000  32KB  nvs
-
+WIRING = """\
 Module's UART  TX      RX      CTS    RTS    Baud
 AT commands    GPIO15  GPIO13  GPIO3  GPIO1  115200
 Download, log  GPIO1   GPIO3
@@ -102,27 +102,36 @@ def test_no_alternatives_of_what_was_named(plan):
     assert "SOLO-1" not in describe_choice(replace(plan, module=module))
 
 
-def test_update(plan):
-    assert describe_update(plan) == UPDATE
-
-
 def test_plan(plan):
-    text = f"{CHOICE}\nFlash: dout, 80m, 1MB\n\n{UPDATE}"
+    head = f"{CHOICE}\nFlash: dout, 80m, 1MB\n\n{draw_flash_map(FlashMap.of(plan))}\n\n{ROWS}\n"
     saved = "A module that has booted once has saved its UART settings: they win over this table."
-    assert describe_plan(plan).startswith(f"{text}\n{saved} ")
+    text = describe_plan(plan)
+    assert text.startswith(f"{head}\n{WIRING}\n{saved} ")
+    assert text.endswith(f"\n\n{draw_connections(connections(plan))}")
     without = replace(plan, wiring=None)
-    picture = draw_flash_map(FlashMap.of(plan))
-    assert describe_plan(without) == f"{CHOICE}\nFlash: dout, 80m, 1MB\n\n{describe_update(without)}\n\n{picture}"
-    assert describe_plan(plan).endswith(f"\n\n{picture}\n\n{draw_connections(connections(plan))}")
+    assert describe_plan(without) == f"{head}\n{describe_wiring(None)}"
 
 
-def test_update_that_keeps_nothing(plan):
-    assert "Kept" not in describe_update(replace(plan, kept=()))
+def test_each_row_of_a_plan_is_shown_once(plan):
+    names = [row.name for row in (*plan.primary, *plan.secondary)]
+    words = describe_plan(plan).partition("Offset")[2].partition("Wiring")[0].split()
+    assert [words.count(name) for name in names] == [1] * len(names)
+
+
+@pytest.mark.parametrize("width", [100, 80, 60, 40])
+def test_a_plan_fits_a_terminal(tmp_path, width):
+    plan = _plan(tmp_path, "esp32")
+    assumed = replace(plan, module=replace(plan.module, assumed=True, alternatives=("SOLO-1", "PICO-D4", "MINI-1")))
+    for event in (events.Described(assumed), events.ErasingAll(plan), events.ImageDone("ota_0", 0x10000, 40000, 8192)):
+        text = event_text(event, width=width)
+        assert max(map(len, text.splitlines())) <= width
+        words = "".join(text.split())
+        assert all(name in words for name in ("wpa2_cert", "SOLO-1") if name in event_text(event))
 
 
 def test_notes(plan):
     notices = (warning("odd", "mind this", hint="mend it"), note("kept", "and that"))
-    lines = describe_update(replace(plan, notes=notices)).splitlines()
+    lines = describe_plan(replace(plan, notes=notices)).splitlines()
     assert lines[lines.index("Warning: mind this  [odd]") + 1] == "  mend it"
     assert lines[lines.index("  mend it") + 1] == "Note: and that  [kept]"
 
@@ -134,10 +143,10 @@ def test_who_gave_what(tmp_path):
         pki={"mqtt_key": (InputFile("certs/key.pem", Place.at(file="esp_at.yml", line=3), KEY),)},
         factory_param={"uart_tx_pin": Text("4", Place.at(file="esp_at.yml", line=5))},
     )
-    lines = {line.split()[2]: line for line in describe_update(plan).splitlines() if line.startswith("0x")}
+    text = describe_plan(plan)
+    lines = {line.split()[3]: line for line in text.splitlines() if line.startswith("#  0x")}
     assert lines["mqtt_key"].endswith("  certs/key.pem")
     assert lines["factory_param"].endswith("  firmware package, with uart_tx_pin of the project")
-    text = describe_plan(plan)
     assert "AT commands    GPIO4" in text
     message = "mqtt_key is the project's, mqtt_cert stays as the firmware package has it: they won't match"
     assert f"Warning: {message}  [pki-half-changed]" in text.splitlines()
@@ -164,12 +173,6 @@ def test_wiring():
 
 def test_no_wiring():
     assert describe_wiring(None) == "AT commands don't come over a UART of this module, or its pins aren't known."
-
-
-def test_table():
-    assert table(("A", "Long"), [("wider", "x"), ("", "y")]) == ["A      Long", "wider  x", "       y"]
-    assert table(("A", "B"), []) == ["A  B"]
-    assert table(("A", "B"), [("\x1b", "x")]) == ["A     B", "\\x1b  x"]
 
 
 def test_nothing_reaches_the_terminal_raw(plan):
