@@ -17,19 +17,22 @@ from boot_logs import Says
 from consoles import Shell, write_program
 from played_module import PlayedModule
 
-from platformio_esp_at.catalog.modules import module
+from platformio_esp_at.catalog.modules import module, release_key
 from platformio_esp_at.catalog.releases import find_release
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.demo.simulated_module import SimulatedModule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 DOWNLOAD_PORT = "/dev/ttyUSB0"
 AT_PORT = "/dev/ttyUSB1"
 COMPILED = ("0123456", "Jun 26 2025", "16:00:00")
 """What the firmware says of its build: from which commit, when."""
-_TESTS = Path(__file__).parent
+IDF_PY = (sys.executable, str(Path(__file__).parent / "idf_py.py"))
+"""The command of the idf.py that compiles nothing."""
+_MFG_NVS = release_key("v3.1.0.0")
+"""The first release that has its parameters and certificates in ``mfg_nvs``."""
 
 _PIO = """\
 #!{python}
@@ -38,9 +41,8 @@ from pathlib import Path
 
 ini = Path("platformio.ini")
 if ini.exists():
-    here = {released!r}.as_posix()
-    text = re.sub(r"https://github\\.com/\\S+/releases/download/[^/\\s]+", lambda _: "file://" + here, ini.read_text())
-    ini.write_text(text)
+    address = "file://" + {released!r}
+    ini.write_text(re.sub(r"https://github\\.com/\\S+/releases/download/[^/\\s]+", lambda _: address, ini.read_text()))
 sys.argv[0] = "pio"
 runpy.run_module("platformio", run_name="__main__")
 """
@@ -55,22 +57,26 @@ def reader_machine(
     firmware: Mapping[str, str],
     says: Says | None = None,
     chip: str = "esp32",
+    idf_py: Sequence[str] = IDF_PY,
 ) -> Iterator[Shell]:
     """Give a shell in an empty folder below ``place``, at whose ports a module of ``chip`` is plugged in.
 
-    ``released``: what is released of this project. ``firmware``: the release of each module whose firmware the servers
-    have. The module starts after each flash, and says what ``says`` has; its AT port answers.
+    ``released``: what is released of this project. ``firmware``: the releases that the servers have, by module: one, or
+    several with spaces between. The module starts after each flash, and says what ``says`` has; its AT port answers.
+    ``idf_py``: the command that is idf.py.
     """
     folder, home, programs, scratch = (place / name for name in ("a project für AT", "home", "bin", "scratch"))
     for path in (folder, home, scratch):
         path.mkdir(parents=True)
     mirror = place / "mirror"
     mirror.mkdir()
-    for name, release in firmware.items():
+    for name, releases in firmware.items():
         of = module(*name.split("/"))
-        path = mirror / find_release(of, release).file_name
-        write_sample_package(path, of.chip, module=of.name, nvs=True, prints=(release, *COMPILED))
-    _write_programs(programs, released)
+        for release in releases.split():
+            path = mirror / find_release(of, release).file_name
+            prints = (release, *COMPILED)
+            write_sample_package(path, of.chip, module=of.name, nvs=release_key(release) >= _MFG_NVS, prints=prints)
+    _write_programs(programs, released, idf_py)
     env = {
         **{name: value for name, value in pio_env.items() if not name.startswith(("PYTHON", "PIP_", "VIRTUAL_ENV"))},
         "HOME": str(home),
@@ -106,11 +112,10 @@ def _version_of(says: Says) -> str:
     return "".join(f"{line}\r\n" for line in lines)
 
 
-def _write_programs(folder: Path, released: Path) -> None:
+def _write_programs(folder: Path, released: Path, idf_py: Sequence[str]) -> None:
     python = shlex.quote(sys.executable)
     write_program(folder / "esp-at", f'#!/bin/sh\nexec {python} -m platformio_esp_at "$@"\n')
     run_pio = folder / "lib" / "pio.py"
-    write_program(run_pio, _PIO.format(python=sys.executable, released=released))
+    write_program(run_pio, _PIO.format(python=sys.executable, released=released.as_posix()))
     write_program(folder / "pio", f'#!/bin/sh\nexec {python} {shlex.quote(str(run_pio))} "$@"\n')
-    idf_py = shlex.quote(str(_TESTS / "idf_py.py"))
-    write_program(folder / "idf.py", f'#!/bin/sh\nexec {python} {idf_py} "$@"\n')
+    write_program(folder / "idf.py", f'#!/bin/sh\nexec {shlex.join(idf_py)} "$@"\n')

@@ -89,6 +89,17 @@ COMPILING_PLATFORM = {
 """A dev-platform whose builder does for one program what that of espressif32 does, unless it is told ``nobuild``."""
 
 
+NUCLEO = {
+    "boards/nucleo_f411re.json": """\
+        {
+          "name": "ST Nucleo F411RE", "vendor": "ST", "url": "", "frameworks": ["arduino"],
+          "build": {"mcu": "stm32f411ret6"}, "upload": {"maximum_size": 524288}
+        }
+    """
+}
+"""The board of a host MCU, where `COMPILING_PLATFORM` stands for the platform of its maker."""
+
+
 BUILDING_PLATFORM = {
     "platform.json": '{"name": "building", "title": "Builds", "version": "1.0.0", "packages": {}, "frameworks": {}}',
     "platform.py": "from platformio.public import PlatformBase\n\n\nclass BuildingPlatform(PlatformBase):\n    pass\n",
@@ -185,6 +196,17 @@ def compiling_env(pio_env: dict[str, str], tmp_path_factory: pytest.TempPathFact
     platforms = tmp_path_factory.mktemp("compiling-platforms")
     _write_files(platforms / "compiling", COMPILING_PLATFORM)
     _write_files(platforms / "building", BUILDING_PLATFORM)
+    return pio_env | {"PLATFORMIO_PLATFORMS_DIR": str(platforms)}
+
+
+@pytest.fixture
+def reader_pio_env(pio_env: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """Return the environment of a ``pio`` whose platforms are stand-ins for those that our pages name."""
+    platforms = tmp_path / "platforms"
+    for name, boards in {"espressif32": {}, "ststm32": NUCLEO}.items():
+        renamed = {file: text.replace("compiling", name) for file, text in COMPILING_PLATFORM.items()}
+        renamed["platform.py"] = renamed["platform.py"].replace("Compiling", name.capitalize())
+        _write_files(platforms / name, renamed | boards)
     return pio_env | {"PLATFORMIO_PLATFORMS_DIR": str(platforms)}
 
 
