@@ -1,7 +1,7 @@
 """The part of ESP-IDF's tools/idf.py (5.1 to 6.1) that makes commands of dictionaries and runs them.
 
-As a program, ``idf_py.py WORD ...`` ends as idf.py does, with the project's ``idf_ext.py``. It finds no port, and compiles
-nothing: it configures and builds on the stand-ins for ESP-IDF's CMake.
+As a program, ``idf_py.py WORD ...`` ends as idf.py does, with the project's ``idf_ext.py``. It finds no port and
+compiles nothing: it configures and builds on the stand-ins for ESP-IDF's CMake.
 """
 
 from __future__ import annotations

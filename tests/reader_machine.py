@@ -56,6 +56,7 @@ def reader_machine(
     released: Path,
     firmware: Mapping[str, str],
     says: Says | None = None,
+    generation: str = "v4.1",
     chip: str = "esp32",
     idf_py: Sequence[str] = IDF_PY,
 ) -> Iterator[Shell]:
@@ -63,7 +64,7 @@ def reader_machine(
 
     ``released``: what is released of this project. ``firmware``: the releases that the servers have, by module: one, or
     several with spaces between. The module starts after each flash, and says what ``says`` has; its AT port answers.
-    ``idf_py``: the command that is idf.py.
+    ``generation``: of the module's log. ``idf_py``: the command that is idf.py.
     """
     folder, home, programs, scratch = (place / name for name in ("a project für AT", "home", "bin", "scratch"))
     for path in (folder, home, scratch):
@@ -89,13 +90,14 @@ def reader_machine(
         "ESP_AT_PYTHON": sys.executable,
     }
     says = says or Says(chip=chip, version="v4.1.1.0")
-    log = says.log("v4.1").encode()
+    log = says.log(generation).encode()
     replies = {"AT": [b"\r\nOK\r\n"], "AT+GMR": [_version_of(says).encode()], "*": [b"\r\nERROR\r\n"]}
     with (
         SimulatedModule(chip, transport="rfc2217", boot_log=log) as plugged_in,
         PlayedModule(replies, baud=says.baudrate) as at_port,
     ):
-        yield Shell(folder, env, {DOWNLOAD_PORT: plugged_in.port, AT_PORT: at_port.port})
+        replaced = {DOWNLOAD_PORT: plugged_in.port, AT_PORT: at_port.port}
+        yield Shell(folder, env, replaced, files=("platformio.ini", "esp_at.yml"))
 
 
 def _version_of(says: Says) -> str:
