@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -67,9 +68,22 @@ def test_a_template(name, followed):
     followed(ROOT / "examples" / name / "README.md", READERS[name])
 
 
-@pytest.mark.parametrize("name", sorted(path.parent.name for path in IDF_EXAMPLES.glob("*/CMakeLists.txt")))
+EXAMPLES = sorted(path.parent.name for path in IDF_EXAMPLES.glob("*/CMakeLists.txt"))
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_of_the_component(name, followed):
     followed(IDF_EXAMPLES / name / "README.md", IDF_READERS[name])
+
+
+@pytest.mark.skipif("IDF_PATH" not in os.environ, reason="need ESP-IDF (IDF_PATH)")
+@pytest.mark.skipif(shutil.which("xtensa-esp32-elf-gcc") is None, reason="need a compiler for the ESP32 on PATH")
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_of_the_component_with_the_real_idf_py(name, followed, reader_pio_env):
+    python = Path(os.environ["IDF_PYTHON_ENV_PATH"], "bin/python")
+    idf_py = (str(python), str(Path(os.environ["IDF_PATH"], "tools/idf.py")))
+    env = {"IDF_PYTHON_CHECK_CONSTRAINTS": "no"} | reader_pio_env
+    followed(IDF_EXAMPLES / name / "README.md", IDF_READERS[name], idf_py=idf_py, pio_env=env)
 
 
 def test_a_copy_has_every_file_of_the_template(esp_at, tmp_path):
