@@ -1,7 +1,7 @@
 """The part of ESP-IDF's tools/idf.py (5.1 to 6.1) that makes commands of dictionaries and runs them.
 
-As a program, ``idf_py.py WORD ...`` ends as idf.py does, with the project's ``idf_ext.py``. It finds no port and
-compiles nothing: it configures and builds on the stand-ins for ESP-IDF's CMake.
+As a program, ``idf_py.py WORD ...`` ends as idf.py does, with our actions: those of the project's ``idf_ext.py``, if
+it has one. It finds no port and compiles nothing: it configures and builds on the stand-ins for ESP-IDF's CMake.
 """
 
 from __future__ import annotations
@@ -161,12 +161,9 @@ def run(words, action_extensions):
     return 0
 
 
-def _no_extension(_base_actions, _project_path):
-    return {"version": "1", "actions": {}}
-
-
 if __name__ == "__main__":
     sys.modules.update(modules(no_port))
-    extension = Path("idf_ext.py")
-    loaded = runpy.run_path(str(extension)) if extension.exists() else {}
-    sys.exit(run(sys.argv[1:], loaded.get("action_extensions", _no_extension)))
+    # In a project without, the entry point of our package, as ESP-IDF 6 has it.
+    own = Path("idf_ext.py")
+    extension = runpy.run_path(str(own)) if own.exists() else runpy.run_module("platformio_esp_at.idf.actions")
+    sys.exit(run(sys.argv[1:], extension["action_extensions"]))

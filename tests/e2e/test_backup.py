@@ -481,11 +481,8 @@ def test_platformio(project, at_pio, seeded):
 
 def test_idf_py(project, seeded, tmp_path):
     one = seeded(SMALL)
-    root = Path(__file__).parents[2]
-    component, script = root / "idf_component/esp_at_flash", root / "tests/idf_py.py"
-    folder = project(**{"idf_ext.py": component / "examples/flash_only/idf_ext.py"})
-    (folder / "components").mkdir()
-    (folder / "components/esp_at_flash").symlink_to(component, target_is_directory=True)
+    folder = project()
+    script = Path(__file__).parents[1] / "idf_py.py"
 
     def idf_py(*words):
         command = [sys.executable, str(script), "-C", str(folder), *words, "-p", one.module.port]
