@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from boot_logs import Says
+from boot_logs import GENERATIONS, Says
 from consoles import Shell, write_program
 from played_module import PlayedModule
 
@@ -23,14 +23,13 @@ from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.demo.simulated_module import SimulatedModule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
 DOWNLOAD_PORT = "/dev/ttyUSB0"
 AT_PORT = "/dev/ttyUSB1"
 COMPILED = ("0123456", "Jun 26 2025", "16:00:00")
 """What the firmware says of its build: from which commit, when."""
-IDF_PY = (sys.executable, str(Path(__file__).parent / "idf_py.py"))
-"""The command of the idf.py that compiles nothing."""
+_TESTS = Path(__file__).parent
 _MFG_NVS = release_key("v3.1.0.0")
 """The first release that has its parameters and certificates in ``mfg_nvs``."""
 
@@ -41,8 +40,8 @@ from pathlib import Path
 
 ini = Path("platformio.ini")
 if ini.exists():
-    address = "file://" + {released!r}
-    ini.write_text(re.sub(r"https://github\\.com/\\S+/releases/download/[^/\\s]+", lambda _: address, ini.read_text()))
+    address = re.compile(r"https://github\\.com/\\S+/releases/download/[^/\\s]+")
+    ini.write_text(address.sub(lambda _: "file://" + {released!r}, ini.read_text()))
 sys.argv[0] = "pio"
 runpy.run_module("platformio", run_name="__main__")
 """
@@ -56,15 +55,14 @@ def reader_machine(
     released: Path,
     firmware: Mapping[str, str],
     says: Says | None = None,
-    generation: str = "v4.1",
     chip: str = "esp32",
-    idf_py: Sequence[str] = IDF_PY,
+    flash: bytes = b"",
 ) -> Iterator[Shell]:
     """Give a shell in an empty folder below ``place``, at whose ports a module of ``chip`` is plugged in.
 
     ``released``: what is released of this project. ``firmware``: the releases that the servers have, by module: one, or
-    several with spaces between. The module starts after each flash, and says what ``says`` has; its AT port answers.
-    ``generation``: of the module's log. ``idf_py``: the command that is idf.py.
+    several with spaces between. ``flash``: what the module has in its flash before. It starts after each upload, and
+    says what ``says`` has; its AT port answers.
     """
     folder, home, programs, scratch = (place / name for name in ("a project für AT", "home", "bin", "scratch"))
     for path in (folder, home, scratch):
@@ -77,7 +75,7 @@ def reader_machine(
             path = mirror / find_release(of, release).file_name
             prints = (release, *COMPILED)
             write_sample_package(path, of.chip, module=of.name, nvs=release_key(release) >= _MFG_NVS, prints=prints)
-    _write_programs(programs, released, idf_py)
+    _write_programs(programs, released)
     env = {
         **{name: value for name, value in pio_env.items() if not name.startswith(("PYTHON", "PIP_", "VIRTUAL_ENV"))},
         "HOME": str(home),
@@ -90,10 +88,10 @@ def reader_machine(
         "ESP_AT_PYTHON": sys.executable,
     }
     says = says or Says(chip=chip, version="v4.1.1.0")
-    log = says.log(generation).encode()
+    generation = max((g for g in GENERATIONS if release_key(g) <= release_key(says.version)), key=release_key)
     replies = {"AT": [b"\r\nOK\r\n"], "AT+GMR": [_version_of(says).encode()], "*": [b"\r\nERROR\r\n"]}
     with (
-        SimulatedModule(chip, transport="rfc2217", boot_log=log) as plugged_in,
+        SimulatedModule(chip, flash=flash, transport="rfc2217", boot_log=says.log(generation).encode()) as plugged_in,
         PlayedModule(replies, baud=says.baudrate) as at_port,
     ):
         replaced = {DOWNLOAD_PORT: plugged_in.port, AT_PORT: at_port.port}
@@ -114,10 +112,11 @@ def _version_of(says: Says) -> str:
     return "".join(f"{line}\r\n" for line in lines)
 
 
-def _write_programs(folder: Path, released: Path, idf_py: Sequence[str]) -> None:
+def _write_programs(folder: Path, released: Path) -> None:
     python = shlex.quote(sys.executable)
     write_program(folder / "esp-at", f'#!/bin/sh\nexec {python} -m platformio_esp_at "$@"\n')
     run_pio = folder / "lib" / "pio.py"
-    write_program(run_pio, _PIO.format(python=sys.executable, released=released.as_posix()))
+    write_program(run_pio, _PIO.format(python=sys.executable, released=str(released)))
     write_program(folder / "pio", f'#!/bin/sh\nexec {python} {shlex.quote(str(run_pio))} "$@"\n')
-    write_program(folder / "idf.py", f'#!/bin/sh\nexec {shlex.join(idf_py)} "$@"\n')
+    idf_py = shlex.quote(str(_TESTS / "idf_py.py"))
+    write_program(folder / "idf.py", f'#!/bin/sh\nexec {python} {idf_py} "$@"\n')

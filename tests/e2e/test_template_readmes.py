@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from boot_logs import Says
-from consoles import follow
+from consoles import follow, write_program
 
 pytest.importorskip("pty", reason="need pseudo-terminals")
 from reader_machine import reader_machine
@@ -24,6 +26,8 @@ NOT_RUN = {
     "idf.py -p /dev/ttyUSB1 flash monitor": "compiles the program, and is for somebody at a terminal",
 }
 """Words that a command begins with that is left out, and why."""
+STAND_IN = (sys.executable, ROOT / "tests/idf_py.py")
+"""The command of an idf.py that configures and builds with a real CMake, and compiles nothing."""
 WITHOUT_FLOW_CONTROL = (17, 16, -1, -1)
 
 
@@ -33,12 +37,11 @@ class Reader(NamedTuple):
     module: str
     release: str
     says: Says
-    generation: str = "v4.1"
 
 
 WROOM_32 = Reader("esp32/WROOM-32", "v4.1.1.0", Says(version="v4.1.1.0", pins=WITHOUT_FLOW_CONTROL, baudrate=921600))
 MINI_1 = Reader("esp32c3/MINI-1", "v4.1.1.0", Says(chip="esp32c3", name="MINI-1", version="v4.1.1.0"))
-WROOM_02 = Reader("esp8266/WROOM-02", "v2.3.0.0", Says(chip="esp8266", name="WROOM-02", version="v2.3.0.0"), "v2.2")
+WROOM_02 = Reader("esp8266/WROOM-02", "v2.3.0.0", Says(chip="esp8266", name="WROOM-02", version="v2.3.0.0"))
 READERS = {"arduino-esp32": WROOM_32, "esp8266": WROOM_02, "flash-only": WROOM_32, "host-mcu": MINI_1}
 IDF_READERS = {"flash_only": WROOM_32, "host_with_module": MINI_1}
 
@@ -47,17 +50,18 @@ IDF_READERS = {"flash_only": WROOM_32, "host_with_module": MINI_1}
 def followed(tmp_path, reader_pio_env, released):
     """Follow a page as its reader, in an empty folder; his checkout of this project is in his home."""
 
-    def run(page, reader, **machine):
-        settings = {"pio_env": reader_pio_env, "chip": reader.module.partition("/")[0], **machine}
+    def run(page, reader, *, idf_py=STAND_IN, **env):
+        machine = tmp_path / "machine"
         with reader_machine(
-            tmp_path / "machine",
+            machine,
+            pio_env=env | reader_pio_env,
             released=released,
             firmware={reader.module: reader.release},
             says=reader.says,
-            generation=reader.generation,
-            **settings,
+            chip=reader.says.chip,
         ) as shell:
-            (tmp_path / "machine/home/platformio-esp-at").symlink_to(ROOT, target_is_directory=True)
+            (machine / "home/platformio-esp-at").symlink_to(ROOT, target_is_directory=True)
+            write_program(machine / "bin/idf.py", f'#!/bin/sh\nexec {shlex.join(map(str, idf_py))} "$@"\n')
             assert follow(page, shell, not_run=tuple(NOT_RUN))
 
     return run
@@ -79,11 +83,10 @@ def test_an_example_of_the_component(name, followed):
 @pytest.mark.skipif("IDF_PATH" not in os.environ, reason="need ESP-IDF (IDF_PATH)")
 @pytest.mark.skipif(shutil.which("xtensa-esp32-elf-gcc") is None, reason="need a compiler for the ESP32 on PATH")
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_of_the_component_with_the_real_idf_py(name, followed, reader_pio_env):
-    python = Path(os.environ["IDF_PYTHON_ENV_PATH"], "bin/python")
-    idf_py = (str(python), str(Path(os.environ["IDF_PATH"], "tools/idf.py")))
-    env = {"IDF_PYTHON_CHECK_CONSTRAINTS": "no"} | reader_pio_env
-    followed(IDF_EXAMPLES / name / "README.md", IDF_READERS[name], idf_py=idf_py, pio_env=env)
+def test_an_example_of_the_component_with_the_real_idf_py(name, followed):
+    idf_py = Path(os.environ["IDF_PYTHON_ENV_PATH"], "bin/python"), Path(os.environ["IDF_PATH"], "tools/idf.py")
+    page = IDF_EXAMPLES / name / "README.md"
+    followed(page, IDF_READERS[name], idf_py=idf_py, IDF_PYTHON_CHECK_CONSTRAINTS="no")
 
 
 def test_a_copy_has_every_file_of_the_template(esp_at, tmp_path):
