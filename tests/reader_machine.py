@@ -30,6 +30,7 @@ AT_PORT = "/dev/ttyUSB1"
 COMPILED = ("0123456", "Jun 26 2025", "16:00:00")
 """What the firmware says of its build: from which commit, when."""
 _TESTS = Path(__file__).parent
+_NOT_A_READERS = ("PYTHONHOME", "PYTHONSTARTUP", "PYTHONWARNINGS", "PIP_", "VIRTUAL_ENV")
 _MFG_NVS = release_key("v3.1.0.0")
 """The first release that has its parameters and certificates in ``mfg_nvs``."""
 
@@ -77,7 +78,7 @@ def reader_machine(
             write_sample_package(path, of.chip, module=of.name, nvs=release_key(release) >= _MFG_NVS, prints=prints)
     _write_programs(programs, released)
     env = {
-        **{name: value for name, value in pio_env.items() if not name.startswith(("PYTHON", "PIP_", "VIRTUAL_ENV"))},
+        **{name: value for name, value in pio_env.items() if not name.startswith(_NOT_A_READERS)},
         "HOME": str(home),
         "TMPDIR": str(scratch),
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
