@@ -530,13 +530,18 @@ def docs(*, topic: str | None, only_print: bool) -> None:
 
 
 class _InitCommand(click.Command):
-    """`init`: takes some of `HOST_OPTIONS`, which are loaded when it is used."""
+    """`init`: takes some of `HOST_OPTIONS`, and the names of templates, which are loaded when it is used."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return its parameters."""
+        from platformio_esp_at.commands.templates import TEMPLATES
+
         if not any(param.name == "firmware" for param in self.params):
             wanted = ("firmware", "board", "module", "port")
             self.params[1:1] = [param for param in _project_params() if param.name in wanted]
+            about = f"copy a whole project, with a README: {', '.join(TEMPLATES)}"
+            kind = click.Choice([*TEMPLATES])
+            self.params.append(click.Option(["--template"], type=kind, metavar="NAME", help=about))
         return super().get_params(ctx)
 
 
@@ -553,6 +558,7 @@ def init(
     environment: str | None,
     namespace: str | None,
     dry_run: bool,
+    template: str | None,
     **options: Any,  # noqa: ANN401 - click's values
 ) -> None:
     """Make FOLDER (default: this one) a project that flashes the AT module, or add that to one.
@@ -568,10 +574,15 @@ def init(
 
     _begin_work()
     given = {name: value for name, value in options.items() if value}
-    wishes = Wishes(given, Host(host) if host else None, environment, namespace)
-    is_terminal = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
-    around = Around(_ask if is_terminal else None, connected_board, _idf_board, PROJECT_EXTENSION)
-    start = starting.plan_start(folder, wishes, around)
+    if template:
+        if given or host or environment or namespace:
+            raise click.UsageError("--template copies a project as it is: it takes no other option but --dry-run")
+        start = starting.plan_copy(folder, template)
+    else:
+        wishes = Wishes(given, Host(host) if host else None, environment, namespace)
+        is_terminal = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+        around = Around(_ask if is_terminal else None, connected_board, _idf_board, PROJECT_EXTENSION)
+        start = starting.plan_start(folder, wishes, around)
     if not dry_run:
         starting.write_start(start)
     click.echo(starting.describe(start, dry_run=dry_run))

@@ -101,11 +101,15 @@ def _form(line: str) -> re.Pattern[str]:
 class Shell:
     """A shell in a folder: what a command changes of folder and environment holds for the next ones.
 
-    ``replaced``: what stands for what in commands and files; what is printed is turned back.
+    ``replaced``: what stands for what in commands and files; what is printed is turned back. ``files``: the names of
+    files that commands read, in which the same holds, whoever has written them.
     """
 
-    def __init__(self, folder: Path, env: Mapping[str, str], replaced: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, env: Mapping[str, str], replaced: Mapping[str, str], files: tuple[str, ...] = ()
+    ) -> None:
         self.folder = folder
+        self._files = files
         self._env = dict(env)
         self._replaced = dict(replaced)
 
@@ -117,6 +121,10 @@ class Shell:
 
     def run(self, command: str) -> tuple[int, str]:
         """Run a command, and return its exit code and what it prints on both outputs."""
+        for file in filter(Path.is_file, (self.folder / name for name in self._files)):
+            written = file.read_text(encoding="utf-8")
+            if written != (meant := self._meant(written)):
+                file.write_text(meant, encoding="utf-8")
         after = Path(self._env["TMPDIR"], "after")
         script = f'{self._meant(command)}\ncode=$?\n{{ pwd; env -0; }} >"{after}"\nexit $code\n'
         done = subprocess.run(

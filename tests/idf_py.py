@@ -1,16 +1,20 @@
 """The part of ESP-IDF's tools/idf.py (5.1 to 6.1) that makes commands of dictionaries and runs them.
 
-As a program, ``idf_py.py WORD ...`` ends as idf.py does; it finds no port.
+As a program, ``idf_py.py WORD ...`` ends as idf.py does, with our actions: those of the project's ``idf_ext.py``, if
+it has one. It finds no port and compiles nothing: it configures and builds on the stand-ins for ESP-IDF's CMake.
 """
 
 from __future__ import annotations
 
 import os
+import runpy
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import click
+from idf_stand_ins import STAND_IN_IDF, building, configuring
 
 
 class FatalError(RuntimeError):
@@ -41,11 +45,15 @@ class IdfPy(click.Group):
         self.params += [Option(**option) for option in all_actions["global_options"]]
         for name, action in all_actions["actions"].items():
             options = action.pop("options", [])
-            self.commands[name] = Action(name, **action)
+            arguments = [click.Argument(argument["names"]) for argument in action.pop("arguments", [])]
+            self.commands[name] = Action(name, params=arguments, **action)
             for option in (Option(**option) for option in options):
                 if option.scope == "global" and option.name not in [known.name for known in self.params]:
                     self.params.append(option)
                 self.commands[name].params.append(option)
+
+    def get_command(self, ctx, name):
+        return super().get_command(ctx, name) or Action(name, callback=_run_target)
 
     def execute_tasks(self, tasks, **kwargs):
         context = click.get_current_context()
@@ -70,6 +78,34 @@ def _unexpected(*_args, **_options):
     raise AssertionError("idf.py flash ran")
 
 
+def _set_target(_name, _context, args, idf_target):
+    for made in (Path(args.project_dir, "sdkconfig"), Path(args.build_dir, "CMakeCache.txt")):
+        made.unlink(missing_ok=True)
+    _cmake(configuring(args.project_dir, args.build_dir, IDF_TARGET=idf_target))
+
+
+def _reconfigure(_name, _context, args):
+    _cmake(configuring(args.project_dir, args.build_dir))
+
+
+def _run_target(name, context, args):
+    """Build what is no action, but a target of CMake: it gets neither port nor speed of the command line."""
+    if not Path(args.build_dir, "CMakeCache.txt").exists():
+        _reconfigure(name, context, args)
+    targets = subprocess.run(building(args.build_dir, "help"), capture_output=True, text=True, check=True).stdout
+    if f"{name}: phony" not in targets.splitlines():
+        raise FatalError(f'command "{name}" is not known to idf.py and is not a Ninja target')
+    _cmake(building(args.build_dir, name))
+
+
+def _cmake(command):
+    sys.stdout.flush()  # before what the child prints
+    env = os.environ | {"IDF_PATH": str(STAND_IN_IDF)}
+    code = subprocess.run(command, env=env, check=False).returncode
+    if code:
+        raise FatalError(f"{Path(command[0]).name} failed with exit code {code}")
+
+
 def base_actions():
     """Return what idf.py has before extensions are loaded."""
     return {
@@ -79,6 +115,8 @@ def base_actions():
             {"names": ["-v", "--verbose"], "is_flag": True, "default": False},
         ],
         "actions": {
+            "set-target": {"callback": _set_target, "arguments": [{"names": ["idf-target"]}]},
+            "reconfigure": {"callback": _reconfigure},
             "flash": {
                 "callback": _unexpected,
                 "options": [
@@ -91,7 +129,7 @@ def base_actions():
                         "default": None,
                     },
                 ],
-            }
+            },
         },
     }
 
@@ -124,7 +162,8 @@ def run(words, action_extensions):
 
 
 if __name__ == "__main__":
-    from platformio_esp_at.idf import actions
-
     sys.modules.update(modules(no_port))
-    sys.exit(run(sys.argv[1:], actions.action_extensions))
+    # In a project without, the entry point of our package, as ESP-IDF 6 has it.
+    own = Path("idf_ext.py")
+    extension = runpy.run_path(str(own)) if own.exists() else runpy.run_module("platformio_esp_at.idf.actions")
+    sys.exit(run(sys.argv[1:], extension["action_extensions"]))

@@ -97,7 +97,8 @@ def reader_machine(
         SimulatedModule(chip, flash=flash, transport="rfc2217", boot_log=says.log(generation).encode()) as plugged_in,
         PlayedModule(replies, baud=says.baudrate) as at_port,
     ):
-        yield Shell(folder, env, {DOWNLOAD_PORT: plugged_in.port, AT_PORT: at_port.port})
+        replaced = {DOWNLOAD_PORT: plugged_in.port, AT_PORT: at_port.port}
+        yield Shell(folder, env, replaced, files=("platformio.ini", "esp_at.yml"))
 
 
 def _version_of(says: Says) -> str:

@@ -31,7 +31,7 @@ from platformio_esp_at.commands.project_host import (
     setup_without_server,
 )
 from platformio_esp_at.commands.setup import NO_BOARD, prepare
-from platformio_esp_at.commands.templates import template
+from platformio_esp_at.commands.templates import TEMPLATES, template
 from platformio_esp_at.errors import EspAtError, note
 from platformio_esp_at.files import is_regular, replace_file, writing_hint
 from platformio_esp_at.formats.idf_manifest import FILE as IDF_MANIFEST
@@ -95,6 +95,28 @@ def plan_start(folder: Path, wishes: Wishes, around: Around) -> Start:
     host = wishes.host or host_of(folder) or ask_host(around)
     plan_of = {Host.PLATFORMIO: _of_platformio, Host.IDF: _of_idf, Host.ESP_AT: _of_esp_at}[host]
     return plan_of(folder, wishes, around)
+
+
+def plan_copy(folder: Path, name: str) -> Start:
+    """Return what makes a folder a copy of a template; nothing is written yet. Raises `EspAtError`."""
+    source = template(name)
+    changes, kept = [], []
+    for file in TEMPLATES[name]:
+        text = (source / file).read_text(encoding="utf-8")
+        there = read_text(folder / file)
+        if there is None:
+            changes.append(Change(folder / file, None, text))
+        elif there == text or file in _NOT_RUN:
+            kept.append(file)
+        else:
+            message = f"{folder / file} is there already, with other content than in the template {name}"
+            hint = f"nothing was written; name a new folder: esp-at init --template {name} FOLDER"
+            raise EspAtError("already-exists", message, hint=hint)
+    return Start(folder, tuple(changes), tuple(kept), (), (), None, ("pio run -t info_at", "pio run -t upload_at"))
+
+
+_NOT_RUN = (".gitignore", "README.md")
+"""Files of a template that a folder may have of its own: the project is whole without."""
 
 
 def write_start(start: Start) -> None:

@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import MappingProxyType
 
 from platformio_esp_at.errors import EspAtError
+
+TEMPLATES = MappingProxyType(
+    {
+        "arduino-esp32": (".gitignore", "README.md", "platformio.ini", "src/main.cpp"),
+        "esp8266": (".gitignore", "README.md", "esp_at.yml", "platformio.ini"),
+        "flash-only": (
+            *(".gitignore", "README.md", "certs/ca.pem", "data/product.txt", "esp_at.yml"),
+            *("own_partitions.csv", "platformio.ini"),
+        ),
+        "host-mcu": (".gitignore", "README.md", "platformio.ini", "src/main.cpp"),
+    }
+)
+"""The files of each template, by its name: whoever tries one in a checkout has more in its folder."""
 
 
 def template(name: str) -> Path:

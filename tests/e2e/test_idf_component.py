@@ -17,6 +17,7 @@ import pytest
 from idf_component_tools.hash_tools.calculate import hash_dir
 from idf_component_tools.hash_tools.errors import HashNotEqualError
 from idf_component_tools.hash_tools.validate import validate_hashfile_eq_hashdir
+from idf_stand_ins import STAND_IN_IDF, building, configuring, program
 from old_pythons import NEEDED, old_pythons
 
 from platformio_esp_at.demo.sample_package import write_sample_package
@@ -28,61 +29,12 @@ from platformio_esp_at.launcher import environment
 ROOT = Path(__file__).parents[2]
 COMPONENT = ROOT / "idf_component/esp_at_flash"
 
-STAND_INS = r"""
-    cmake_minimum_required(VERSION 3.16)
-    project(host NONE)
-
-    set(SDKCONFIG "${CMAKE_SOURCE_DIR}/sdkconfig")
-    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${SDKCONFIG}")
-    file(STRINGS "${SDKCONFIG}" lines REGEX "^CONFIG_")
-    foreach(line IN LISTS lines)
-        string(REGEX MATCH "^([^=]+)=\"?([^\"]*)" line "${line}")
-        set(${CMAKE_MATCH_1} "${CMAKE_MATCH_2}")
-    endforeach()
-    set(BUILD_DIR "${CMAKE_BINARY_DIR}")
-    set(PROJECT_DIR "${CMAKE_SOURCE_DIR}")
-    set(IDF_TARGET "${CONFIG_IDF_TARGET}")
-    file(WRITE "${CMAKE_BINARY_DIR}/calls.txt" "")
-
-    function(record)
-        list(JOIN ARGN "|" call)
-        file(APPEND "${CMAKE_BINARY_DIR}/calls.txt" "${call}\n")
-    endfunction()
-    function(idf_build_get_property result property)
-        set(${result} "${${property}}" PARENT_SCOPE)
-    endfunction()
-    function(idf_component_register)
-        record(idf_component_register ${ARGN})
-    endfunction()
-    function(esptool_py_flash_target_image target name offset image)
-        file(RELATIVE_PATH image "${BUILD_DIR}" "${image}")
-        record(esptool_py_flash_target_image ${target} ${name} ${offset} ${image} ${ARGN})
-    endfunction()
-    function(partition_table_get_partition_info result which field)
-        if(which STREQUAL "--partition-name at_customize")
-            set(${result} "${at_customize_${field}}" PARENT_SCOPE)
-        endif()
-    endfunction()
-
-    foreach(part flash app bootloader partition_table_bin)
-        add_custom_target(${part} COMMAND ${CMAKE_COMMAND} -E echo "IDF's own ${part}" VERBATIM)
-    endforeach()
-    include("${COMPONENT}/project_include.cmake")
-    add_subdirectory("${COMPONENT}" esp-idf/esp_at_flash)
-"""
-
+PROJECT = "cmake_minimum_required(VERSION 3.16)\ninclude($ENV{IDF_PATH}/tools/cmake/project.cmake)\nproject(host)\n"
 FIRMWARE = 'CONFIG_ESP_AT_FIRMWARE="firmware.zip"\nCONFIG_ESP_AT_MODULE="WROOM-32"\n'
 NOT_SET = "".join(f"CONFIG_ESP_AT_UART_{pin}_PIN=-2\n" for pin in ("TX", "RX", "CTS", "RTS"))
 SDKCONFIG = f'CONFIG_IDF_TARGET="esp32"\nCONFIG_ESP_AT_PARTITIONS=""\n{NOT_SET}CONFIG_ESP_AT_UART_BAUDRATE=0\n'
 WITH_APP = "CONFIG_ESP_AT_FLASH_WITH_APP=y\n"
 AS_FIRMWARE = {"at_customize_offset": "0x20000", "at_customize_size": "0xe0000", "at_customize_encrypted": "False"}
-
-
-def program(name):
-    scripts = str(Path(sys.executable).parent)
-    found = shutil.which(name, path=os.pathsep.join([scripts, os.environ["PATH"]]))
-    assert found, f"{name} isn't installed: pip install -e .[test]"
-    return found
 
 
 class IdfProject:
@@ -95,16 +47,14 @@ class IdfProject:
 
     def configure(self, *, code=0, python=sys.executable, **variables):
         values = {"COMPONENT": COMPONENT, "PYTHON": python} | variables
-        arguments = [f"-D{name}={value}" for name, value in values.items()]
-        generator = ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={program('ninja')}"]
-        return self._run([program("cmake"), "-S", self.folder, "-B", self.build_folder, *generator, *arguments], code)
+        return self._run(configuring(self.folder, self.build_folder, **values), code)
 
     def build(self, *targets, code=0, **environment):
-        arguments = ["--build", self.build_folder, "--target", *targets]
-        return self._run([program("cmake"), *arguments], code, environment)
+        return self._run(building(self.build_folder, *targets), code, environment)
 
     def _run(self, command, code, environment=None):
         env = {name: value for name, value in os.environ.items() if name not in ("ESPPORT", "ESPBAUD")}
+        env["IDF_PATH"] = str(STAND_IN_IDF)
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=60, check=False, env=env | (environment or {})
         )
@@ -130,7 +80,7 @@ def idf_project(project):
     """Write an `IdfProject`: lines of its sdkconfig, esp_at.yml, and files named for their paths."""
 
     def write(sdkconfig=FIRMWARE, yml="", **files):
-        return IdfProject(project(yml=yml, sdkconfig=SDKCONFIG + sdkconfig, **{"CMakeLists.txt": STAND_INS} | files))
+        return IdfProject(project(yml=yml, sdkconfig=SDKCONFIG + sdkconfig, **{"CMakeLists.txt": PROJECT} | files))
 
     return write
 

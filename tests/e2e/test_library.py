@@ -16,7 +16,6 @@ from conftest import pio_environment
 from processes import children, is_running, wait_for
 
 from platformio_esp_at import __version__
-from platformio_esp_at.demo.sample_package import write_sample_package
 
 ROOT = Path(__file__).parents[2]
 INI = """\
@@ -88,25 +87,6 @@ def test_the_first_use_without_a_network_gives_one_message(
     assert len(errors) == 1
     assert errors[0].startswith("Error: the Python packages of esp-at can't be installed: ")
     assert not list((tmp_path / "packages").iterdir())
-
-
-@pytest.mark.parametrize("template", ["arduino-esp32", "host-mcu"])
-def test_the_templates(template, *, compiling_pio, library, tmp_path, monkeypatch):
-    """As they are, but for the addresses: those of this machine's stand-ins."""
-    folder = tmp_path / "project"
-    shutil.copytree(ROOT / "examples" / template, folder)
-    text = (folder / "platformio.ini").read_text()
-    board = {"arduino-esp32": "esp32dev", "host-mcu": "host_mcu"}[template]
-    for option, own in (("lib_deps", library), ("platform", "compiling"), ("board", board)):
-        text, count = re.subn(rf"(?m)^{option} = .*$", f"{option} = {own}", text)
-        assert count == 1
-    (folder / "platformio.ini").write_text(text)
-    mirror = tmp_path / "mirror"
-    mirror.mkdir()
-    for name, chip in (("ESP32-WROOM-32", "esp32"), ("ESP32-C3-MINI-1", "esp32c3")):
-        write_sample_package(mirror / f"{name}-AT-V4.1.1.0.zip", chip, nvs=True)
-    monkeypatch.setenv("ESP_AT_MIRROR", str(mirror))
-    assert "AT module: " in compiling_pio("run -t info_at", folder).stdout
 
 
 def test_who_has_it_by_pip_in_platformio_s_python_runs_it_there(project, compiling_pio_with, tmp_path):

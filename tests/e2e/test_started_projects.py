@@ -15,7 +15,6 @@ import pytest
 
 from platformio_esp_at.request.options import OPTIONS
 
-TESTS = Path(__file__).parents[1]
 INI = """\
 ; The program of somebody.
 [platformio]
@@ -36,13 +35,7 @@ platform = compiling
 board = host_mcu
 """
 CMAKE = "cmake_minimum_required(VERSION 3.16)\ninclude($ENV{IDF_PATH}/tools/cmake/project.cmake)\nproject(x)\n"
-IDF_PY = """\
-import runpy, sys
-sys.path.insert(0, sys.argv.pop(1))
-import idf_py
-sys.modules.update(idf_py.modules(idf_py.no_port))
-sys.exit(idf_py.run(sys.argv[1:], runpy.run_path("idf_ext.py")["action_extensions"]))
-"""
+IDF_PY = Path(__file__).parents[1] / "idf_py.py"
 
 
 def from_here(file, option, address):
@@ -94,7 +87,7 @@ def test_a_project_of_esp_idf(project, esp_at, packed_component, used_module):
     shutil.copytree(packed_component, folder / "components" / "esp_at_flash")
     said = esp_at("init", "--firmware", "firmware.zip", cwd=folder).stdout
     assert next_commands(said) == ["idf.py reconfigure", "idf.py -p PORT at-flash"]
-    command = [sys.executable, "-c", IDF_PY, str(TESTS), "-p", module.port, "at-flash"]
+    command = [sys.executable, IDF_PY, "-p", module.port, "at-flash"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert module.flash == module.after_upload(folder / "build_at_flash")

@@ -7,9 +7,10 @@ import json
 import pytest
 
 from platformio_esp_at.catalog.boards import BoardFacts
-from platformio_esp_at.commands.init import describe, plan_start, write_start
+from platformio_esp_at.commands.init import describe, plan_copy, plan_start, write_start
 from platformio_esp_at.commands.init_answers import Around, Wishes
 from platformio_esp_at.commands.project_host import Host, host_of
+from platformio_esp_at.commands.templates import TEMPLATES
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.errors import EspAtError
 from platformio_esp_at.idf.install import PROJECT_EXTENSION
@@ -237,6 +238,24 @@ def test_the_component_of_a_project(idf_project):
     start = started(idf_project, namespace="acme")
     assert start.paste == ()
     assert {change.path.name for change in start.changes} == {"esp_at.yml", "idf_ext.py"}
+
+
+# --- templates ---
+
+
+def test_a_copy_of_a_template_keeps_what_is_there(tmp_path):
+    (tmp_path / "README.md").write_text("ours")
+    start = plan_copy(tmp_path, "esp8266")
+    assert start.kept == ("README.md",)
+    write_start(start)
+    assert (tmp_path / "README.md").read_text() == "ours"
+    again = plan_copy(tmp_path, "esp8266")
+    assert (again.changes, again.kept) == ((), TEMPLATES["esp8266"])
+    (tmp_path / "esp_at.yml").write_text("firmware: latest\n")
+    with pytest.raises(EspAtError) as caught:
+        plan_copy(tmp_path, "esp8266")
+    assert caught.value.code == "already-exists"
+    assert "esp-at init --template esp8266 FOLDER" in caught.value.hint
 
 
 # --- writing ---

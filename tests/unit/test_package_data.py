@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from platformio_esp_at.commands.templates import TEMPLATES
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -36,8 +38,7 @@ def _tracked(folder: str) -> set[str]:
         pytest.skip("need a git checkout")
     command = ["git", "ls-files", "-z", folder]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
-    names = (file.removeprefix(f"{folder}/") for file in listed if file)
-    return {name for name in names if not name.endswith(".gitignore")}
+    return {file.removeprefix(f"{folder}/") for file in listed if file}
 
 
 def test_examples(tmp_path):
@@ -49,6 +50,8 @@ def test_examples(tmp_path):
         (examples / name).parent.mkdir(parents=True, exist_ok=True)
         (examples / name).write_bytes(b"somebody's")
     assert _packed("platformio_esp_at.examples", examples) == _tracked("examples")
+    files = {f"{name}/{file}" for name, files in TEMPLATES.items() for file in files}
+    assert {"README.md"} | files == _tracked("examples")
 
 
 def test_what_is_no_module_of_a_package():

@@ -17,7 +17,8 @@ LINES = {
     "idf_component/esp_at_flash/idf_component.yml": r'(?m)^version: "(.+)"$',
 }
 ADDRESSES = [
-    *("README.md", "docs/index.md", "esp_at.py", "examples/flash-only/platformio.ini"),
+    *("README.md", "docs/index.md", "esp_at.py"),
+    *("examples/flash-only/platformio.ini", "examples/esp8266/platformio.ini"),
     *("examples/arduino-esp32/platformio.ini", "examples/host-mcu/platformio.ini"),
 ]
 

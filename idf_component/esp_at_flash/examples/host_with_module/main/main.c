@@ -7,7 +7,7 @@
 #include "freertos/FreeRTOS.h"
 #include "freertos/task.h"
 
-// This chip's pins; `idf.py at_image-flash` prints the module's at its end. TX goes to its RX, RX to its TX.
+// This chip's pins; `idf.py at-info` prints the module's. TX goes to its RX, RX to its TX.
 #define AT_UART UART_NUM_1
 #define AT_TX_PIN 17
 #define AT_RX_PIN 16
