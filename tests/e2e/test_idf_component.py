@@ -411,7 +411,7 @@ def two_modules(idf_project):
     def configure(left="", calls=CALLS, **variables):
         made = idf_project(
             f'CONFIG_ESP_AT_FIRMWARE=""\n{NOT_SET.replace("TX_PIN=-2", "TX_PIN=99")}',
-            **{"CMakeLists.txt": STAND_INS + calls, "source.pem": sample_pki("mqtt", PkiType.CA)},
+            **{"CMakeLists.txt": PROJECT + calls, "source.pem": sample_pki("mqtt", PkiType.CA)},
             **{"esp_at_left.yml": f"firmware: firmware.zip\nmodule: WROOM-32\n{left}"},
             **{"modules/esp_at_right.yml": "firmware: ../c3.zip\nmodule: MINI-1\npki: {mqtt_ca: ../build/ca.pem}\n"},
         )
@@ -489,7 +489,7 @@ def test_the_project_file_of_a_module_is_missing(two_modules):
     ],
 )
 def test_a_wrong_call(call, message, idf_project):
-    made = idf_project(**{"CMakeLists.txt": f"{STAND_INS}    esp_at_create_module_image({call})\n"})
+    made = idf_project(**{"CMakeLists.txt": f"{PROJECT}esp_at_create_module_image({call})\n"})
     assert message in " ".join(made.configure(code=1).split())
 
 
