@@ -410,7 +410,7 @@ def inspect(*, file: Path, as_json: bool, csv_file: Path | None, project: Path |
 
 
 def _width() -> int | None:
-    from platformio_esp_at.outputs.tables import terminal_width
+    from platformio_esp_at.launcher.streams import terminal_width
 
     return terminal_width(sys.stdout)
 

@@ -45,7 +45,7 @@ class Host:
         from platformio_esp_at.outputs.terminal import is_shown  # noqa: PLC0415
 
         if is_shown(event, int(self.request["verbose"])):
-            self._tell(event_record(event, self.spelling))
+            self._tell(event_record(event, self.spelling, self.request["width"]))
 
     def fail(self, error: EspAtError) -> None:
         """Tell the host why the command wasn't carried out."""

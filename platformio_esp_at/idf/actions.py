@@ -103,6 +103,7 @@ def _run(command: str, action: str, ctx: Any, args: Any, *, erase: bool = False,
     """Run a command, and fail as idf.py's own actions do."""
     from platformio_esp_at.launcher.child import run_command
     from platformio_esp_at.launcher.environment import homes_of_idf
+    from platformio_esp_at.launcher.streams import terminal_width
 
     given = {name: getattr(args, name, None) for name in ("port", "baud")}
     noted = ctx.meta.get(_ON_COMMAND_LINE, ())
@@ -115,6 +116,7 @@ def _run(command: str, action: str, ctx: Any, args: Any, *, erase: bool = False,
         "port": given["port"],
         "speed": str(given["baud"] or ""),
         "verbose": int(bool(getattr(args, "verbose", False))),
+        "width": terminal_width(sys.stdout),
         "typed": [name for name in given if _is_on_command_line(ctx, name) or name in noted],
     }
     failure = run_command("idf", request, {"port_wanted": partial(_find_port, given["port"])}, homes_of_idf())

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from platformio_esp_at.events import Event
 
 
-def event_record(event: Event, spelling: Spelling = IN_PROJECT_FILE) -> dict[str, Any]:
-    """Return an event; options in its text as the host writes them.
+def event_record(event: Event, spelling: Spelling = IN_PROJECT_FILE, width: int | None = None) -> dict[str, Any]:
+    """Return an event; options in its text as the host writes them, its tables in ``width`` columns (see `tables`).
 
     ``stream`` says on which output its text is shown.
     """
     name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
     return {
         "event": name,
-        "text": event_text(event, spelling),
+        "text": event_text(event, spelling, width),
         "stream": "stderr" if goes_to_error_output(event) else "stdout",
         **_facts(event),
     }

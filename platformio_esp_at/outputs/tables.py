@@ -1,22 +1,20 @@
 """Tables and sentences in the columns of a terminal.
 
-``width`` is that of `terminal_width`; None where the output is no terminal: then each row is one line, whatever its
-length, so that pipes and logs lose nothing. A table that is too wide has its cells wrapped between words; where even
-that doesn't fit, each row is a block of ``heading: cell``. Nothing is left out but the middle of a digest, which
+``width`` is that of `streams.terminal_width`; None where the output is no terminal: then each row is one line, whatever
+its length, so that pipes and logs lose nothing. A table that is too wide has its cells wrapped between words; where
+even that doesn't fit, each row is a block of ``heading: cell``. Nothing is left out but the middle of a digest, which
 ``--json`` has whole.
 """
 
 from __future__ import annotations
 
 import re
-import shutil
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from typing import TextIO
 
 _GAP = "  "
 _NARROW = 12
@@ -25,14 +23,6 @@ _WORDS = re.compile(r"\s+|\S+")
 _PARTS = re.compile(r"/*[^/]+/*|/+")
 """Where a word that is longer than a line is broken: after the slashes of a path."""
 _DIGEST = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{48}([0-9a-f]{8})\b")
-
-
-def terminal_width(stream: TextIO | None) -> int | None:
-    """Return the columns of a terminal, those of the variable COLUMNS first; None for a pipe or a file.
-
-    COLUMNS doesn't count there: shells and CI export it, too, and a log is not read in columns.
-    """
-    return shutil.get_terminal_size().columns if stream is not None and stream.isatty() else None
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], width: int | None = None) -> list[str]:

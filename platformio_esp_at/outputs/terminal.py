@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import IN_PROJECT_FILE
 from platformio_esp_at.events import EsptoolOutput, Noticed, Progressed, TableMade
-from platformio_esp_at.launcher.streams import print_now
-from platformio_esp_at.outputs.tables import terminal_width
+from platformio_esp_at.launcher.streams import print_now, terminal_width
 from platformio_esp_at.outputs.text import event_text
 
 if TYPE_CHECKING:

@@ -97,6 +97,8 @@ def _request(command: str, env: Any) -> Dict[str, Any]:  # noqa: ANN401
     """Return the request for `pio.run`: options as they are written, folders, and the board with its overrides."""
     from SCons.Script import ARGUMENTS
 
+    from platformio_esp_at.launcher.streams import terminal_width
+
     config = env.GetProjectConfig()
     options = config.items(env=env["PIOENV"], as_dict=True)
     return {
@@ -116,6 +118,8 @@ def _request(command: str, env: Any) -> Dict[str, Any]:  # noqa: ANN401
         "speed": str(options.get("upload_speed") or ""),
         "flags": [str(flag) for flag in options.get("upload_flags") or []],
         "verbose": int(ARGUMENTS.get("PIOVERBOSE", 0)),
+        # The output goes through a pipe of pio, which shows it; the input is the user's own.
+        "width": terminal_width(sys.stdin),
     }
 
 

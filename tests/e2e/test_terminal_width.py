@@ -6,6 +6,7 @@ import os
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,14 +19,19 @@ import fcntl
 import pty
 import termios
 
+ROOT = Path(__file__).parents[2]
 
-def _in_terminal(words, folder, width: int, **environment: str) -> list[str]:
-    """Return the lines that a command prints in a terminal of ``width`` columns."""
+
+ESP_AT = (sys.executable, "-m", "platformio_esp_at")
+
+
+def _in_terminal(words, folder, width: int, program=ESP_AT, **environment: str) -> list[str]:
+    """Return the lines that a program prints in a terminal of ``width`` columns."""
     there, here = pty.openpty()
     fcntl.ioctl(here, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
-    program = [sys.executable, "-m", "platformio_esp_at", *map(str, words)]
-    variables = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | environment
-    child = subprocess.Popen(program, cwd=folder, env=variables, stdin=here, stdout=here)
+    command = [*map(str, (*program, *words))]
+    inherited = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    child = subprocess.Popen(command, cwd=folder, env=inherited | environment, stdin=here, stdout=here)
     os.close(here)
     said = b""
     try:
@@ -70,6 +76,30 @@ def test_no_line_is_wider_than_the_terminal(made, command, width):
     lines = _in_terminal(command, made, width)
     assert len(lines) > 5
     assert [line for line in lines if columns(line) > width] == []
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_nor_in_pio(project, compiling_env, width):
+    ini = f"[env:it]\nplatform = compiling\nboard = esp32dev\nextra_scripts = pre:{ROOT}/esp_at.py\n"
+    folder = project(ini, "firmware: firmware.zip\nmodule: WROOM-32\n")
+    pio, env = (sys.executable, "-m", "platformio"), dict(compiling_env)
+    env.pop("COLUMNS", None)
+    assert _rows_of_plan(_in_terminal(["run", "-t", "info_at"], folder, width, pio, **env)) <= width
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_nor_in_idf_py(project, width):
+    folder = project(**{"esp_at.yml": "firmware: firmware.zip\nmodule: WROOM-32\n", "sdkconfig": ""})
+    program = (sys.executable, ROOT / "tests/idf_py.py")
+    assert _rows_of_plan(_in_terminal(["at-info"], folder, width, program)) <= width
+
+
+def _rows_of_plan(lines: list[str]) -> int:
+    """Return the columns of the widest line of a plan, which has a table."""
+    start = next(number for number, line in enumerate(lines) if line.startswith("Firmware package"))
+    end = next(number for number, line in enumerate(lines) if line.startswith("Wiring"))
+    assert any(line.strip().startswith("Offset") for line in lines[start:end])
+    return max(map(columns, lines[start:end]))
 
 
 def test_columns_is_what_the_user_says(made):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-import shutil
 import string
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platformio_esp_at.outputs.tables import columns, table, terminal_width, wrap
+from platformio_esp_at.launcher.streams import terminal_width
+from platformio_esp_at.outputs.tables import columns, table, wrap
 
 SHA = "0123456789abcdef" * 4
 
@@ -119,4 +119,4 @@ def test_only_a_terminal_has_a_width(monkeypatch):
     assert terminal_width(io.StringIO()) is None
     assert terminal_width(None) is None
     monkeypatch.delenv("COLUMNS")
-    assert terminal_width(Terminal()) == shutil.get_terminal_size().columns
+    assert terminal_width(Terminal()) == 80
