@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,9 @@ names = ("platformio", "platformio-esp-at", "esptool")
 print(json.dumps([platform.python_version(), sys.prefix, {name: version(name) for name in names}]))
 """
 _SECONDS = 30
+_RUN_BY_SHELL = re.compile(rb"""'''exec' "?([^"\n]+?)"? "\$0" "\$@\"""")
+"""The second line of such a command: Python takes it for the beginning of a string."""
+_SHELLS = ("sh", "bash", "dash", "zsh")
 
 
 class HostPython(NamedTuple):
@@ -69,14 +73,21 @@ def core_dir() -> Path:
 
 
 def interpreter_of(script: Path) -> str | None:
-    """Return the interpreter that an installed command names in its first line; on Windows, the one beside it."""
+    """Return the interpreter that an installed command names in its first line; on Windows, the one beside it.
+
+    Where that line can't have its path, which is long or has a space, pip lets a shell run it in the second line.
+    """
     try:
         with script.open("rb") as stream:
-            first = stream.readline(1024)
+            first, second = stream.readline(1024), stream.readline(1024)
     except OSError:
         return None
+    if by_shell := _RUN_BY_SHELL.match(second):
+        return os.fsdecode(by_shell[1])
     if first.startswith(b"#!"):
         words = first[2:].decode("utf-8", "replace").split()
+        if words and Path(words[0]).name in _SHELLS:
+            return None  # somebody's own script, which may run anything
         named = words[-1] if words[:1] == ["/usr/bin/env"] else " ".join(words)
         return shutil.which(named)
     return interpreter_in(script.parent.parent)

@@ -97,6 +97,10 @@ def test_the_python_of_a_command(tmp_path, monkeypatch):
         ("#!/usr/bin/env python3", str(Path(sys.executable).with_name("python3"))),
         ("#!/no/such/python", None),
         ("binary", None),
+        ("#!", None),
+        ("#!/bin/sh\nexec my-pio", None),
+        ("#!/bin/sh\n'''exec' \"/a folder/bin/python\" \"$0\" \"$@\"\n' '''", "/a folder/bin/python"),
+        ("#!/bin/sh\n'''exec' /long/bin/python \"$0\" \"$@\"\n' '''", "/long/bin/python"),
     ):
         command.write_text(f"{line}\nprint(1)\n")
         assert interpreter_of(command) == python, line
