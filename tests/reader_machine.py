@@ -58,7 +58,7 @@ def reader_machine(
     flash: bytes = b"",
     others: Mapping[str, StandIn] | None = None,
 ) -> Iterator[Shell]:
-    """Give a shell in an empty folder below ``place``, at whose ports a module with the firmware ``runs`` is plugged in.
+    """Give a shell in an empty folder below ``place``, at whose ports a module is plugged in; its firmware is ``runs``.
 
     ``released``: what is released of this project. ``firmware``: the releases that the servers have, by module: one, or
     several with spaces between. ``flash``: what the module has in its flash before. It starts after each upload; what

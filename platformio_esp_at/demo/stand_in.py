@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 GENERATIONS = ("v2.0", "v2.2", "v3.0", "v3.1", "v4.1")
-"""The releases since which the firmware prints other lines when it starts."""
+"""The releases since which the firmware prints other lines when it starts, the oldest first."""
 
 BOOTLOADER = (
     "load:0x3fff0030,len:7104\r\nentry 0x40080628\r\n"
@@ -35,9 +35,7 @@ _ROMS = {
     "esp32": "ets Jul 29 2019 12:21:46\r\n\r\nrst:0x1 (POWERON_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\n",
     "esp8266": "\r\n ets Jan  8 2013,rst cause:2, boot mode:(3,6)\r\n\r\n",
 }
-_NEWER_ROM = (
-    "ESP-ROM:{}-api1-20210207\r\nBuild:Feb  7 2021\r\nrst:0x1 (POWERON),boot:0xc (SPI_FAST_FLASH_BOOT)\r\n"
-)
+_NEWER_ROM = "ESP-ROM:{}-api1-20210207\r\nBuild:Feb  7 2021\r\nrst:0x1 (POWERON),boot:0xc (SPI_FAST_FLASH_BOOT)\r\n"
 _BLANK = "invalid header: 0xffffffff\r\n"
 
 
@@ -80,7 +78,7 @@ class StandIn(NamedTuple):
         found = self.running(flash)
         if not found:
             return (rom_log(self.chip) + _BLANK).encode()
-        generation = max((each for each in GENERATIONS if release_key(each) <= release_key(self.release)), key=release_key)
+        generation = [each for each in GENERATIONS if release_key(each) <= release_key(self.release)][-1]
         lines = firmware_lines(generation, found, self.release)
         return (rom_log(self.chip) + BOOTLOADER + "".join(f"{line}\r\n" for line in lines)).encode()
 

@@ -1,4 +1,4 @@
-"""Every page of docs/ that has commands, followed command by command on the machine of its reader."""
+"""The README and every page of docs/ that has commands, followed command by command on the machine of its reader."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from reader_machine import reader_machine
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+README = ROOT / "README.md"
 PAGES = sorted(
     page.relative_to(DOCS).as_posix()
     for page in DOCS.rglob("*.md")
@@ -109,7 +111,6 @@ CERTIFICATES = {
 }
 NVS = 0x12000
 IDF_PROJECT = ("idf.py create-project gateway", "cd gateway", "idf.py set-target esp32")
-COMPONENT = ("esp-at init --namespace acme", "idf.py reconfigure")
 READERS: dict[str, Reader] = {
     "how-to/air-gapped-factory-pc.md": Reader(files={f"firmware/{V4}": lambda: _zip_of("v4.1.1.0")}),
     "how-to/back-up-and-restore.md": Reader(flash=lambda: _flash_with("v4.1.1.0")),
@@ -128,7 +129,7 @@ READERS: dict[str, Reader] = {
     "how-to/two-modules.md": Reader(
         firmware={"esp32/WROOM-32": "v4.1.1.0", "esp32c3/MINI-1": "v4.1.1.0"},
         others={"/dev/ttyUSB1": StandIn(), "/dev/ttyUSB2": StandIn("esp32c3")},
-        before=(*IDF_PROJECT, *COMPONENT),
+        before=(*IDF_PROJECT, "esp-at init --namespace acme", "idf.py reconfigure"),
     ),
     "how-to/update-and-keep-wifi.md": Reader(flash=lambda: _flash_with("v4.1.0.0")),
     "reference/formats.md": Reader(
@@ -138,27 +139,60 @@ READERS: dict[str, Reader] = {
 """The readers who need something else, by page."""
 
 
+README_BEFORE = {
+    # pio finds the only board that is plugged in; it can't see a simulated one.
+    "In a PlatformIO project": ("export PLATFORMIO_UPLOAD_PORT=/dev/ttyUSB0",),
+    "In an ESP-IDF project": IDF_PROJECT,
+    "On the command line": (),
+}
+"""The sections of the README, each with the commands that it takes for done."""
+
+
+@pytest.fixture
+def followed(reader_pio_env, released, tmp_path):
+    """Follow a page, or a section of it, as its reader, and return how many commands ran."""
+
+    def run(page, reader, section=None):
+        with reader_machine(
+            tmp_path / "machine",
+            pio_env=reader_pio_env,
+            released=released,
+            firmware=reader.firmware,
+            runs=reader.runs,
+            flash=reader.flash(),
+            others=reader.others,
+        ) as shell:
+            for file, content in reader.files.items():
+                path = shell.folder / file
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content())
+            for command in reader.before:
+                code, printed = shell.run(command)
+                assert code == 0, printed
+            return follow(page, shell, section=section, not_run=tuple(NOT_RUN))
+
+    return run
+
+
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_true(name, reader_pio_env, released, tmp_path):
-    reader = READERS.get(name, Reader())
-    with reader_machine(
-        tmp_path / "machine",
-        pio_env=reader_pio_env,
-        released=released,
-        firmware=reader.firmware,
-        runs=reader.runs,
-        flash=reader.flash(),
-        others=reader.others,
-    ) as shell:
-        for file, content in reader.files.items():
-            path = shell.folder / file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content())
-        for command in reader.before:
-            code, printed = shell.run(command)
-            assert code == 0, printed
-        ran = follow(DOCS / name, shell, not_run=tuple(NOT_RUN))
+def test_a_page_is_true(name, followed):
+    ran = followed(DOCS / name, READERS.get(name, Reader()))
     assert bool(ran) is (name not in NOTHING_TO_RUN)
+
+
+@pytest.mark.parametrize("section", README_BEFORE)
+def test_a_section_of_the_readme_is_true(section, followed):
+    assert followed(README, Reader(before=README_BEFORE[section]), section)
+
+
+def test_the_readme_has_no_other_commands():
+    page = README.read_text(encoding="utf-8")
+
+    def commands(section=None):
+        return {step.text.partition("#")[0].strip() for step in steps(page, section) if isinstance(step, Command)}
+
+    in_sections = set().union(*map(commands, README_BEFORE))
+    assert commands() == in_sections
 
 
 def test_no_exception_is_left_over():
