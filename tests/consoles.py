@@ -36,12 +36,16 @@ class Written(NamedTuple):
     text: str
 
 
-def steps(page: str) -> Iterator[Command | Written]:
-    """Return what a page tells its reader to do, in its order."""
-    lines = iter(enumerate(page.splitlines(), 1))
+def steps(page: str, section: str | None = None) -> Iterator[Command | Written]:
+    """Return what a page tells its reader to do, in its order; only what is below the heading ``section``, if given.
+
+    A section has a heading with ``##``; what is before the first one is the section ``""``.
+    """
+    lines, heading = iter(enumerate(page.splitlines(), 1)), ""
     for number, line in lines:
         fence = _FENCE.fullmatch(line)
         if not fence:
+            heading = line[3:].strip() if line.startswith("## ") else heading
             continue
         indent = len(fence["indent"])
         block = []
@@ -49,6 +53,8 @@ def steps(page: str) -> Iterator[Command | Written]:
             if inner.strip() == "```":
                 break
             block.append(inner[indent:])
+        if section not in (None, heading):
+            continue
         if fence["language"] == "console":
             yield from _commands(block, number + 1)
         elif fence["file"]:
@@ -155,14 +161,14 @@ class Shell:
         return text
 
 
-def follow(page: Path, shell: Shell, *, not_run: tuple[str, ...] = ()) -> int:
-    """Do all that a page says, compare what is printed, and return how many commands ran.
+def follow(page: Path, shell: Shell, *, section: str | None = None, not_run: tuple[str, ...] = ()) -> int:
+    """Do all that a page or a section says, compare what is printed, and return how many commands ran.
 
     A command must end with 0, unless its output in the page has a line that begins with ``Error: ``. One that begins
     with words of ``not_run`` is left out.
     """
     ran = 0
-    for step in steps(page.read_text(encoding="utf-8")):
+    for step in steps(page.read_text(encoding="utf-8"), section):
         if isinstance(step, Written):
             shell.write(step)
             continue

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from typing_extensions import Self
 
@@ -26,16 +26,17 @@ _SPEEDS = {
 class PlayedModule:
     """A context manager: what plays at ``port`` ends with it.
 
-    ``replies``: what comes after each command in turn, the last one again and again; ``*`` is any command. ``echo``
+    ``replies``: what comes after each command in turn, the last one again and again; ``*`` is any command, and a
+    function is asked anew each time. ``baud``: its speed, or a function that returns it; 0: nothing answers. ``echo``
     sends commands back, ``loopback`` all bytes at any speed. ``noise``: what comes where the speed is another one;
     nothing, for a module that is not connected. ``pieces``: replies come in parts of that size.
     """
 
     def __init__(
         self,
-        replies: dict[str, Sequence[bytes]],
+        replies: dict[str, Sequence[bytes | Callable[[], bytes]]],
         *,
-        baud: int = 115200,
+        baud: int | Callable[[], int] = 115200,
         echo: bool = True,
         noise: bytes = NOISE,
         loopback: bool = False,
@@ -44,7 +45,8 @@ class PlayedModule:
         self.received: list[tuple[int, bytes]] = []
         """What came, with the speed of the host."""
         self._replies = {command: list(turns) for command, turns in replies.items()}
-        self._baud, self._echo, self._noise, self._loopback, self._pieces = baud, echo, noise, loopback, pieces
+        self._echo, self._noise, self._loopback, self._pieces = echo, noise, loopback, pieces
+        self._baud = baud if callable(baud) else lambda: baud
         self._ends, self._end = os.pipe()
         self._master, self._slave = pty.openpty()
         tty.setraw(self._slave)
@@ -74,7 +76,7 @@ class PlayedModule:
     @property
     def commands(self) -> list[bytes]:
         """The commands that came at the module's speed."""
-        return b"".join(data for baud, data in self.received if baud == self._baud).split(b"\r\n")[:-1]
+        return b"".join(data for baud, data in self.received if baud == self._baud()).split(b"\r\n")[:-1]
 
     def _play(self) -> None:
         line = b""
@@ -88,8 +90,8 @@ class PlayedModule:
                 self.received.append((baud, data))
                 if self._loopback:
                     self.say(data)
-                elif baud != self._baud:
-                    self.say(self._noise)
+                elif baud != (own := self._baud()):
+                    self.say(self._noise if own else b"")
                 else:
                     line += data
                     while b"\r\n" in line:
@@ -101,7 +103,7 @@ class PlayedModule:
     def _answer(self, command: bytes) -> None:
         turns = self._replies.get(command.decode("latin-1"), self._replies.get("*", [b""]))
         reply = turns.pop(0) if len(turns) > 1 else turns[0]
-        data = (command + b"\r\n" if self._echo else b"") + reply
+        data = (command + b"\r\n" if self._echo else b"") + (reply() if callable(reply) else reply)
         size = self._pieces or len(data) or 1
         for at in range(0, len(data), size):
             os.write(self._master, data[at : at + size])

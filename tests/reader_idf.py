@@ -1,7 +1,6 @@
-"""The idf.py of somebody who follows our pages: a project's start, its component from the registry, and our actions.
+"""The idf.py of somebody who follows our pages: a project's start, and its component from the registry.
 
-What CMake and the registry do for these is played: ``COMPONENT`` is the component as it is released, and a project's
-configuration has what ESP-IDF writes without a menuconfig.
+``COMPONENT`` is the component as the registry would have it. All else is that of `idf_py`.
 """
 
 from __future__ import annotations
@@ -23,10 +22,6 @@ cmake_minimum_required(VERSION 3.16)
 include($ENV{{IDF_PATH}}/tools/cmake/project.cmake)
 project({name})
 """
-_SDKCONFIG = """\
-CONFIG_IDF_TARGET="{target}"
-CONFIG_ESPTOOLPY_FLASHSIZE="2MB"
-"""
 
 
 def create_project(name: str) -> None:
@@ -38,19 +33,13 @@ def create_project(name: str) -> None:
     (main / f"{name}.c").write_text("void app_main(void) {}\n")
 
 
-def set_target(target: str) -> None:
-    """Write the project's configuration."""
-    Path("sdkconfig").write_text(_SDKCONFIG.format(target=target))
-    reconfigure()
-
-
 def add_dependency(spec: str) -> None:
     """Write a component into the manifest of ``main``."""
     name, version = re.split(r"(?=[\^=<>~])", spec, maxsplit=1)
     Path("main", "idf_component.yml").write_text(f'dependencies:\n  {name}: "{version}"\n')
 
 
-def reconfigure() -> None:
+def fetch_component() -> None:
     """Fetch our component, if the project depends on it."""
     manifest = Path("main", "idf_component.yml")
     wanted = yaml.safe_load(manifest.read_text())["dependencies"] if manifest.exists() else {}
@@ -61,19 +50,14 @@ def reconfigure() -> None:
             )
 
 
-OWN = {
-    "create-project": create_project,
-    "set-target": set_target,
-    "add-dependency": add_dependency,
-    "reconfigure": reconfigure,
-}
-
-
 def main(words: list[str]) -> int:
     """Run idf.py with these words in the current folder, and return its exit status."""
-    if words[0] in OWN:
-        OWN[words[0]](*words[1:])
+    own = {"create-project": create_project, "add-dependency": add_dependency}
+    if words[0] in own:
+        own[words[0]](*words[1:])
         return 0
+    if words[0] in ("set-target", "reconfigure"):
+        fetch_component()
     extension = runpy.run_path("idf_ext.py")["action_extensions"] if Path("idf_ext.py").exists() else None
     sys.modules.update(idf_py.modules(idf_py.no_port))
     return idf_py.run(words, extension or (lambda *_: {"actions": {}}))

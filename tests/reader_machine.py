@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from boot_logs import GENERATIONS, Says
 from consoles import Shell, write_program
 from played_module import PlayedModule
 from reader_idf import COMPONENT
@@ -22,14 +21,13 @@ from platformio_esp_at.catalog.modules import module, release_key
 from platformio_esp_at.catalog.releases import find_release
 from platformio_esp_at.demo.sample_package import write_sample_package
 from platformio_esp_at.demo.simulated_module import SimulatedModule
+from platformio_esp_at.demo.stand_in import StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 DOWNLOAD_PORT = "/dev/ttyUSB0"
 AT_PORT = "/dev/ttyUSB1"
-COMPILED = ("0123456", "Jun 26 2025", "16:00:00")
-"""What the firmware says of its build: from which commit, when."""
 _TESTS = Path(__file__).parent
 _NOT_A_READERS = ("PYTHONHOME", "PYTHONSTARTUP", "PYTHONWARNINGS", "PIP_", "VIRTUAL_ENV")
 _MFG_NVS = release_key("v3.1.0.0")
@@ -56,15 +54,16 @@ def reader_machine(
     pio_env: Mapping[str, str],
     released: Path,
     firmware: Mapping[str, str],
-    says: Says | None = None,
-    chip: str = "esp32",
+    runs: StandIn,
     flash: bytes = b"",
+    others: Mapping[str, StandIn] | None = None,
 ) -> Iterator[Shell]:
-    """Give a shell in an empty folder below ``place``, at whose ports a module of ``chip`` is plugged in.
+    """Give a shell in an empty folder below ``place``, at whose ports a module is plugged in; its firmware is ``runs``.
 
     ``released``: what is released of this project. ``firmware``: the releases that the servers have, by module: one, or
-    several with spaces between. ``flash``: what the module has in its flash before. It starts after each upload, and
-    says what ``says`` has; its AT port answers.
+    several with spaces between. ``flash``: what the module has in its flash before. It starts after each upload; what
+    its log and its AT port say is by what its flash has then. ``others``: modules at further ports, or instead of the
+    AT port, by which they are flashed.
     """
     folder, home, programs, scratch = (place / name for name in ("a project für AT", "home", "bin", "scratch"))
     for path in (folder, home, scratch):
@@ -75,8 +74,8 @@ def reader_machine(
         of = module(*name.split("/"))
         for release in releases.split():
             path = mirror / find_release(of, release).file_name
-            prints = (release, *COMPILED)
-            write_sample_package(path, of.chip, module=of.name, nvs=release_key(release) >= _MFG_NVS, prints=prints)
+            nvs, prints = release_key(release) >= _MFG_NVS, StandIn(of.chip, release).prints
+            write_sample_package(path, of.chip, module=of.name, nvs=nvs, prints=prints)
     _write_programs(programs, released)
     env = {
         **{name: value for name, value in pio_env.items() if not name.startswith(_NOT_A_READERS)},
@@ -90,29 +89,19 @@ def reader_machine(
         "ESP_AT_PYTHON": sys.executable,
         COMPONENT: str(released / "esp_at_flash"),
     }
-    says = says or Says(chip=chip, version="v4.1.1.0")
-    generation = max((g for g in GENERATIONS if release_key(g) <= release_key(says.version)), key=release_key)
-    replies = {"AT": [b"\r\nOK\r\n"], "AT+GMR": [_version_of(says).encode()], "*": [b"\r\nERROR\r\n"]}
-    with (
-        SimulatedModule(chip, flash=flash, transport="rfc2217", boot_log=says.log(generation).encode()) as plugged_in,
-        PlayedModule(replies, baud=says.baudrate) as at_port,
-    ):
-        replaced = {DOWNLOAD_PORT: plugged_in.port, AT_PORT: at_port.port}
-        yield Shell(folder, env, replaced, files=("platformio.ini", "esp_at.yml"))
+    with ExitStack() as plugged_in:
 
+        def plug_in(firmware: StandIn, flash: bytes) -> SimulatedModule:
+            module = SimulatedModule(firmware.chip, flash=flash, transport="rfc2217", boot_log=firmware.boot_log)
+            return plugged_in.enter_context(module)
 
-def _version_of(says: Says) -> str:
-    """Return what AT+GMR answers."""
-    number = says.version.removeprefix("v")
-    lines = (
-        f"AT version:{number}(0123456 - {says.chip.upper()} - Jun 26 2025 08:00:00)",
-        "SDK version:v5.0.6-dirty",
-        f"compile time({COMPILED[0]}):{COMPILED[1]} {COMPILED[2]}",
-        f"Bin version:{says.version}({says.name})",
-        "",
-        "OK",
-    )
-    return "".join(f"{line}\r\n" for line in lines)
+        main = plug_in(runs, flash)
+        version, baud = (lambda: runs.version(main.flash)), (lambda: runs.baudrate(main.flash))
+        replies = {"AT": [b"\r\nOK\r\n"], "AT+GMR": [version], "*": [b"\r\nERROR\r\n"]}
+        at_port = plugged_in.enter_context(PlayedModule(replies, baud=baud))
+        ports = {DOWNLOAD_PORT: main.port, AT_PORT: at_port.port}
+        ports |= {port: plug_in(firmware, b"").port for port, firmware in (others or {}).items()}
+        yield Shell(folder, env, ports, files=("platformio.ini", "esp_at.yml"))
 
 
 def _write_programs(folder: Path, released: Path) -> None:

@@ -1,4 +1,4 @@
-"""Every page of docs/ that has commands, followed command by command on the machine of its reader."""
+"""The README and every page of docs/ that has commands, followed command by command on the machine of its reader."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from boot_logs import Says
 from consoles import Command, follow, steps
 from module_nvs import ModuleNvs
 from x509_files import certificate, ec_key, key_bytes, pem
 
 from platformio_esp_at.demo.sample_package import sample_package
+from platformio_esp_at.demo.stand_in import StandIn
 from platformio_esp_at.formats.download_config import parse_download_config
 
 pytest.importorskip("pty", reason="need pseudo-terminals")
-from reader_machine import COMPILED, reader_machine
+from reader_machine import reader_machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+README = ROOT / "README.md"
 PAGES = sorted(
     page.relative_to(DOCS).as_posix()
     for page in DOCS.rglob("*.md")
@@ -60,7 +62,7 @@ def _client() -> bytes:
 
 
 def _package(release: str) -> dict[str, bytes]:
-    return sample_package(nvs=release != "v2.4.0.0", prints=(release, *COMPILED))
+    return sample_package(nvs=release != "v2.4.0.0", prints=StandIn(release=release).prints)
 
 
 def _zip_of(release: str) -> bytes:
@@ -71,12 +73,12 @@ def _zip_of(release: str) -> bytes:
     return made.getvalue()
 
 
-def _flash_with(release: str) -> bytes:
+def _flash_with(release: str, rate: int = 115200) -> bytes:
     """Return the flash of a module that runs a release, and that has saved its UART settings."""
     files = _package(release)
     flash = bytearray(b"\xff" * (4 << 20))
     saved = ModuleNvs(13)
-    for key, value in {"rate": 115200, "flow_ctrl": 0}.items():
+    for key, value in {"rate": rate, "flow_ctrl": 0}.items():
         saved.set(key, value)
     plan = parse_download_config(files["download.config"].decode())
     images = {image.offset: files[image.path] for image in plan.images}
@@ -89,9 +91,12 @@ class Reader(NamedTuple):
     """What the reader of a page has; by default, an ESP32 module and the recommended firmware."""
 
     firmware: Mapping[str, str] = {"esp32/WROOM-32": "v4.1.1.0"}
-    chip: str = "esp32"
-    says: Says = Says(version="v4.1.1.0")
-    """What the module says when it starts, and at its AT port."""
+    runs: StandIn = StandIn()
+    """The firmware that his module runs; what that says is by what is in the flash."""
+    others: Mapping[str, StandIn] = {}
+    """The modules at further ports, by these."""
+    before: tuple[str, ...] = ()
+    """The commands that the page takes for done; they aren't compared."""
     files: Mapping[str, Callable[[], bytes]] = {}
     flash: Callable[[], bytes] = bytes
     """What the module has in its flash before."""
@@ -105,47 +110,89 @@ CERTIFICATES = {
     "certs/other.key": lambda: key_bytes(ec_key("docs other")),
 }
 NVS = 0x12000
-PINS = (4, 13, -1, -1)
+IDF_PROJECT = ("idf.py create-project gateway", "cd gateway", "idf.py set-target esp32")
 READERS: dict[str, Reader] = {
     "how-to/air-gapped-factory-pc.md": Reader(files={f"firmware/{V4}": lambda: _zip_of("v4.1.1.0")}),
     "how-to/back-up-and-restore.md": Reader(flash=lambda: _flash_with("v4.1.1.0")),
-    "how-to/change-uart-pins.md": Reader(says=Says(version="v4.1.1.0", pins=PINS, baudrate=921600)),
     "how-to/company-network-and-mirror.md": Reader(files={V4: lambda: _zip_of("v4.1.1.0")}),
     "how-to/esp8266.md": Reader(
         firmware={"esp8266/WROOM-02": "v2.3.0.0"},
-        chip="esp8266",
-        says=Says("esp8266", "WROOM-02", uart=0, pins=(15, 13, 3, 1), version="v2.3.0.0"),
+        runs=StandIn("esp8266", "v2.3.0.0"),
     ),
-    "how-to/flash-ok-no-answer.md": Reader(says=Says(version="v4.1.1.0", baudrate=9600)),
+    "how-to/flash-ok-no-answer.md": Reader(flash=lambda: _flash_with("v4.1.1.0", rate=9600)),
     "how-to/from-v2-to-v4.md": Reader(
         firmware={"esp32/WROOM-32": "v2.4.0.0 v4.1.1.0"},
         files={**CERTIFICATES, "ESP32-WROOM-32-AT-V2.4.0.0.zip": lambda: _zip_of("v2.4.0.0")},
         flash=lambda: _flash_with("v2.4.0.0"),
     ),
     "how-to/mqtt-certificates.md": Reader(files=CERTIFICATES),
+    "how-to/two-modules.md": Reader(
+        firmware={"esp32/WROOM-32": "v4.1.1.0", "esp32c3/MINI-1": "v4.1.1.0"},
+        others={"/dev/ttyUSB1": StandIn(), "/dev/ttyUSB2": StandIn("esp32c3")},
+        before=(*IDF_PROJECT, "esp-at init --namespace acme", "idf.py reconfigure"),
+    ),
     "how-to/update-and-keep-wifi.md": Reader(flash=lambda: _flash_with("v4.1.0.0")),
+    "reference/formats.md": Reader(
+        files={"esp_at.yml": lambda: b"firmware: v4.1.1.0\nmodule: WROOM-32\n"}, before=("esp-at package",)
+    ),
 }
 """The readers who need something else, by page."""
 
 
+README_BEFORE = {
+    # pio finds the only board that is plugged in; it can't see a simulated one.
+    "In a PlatformIO project": ("export PLATFORMIO_UPLOAD_PORT=/dev/ttyUSB0",),
+    "In an ESP-IDF project": IDF_PROJECT,
+    "On the command line": (),
+}
+"""The sections of the README, each with the commands that it takes for done."""
+
+
+@pytest.fixture
+def followed(reader_pio_env, released, tmp_path):
+    """Follow a page, or a section of it, as its reader, and return how many commands ran."""
+
+    def run(page, reader, section=None):
+        with reader_machine(
+            tmp_path / "machine",
+            pio_env=reader_pio_env,
+            released=released,
+            firmware=reader.firmware,
+            runs=reader.runs,
+            flash=reader.flash(),
+            others=reader.others,
+        ) as shell:
+            for file, content in reader.files.items():
+                path = shell.folder / file
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content())
+            for command in reader.before:
+                code, printed = shell.run(command)
+                assert code == 0, printed
+            return follow(page, shell, section=section, not_run=tuple(NOT_RUN))
+
+    return run
+
+
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_true(name, reader_pio_env, released, tmp_path):
-    reader = READERS.get(name, Reader())
-    with reader_machine(
-        tmp_path / "machine",
-        pio_env=reader_pio_env,
-        released=released,
-        firmware=reader.firmware,
-        chip=reader.chip,
-        says=reader.says,
-        flash=reader.flash(),
-    ) as shell:
-        for file, content in reader.files.items():
-            path = shell.folder / file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content())
-        ran = follow(DOCS / name, shell, not_run=tuple(NOT_RUN))
+def test_a_page_is_true(name, followed):
+    ran = followed(DOCS / name, READERS.get(name, Reader()))
     assert bool(ran) is (name not in NOTHING_TO_RUN)
+
+
+@pytest.mark.parametrize("section", README_BEFORE)
+def test_a_section_of_the_readme_is_true(section, followed):
+    assert followed(README, Reader(before=README_BEFORE[section]), section)
+
+
+def test_the_readme_has_no_other_commands():
+    page = README.read_text(encoding="utf-8")
+
+    def commands(section=None):
+        return {step.text.partition("#")[0].strip() for step in steps(page, section) if isinstance(step, Command)}
+
+    in_sections = set().union(*map(commands, README_BEFORE))
+    assert commands() == in_sections
 
 
 def test_no_exception_is_left_over():

@@ -6,18 +6,17 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from boot_logs import Says
 from consoles import follow, write_program
 
 pytest.importorskip("pty", reason="need pseudo-terminals")
 from reader_machine import reader_machine
 
 from platformio_esp_at.commands.templates import TEMPLATES
+from platformio_esp_at.demo.stand_in import StandIn
 
 ROOT = Path(__file__).parents[2]
 IDF_EXAMPLES = ROOT / "idf_component/esp_at_flash/examples"
@@ -26,22 +25,18 @@ NOT_RUN = {
     "idf.py -p /dev/ttyUSB1 flash monitor": "compiles the program, and is for somebody at a terminal",
 }
 """Words that a command begins with that is left out, and why."""
-STAND_IN = (sys.executable, ROOT / "tests/idf_py.py")
-"""The command of an idf.py that configures and builds with a real CMake, and compiles nothing."""
-WITHOUT_FLOW_CONTROL = (17, 16, -1, -1)
 
 
 class Reader(NamedTuple):
-    """The AT module that the reader of a README has, and what it says when it starts."""
+    """The AT module that the reader of a README has, and the firmware that runs on it."""
 
     module: str
-    release: str
-    says: Says
+    runs: StandIn
 
 
-WROOM_32 = Reader("esp32/WROOM-32", "v4.1.1.0", Says(version="v4.1.1.0", pins=WITHOUT_FLOW_CONTROL, baudrate=921600))
-MINI_1 = Reader("esp32c3/MINI-1", "v4.1.1.0", Says(chip="esp32c3", name="MINI-1", version="v4.1.1.0"))
-WROOM_02 = Reader("esp8266/WROOM-02", "v2.3.0.0", Says(chip="esp8266", name="WROOM-02", version="v2.3.0.0"))
+WROOM_32 = Reader("esp32/WROOM-32", StandIn())
+MINI_1 = Reader("esp32c3/MINI-1", StandIn("esp32c3"))
+WROOM_02 = Reader("esp8266/WROOM-02", StandIn("esp8266", "v2.3.0.0"))
 READERS = {"arduino-esp32": WROOM_32, "esp8266": WROOM_02, "flash-only": WROOM_32, "host-mcu": MINI_1}
 IDF_READERS = {"flash_only": WROOM_32, "host_with_module": MINI_1}
 
@@ -50,18 +45,18 @@ IDF_READERS = {"flash_only": WROOM_32, "host_with_module": MINI_1}
 def followed(tmp_path, reader_pio_env, released):
     """Follow a page as its reader, in an empty folder; his checkout of this project is in his home."""
 
-    def run(page, reader, *, idf_py=STAND_IN, **env):
+    def run(page, reader, *, idf_py=None, **env):
         machine = tmp_path / "machine"
         with reader_machine(
             machine,
             pio_env=env | reader_pio_env,
             released=released,
-            firmware={reader.module: reader.release},
-            says=reader.says,
-            chip=reader.says.chip,
+            firmware={reader.module: reader.runs.release},
+            runs=reader.runs,
         ) as shell:
             (machine / "home/platformio-esp-at").symlink_to(ROOT, target_is_directory=True)
-            write_program(machine / "bin/idf.py", f'#!/bin/sh\nexec {shlex.join(map(str, idf_py))} "$@"\n')
+            if idf_py:
+                write_program(machine / "bin/idf.py", f'#!/bin/sh\nexec {shlex.join(map(str, idf_py))} "$@"\n')
             assert follow(page, shell, not_run=tuple(NOT_RUN))
 
     return run

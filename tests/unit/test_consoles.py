@@ -40,6 +40,12 @@ def test_what_a_page_tells():
     ]
 
 
+def test_a_section_of_a_page():
+    page = "# Page\n{0}\n## One\n{0}\n## Two\n### Half\n{0}".format("```console\n$ a\n## no heading\n```")
+    assert [step.line for step in steps(page)] == [3, 8, 14]
+    assert [[step.line for step in steps(page, section)] for section in ("", "One", "Two")] == [[3], [8], [14]]
+
+
 @pytest.mark.parametrize(
     ("expected", "first"),
     [
