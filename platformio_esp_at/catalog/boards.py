@@ -468,9 +468,7 @@ def _esp32(facts: BoardFacts) -> _Pick:
     if pick := _first_hint(facts, _ESP32_SIGNS):
         by_flag_alone = pick == _first_hint(facts, (_PSRAM_FLAG,)) and not _first_hint(facts, (_WROVER_DEBUGGER,))
         return pick._replace(assumed=by_flag_alone and _is_generic(facts))
-    return _Pick(
-        "WROOM-32", "nothing in its manifest names the module, and most ESP32 boards carry this one", assumed=True
-    )
+    return _Pick("WROOM-32", "nothing names the module, and most ESP32 boards carry this one", assumed=True)
 
 
 def _is_generic(facts: BoardFacts) -> bool:

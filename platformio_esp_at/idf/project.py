@@ -33,7 +33,7 @@ from platformio_esp_at.units import parse_size
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-BOARD_ID = "this project"
+BOARD_ID = "of this project"
 """The name of a project in messages about a board."""
 
 _MAX_FILE_SIZE = 64 << 20

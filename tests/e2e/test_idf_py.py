@@ -119,7 +119,7 @@ def test_erase_is_the_factory_image(project, idf_py, used_module):
 
 def test_a_configured_project_is_the_board(idf_project, idf_py, used_module):
     folder, module = idf_project("firmware: firmware.zip\n", sdkconfig="CONFIG_SPIRAM=y\n"), used_module()
-    assert "AT module: WROVER-32 (board this project: " in idf_py("at-info", cwd=folder).out
+    assert "AT module: WROVER-32 (board of this project: " in idf_py("at-info", cwd=folder).out
     assert "AT module: PICO-D4 (--module)" in idf_py("at-info", "--module", "PICO-D4", cwd=folder).out
     idf_py("at-flash", "-p", module.port, cwd=folder)
     assert module.flash == module.after_upload(folder / "build/at_flash")
@@ -258,7 +258,7 @@ REFUSALS = {
         "firmware: firmware.zip\nmodule: WROM-32\n",
         ["esp_at.yml:2: ", "  [unknown-module]\n", "did you mean WROOM-32"],
     ),
-    "another chip": ("esp32c3", YML, ["board this project has an ESP32-C3", "is for ESP32  [board-other-chip]\n"]),
+    "another chip": ("esp32c3", YML, ["board of this project has an ESP32-C3", "is for ESP32  [board-other-chip]\n"]),
     "a chip without AT firmware": ("esp32s3", YML, ["esp32s3", "  [chip-unsupported]\n", "ESP32-C3", "board: none"]),
     "a port for the module beside": ("esp32", f"{YML}board: none\n", ["  [port-missing]\n", "port: PORT"]),
     "broken project file": ("esp32", "firmware: [\n", ["esp_at.yml:", "  [not-yaml]\n"]),

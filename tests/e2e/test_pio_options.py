@@ -125,8 +125,7 @@ def test_the_module_may_be_named_in_many_places(sample_project, param_in, compil
     parts = re.split(r"^Processing (\w+) ", said, flags=re.MULTILINE)
     chosen = dict(zip(parts[1::2], (re.search("AT module: (.*)", part)[1] for part in parts[2::2]), strict=True))
     assert chosen == {
-        "by_board": "WROOM-32 (board esp32dev: nothing in its manifest names the module, "
-        "and most ESP32 boards carry this one)",
+        "by_board": "WROOM-32 (board esp32dev: nothing names the module, and most ESP32 boards carry this one)",
         "by_board_option": "PICO-D4 (board esp32dev: the board's own at.module names PICO-D4)",
         "by_option": "SOLO-1 (platformio.ini [env:by_option] custom_at_module)",
         "own_board": "WROVER-32 (board our_board: the board's own at.module names WROVER-32)",

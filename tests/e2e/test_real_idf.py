@@ -197,7 +197,7 @@ def test_a_project_with_a_chip(idf_project, idf_py, used_module, same_as_others)
     description = {"config_file": str(folder / "sdkconfig"), "target": "esp32c3"}
     (folder / "build/project_description.json").write_text(json.dumps(description))
     (folder / "sdkconfig").write_text('CONFIG_IDF_TARGET="esp32c3"\nCONFIG_ESPTOOLPY_FLASHSIZE="4MB"\n')
-    assert "(board this project: " in idf_py("-p", module.port, "at-flash", cwd=folder).stdout
+    assert "(board of this project: " in idf_py("-p", module.port, "at-flash", cwd=folder).stdout
     assert module.flash == module.after_upload(folder / "build/at_flash")
     same_as_others(folder, module.flash, "esp32c3")
     (folder / "sdkconfig").write_text('CONFIG_IDF_TARGET="esp32s3"\n')

@@ -280,7 +280,7 @@ def test_psram_is_named_as_the_project_has_it(configured):
 def test_chip_flash_and_psram_choose_the_module(configured, sdkconfig, module, assumed):
     board = configured(sdkconfig).board()
     if module is None:
-        with pytest.raises(SelectionError, match="board this project has 1MB of flash"):
+        with pytest.raises(SelectionError, match="board of this project has 1MB of flash"):
             select_module(board)
     else:
         choice = select_module(board)
