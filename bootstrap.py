@@ -19,7 +19,7 @@ WIDTH = 78
 USAGE = """usage: python3 bootstrap.py COMMAND [ARGUMENT ...]
 
   demo                  flash the example project onto a simulated module
-  test [PYTEST ARG]     run the tests
+  test [PYTEST ARG]     run the fast tests; test tests/e2e: those with real programs
   lint                  check style, types and what would be released
   run PROGRAM [ARG]     run a program of the environment, such as: run esp-at --help
   SESSION [ARG]         run another session of noxfile.py; those are listed by: run nox --list

@@ -47,7 +47,7 @@ PYTHONS = [version for version in SUPPORTED if get_interpreter(version, [], env=
 
 @nox.session(python=False)
 def test(session: nox.Session) -> None:
-    """Run the tests in the environment of bootstrap.py."""
+    """Run the fast tests in the environment of bootstrap.py; with arguments, what these name."""
     _pytest(session, *session.posargs)
 
 
@@ -67,14 +67,27 @@ def pythons(session: nox.Session) -> None:
         session.notify(f"unit-{version}")
 
 
+@nox.session(python=PYTHONS)
+def e2e(session: nox.Session) -> None:
+    """Run the end-to-end tests on one Python."""
+    session.install("--editable", ".[test]")
+    session.run("python", "-m", "pytest", "--quiet", *SIDE_BY_SIDE, "tests/e2e", *session.posargs)
+
+
+@nox.session(python=False)
+def oldest(session: nox.Session) -> None:
+    """Run the end-to-end tests on the oldest Python of this machine; `coverage` does on the newest."""
+    session.notify(f"e2e-{PYTHONS[0]}")
+
+
 @nox.session(python=PYTHONS[-1:])
 def coverage(session: nox.Session) -> None:
-    """Run the tests, count which lines run in them and in their child processes, and report it."""
+    """Run all tests, count which lines run in them and in their child processes, and report it."""
     session.install("--editable", ".[test]")
     # Since 3.12, Python itself can count lines, at hardly a cost.
     session.env["COVERAGE_CORE"] = "ctrace" if session.python in ("3.10", "3.11") else "sysmon"
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", "--quiet", *SIDE_BY_SIDE, *session.posargs)
+    session.run("coverage", "run", "-m", "pytest", "--quiet", *SIDE_BY_SIDE, *(session.posargs or ["tests"]))
     session.run("coverage", "combine", "--quiet")
     session.run("coverage", "report")
 
