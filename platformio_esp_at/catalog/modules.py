@@ -184,11 +184,12 @@ def modules(chip: str | None = None) -> tuple[Module, ...]:
     return tuple(module for module in modules() if module.chip == key)
 
 
-def module(chip: str, name: str) -> Module:
+def module(chip: str, name: str, *, if_of_other_chip: str = "") -> Module:
     """Return the AT module of ``chip`` that ``name`` means: ``MINI-1``, ``mini-1``, ``ESP32-C3-MINI-1``, ``WROOM-32E``.
 
     Raises `UnknownNameError` with near names, or for hardware on which no released firmware runs. A flash suffix
-    (``-N4``, ``-N8R2``, ``-H4``) counts only if listed.
+    (``-N4``, ``-N8R2``, ``-H4``) counts only if listed. ``if_of_other_chip``: the first next step, where ``name`` is
+    exactly that of another chip's module.
     """
     found = chips.chip(chip)
     spellings = _spellings(found.key)
@@ -200,10 +201,11 @@ def module(chip: str, name: str) -> Module:
     error = unknown_name("unknown-module", f"{found.display_name} AT module", name, _names(modules(found.key)))
     if sizes := [cover for row in modules(found.key) for cover in row.covers if _differs_in_flash(cover, name)]:
         error.hint = f"it comes with several sizes of flash: write {' or '.join(sizes)}; {error.hint}"
-    others = [m for m in modules() if folded_name(name) in map(folded_name, (m.name, *m.covers))]
-    if others:
-        owners = ", ".join(chips.chip(other.chip).display_name for other in others)
-        error.hint = f"that is a module of {owners}; {error.hint}"
+    if others := [m for m in modules() if folded_name(name) in map(folded_name, (m.name, m.full_name, *m.covers))]:
+        owners = ", ".join(dict.fromkeys(chips.chip(other.chip).display_name for other in others))
+        own = f"name a module of {found.display_name}: {', '.join(_names(modules(found.key)))}"
+        other = f"{if_of_other_chip}; else " if if_of_other_chip else ""
+        error.hint = f"that is a module of {owners}; {other}{own}"
     raise error
 
 

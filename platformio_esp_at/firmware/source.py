@@ -49,7 +49,7 @@ def module_of_release(
     name = wanted.based_on if isinstance(wanted, CustomModule) else wanted
     if name is not None:
         with located(name.where):
-            named = find_module(board.mcu, name.text) if board else only_module(name.text)
+            named = _on_board(board, name.text) if board else only_module(name.text)
         return named, named
     if board is None:
         raise SelectionError(
@@ -62,6 +62,11 @@ def module_of_release(
     carried = select_module(board)
     flashed = carried if "module" in board.at else module_for_release(carried, firmware.text)
     return find_module(carried.chip, carried.module), find_module(flashed.chip, flashed.module)
+
+
+def _on_board(board: BoardFacts, name: str) -> Module:
+    next_to_it = f"if it is next to this project's chip, write {setting('board', 'none')}"
+    return find_module(board.mcu, name, if_of_other_chip=next_to_it)
 
 
 def local_path(firmware: Firmware) -> Path | None:

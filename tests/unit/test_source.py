@@ -189,6 +189,13 @@ def test_a_module_of_the_users_own_takes_the_package_of_what_it_is_like():
             id="unknown-module-with-its-chip",
         ),
         pytest.param(
+            *("latest", "ESP32-C3-MINI-1", ESP32DEV, "unknown-module", MODULE),
+            "unknown ESP32 AT module 'ESP32-C3-MINI-1'",
+            "that is a module of ESP32-C3; if it is next to this project's chip, write board: none; "
+            "else name a module of ESP32: ",
+            id="module-of-another-chip-than-the-board",
+        ),
+        pytest.param(
             *("v9.9", None, ESP32DEV, "no-release", HERE),
             "no firmware package v9.9 for the ESP32 module WROOM-32",
             "v4.1.1.0 (recommended)",
