@@ -190,8 +190,13 @@ def test_the_component_of_a_checkout(tmp_path):
     assert load(f"{lines}spaces['action_extensions'](base, {str(project)!r})") == LOADED
 
 
-def test_a_project_without_the_component(tmp_path):
+@pytest.mark.parametrize(("words", "says"), [(["-p", "PORT", "at-flash"], True), (["flash"], False), ([], False)])
+def test_a_project_without_the_component(words, says, tmp_path, monkeypatch, capsys):
+    """ninja would only say that it doesn't know at-flash, and suggest app-flash."""
+    monkeypatch.setattr(sys, "argv", ["idf.py", *words])
     assert extension(tmp_path)["actions"] == {}
+    line = "The component esp_at_flash isn't here yet: run idf.py reconfigure first\n"
+    assert capsys.readouterr().err == (line if says else "")
 
 
 @pytest.mark.parametrize(
