@@ -181,7 +181,7 @@ def _setup(
         from platformio_esp_at.idf.project import spelling_of
 
         project = _idf_project(sdkconfig, folder)
-        spelling = spelling_of(project, file)
+        spelling = spelling_of(project, folder, file)
     click.get_current_context().ensure_object(dict)[_SPELLING] = spelling
 
     def find(board: str | None) -> BoardFacts | None:

@@ -40,8 +40,7 @@ def check_chip(chip: Chip, device: Device) -> None:
         raise FlashError(
             "device-other-chip",
             f"the device at {device.port} is an {_display_name(device.chip)}, the firmware is for {chip.display_name}",
-            hint=f"write the port of the right module, {setting('port', 'PORT')}; or take the firmware package of this "
-            "chip",
+            hint=f"write the module's own port, {setting('port', 'PORT')}; or take the firmware package of this chip",
             chip=device.chip,
         )
     check_security(device.security)
@@ -57,7 +56,7 @@ def check_restorable(backup: Backup, device: Device, *, other_module: bool) -> t
             "device-other-chip",
             f"the device at {device.port} is an {_display_name(device.chip)}, the backup is of an "
             f"{_display_name(backup.chip)}",
-            hint=f"write the port of the right module, {setting('port', 'PORT')}; or name the backup of this one",
+            hint=f"write the module's own port, {setting('port', 'PORT')}; or name the backup of this one",
             chip=device.chip,
         )
     check_security(device.security)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from platformio_esp_at.checks.device import check_device
 from platformio_esp_at.commands.setup import Link
-from platformio_esp_at.commands.upload_port import choose_port
+from platformio_esp_at.commands.upload_port import choose_port, name_origin
 from platformio_esp_at.device.difference import Image, differing_parts, first_difference, md5_of
 from platformio_esp_at.device.failures import LINK
 from platformio_esp_at.device.ports import check_baud
@@ -68,6 +68,7 @@ class SessionRun:
         self._plan = plan
         self._state = _State.AS_BEFORE
         self._lost_output: Exception | None = None
+        self._port = job.request.port
         self._session = Session(connection(setup, job), self.report, folder=setup.project)
         self._written: dict[str, int] = {}
         self._done: list[ImageDone] = []
@@ -231,6 +232,7 @@ class SessionRun:
             hint = again if self._state is _State.HALF else "run the command again"
             return FlashError("interrupted", f"interrupted: {state}", hint=hint)
         if isinstance(error, FlashError) and error.code != "content-differs" and not error.problems:
+            name_origin(error, self._port)
             error.message += f"; {state}"
             error.args = (error.message,)
             if self._state is _State.HALF:

@@ -89,8 +89,8 @@ def verify(setup: Setup) -> None:
 def erase(setup: Setup) -> None:
     """Erase the whole flash of the module. A project with an error, or a device with another chip, is refused first."""
     job = prepare(setup, lock=False)
-    setup.report(ErasingAll(job.plan, blanks=True))
     with DeviceRun(setup, job, "erase") as run:
+        run.report(ErasingAll(job.plan, blanks=True))
         run.erase()
         run.restart()
         run.report(Erased(job.plan))

@@ -9,6 +9,7 @@ from platformio_esp_at.errors import EspAtError, setting
 
 if TYPE_CHECKING:
     from platformio_esp_at.commands.setup import Job, Reach, Setup
+    from platformio_esp_at.request.values import Text
 
 
 def choose_port(setup: Setup, job: Job | Reach) -> str:
@@ -31,3 +32,20 @@ def choose_port(setup: Setup, job: Job | Reach) -> str:
         name = find_port()
     check_port(name)
     return name
+
+
+_OF_ANOTHER_PORT = ("device-other-chip", "module-not-responding", "port-absent", "port-unavailable")
+"""Codes of failures that another port may cure."""
+_TYPED = "--"
+
+
+def name_origin(error: EspAtError, port: Text | None) -> None:
+    """Let an error about a port say where that was written: a typed one in the hint, another one in the place."""
+    if port is None or error.code not in _OF_ANOTHER_PORT:
+        return
+    origin = str(port.where)
+    if origin.startswith(_TYPED):
+        option = "-p" if origin == "--port" else origin
+        error.hint = error.marked_hint.replace(setting("port", "PORT"), f"{option} PORT")
+    else:
+        error.locate(port.where)

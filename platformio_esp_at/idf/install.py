@@ -26,7 +26,7 @@ def action_extensions(base_actions, project_path):
                 spec.loader.exec_module(component)
                 return component.action_extensions(base_actions, project_path)
         if any(word.startswith("at-") for word in sys.argv[1:]):
-            sys.stderr.write("The component esp_at_flash isn't here yet: run idf.py reconfigure first\n")
+            sys.stderr.write("The component esp_at_flash isn't here yet: run idf.py reconfigure first\\n")
     except Exception as error:  # else it would end every idf.py command
         sys.stderr.write("WARNING: idf.py at-flash can't be offered: %s\\n" % error)
     return {"version": "1", "actions": {}}

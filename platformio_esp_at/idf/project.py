@@ -52,6 +52,8 @@ MENU_PARAMETERS = {
     "CONFIG_ESP_AT_UART_BAUDRATE": "uart_baudrate",
 }
 """The other entries: the factory parameter that each sets."""
+MENU = "AT module"
+"""The component's menu: how its name in Kconfig begins."""
 MENU_ENTRIES = {
     "firmware": "ESP-AT firmware package",
     "module": "AT module",
@@ -171,16 +173,17 @@ def layer_of_sdkconfig(config: Mapping[str, str], *, base: Path) -> Layer:
     return Layer(base, options)
 
 
-def spelling_of(project: IdfProject | None, project_file: str = PROJECT_FILE) -> Spelling:
-    """Return how a project writes options: in menuconfig what that has for ``esp_at.yml``, else in the project file."""
-    has_menu = project and "CONFIG_ESP_AT_MODULE" in project.config and project_file == PROJECT_FILE
+def spelling_of(project: IdfProject | None, folder: Path, project_file: str = PROJECT_FILE) -> Spelling:
+    """Return how a project in a folder writes options: in its project file; without one, in the menu what that has."""
+    has_menu = project and "CONFIG_ESP_AT_MODULE" in project.config and not os.path.lexists(folder / project_file)
     entries = MENU_ENTRIES if has_menu else {}
 
     def write(option: str, value: str) -> str:
         if option == PROJECT_FILE_OPTION.name:
             return as_arguments(option, value)
         if entry := entries.get(option):
-            return f"'{entry}' = {value} in idf.py menuconfig" if value else f"'{entry}' in idf.py menuconfig"
+            path = f"'{MENU} > {entry}'"
+            return f"{path} = {value} in idf.py menuconfig" if value else f"{path} in idf.py menuconfig"
         return f"{as_yaml(option, value)} in {project_file}" if value else as_yaml(option, value)
 
     return Spelling(write, project_file=project_file)

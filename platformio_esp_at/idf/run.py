@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 def _setup(host: Host) -> Setup:
     """Return what a request asks for; `idf.actions` has made it."""
     request = host.request
-    host.spelling = spelling_of(None)
-    check_idf_version()
     folder, build = Path(request["project"]), Path(request["build"])
+    host.spelling = spelling_of(None, folder)
+    check_idf_version()
     project = read_idf_project(folder, build)
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in request["options"].items()}
     given = {"port": request["port"], "baud": request["speed"]}
     typed = {name: given[name] for name in request["typed"]}
     typed_options = layer_of_command_line({**values, **typed})
     file = find_project_file(folder, typed_options)
-    host.spelling = spelling_of(project, file)
+    host.spelling = spelling_of(project, folder, file)
     layers: list[Layer] = [read_project(folder, file), typed_options]
     if project is not None:
         layers.insert(0, project.options_below(file))

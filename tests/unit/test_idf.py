@@ -18,6 +18,7 @@ from platformio_esp_at.catalog.chips import chips
 from platformio_esp_at.errors import EspAtError, FormatError, Place, SelectionError, setting, spelled
 from platformio_esp_at.idf import actions, install
 from platformio_esp_at.idf.project import (
+    MENU,
     MENU_ENTRIES,
     MENU_OPTIONS,
     MENU_PARAMETERS,
@@ -344,19 +345,32 @@ def test_menuconfig_left_alone_sets_none(configured):
 MODULE = f"write {setting('module', 'NAME')} and {setting('port', 'PORT')}"
 
 
-def test_a_project_writes_options_into_its_project_file(configured):
+def test_a_project_writes_options_into_its_project_file(configured, tmp_path):
     for project in (None, configured('CONFIG_IDF_TARGET="esp32"\n')):
-        assert spelled(MODULE, spelling_of(project)) == "write module: NAME in esp_at.yml and port: PORT in esp_at.yml"
+        spelling = spelling_of(project, tmp_path)
+        assert spelled(MODULE, spelling) == "write module: NAME in esp_at.yml and port: PORT in esp_at.yml"
 
 
-def test_a_project_with_the_component_has_a_menu(configured):
-    spelling = spelling_of(configured('CONFIG_IDF_TARGET="esp32"\nCONFIG_ESP_AT_MODULE=""\n'))
-    assert spelled(MODULE, spelling) == ("write 'AT module' = NAME in idf.py menuconfig and port: PORT in esp_at.yml")
-    pin = setting("factory_param.uart_tx_pin", "17")
-    assert spelled(pin, spelling) == "'TX pin of the AT port' = 17 in idf.py menuconfig"
-    assert spelled(f"remove {setting('module')} or {setting('skip')}", spelling) == (
-        "remove 'AT module' in idf.py menuconfig or skip"
+WITH_MENU = 'CONFIG_IDF_TARGET="esp32"\nCONFIG_ESP_AT_MODULE=""\n'
+
+
+def test_a_project_with_the_component_has_a_menu(configured, tmp_path):
+    spelling = spelling_of(configured(WITH_MENU), tmp_path)
+    assert spelled(MODULE, spelling) == (
+        "write 'AT module > AT module' = NAME in idf.py menuconfig and port: PORT in esp_at.yml"
     )
+    pin = setting("factory_param.uart_tx_pin", "17")
+    assert spelled(pin, spelling) == "'AT module > TX pin of the AT port' = 17 in idf.py menuconfig"
+    assert spelled(f"remove {setting('module')} or {setting('skip')}", spelling) == (
+        "remove 'AT module > AT module' in idf.py menuconfig or skip"
+    )
+
+
+@pytest.mark.parametrize("file", ["esp_at.yml", "esp_at_left.yml"])
+def test_a_project_file_that_is_there_has_all_options(file, configured, tmp_path):
+    (tmp_path / file).touch()
+    spelling = spelling_of(configured(WITH_MENU), tmp_path, file)
+    assert spelled(setting("module", "NAME"), spelling) == f"module: NAME in {file}"
 
 
 def test_the_menu_has_the_entries_that_hints_name():
@@ -366,6 +380,7 @@ def test_the_menu_has_the_entries_that_hints_name():
     named = {name: MENU_ENTRIES[option] for name, option in MENU_OPTIONS.items()}
     named |= {name: MENU_ENTRIES[f"factory_param.{parameter}"] for name, parameter in MENU_PARAMETERS.items()}
     assert named == options
+    assert f'menu "{MENU} (esp_at_flash)"' in kconfig
 
 
 def test_no_project(tmp_path):
