@@ -178,14 +178,16 @@ def _setup(
     file = find_project_file(folder, typed)
     project, spelling = None, ON_COMMAND_LINE._replace(project_file=file)
     if sdkconfig:
-        from platformio_esp_at.idf.project import spelling_of
+        from platformio_esp_at.idf.project import find_board_of, spelling_of
 
         project = _idf_project(sdkconfig, folder)
         spelling = spelling_of(project, folder, file)
     click.get_current_context().ensure_object(dict)[_SPELLING] = spelling
 
     def find(board: str | None) -> BoardFacts | None:
-        return _find_board(board, folder) if board else project.board() if project else None
+        if project:
+            return find_board_of(project, folder, board)
+        return _find_board(board, folder) if board else None
 
     _begin_work()
     return Setup(

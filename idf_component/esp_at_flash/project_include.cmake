@@ -46,9 +46,11 @@ or write firmware: latest into ${project_dir}/esp_at.yml, and run idf.py reconfi
     idf_build_get_property(sdkconfig SDKCONFIG)
     if(is_own_build)
         # What a build makes is not known to be an input before it has run.
-        __esp_at_flash_add_image(at_image RUN ${run} COMMENT "Packaging the AT firmware")
+        __esp_at_flash_add_image(at_image RUN ${run} COMMENT "Packaging the AT firmware"
+            FLASH_COMMENT "Flashing the AT module")
     else()
         __esp_at_flash_add_image(at_image RUN ${run} COMMENT "Packaging the AT firmware"
+            FLASH_COMMENT "Flashing the AT module"
             OUTPUT "${output}/esp_at_manifest.json" DEPFILE "${depfile}"
             DEPENDS "${sdkconfig}" "${package}/__init__.py")
     endif()
@@ -77,7 +79,8 @@ endfunction()
 # module is next to this project's chip, on a port of its own: neither target is part of idf.py build or idf.py flash.
 #
 # @param[in]           name     Name of the module, in the names of its targets: letters, digits, _ and -.
-# @param[in]           file     Its project file; a relative path starts at the folder of the CMakeLists.txt.
+# @param[in]           file     Its project file; a relative path starts at the folder of the CMakeLists.txt. It has to
+#                               be there, unless DEPENDS names it.
 # @param[in, optional] DEPENDS  (multivalue) Files and targets that have to be made first, such as a certificate.
 function(esp_at_create_module_image name file)
     cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "DEPENDS")
@@ -98,6 +101,20 @@ already: give each module another name")
     if(BOOTLOADER_BUILD OR CMAKE_BUILD_EARLY_EXPANSION OR target STREQUAL "linux")
         return()
     endif()
+    set(given "${file}")
+    get_filename_component(file "${file}" ABSOLUTE)
+    set(is_made FALSE)
+    foreach(made IN LISTS arg_DEPENDS)
+        get_filename_component(in_source "${made}" ABSOLUTE)
+        get_filename_component(in_binary "${made}" ABSOLUTE BASE_DIR "${CMAKE_CURRENT_BINARY_DIR}")
+        if("${file}" STREQUAL "${in_source}" OR "${file}" STREQUAL "${in_binary}")
+            set(is_made TRUE)
+        endif()
+    endforeach()
+    if(NOT EXISTS "${file}" AND NOT is_made)
+        message(FATAL_ERROR "esp_at_create_module_image(${name} ${given}): there is no project file ${file}: \
+write its name as it is, or name the file in DEPENDS if the build makes it")
+    endif()
     idf_build_get_property(build_dir BUILD_DIR)
     __esp_at_flash_find_package(package)
     if(NOT EXISTS "${package}")
@@ -105,12 +122,12 @@ already: give each module another name")
         return()
     endif()
 
-    get_filename_component(file "${file}" ABSOLUTE)
     set(folder "${build_dir}/esp_at_${name}")
     set(output "${folder}/esp_at")
     set(depfile "${folder}/esp_at.d")
     __esp_at_flash_command(run "${package}" "${output}" "${depfile}" "${file}")
     __esp_at_flash_add_image(${at_image} RUN ${run} COMMENT "Packaging the AT firmware of ${name}"
+        FLASH_COMMENT "Flashing the AT module ${name}"
         OUTPUT "${output}/esp_at_manifest.json" DEPFILE "${depfile}"
         DEPENDS "${package}/__init__.py" ${arg_DEPENDS})
     if(arg_DEPENDS)
@@ -150,11 +167,12 @@ endfunction()
 # @param[in] target             Name of the target.
 # @param[in] RUN                (multivalue) The command, but for what it is to do.
 # @param[in] COMMENT            What is printed while the image set is made.
+# @param[in] FLASH_COMMENT      What is printed while the module is flashed.
 # @param[in, optional] OUTPUT   The file that is newer than all inputs then. Without it, the target always runs.
 # @param[in, optional] DEPFILE  The file that lists the inputs.
 # @param[in, optional] DEPENDS  (multivalue) Further inputs.
 function(__esp_at_flash_add_image target)
-    cmake_parse_arguments(PARSE_ARGV 1 arg "" "COMMENT;OUTPUT;DEPFILE" "RUN;DEPENDS")
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "COMMENT;FLASH_COMMENT;OUTPUT;DEPFILE" "RUN;DEPENDS")
     list(POP_FRONT arg_RUN cmake)
     if(arg_OUTPUT AND POLICY CMP0116)
         get_property(component GLOBAL PROPERTY __ESP_AT_FLASH_DIR)
@@ -179,6 +197,7 @@ function(__esp_at_flash_add_image target)
     # It packages by itself: what is flashed was checked right before, dates of certificates included.
     add_custom_target(${target}-flash
         COMMAND ${cmake} -D ESP_AT_COMMAND=flash ${arg_RUN}
+        COMMENT "${arg_FLASH_COMMENT}"
         USES_TERMINAL
         VERBATIM)
 endfunction()

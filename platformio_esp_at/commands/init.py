@@ -32,7 +32,7 @@ from platformio_esp_at.commands.project_host import (
 )
 from platformio_esp_at.commands.setup import NO_BOARD, prepare
 from platformio_esp_at.commands.templates import TEMPLATES, template
-from platformio_esp_at.errors import EspAtError, note
+from platformio_esp_at.errors import EspAtError, Place, note
 from platformio_esp_at.files import is_regular, replace_file, writing_hint
 from platformio_esp_at.formats.idf_manifest import FILE as IDF_MANIFEST
 from platformio_esp_at.formats.idf_manifest import has_dependency, with_dependency
@@ -178,6 +178,8 @@ def _of_idf(folder: Path, wishes: Wishes, around: Around) -> Start:
     if host_of(folder) is not Host.IDF:
         message = f"{folder} is no project of ESP-IDF: it has no CMakeLists.txt of one"
         raise EspAtError("not-an-idf-project", message, hint=f"make it first: idf.py create-project -p {folder} NAME")
+    if wishes.namespace is not None:
+        _check_namespace(wishes.namespace)
     board = around.idf_board(folder)
     given = dict(wishes.options)
     is_next = not carries_module(board) or ("module" in given and not is_of(given["module"], board))
@@ -290,6 +292,16 @@ def _with_targets(ini: PlatformioIni, environment: Environment) -> tuple[Platfor
             paste.append(f"{option} = {wanted.text}")
     where = f"{PLATFORMIO_INI}, [env:{environment.name}]"
     return made, (Paste(where, tuple(paste)),) if paste else ()
+
+
+def _check_namespace(namespace: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", namespace):
+        raise EspAtError(
+            "namespace-invalid",
+            f"{namespace!r} can't be a namespace of ESP-IDF's registry",
+            where=Place.at(option="--namespace"),
+            hint="write the part before / in the component's name there: letters, digits, - and _",
+        )
 
 
 def _dependency(folder: Path, namespace: str | None) -> Change | Paste | None:

@@ -23,6 +23,7 @@ from platformio_esp_at.errors import (
     setting,
 )
 from platformio_esp_at.files import read_file, reading_hint
+from platformio_esp_at.request.board_manifests import find_board
 from platformio_esp_at.request.command_line import as_arguments
 from platformio_esp_at.request.nodes import Layer
 from platformio_esp_at.request.options import PROJECT_FILE_OPTION
@@ -187,6 +188,21 @@ def spelling_of(project: IdfProject | None, folder: Path, project_file: str = PR
         return f"{as_yaml(option, value)} in {project_file}" if value else as_yaml(option, value)
 
     return Spelling(write, project_file=project_file)
+
+
+def find_board_of(project: IdfProject | None, folder: Path, board: str | None) -> BoardFacts | None:
+    """Return the facts of the board that a project in a folder names; of the project itself for None.
+
+    Raises `UnknownNameError` for an unknown one: mostly a module is meant that is next to the project's chip.
+    """
+    if board is None:
+        return project.board() if project else None
+    try:
+        return find_board(board, own_boards=folder / "boards")
+    except UnknownNameError as error:
+        none = setting("board", NO_BOARD)
+        error.hint = f"for a module next to this project's chip, write {none}\n{error.marked_hint}"
+        raise
 
 
 def image_set_folder(build: Path, project_file: str = PROJECT_FILE) -> Path:

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 
 from platformio_esp_at.commands.setup import Link, Setup
 from platformio_esp_at.hosted import Host, serve
-from platformio_esp_at.idf.project import check_idf_version, image_set_folder, read_idf_project, spelling_of
-from platformio_esp_at.request.board_manifests import find_board
+from platformio_esp_at.idf.project import (
+    check_idf_version,
+    find_board_of,
+    image_set_folder,
+    read_idf_project,
+    spelling_of,
+)
 from platformio_esp_at.request.command_line import layer_of_command_line
 from platformio_esp_at.request.layers import layer_of_options
 from platformio_esp_at.request.project_files import find_project_file
 from platformio_esp_at.request.read import read_project
 
 if TYPE_CHECKING:
-    from platformio_esp_at.catalog.boards import BoardFacts
-    from platformio_esp_at.idf.project import IdfProject
     from platformio_esp_at.request.nodes import Layer
 
 
@@ -43,7 +46,7 @@ def _setup(host: Host) -> Setup:
         layers=tuple(layers),
         project=folder,
         folder=image_set_folder(build, file),
-        find_board=partial(_find_board, project, folder),
+        find_board=partial(find_board_of, project, folder),
         report=host.report,
         find_port=partial(host.ask, "port_wanted") if project else None,
         has_port=bool(given["port"]),
@@ -52,12 +55,6 @@ def _setup(host: Host) -> Setup:
         spelling=host.spelling,
         project_file=file,
     )
-
-
-def _find_board(project: IdfProject | None, folder: Path, board: str | None) -> BoardFacts | None:
-    if board is None:
-        return project.board() if project else None
-    return find_board(board, own_boards=folder / "boards")
 
 
 if __name__ == "__main__":

@@ -86,9 +86,12 @@ def output_folder(project_file: str) -> str:
 
 
 def _path_of(text: str, folder: Path) -> str:
-    """Return the path that a user means, from the project's folder: a word alone is that of ``esp_at_WORD.yml``."""
+    """Return the path that a user means, from the project's folder.
+
+    A word alone is that of ``esp_at_WORD.yml``, with or without ``esp_at_``.
+    """
     if re.fullmatch(r"[\w-]+", text):
-        return _OF_A_MODULE.format(text)
+        return _OF_A_MODULE.format(_name_of(text) or text)
     try:
         return Path(os.path.relpath(folder / Path(text).expanduser(), folder)).as_posix()
     except (RuntimeError, ValueError):  # no such user; another drive of Windows, or a NUL

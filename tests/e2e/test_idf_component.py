@@ -454,6 +454,7 @@ def test_two_modules_are_flashed(two_modules, used_module):
     left, right = used_module("esp32"), used_module("esp32c3")
     made = two_modules(left=f"port: {left.port}\n")
     said = made.build("at_image_right-flash", code=1)
+    assert "Flashing the AT module right" in said
     assert "No port is named for the AT module." in said
     assert "write port: PORT into esp_at_right.yml, or use idf.py -p PORT at-flash" in " ".join(said.split())
     made.build("at_image_left-flash", "at_image_right-flash", ESPPORT=right.port)
@@ -472,9 +473,25 @@ def test_the_project_file_of_a_module_is_missing(two_modules):
     assert "  did you mean --project-file esp_at_lefd.yml?\n" in said
     said = made.build("at_image", code=1)
     assert "For esp_at_lefd.yml, use the targets that esp_at_create_module_image has added" not in said
+    said = " ".join(made.configure(code=1).split())
+    missing = made.folder / "esp_at_left.yml"
+    assert f"esp_at_create_module_image(left esp_at_left.yml): there is no project file {missing}: " in said
+    missing.write_bytes((made.folder / "esp_at_lefd.yml").read_bytes())
     made.configure()
     said = made.build("at_image", code=1)
-    assert "For esp_at_lefd.yml, use the targets that esp_at_create_module_image has added" in said
+    assert "For esp_at_lefd.yml, esp_at_left.yml, use the targets that esp_at_create_module_image has added" in said
+
+
+def test_the_project_file_of_a_module_is_made_by_the_build(two_modules):
+    calls = """
+    add_custom_command(OUTPUT made.yml
+        COMMAND ${CMAKE_COMMAND} -E copy "${CMAKE_SOURCE_DIR}/esp_at_left.yml" made.yml)
+    esp_at_create_module_image(made "${CMAKE_CURRENT_BINARY_DIR}/made.yml" DEPENDS made.yml)
+"""
+    made = two_modules(calls=calls)
+    (made.folder / "esp_at_left.yml").write_text("firmware: ../firmware.zip\nmodule: WROOM-32\n")
+    made.build("at_image_made")
+    assert manifest_of(made, "made").is_file()
 
 
 @pytest.mark.parametrize(
@@ -483,7 +500,7 @@ def test_the_project_file_of_a_module_is_missing(two_modules):
         ("left esp_at_left.yml FLASH_IN_PROJECT", "unknown argument FLASH_IN_PROJECT: it takes DEPENDS alone."),
         ('"le ft" esp_at_left.yml', "'le ft' can't be part of a target's name: take letters, digits, _ and - alone"),
         (
-            "left a.yml)\n    esp_at_create_module_image(left b.yml",
+            "left sdkconfig)\n    esp_at_create_module_image(left sdkconfig",
             "there is a target at_image_left or at_image_left-flash already: give each module another name",
         ),
     ],

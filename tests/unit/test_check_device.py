@@ -48,7 +48,7 @@ def test_another_chip(tmp_path, chip, name):
     error = caught.value
     assert (error.code, error.facts) == ("device-other-chip", {"chip": chip})
     assert error.message == f"the device at COM3 is an {name}, the firmware is for ESP32"
-    assert error.hint == "write the port of the right module, port: PORT; or take the firmware package of this chip"
+    assert error.hint == "write the module's own port, port: PORT; or take the firmware package of this chip"
 
 
 @pytest.mark.parametrize("size", [None, 4 << 20, 16 << 20])

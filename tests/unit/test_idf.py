@@ -15,7 +15,7 @@ import pytest
 
 from platformio_esp_at.catalog.boards import select_module
 from platformio_esp_at.catalog.chips import chips
-from platformio_esp_at.errors import EspAtError, FormatError, Place, SelectionError, setting, spelled
+from platformio_esp_at.errors import EspAtError, FormatError, Place, SelectionError, UnknownNameError, setting, spelled
 from platformio_esp_at.idf import actions, install
 from platformio_esp_at.idf.project import (
     MENU,
@@ -23,6 +23,7 @@ from platformio_esp_at.idf.project import (
     MENU_OPTIONS,
     MENU_PARAMETERS,
     check_idf_version,
+    find_board_of,
     image_set_folder,
     parse_sdkconfig,
     read_idf_project,
@@ -337,6 +338,14 @@ def test_menuconfig_left_alone_sets_none(configured):
     texts = "".join(f'CONFIG_ESP_AT_{name}=""\n' for name in ("FIRMWARE", "MODULE", "PARTITIONS"))
     project = configured(f'CONFIG_IDF_TARGET="esp32"\nCONFIG_ESP_AT_UART_BAUDRATE=0\n{pins}{texts}')
     assert project.options.options == {}
+
+
+def test_an_unknown_board_is_mostly_a_module_next_to_the_chip(tmp_path):
+    with pytest.raises(UnknownNameError) as caught:
+        find_board_of(None, tmp_path, "non")
+    assert caught.value.code == "unknown-board"
+    assert caught.value.hint.startswith("for a module next to this project's chip, write board: none\n")
+    assert find_board_of(None, tmp_path, "esp32dev").mcu == "esp32"
 
 
 # --- options in hints ---

@@ -240,6 +240,13 @@ def test_the_component_of_a_project(idf_project):
     assert {change.path.name for change in start.changes} == {"esp_at.yml", "idf_ext.py"}
 
 
+@pytest.mark.parametrize("namespace", ["<namespace>", "a b", "acme/esp_at_flash", "", "a\n"])
+def test_what_is_no_namespace(namespace, idf_project):
+    with pytest.raises(EspAtError) as caught:
+        started(idf_project, namespace=namespace)
+    assert (caught.value.code, str(caught.value.place)) == ("namespace-invalid", "--namespace")
+
+
 # --- templates ---
 
 

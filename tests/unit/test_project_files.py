@@ -44,6 +44,7 @@ def test_the_files_that_there_are(folder):
         (None, "esp_at.yml"),
         ("./esp_at.yml", "esp_at.yml"),
         ("left", "esp_at_left.yml"),
+        ("esp_at_left", "esp_at_left.yml"),
         ("esp_at_left.yml", "esp_at_left.yml"),
         ("modules/gsm.yml", "modules/gsm.yml"),
         ("{}/modules/../modules/gsm.yml", "modules/gsm.yml"),

@@ -8,8 +8,10 @@ from serial.tools.list_ports_common import ListPortInfo
 
 from platformio_esp_at.catalog.boards import BoardFacts
 from platformio_esp_at.commands.setup import prepare
-from platformio_esp_at.commands.upload_port import choose_port
-from platformio_esp_at.errors import EspAtError, FlashError
+from platformio_esp_at.commands.upload_port import choose_port, name_origin
+from platformio_esp_at.device.failures import failure
+from platformio_esp_at.errors import EspAtError, FlashError, Place
+from platformio_esp_at.request.values import Text
 
 
 @pytest.fixture
@@ -87,3 +89,28 @@ def test_what_is_no_port(project, plugged_in):
         with pytest.raises(EspAtError) as caught:
             _chosen(setup)
         assert caught.value.code == "not-a-port"
+
+
+@pytest.mark.parametrize(
+    ("where", "place", "written"),
+    [
+        (Place.at(option="--port"), "", "-p PORT"),
+        (Place.at(option="--upload-port"), "", "--upload-port PORT"),
+        (Place.at(file="esp_at.yml", line=4), "esp_at.yml:4", "port: PORT"),
+        (Place.at(option="custom_at_port"), "custom_at_port", "port: PORT"),
+        (None, "", "port: PORT"),
+    ],
+)
+def test_an_error_says_where_the_port_was_written(where, place, written, plugged_in):
+    plugged_in()
+    error = failure("port-absent", "", "COM3")
+    name_origin(error, where and Text("COM3", where))
+    assert str(error.place) == place
+    assert error.hint.startswith(f"plug the module in, or write its port, {written}; ")
+
+
+def test_an_error_that_is_not_of_the_port_stays(plugged_in):
+    plugged_in()
+    error = failure("flash", "bits", "COM3")
+    name_origin(error, Text("COM3", Place.at(file="esp_at.yml", line=4)))
+    assert str(error.place) == ""
