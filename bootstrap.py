@@ -78,7 +78,7 @@ def install(*arguments):
             said.append(line.decode("utf-8", "replace"))
             found = re.match(r"\s*(?:Collecting ([\w.-]+)|Installing collected packages)", said[-1])
             if found:
-                word = found.group(1) or "and installs them"
+                word = found.group(1) or "and installs them (it takes a moment)"
                 column += 1 + len(word)
                 print("\n  " if column > WIDTH else " ", word, sep="", end="", flush=True)
                 column = 2 + len(word) if column > WIDTH else column

@@ -43,6 +43,8 @@ _show_all_of_pyenv()
 SUPPORTED = nox.project.python_versions(nox.project.load_toml("pyproject.toml"))
 PYTHONS = [version for version in SUPPORTED if get_interpreter(version, [], env=os.environ)]
 """The supported ones that this machine has."""
+OWN = ".".join(map(str, sys.version_info[:2]))
+"""That of bootstrap.py's environment."""
 
 
 @nox.session(python=False)
@@ -60,11 +62,12 @@ def unit(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def pythons(session: nox.Session) -> None:
-    """Run the unit and property tests on every Python of this machine, two at least."""
+    """Run the unit and property tests on every other Python of this machine, one at least; `test` has this one's."""
     if len(PYTHONS) < 2:
         session.error(f"of the Pythons {', '.join(SUPPORTED)} only {', '.join(PYTHONS) or 'none'} is here: two must be")
     for version in PYTHONS:
-        session.notify(f"unit-{version}")
+        if version != OWN:
+            session.notify(f"unit-{version}")
 
 
 @nox.session(python=PYTHONS)

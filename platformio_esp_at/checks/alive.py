@@ -324,7 +324,7 @@ _TROUBLES = {
     Trouble.NO_BOOTLOADER: (
         "module-not-booting",
         "the module finds no bootloader in its flash",
-        "upload the factory image: it has all that the module needs, each at its offset",
+        "upload the plan: it has the bootloader, too, and what the module has saved stays",
     ),
     Trouble.NO_APPLICATION: (
         "module-not-booting",

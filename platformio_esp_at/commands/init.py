@@ -45,7 +45,7 @@ from platformio_esp_at.request.command_line import spelling
 from platformio_esp_at.request.kinds import is_board_file
 from platformio_esp_at.request.layers import layer_of_options
 from platformio_esp_at.request.read import layer_of_text
-from platformio_esp_at.request.values import PROJECT_FILE
+from platformio_esp_at.request.values import PROJECT_FILE, Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,7 +92,7 @@ class Start(NamedTuple):
 
 def plan_start(folder: Path, wishes: Wishes, around: Around) -> Start:
     """Return what makes a folder a project that flashes the AT module; nothing is written yet. Raises `EspAtError`."""
-    host = wishes.host or host_of(folder) or ask_host(around)
+    host = wishes.host or host_of(folder) or ask_host(wishes, around)
     plan_of = {Host.PLATFORMIO: _of_platformio, Host.IDF: _of_idf, Host.ESP_AT: _of_esp_at}[host]
     return plan_of(folder, wishes, around)
 
@@ -170,7 +170,7 @@ def _flash_only(folder: Path, wishes: Wishes, around: Around) -> Start:
     text = (template("flash-only") / PLATFORMIO_INI).read_text(encoding="utf-8")
     text = re.sub(r"(?m)^board = .*$", lambda _: f"board = {board}", text)
     facts = find_board(board, own_boards=folder / "boards")
-    base = _Base(folder, wishes.options, facts, {}, notices, ("pio run -t upload",))
+    base = _Base(folder, wishes.options, facts, {}, notices, ("pio run -t upload_at",))
     return _start(base, values, [Change(folder / PLATFORMIO_INI, None, text)], ())
 
 
@@ -212,6 +212,12 @@ def _of_esp_at(folder: Path, wishes: Wishes, around: Around) -> Start:
     return _start(_Base(folder, wishes.options, None, {}, notices, (f"esp-at flash{port}",)), values, [], ())
 
 
+def _is_other(base: _Base, layer: Layer, name: str, value: str) -> bool:
+    """Return whether a project file lacks a value, or has another one than the user gave."""
+    there = layer.options.get(name)
+    return there is None or bool(base.given.get(name) and isinstance(there, Text) and there.text != value)
+
+
 class _Base(NamedTuple):
     """What all hosts have in common."""
 
@@ -246,8 +252,8 @@ def _start(
     else:
         kept = (PROJECT_FILE, *kept)
         layer = layer_of_text(there, base.folder)
-        if missing := tuple(f"{name}: {value}" for name, value in values.items() if name not in layer.options):
-            paste = (Paste(PROJECT_FILE, missing), *paste)
+        if other := tuple(f"{name}: {value}" for name, value in values.items() if _is_other(base, layer, name, value)):
+            paste = (Paste(PROJECT_FILE, other), *paste)
     plan, notices = _checked(base, layer)
     return Start(base.folder, tuple(changes), kept, paste, (*base.notices, *notices), plan, base.following)
 
@@ -331,7 +337,7 @@ def describe(start: Start, *, dry_run: bool) -> str:
         lines += _described(change, start.folder, dry_run=dry_run)
     lines += [f"{name} is there already, and stays as it is" for name in start.kept]
     for paste in start.paste:
-        lines += ["", f"Add yourself, in {paste.where}:", *(f"    {line}" for line in paste.lines)]
+        lines += ["", f"Write yourself, in {paste.where}:", *(f"    {line}" for line in paste.lines)]
     lines += [line for notice in start.notices for line in ("", notice_text(notice))]
     if start.plan is not None:
         plan = start.plan

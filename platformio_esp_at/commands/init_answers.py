@@ -118,7 +118,7 @@ def _named_module(known: Known, around: Around, notices: list[Notice]) -> dict[s
 
 def _ask_module(ask: Callable[[Question], str]) -> dict[str, str]:
     """Return the board or the module that the user names; what isn't one is asked again."""
-    wanted = "Which board, or which AT module (esp-at boards and esp-at modules list them)?"
+    wanted = "Which board or AT module, such as esp32dev or WROOM-32 (esp-at boards, esp-at modules)?"
     text = wanted
     while True:
         answer = ask(Question(text)).strip()
@@ -184,9 +184,9 @@ def is_of(module: str, board: BoardFacts | None) -> bool:
     return True
 
 
-def ask_host(around: Around) -> Host:
-    """Return the host of a new project: this program alone, unless somebody wants another one."""
-    if around.ask is None:
+def ask_host(wishes: Wishes, around: Around) -> Host:
+    """Return the host of a new project: this program alone, unless somebody who gives nothing wants another one."""
+    if around.ask is None or any(wishes.options.values()):
         return Host.ESP_AT
     question = Question(
         "Flash with PlatformIO (pio) or with this program alone (esp-at)?",

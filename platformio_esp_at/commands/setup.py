@@ -123,7 +123,7 @@ def ask(setup: Setup, only: Collection[str] | None = None) -> Asked:
     layers, board, on_own_board = _layers(setup, only)
     request = make_request(layers)
     if request.firmware is None:
-        raise EspAtError("firmware-missing", "no firmware package is named", hint=_name_firmware(setup))
+        raise _no_firmware(setup)
     return Asked(request, request.firmware, layers, board, on_own_board)
 
 
@@ -211,17 +211,17 @@ def _lock(setup: Setup, found: FoundFirmware, plan: FlashPlan) -> None:
         add_to_lock(setup.project, *entries, name=setup.lock_file)
 
 
-def _name_firmware(setup: Setup) -> str:
-    """Return how to name the firmware, and which project files there are if none is read."""
+def _no_firmware(setup: Setup) -> EspAtError:
+    """Return the error for a project that names no firmware; it says where no project file is read."""
     hint = (
         f"write {setting('firmware', 'latest')}; esp-at releases lists the others, and the path of a zip will do, too"
     )
-    others = project_files(setup.project)
-    if others and setup.project_file not in others:
-        hint += (
-            f"\nor name the project file of the module: {' or '.join(setting('project_file', name) for name in others)}"
-        )
-    return hint
+    message, files = "no firmware package is named", project_files(setup.project)
+    if setup.project_file not in files:
+        message += f", and there is no {setup.project_file} in {setup.project.absolute()}"
+        names = " or ".join(setting("project_file", name) for name in files)
+        hint += f"\nor name the project file of the module: {names}" if files else "\nor go to the project's folder"
+    return EspAtError("firmware-missing", message, hint=hint)
 
 
 def _board(setup: Setup) -> tuple[BoardFacts | None, bool]:

@@ -44,7 +44,7 @@ def find_runtime(homes: Sequence[str], say: Callable[[str], None]) -> Runtime:
             mark_used(place)
             return Runtime(python, place)
     place = _writable(places)
-    say("esp-at: getting the Python packages that it needs into {} (once)".format(place))
+    say("esp-at: getting the Python packages that it needs into {} (once; it takes a moment)".format(place))
     make_folder(python, place)
     return Runtime(python, place)
 

@@ -6,6 +6,7 @@ page, which brings `STYLE` once for all, or a file of its own.
 
 from __future__ import annotations
 
+from string import Template
 from typing import TYPE_CHECKING, NamedTuple
 
 from platformio_esp_at.outputs.flash_map import State
@@ -19,33 +20,53 @@ if TYPE_CHECKING:
     from platformio_esp_at.outputs.connections import Connections, Interface, Line
     from platformio_esp_at.outputs.flash_map import FlashMap, MapRow
 
-STYLE = """
-.at-picture { --ink: #1a1f26; --soft: #545d68; --paper: #ffffff; --edge: #6b7480; --fill: #1d5a9e; --rest: #d5e3f3;
-  --kept: #8a5a00; --erased: #b02a1e; --fan: #eef1f5; --box: #f4f6f8;
-  font: 12px system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; fill: var(--ink); }
-@media (prefers-color-scheme: dark) {
-  .at-picture { --ink: #e8ebef; --soft: #a9b2bd; --paper: #14181d; --edge: #8a94a0; --fill: #6aa9f0; --rest: #24384f;
-    --kept: #e0b050; --erased: #ff8f80; --fan: #222931; --box: #1c2229; }
-}
-.at-paper { fill: var(--paper); }
+_RULES = Template("""\
+.at-picture { font: 12px system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; fill: $ink; }
+.at-paper { fill: $paper; }
 .at-name { font-weight: 600; }
-.at-soft { fill: var(--soft); font-size: 10.5px; }
-.at-head { font-size: 10px; fill: var(--soft); }
-.at-bar { fill: none; stroke: var(--edge); stroke-width: 1; }
-.at-cut { stroke: var(--edge); stroke-width: .5; }
-.at-lead { fill: none; stroke: var(--edge); stroke-width: .6; }
-.at-fan { fill: var(--fan); stroke: var(--edge); stroke-width: .75; }
-.at-written { fill: var(--fill); }
-.at-rest { fill: var(--rest); }
-.at-hatch { stroke: var(--kept); stroke-width: 1.6; }
-.at-dots { fill: var(--kept); }
-.at-cross { stroke: var(--erased); stroke-width: 1; }
-.at-box { fill: var(--box); stroke: var(--ink); stroke-width: 1.25; }
-.at-wire { fill: none; stroke: var(--ink); stroke-width: 1.75; }
-.at-halo { fill: none; stroke: var(--paper); stroke-width: 6; }
-.at-supply { fill: none; stroke: var(--ink); stroke-width: 1.75; stroke-dasharray: 5 3; }
-.at-tip { fill: var(--ink); }
-"""
+.at-soft { fill: $soft; font-size: 10.5px; }
+.at-head { font-size: 10px; fill: $soft; }
+.at-bar { fill: none; stroke: $edge; stroke-width: 1; }
+.at-cut { stroke: $edge; stroke-width: .5; }
+.at-lead { fill: none; stroke: $edge; stroke-width: .6; }
+.at-fan { fill: $fan; stroke: $edge; stroke-width: .75; }
+.at-written { fill: $fill; }
+.at-rest { fill: $rest; }
+.at-hatch { stroke: $kept; stroke-width: 1.6; }
+.at-dots { fill: $kept; }
+.at-cross { stroke: $erased; stroke-width: 1; }
+.at-box { fill: $box; stroke: $ink; stroke-width: 1.25; }
+.at-wire { fill: none; stroke: $ink; stroke-width: 1.75; }
+.at-halo { fill: none; stroke: $paper; stroke-width: 6; }
+.at-supply { fill: none; stroke: $ink; stroke-width: 1.75; stroke-dasharray: 5 3; }
+.at-tip { fill: $ink; }
+""")
+_LIGHT = {
+    "ink": "#1a1f26",
+    "soft": "#545d68",
+    "paper": "#ffffff",
+    "edge": "#6b7480",
+    "fill": "#1d5a9e",
+    "rest": "#d5e3f3",
+    "kept": "#8a5a00",
+    "erased": "#b02a1e",
+    "fan": "#eef1f5",
+    "box": "#f4f6f8",
+}
+_DARK = {
+    "ink": "#e8ebef",
+    "soft": "#a9b2bd",
+    "paper": "#14181d",
+    "edge": "#8a94a0",
+    "fill": "#6aa9f0",
+    "rest": "#24384f",
+    "kept": "#e0b050",
+    "erased": "#ff8f80",
+    "fan": "#222931",
+    "box": "#1c2229",
+}
+# Colours as they are, and no variables of CSS: programs that aren't browsers show the pictures, too.
+STYLE = f"\n{_RULES.substitute(_LIGHT)}@media (prefers-color-scheme: dark) {{\n{_RULES.substitute(_DARK)}}}\n"
 """The style sheet of the pictures; all its classes begin with ``at-``."""
 
 _NAMES = {

@@ -6,7 +6,16 @@ import sys
 from typing import TYPE_CHECKING
 
 from platformio_esp_at.errors import IN_PROJECT_FILE
-from platformio_esp_at.events import EsptoolOutput, Noticed, Progressed, TableMade
+from platformio_esp_at.events import (
+    Described,
+    EsptoolOutput,
+    FactoryImageWritten,
+    Noticed,
+    Progressed,
+    TableMade,
+    Tested,
+    Updated,
+)
 from platformio_esp_at.launcher.streams import print_now, terminal_width
 from platformio_esp_at.outputs.text import event_text
 
@@ -32,6 +41,13 @@ def is_shown(event: Event, verbosity: int) -> bool:
     if isinstance(event, EsptoolOutput):
         return verbosity > 0
     return verbosity >= 0 or isinstance(event, Noticed | TableMade)
+
+
+def notices_in(event: Event) -> tuple[Noticed, ...]:
+    """Return the warnings and notes that are a part of an event's text: a quiet run shows them, and not the event."""
+    if isinstance(event, Described | Updated | FactoryImageWritten):
+        return tuple(map(Noticed, event.plan.notes))
+    return tuple(map(Noticed, event.verdict.notices)) if isinstance(event, Tested) else ()
 
 
 def show(event: Event, spelling: Spelling = IN_PROJECT_FILE, *, on: TextIO | None = None) -> None:

@@ -222,9 +222,7 @@ def _factory_written(event: events.FactoryImageWritten, view: _View) -> str:
 def _untested(event: events.Updated | events.FactoryImageWritten, spelling: Spelling) -> list[str]:
     """Return what isn't known."""
     asked = spelled(setting("test", "true"), spelling)
-    return (
-        [] if event.test else [f"Whether it answers AT, nobody has asked it; {asked} does, at the end of each upload."]
-    )
+    return [] if event.test else [f"Whether it answers AT was not tested; {asked} tests it at the end of each upload."]
 
 
 def _erasing(plan: FlashPlan) -> str:
@@ -258,13 +256,17 @@ def _tested(event: events.Tested, view: _View) -> str:
     if verdict.evidence:
         lines += ["Evidence:", *(f"  {printable(line)}" for line in verdict.evidence)]
     lines += [notice_text(notice, view.spelling) for notice in verdict.notices]
-    unseen = ", ".join(aspect.name.lower() for aspect in verdict.aspects if not aspect.seen)
+    unseen = [aspect.name.lower() for aspect in verdict.aspects if not aspect.seen]
+    is_asked = all(notice.code != "at-not-asked" for notice in verdict.notices)
+    what = "the module is alive" if is_asked else "the firmware runs"
     if not verdict.holds:
         lines.append(f"Verdict: {printable(event.plan.module.name)} is not shown to be alive and as planned.")
     elif unseen:
-        lines.append(f"Verdict: the module is alive, and as planned in all that was seen; not seen: {unseen}.")
+        lines.append(f"Verdict: {what}, and is as planned in all that was seen; not seen: {', '.join(unseen)}.")
+    elif is_asked:
+        lines.append(f"Verdict: {what} and as planned.")
     else:
-        lines.append("Verdict: the module is alive and as planned.")
+        lines.append(f"Verdict: {what}, and is as planned; whether it answers AT was not tested.")
     return "\n".join(lines)
 
 

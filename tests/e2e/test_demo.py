@@ -29,7 +29,7 @@ def test_the_demo_shows_a_real_upload_and_leaves_nothing_behind(tmp_path):
         "$ pio run -t upload_at --upload-port ",
         "partition_table      written",
         "AT commands    GPIO17  GPIO16  unused  unused  921600",
-        "Verdict: the module is alive and as planned.",
+        "Verdict: the firmware runs, and is as planned; whether it answers AT was not tested.",
         "every byte outside their sectors is as it was.",
     ):
         assert part in done.stdout

@@ -307,7 +307,7 @@ def test_the_first_use_gets_the_packages_and_the_next_ones_need_no_network(
     assert not (tmp_path / "a place").exists()
     first = idf_py("at-info", cwd=folder, **settings)
     (made,) = (tmp_path / "a place").glob("cpython-*" if place == "ESP_AT_ENV" else "esp-at/cpython-*")
-    assert f"esp-at: getting the Python packages that it needs into {made} (once)\n" in first.stderr
+    assert f"esp-at: getting the Python packages that it needs into {made} (once; it takes a moment)\n" in first.stderr
     dead = {"PIP_FIND_LINKS": (tmp_path / "nowhere").as_uri()}
     dead |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://localhost:9")
     again = idf_py("-p", module.port, "at-flash", cwd=folder, **settings | dead)

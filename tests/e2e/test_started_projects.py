@@ -76,7 +76,7 @@ def test_a_project_that_only_flashes(project, esp_at, at_pio, released_platform,
     folder, module = project(), used_module()
     said = esp_at("init", "--host", "pio", "--firmware", "firmware.zip", "--module", "WROOM-32", cwd=folder).stdout
     assert "board = esp32-at-wroom-32\n" in (folder / "platformio.ini").read_text()
-    assert next_commands(said) == ["pio run -t upload"]
+    assert next_commands(said) == ["pio run -t upload_at"]
     from_here(folder / "platformio.ini", "platform", released_platform)
     at_pio(f"run -t upload --upload-port {module.port}", folder)
     assert module.flash == module.after_upload(folder / ".pio/build/at-module/esp_at")
@@ -189,13 +189,19 @@ def in_terminal(tmp_path):
 def test_questions_for_a_new_folder(in_terminal, tmp_path):
     answers = [
         ("with PlatformIO (pio) or with this program alone (esp-at)? (pio, esp-at) [esp-at]:", "pio"),
-        ("Which board, or which AT module", "esp32dew"),
+        ("Which board or AT module, such as", "esp32dew"),
         ("'esp32dew' is neither a board nor a module.", "esp-wrover-kit"),
     ]
     code, shown = in_terminal("init", "new", answers=answers)
     assert code == 0, shown
     assert "board = esp-wrover-kit\n" in (tmp_path / "new/platformio.ini").read_text()
     assert re.search(r"\nfirmware: v\d", (tmp_path / "new/esp_at.yml").read_text())
+
+
+def test_who_names_the_board_is_asked_nothing(in_terminal, tmp_path):
+    code, shown = in_terminal("init", "new", "--firmware", "v4.1.1.0", "--board", "esp32dev", answers=[])
+    assert code == 0, shown
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["esp_at.yml"]
 
 
 def test_nothing_is_asked_that_is_known(in_terminal, project):

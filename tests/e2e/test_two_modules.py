@@ -132,7 +132,7 @@ def test_what_is_locked_is_of_one_module(two, esp_at):
 def test_no_file_is_named(two, esp_at):
     folder = two()
     refused = esp_at("info", cwd=folder, code=1).stderr
-    assert "no firmware package is named  [firmware-missing]\n" in refused
+    assert "no firmware package is named, and there is no esp_at.yml in " in refused
     assert "  or name the project file of the module: --project-file esp_at_left.yml or --project-file esp" in refused
 
 

@@ -157,7 +157,14 @@ def test_a_project_that_has_all_stays_as_it_is(tmp_path):
     (paste,) = start.paste
     assert paste == ("esp_at.yml", ("port: COM3",))
     said = describe(start, dry_run=False)
-    assert "Add yourself, in esp_at.yml:\n    port: COM3\n" in said
+    assert "Write yourself, in esp_at.yml:\n    port: COM3\n" in said
+
+
+def test_what_a_project_has_otherwise_is_named(tmp_path):
+    (tmp_path / "esp_at.yml").write_text("firmware: v4.1.1.0\nmodule: WROOM-32\n")
+    start = started(tmp_path, module="PICO-D4", firmware="v4.1.1.0")
+    assert start.changes == ()
+    assert "Write yourself, in esp_at.yml:\n    module: PICO-D4\n" in describe(start, dry_run=False)
 
 
 def test_our_own_platform_needs_no_line(tmp_path):

@@ -113,6 +113,14 @@ def test_no_firmware(project):
         assert way in caught.value.hint
 
 
+def test_not_in_a_project(project):
+    (project.root / "esp_at.yml").unlink()
+    with pytest.raises(EspAtError) as caught:
+        prepare(project.setup())
+    assert caught.value.message == f"no firmware package is named, and there is no esp_at.yml in {project.root}"
+    assert caught.value.hint.endswith("\nor go to the project's folder")
+
+
 @pytest.mark.parametrize("command", ALL, ids=_ids)
 @pytest.mark.parametrize(
     ("text", "board", "kind", "code", "where"),

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import io
 import sys
 from pathlib import Path
 
 import pytest
+from plans import sample_plan
 
-from platformio_esp_at.errors import note
-from platformio_esp_at.events import Copying, EsptoolOutput, Noticed, Progressed, TableMade, Verified
-from platformio_esp_at.outputs.terminal import goes_to_error_output, is_shown, show, show_table_alone
+from platformio_esp_at.errors import note, warning
+from platformio_esp_at.events import (
+    Copying,
+    Described,
+    EsptoolOutput,
+    Noticed,
+    Progressed,
+    TableMade,
+    Updated,
+    Verified,
+)
+from platformio_esp_at.outputs.terminal import goes_to_error_output, is_shown, notices_in, show, show_table_alone
 
 
 @pytest.fixture
@@ -94,6 +105,15 @@ NOTICED = Noticed(note("kept", "it stays"))
 def test_which_events_a_text_without_bars_has(verbosity, shown):
     every = [Verified(3), NOTICED, TABLE, EsptoolOutput("Stub running\n"), Progressed("ota_0", 1, 2)]
     assert [event for event in every if is_shown(event, verbosity)] == shown
+
+
+@pytest.mark.parametrize("event", [Described, lambda plan: Updated(plan, 6, 6)], ids=["info", "flash"])
+def test_a_quiet_run_has_the_warnings_of_a_plan(event, tmp_path):
+    warned = dataclasses.replace(
+        sample_plan(tmp_path), notes=(warning("certificate-expired", "it expired", hint="renew it"),)
+    )
+    assert notices_in(event(warned)) == (Noticed(warned.notes[0]),)
+    assert notices_in(Verified(3)) == ()
 
 
 def test_warnings_alone_go_to_the_error_output():

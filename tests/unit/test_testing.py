@@ -31,7 +31,7 @@ Evidence:
   log: module_name:WROOM-32
 Note: AT itself was not asked: no port is named for it  [at-not-asked]
   write command_port: PORT, and a test asks there, too
-Verdict: the module is alive, and as planned in all that was seen; not seen: parameters, version.
+Verdict: the firmware runs, and is as planned in all that was seen; not seen: parameters, version.
 """
 
 
@@ -69,7 +69,7 @@ def test_an_upload_that_ends_with_a_test(project):
     with SimulatedModule(transport="rfc2217", boot_log=LOG) as module:
         run("upload", project.setup(port=module.port))
     assert project.events[-2:] == ["Updated", "Tested"]
-    assert "nobody has asked" not in project.text
+    assert "was not tested" not in project.text
     report = json.loads((project.out.parent / "esp_at_report.json").read_text())
     assert (report["ended"], report["module_state"], report["verdict"]["holds"]) == ("succeeded", "whole", True)
 

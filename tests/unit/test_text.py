@@ -265,7 +265,7 @@ def test_events_of_a_plan(plan):
     assert event_text(events.Packaged(plan, folder)) == f"Wrote 12 images and the factory image to {folder}\n"
 
 
-UNTESTED = "Whether it answers AT, nobody has asked it; test: true does, at the end of each upload.\n"
+UNTESTED = "Whether it answers AT was not tested; test: true tests it at the end of each upload.\n"
 
 
 def test_an_update_counts_what_was_written(plan):
@@ -285,7 +285,7 @@ def test_the_factory_image_was_written(plan):
     assert event_text(written) == f"{head}\n\n{describe_wiring(plan.wiring)}\n{UNTESTED}"
     noticed = events.FactoryImageWritten(replace(plan, notes=(note("kept", "it stays"),)), test=True)
     assert event_text(noticed) == f"{head}\n\nNote: it stays  [kept]\n{describe_wiring(plan.wiring)}\n"
-    assert "<test=true> in host.ini does" in event_text(written, HOST)
+    assert "<test=true> in host.ini tests it" in event_text(written, HOST)
 
 
 @pytest.mark.parametrize(
