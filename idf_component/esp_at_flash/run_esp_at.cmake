@@ -35,7 +35,7 @@ else()
                 "idf.py passes no -p to a target of CMake: set the environment variable ESPPORT, "
                 "or write port: PORT into ${options_name}, or use idf.py -p PORT ${action} (see the component's README).")
         endif()
-        list(APPEND command -p "$ENV{ESPPORT}")
+        set(ENV{ESPTOOL_PORT} "$ENV{ESPPORT}") # with -p, a hint would name -p, which idf.py doesn't pass
     endif()
     if(NOT "${named}" MATCHES "(^|;)baud" AND NOT "$ENV{ESPBAUD}" STREQUAL "")
         list(APPEND command -b "$ENV{ESPBAUD}")

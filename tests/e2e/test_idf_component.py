@@ -223,7 +223,7 @@ def test_flash(component, idf_project, used_module):
 
 @pytest.fixture
 def recording_python(tmp_path):
-    """Return a Python that writes down how it is asked to flash."""
+    """Return a Python that writes down how it is asked to flash, and on which port of the environment."""
     script = tmp_path / "recording_python"
     # A shell's script: the first line of one for Python can't name a Python whose path has a space.
     script.write_text(
@@ -231,7 +231,7 @@ def recording_python(tmp_path):
             #!/bin/sh
             for word in "$@"; do
                 if [ "$word" = flash ]; then
-                    exec printf '%s\\n' "$@" >{shlex.quote(str(tmp_path / "asked.txt"))}
+                    exec printf '%s\\n' "$@" "$ESPTOOL_PORT" >{shlex.quote(str(tmp_path / "asked.txt"))}
                 fi
             done
             exec {shlex.quote(sys.executable)} "$@"
@@ -244,10 +244,10 @@ def recording_python(tmp_path):
 @pytest.mark.parametrize(
     ("yml", "environment", "connection"),
     [
-        ("", {"ESPPORT": "/dev/ttyUSB7"}, ["-p", "/dev/ttyUSB7"]),
-        ("", {"ESPPORT": "COM3", "ESPBAUD": "115200"}, ["-p", "COM3", "-b", "115200"]),
-        ("skip: [ble_data]\nport: COM4 # the module's\n", {"ESPPORT": "COM3", "ESPBAUD": "9600"}, ["-b", "9600"]),
-        ("port: COM4\nbaud: 115200\n", {"ESPBAUD": "9600"}, []),
+        ("", {"ESPPORT": "/dev/ttyUSB7"}, ["/dev/ttyUSB7"]),
+        ("", {"ESPPORT": "COM3", "ESPBAUD": "115200"}, ["-b", "115200", "COM3"]),
+        ("skip: [ble_data]\nport: COM4 # the module's\n", {"ESPPORT": "COM3", "ESPBAUD": "9600"}, ["-b", "9600", ""]),
+        ("port: COM4\nbaud: 115200\n", {"ESPBAUD": "9600"}, [""]),
         ("port:\n", {}, None),
         ("", {}, None),
     ],
@@ -448,6 +448,14 @@ def test_two_modules_are_made_apart(two_modules):
     assert rebuilt() == []
     manifests["left"].with_name("esp-at.bin").unlink()
     assert rebuilt() == ["left"]
+
+
+def test_a_port_that_is_not_there(idf_project):
+    made = idf_project(yml="module: WROOM-32\n")
+    made.configure()
+    said = made.build("at_image-flash", code=1, ESPPORT="/dev/no-such-port")
+    assert "there is no port /dev/no-such-port; nothing was written  [port-absent]" in said
+    assert "write its port, port: PORT in esp_at.yml; " in said
 
 
 def test_two_modules_are_flashed(two_modules, used_module):
