@@ -229,7 +229,7 @@ def test_guesses_are_marked(facts, module):
     choice = select_module(facts)
     assert choice.module == module
     assert choice.assumed
-    assert "its manifest" in choice.reason
+    assert choice.reason.startswith(("its manifest", "nothing names the module"))
 
 
 @pytest.mark.parametrize(
