@@ -39,7 +39,8 @@ def main(arguments):
         return 2
     if command == "demo":
         return run(set_up("demo"), "-m", "platformio_esp_at", "demo", *rest)
-    check_session(command)
+    if command != "run":
+        check_session(command)
     python = set_up("lint" if command in ("lint", "build", "docs", "generate") else "test")
     if command == "run":
         return run_program(rest[0], rest[1:])
@@ -85,8 +86,7 @@ def set_up(extra):
 
 def install(*arguments):
     """Install with pip, and show what it gets; all that it says where it fails."""
-    command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off"]
-    command += ["--retries", "1", *arguments]
+    command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off", *arguments]
     settings = dict(os.environ, PYTHONUNBUFFERED="1", PYTHONIOENCODING="utf-8:replace")
     said, column = [], len("  pip gets")
     print("  pip gets", end="", flush=True)
