@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 import sys
-import venv
+from difflib import get_close_matches
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -26,6 +26,9 @@ USAGE = """usage: python3 bootstrap.py COMMAND [ARGUMENT ...]
 """
 
 
+NO_VENV = "This Python has neither venv nor pip: install one (Debian, Ubuntu: apt install python3-venv)"
+
+
 def main(arguments):
     """Run one command and return its exit code."""
     if sys.version_info < (3, 10):
@@ -36,10 +39,23 @@ def main(arguments):
         return 2
     if command == "demo":
         return run(set_up("demo"), "-m", "platformio_esp_at", "demo", *rest)
+    if command != "run":
+        check_session(command)
     python = set_up("lint" if command in ("lint", "build", "docs", "generate") else "test")
     if command == "run":
         return run_program(rest[0], rest[1:])
     return run(python, "-m", "nox", "--session", command, "--", *rest)
+
+
+def check_session(command):
+    """End if there is no session of this name, before anything is installed for it."""
+    known = re.findall(r"(?m)^def (\w+)\(session", (ROOT / "noxfile.py").read_text(encoding="utf-8"))
+    name = command.partition("-")[0]  # unit-3.12
+    if name not in known:
+        near = get_close_matches(name, [*known, "demo", "run"], 1)
+        also = "did you mean {}?".format(near[0]) if near else "there are: {}".format(", ".join(sorted(known)))
+        sys.stderr.write("There is no command {}; {}\n\n{}".format(command, also, USAGE))
+        sys.exit(2)
 
 
 def run_program(name, arguments):
@@ -61,7 +77,7 @@ def set_up(extra):
     stamp = VENV / ("installed-" + extra)
     if stamp.is_file() and stamp.read_text() == wanted and PYTHON.exists():
         return PYTHON
-    print("Setting up {} (once); pip gets".format(VENV), end="", flush=True)
+    print("Setting up {} (once; it takes a minute)".format(VENV), flush=True)
     make_environment()
     install("--editable", "{}[{}]".format(ROOT, extra))
     stamp.write_text(wanted)
@@ -72,7 +88,8 @@ def install(*arguments):
     """Install with pip, and show what it gets; all that it says where it fails."""
     command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off", *arguments]
     settings = dict(os.environ, PYTHONUNBUFFERED="1", PYTHONIOENCODING="utf-8:replace")
-    said, column = [], WIDTH
+    said, column = [], len("  pip gets")
+    print("  pip gets", end="", flush=True)
     with subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as pip:
         for line in pip.stdout:
             said.append(line.decode("utf-8", "replace"))
@@ -84,14 +101,28 @@ def install(*arguments):
                 column = 2 + len(word) if column > WIDTH else column
     print(flush=True)
     if pip.returncode:
-        sys.stderr.write("".join(said))
-        raise subprocess.CalledProcessError(pip.returncode, command)
+        fail_to_install("".join(said), pip.returncode)
+
+
+def fail_to_install(said, status):
+    """End with what pip's output says, and keep all of it."""
+    sys.path.insert(0, str(ROOT))
+    from platformio_esp_at.launcher.packages import why_pip_failed  # noqa: PLC0415 - standard library, too
+
+    log = VENV / "pip.log"
+    log.write_text(said, encoding="utf-8")
+    next_step = "go online, or correct PIP_INDEX_URL, HTTPS_PROXY or pip.conf; all that pip said is in {}".format(log)
+    sys.exit("The packages can't be installed: {}\n  {}".format(why_pip_failed(said, status), next_step))
 
 
 def make_environment():
     """Make an environment with pip, also where Debian left ensurepip out of its Python."""
     if PYTHON.exists() and subprocess.call([str(PYTHON), "-c", "import pip"], stderr=subprocess.DEVNULL) == 0:
         return
+    try:
+        import venv  # noqa: PLC0415 - some systems leave it out
+    except ImportError:
+        sys.exit(NO_VENV)
     try:
         import ensurepip  # noqa: F401, PLC0415 - python3-venv brings it on Debian
     except ImportError:
@@ -100,7 +131,7 @@ def make_environment():
         packages = subprocess.check_output([str(PYTHON), "-c", script], universal_newlines=True).strip()
         # The system's pip refuses its own Python there, but not another folder.
         if subprocess.call([sys.executable, "-m", "pip", "install", "--quiet", "--target", packages, "pip"]):
-            sys.exit("This Python has neither venv nor pip: install one (Debian, Ubuntu: apt install python3-venv)")
+            sys.exit(NO_VENV)
     else:
         venv.create(str(VENV), clear=True, with_pip=True)
 
@@ -110,5 +141,7 @@ if __name__ == "__main__":
         sys.exit(main(sys.argv[1:]))
     except subprocess.CalledProcessError as failure:
         sys.exit("failed: {}".format(" ".join(map(str, failure.cmd))))
+    except OSError as failure:
+        sys.exit("{}: {}; is the checkout in a folder that is yours?".format(failure.filename, failure.strerror))
     except KeyboardInterrupt:
         sys.exit(130)

@@ -340,12 +340,14 @@ def _answer(
             raise PackageError(
                 "proxy-refused", f"the proxy for {host_of(url)} refuses: {refusal[1]}", hint=hint
             ) from None
-        through = "the proxy for " if isinstance(error, exceptions.ProxyError) else ""
-        raise UnreachableError(
-            "server-unreachable",
-            f"{through}{host_of(url)} can't be reached: {_reason(error)}",
-            hint=f"see whether this machine is online, and opens https://{host_of(url)} in a browser",
-        ) from None
+        through, hint = "", f"see whether this machine is online, and opens https://{host_of(url)} in a browser"
+        if isinstance(error, exceptions.ProxyError):
+            through = "the proxy for "
+            hint = (
+                f"the proxy is {proxy_for(url)}, by HTTPS_PROXY or the settings of this system: correct it, or unset it"
+            )
+        message = f"{through}{host_of(url)} can't be reached: {_reason(error)}"
+        raise UnreachableError("server-unreachable", message, hint=hint) from None
     except (exceptions.RequestException, HTTPError, OSError, ValueError) as error:
         # Not all of them are documented: a missing CA file is an OSError, a strange host a ValueError.
         hint = "check the URL, and what the proxy and certificate variables of this terminal say"

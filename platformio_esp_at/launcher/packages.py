@@ -114,7 +114,7 @@ def _failure(output: str, status: int, python: str, home: str) -> LaunchError:
         return interrupted()
     if status < 0:
         return _not_made("pip was ended by signal {}".format(-status), "run it again; it may have run out of memory")
-    reason = _reason(output, status)
+    reason = why_pip_failed(output, status)
     return _not_made(reason, _hint(reason, python, home))
 
 
@@ -122,7 +122,7 @@ _PIP_INTERRUPTED = r"(?m)^(ERROR: Operation cancelled by user|KeyboardInterrupt)
 """What pip says of a Ctrl-C; SCons takes the signal for itself, so that only pip reports it."""
 
 
-def _reason(output: str, status: int) -> str:
+def why_pip_failed(output: str, status: int) -> str:
     """Return in one line why pip failed, from its output and exit status, and where it looked."""
     looked = "; ".join(re.findall(r"^Looking in (?:indexes|links): (.+)", output, re.MULTILINE))
     where = " (pip looked in {})".format(looked) if looked else ""
@@ -153,7 +153,7 @@ _PIP_FAILURES = (
 
 
 def _hint(reason: str, python: str, home: str) -> str:
-    """Return the next step for what `_reason` found."""
+    """Return the next step for what `why_pip_failed` found."""
     another = "or name an interpreter that has the packages: {}=PYTHON".format(PYTHON)
     bundle = os.environ.get(CA_BUNDLE)
     if _is_full(home, reason):

@@ -55,3 +55,20 @@ def test_the_exit_code_of_a_program(checkout):
 def test_usage(checkout, words):
     done = _run(checkout, *words)
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, "usage: python3 bootstrap.py COMMAND [ARGUMENT ...]")
+
+
+def test_a_misspelt_session_is_named_before_anything_is_installed(checkout):
+    shutil.copy(ROOT / "noxfile.py", checkout)
+    (checkout / ".venv/installed-test").unlink()
+    done = _run(checkout, "tests")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("There is no command tests; did you mean test?\n")
+
+
+def test_what_cant_be_written_is_named(tmp_path):
+    shutil.copy(ROOT / "bootstrap.py", tmp_path)
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / ".venv").touch()
+    done = _run(tmp_path, "demo")
+    assert done.returncode == 1
+    assert done.stderr == f"{tmp_path}/.venv: Not a directory; is the checkout in a folder that is yours?\n"

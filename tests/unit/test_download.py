@@ -558,6 +558,7 @@ def test_a_proxy_that_does_not_answer(fetch, monkeypatch):
     with refused("server-unreachable", UnreachableError) as caught:
         fetch("https://example.invalid/a.zip")
     assert caught.value.message.startswith("the proxy for example.invalid can't be reached: ")
+    assert caught.value.hint.startswith("the proxy is http://127.0.0.1:")
 
 
 def test_a_proxy_that_is_no_url(fetch, monkeypatch):
