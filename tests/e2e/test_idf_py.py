@@ -100,6 +100,15 @@ def test_what_esptool_says_is_shown_if_idf_py_is_verbose(project, idf_py, used_m
     assert module.flash == module.after_upload(folder / "build_at_flash")
 
 
+def test_a_typed_port_is_named_as_it_was_typed(project, idf_py, used_module):
+    folder, module = project(yml=YML), used_module("esp32c3")
+    said = idf_py("-p", module.port, "at-erase", cwd=folder, code=2)
+    assert "device-other-chip" in said.err
+    assert "write the module's own port, -p PORT; or take the firmware package of this chip" in said.err
+    assert "Erasing" not in said.out
+    assert module.untouched
+
+
 def test_several_actions_and_the_build_folder(project, idf_py, used_module):
     folder, module = project(yml=YML), used_module()
     idf_py("-C", folder, "-B", "out", "-p", module.port, "at-package", "at-flash", "at-verify", cwd=folder.parent)

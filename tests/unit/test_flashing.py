@@ -217,6 +217,7 @@ def test_a_port_that_is_not_there(project, command):
         "port-absent",
         f"there is no port {NOWHERE}; nothing was written",
     )
+    assert str(caught.value.place) == "esp_at.yml:2"
     assert (project.out / MANIFEST).is_file() == (command is not flashing.erase)
     first = {flashing.upload_factory: ["ErasingAll", "Planned"], flashing.erase: []}
     assert project.events == first.get(command, ["Planned"])
