@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import re
 import subprocess
 import sys
@@ -100,7 +101,7 @@ def test_in_a_terminal(tmp_path, arguments):
     pty = pytest.importorskip("pty", reason="need pseudo-terminals")
     opened = tmp_path / "opened"
     ours, theirs = pty.openpty()
-    browser = f"{sys.executable} {_program(tmp_path, opened)} %s"
+    browser = f"{shlex.join([sys.executable, str(_program(tmp_path, opened))])} %s"
     subprocess.run([*DOCS, *arguments], stdout=theirs, check=True, env=os.environ | {"BROWSER": browser})
     printed = os.read(ours, 4096).decode().strip()
     os.close(theirs)
