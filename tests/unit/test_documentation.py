@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import shlex
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -84,16 +84,17 @@ def test_without_a_terminal_the_address_is_printed_alone(tmp_path):
         capture_output=True,
         text=True,
         check=True,
-        env=os.environ | {"BROWSER": f"{sys.executable} {_program(tmp_path, opened)} %s"},
+        env=os.environ | {"BROWSER": _browser(tmp_path, opened)},
     )
     assert re.fullmatch(r"(https|file)://\S+/reference/codes\.html#pin-taken\n", done.stdout)
     assert not opened.exists()
 
 
-def _program(folder, opened):
+def _browser(folder, opened):
+    """Return a command that writes the address which it is to open into a file."""
     program = folder / "browser.py"
     program.write_text(f"import sys; open({str(opened)!r}, 'w').write(sys.argv[1])\n")
-    return program
+    return f"{shlex.join([sys.executable, str(program)])} %s"
 
 
 @pytest.mark.parametrize("arguments", [[], ["--path"]])
@@ -101,8 +102,8 @@ def test_in_a_terminal(tmp_path, arguments):
     pty = pytest.importorskip("pty", reason="need pseudo-terminals")
     opened = tmp_path / "opened"
     ours, theirs = pty.openpty()
-    browser = f"{shlex.join([sys.executable, str(_program(tmp_path, opened))])} %s"
-    subprocess.run([*DOCS, *arguments], stdout=theirs, check=True, env=os.environ | {"BROWSER": browser})
+    env = os.environ | {"BROWSER": _browser(tmp_path, opened)}
+    subprocess.run([*DOCS, *arguments], stdout=theirs, check=True, env=env)
     printed = os.read(ours, 4096).decode().strip()
     os.close(theirs)
     os.close(ours)
