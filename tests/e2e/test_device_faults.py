@@ -47,7 +47,7 @@ def test_a_port_that_is_gone(at, used_module):
     module.unplug()
     error = project.refused(*flash, code="port-absent", state=AS_BEFORE)
     assert error.startswith(f"Error: there is no port {module.port}; ")
-    assert "\n  plug the module in, or write its port, --port PORT; " in error
+    assert "\n  plug the module in, or write its port, -p PORT; " in error
     module.plug_in()
     assert module.untouched
     project.completes(*flash, module=module)
@@ -295,7 +295,7 @@ def test_another_chip(at, used_module):
     project, wrong, right = at(), used_module("esp32c3"), used_module()
     error = project.refused("flash", "-p", wrong.port, code="device-other-chip", state=AS_BEFORE)
     assert f"the device at {wrong.port} is an ESP32-C3, the firmware is for ESP32; " in error
-    assert "--port PORT" in error
+    assert "-p PORT" in error
     assert wrong.untouched
     project.completes("flash", "-p", right.port, module=right)
 

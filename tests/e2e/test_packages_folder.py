@@ -77,7 +77,7 @@ def ended(process, code=0):
 def test_the_first_use_makes_it_and_the_next_ones_need_nothing(home, first_use):
     output, errors = ended(first_use())
     (made,) = home.iterdir()
-    assert (output, errors) == (VERSION, f"{SAYS_ONCE}{made} (once)\n")
+    assert (output, errors) == (VERSION, f"{SAYS_ONCE}{made} (once; it takes a moment)\n")
     gone = {"PIP_FIND_LINKS": (home / "nowhere").as_uri()}
     assert ended(first_use(**gone)) == (VERSION, "")
     assert list(home.iterdir()) == [made]
