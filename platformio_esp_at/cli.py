@@ -210,10 +210,10 @@ def _reporter(spelling: Spelling, *, as_json: bool, verbosity: int) -> Report:
 
         context.ensure_object(dict)[_JSON] = True
         return lambda event: _print_record(event_record(event, spelling))
-    from platformio_esp_at.outputs.terminal import is_shown, notices_in, show
+    from platformio_esp_at.outputs.terminal import show, shown_parts
 
     def show_text(event: Event) -> None:
-        for part in (event,) if is_shown(event, verbosity) else notices_in(event) if verbosity < 0 else ():
+        for part in shown_parts(event, verbosity):
             show(part, spelling)
 
     if verbosity or not sys.stdout.isatty():

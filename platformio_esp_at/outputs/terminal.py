@@ -43,8 +43,14 @@ def is_shown(event: Event, verbosity: int) -> bool:
     return verbosity >= 0 or isinstance(event, Noticed | TableMade)
 
 
-def notices_in(event: Event) -> tuple[Noticed, ...]:
-    """Return the warnings and notes that are a part of an event's text: a quiet run shows them, and not the event."""
+def shown_parts(event: Event, verbosity: int) -> tuple[Event, ...]:
+    """Return what a text without bars has of an event: all, nothing, or in a quiet run the warnings and notes in it."""
+    if is_shown(event, verbosity):
+        return (event,)
+    return _notices_in(event) if verbosity < 0 else ()
+
+
+def _notices_in(event: Event) -> tuple[Noticed, ...]:
     if isinstance(event, Described | Updated | FactoryImageWritten):
         return tuple(map(Noticed, event.plan.notes))
     return tuple(map(Noticed, event.verdict.notices)) if isinstance(event, Tested) else ()

@@ -22,7 +22,7 @@ from platformio_esp_at.events import (
     Updated,
     Verified,
 )
-from platformio_esp_at.outputs.terminal import goes_to_error_output, is_shown, notices_in, show, show_table_alone
+from platformio_esp_at.outputs.terminal import goes_to_error_output, is_shown, show, show_table_alone, shown_parts
 
 
 @pytest.fixture
@@ -112,8 +112,9 @@ def test_a_quiet_run_has_the_warnings_of_a_plan(event, tmp_path):
     warned = dataclasses.replace(
         sample_plan(tmp_path), notes=(warning("certificate-expired", "it expired", hint="renew it"),)
     )
-    assert notices_in(event(warned)) == (Noticed(warned.notes[0]),)
-    assert notices_in(Verified(3)) == ()
+    assert shown_parts(event(warned), -1) == (Noticed(warned.notes[0]),)
+    assert shown_parts(event(warned), 0) == (event(warned),)
+    assert shown_parts(Verified(3), -1) == ()
 
 
 def test_warnings_alone_go_to_the_error_output():
