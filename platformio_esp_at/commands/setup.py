@@ -211,6 +211,9 @@ def _lock(setup: Setup, found: FoundFirmware, plan: FlashPlan) -> None:
         add_to_lock(setup.project, *entries, name=setup.lock_file)
 
 
+_FIND_PROJECT = "\nor go to the project's folder; esp-at init starts a new project"
+
+
 def _no_firmware(setup: Setup) -> EspAtError:
     """Return the error for a project that names no firmware; it says where no project file is read."""
     hint = (
@@ -219,8 +222,8 @@ def _no_firmware(setup: Setup) -> EspAtError:
     message, files = "no firmware package is named", project_files(setup.project)
     if setup.project_file not in files:
         message += f", and there is no {setup.project_file} in {setup.project.absolute()}"
-        names = " or ".join(setting("project_file", name) for name in files)
-        hint += f"\nor name the project file of the module: {names}" if files else "\nor go to the project's folder"
+        named = " or ".join(setting("project_file", name) for name in files)
+        hint += f"\nor name the project file of the module: {named}" if files else _FIND_PROJECT
     return EspAtError("firmware-missing", message, hint=hint)
 
 

@@ -118,7 +118,7 @@ def test_not_in_a_project(project):
     with pytest.raises(EspAtError) as caught:
         prepare(project.setup())
     assert caught.value.message == f"no firmware package is named, and there is no esp_at.yml in {project.root}"
-    assert caught.value.hint.endswith("\nor go to the project's folder")
+    assert caught.value.hint.endswith("\nor go to the project's folder; esp-at init starts a new project")
 
 
 @pytest.mark.parametrize("command", ALL, ids=_ids)
